@@ -1,0 +1,54 @@
+# `make serve` runs the backend, `make test` the tests; `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve demo test check fast test-e2e test-training test-load bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
+
+# One pip command: two could swap torch for another build (see docs/installation.md).
+$(STAMP): pyproject.toml constraints.txt
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
+
+install: $(STAMP) ## make .venv with everything in it
+
+serve: $(STAMP) ## the backend on port 9090, with its queue and one worker
+	$(BIN)/dynamite serve
+
+demo: $(STAMP) ## Label Studio with a sample project, attached to the backend
+	$(BIN)/dynamite demo
+
+test: $(STAMP) ## every test but the slow suites below
+	$(BIN)/python -m pytest -m "not e2e and not training and not load"
+
+fast: $(STAMP)
+	$(BIN)/python -m pytest -q -m "not slow and not e2e and not training and not load"
+
+check: $(STAMP) ## lint, types, import rules, fast tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory fast
+
+test-e2e: $(STAMP) ## the real Label Studio in a real browser
+	$(BIN)/python -m pytest -m e2e
+
+test-training: $(STAMP) ## real trainings: overfitting, resuming, retraining
+	$(BIN)/python -m pytest -m training
+
+test-load: $(STAMP) ## many clicks, many webhooks
+	$(BIN)/python -m pytest -m load
+
+bench: $(STAMP) ## the benchmarks; prints ratios, appends to docs/benchmarks.md
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) .demo .state .mypy_cache .ruff_cache .pytest_cache .hypothesis
