@@ -1,0 +1,114 @@
+"""The console script ``dynamite``: subcommands by name, each loaded only when it is called.
+
+``dynamite --help`` therefore imports neither torch nor a web framework. A subcommand ``some-name``
+lives in ``backend/cli/some_name.py`` as a click command or group called ``some_name``.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from dynamite.errors import DynamiteError
+
+SECTIONS = {
+    "Serve": {
+        "serve": "Run the backend with its queue and one worker.",
+        "demo": "Label Studio with a sample project, attached to the backend.",
+        "worker": "Run one more worker for the queue.",
+        "doctor": "Check the connection to Label Studio and say what to mend.",
+        "settings": "List all settings, their values and where they come from.",
+        "label-config": "Write a labelling config that works.",
+        "warm": "Compute the image features of a whole project ahead of time.",
+    },
+    "Masks and models": {
+        "segment": "Segment one image from clicks given by coordinates.",
+        "convert": "Turn a published checkpoint into this project's own format.",
+        "train": "Train a model.",
+        "evaluate": "Measure a model: how many clicks until the masks are right.",
+    },
+    "Retraining": {
+        "models": "List, show, promote and roll back model versions.",
+        "jobs": "Show training jobs and their progress.",
+        "retrain": "Train on the accepted annotations now.",
+        "sync": "Fetch accepted annotations that no webhook brought.",
+        "annotations": "Show what was accepted, and what was set aside and why.",
+    },
+}
+"""Every subcommand with its one-line help, as ``dynamite --help`` shows them."""
+
+FAILED, INTERRUPTED = 1, 130
+
+
+class LazyGroup(click.Group):
+    """A group that knows its subcommands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Every name of ``SECTIONS``, imported or not."""
+        return [name for commands in SECTIONS.values() for name in commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the one subcommand that was asked for."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module_name = cmd_name.replace("-", "_")
+        module = import_module(f"backend.cli.{module_name}")
+        command: click.Command = getattr(module, module_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list of subcommands by section, from ``SECTIONS`` alone."""
+        width = max(len(name) for commands in SECTIONS.values() for name in commands)
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        *_: Any,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line; whatever goes wrong is told in one sentence on stderr."""
+        extra["standalone_mode"] = False
+        arguments = list(sys.argv[1:] if args is None else args)
+        try:
+            status = super().main(arguments, prog_name, **extra)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.Abort:  # click's name for Ctrl-C
+            click.echo("Interrupted.", err=True)
+            sys.exit(INTERRUPTED)
+        except (DynamiteError, OSError, ModuleNotFoundError) as error:
+            if "--traceback" in arguments:
+                raise
+            click.echo(f"Error: {describe(error)}", err=True)
+            sys.exit(FAILED)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def describe(error: Exception) -> str:
+    """One sentence for a person, from an error raised on purpose or by the operating system."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f"this command needs the Python module {error.name!r}, which is not installed; "
+            "pip install 'dynamite-backend[train]' brings what training and evaluation need"
+        )
+    return str(error) or type(error).__name__
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--traceback", is_flag=True, help="Show where in the code an error came from.")
+@click.version_option(package_name="dynamite-backend", prog_name="dynamite")
+def main(traceback: bool) -> None:
+    """Click on the objects of an image, get all their masks at once.
+
+    To start: `dynamite demo` opens Label Studio with sample photos, `dynamite serve` runs the
+    backend for your own Label Studio, `dynamite segment --help` needs neither.
+    """

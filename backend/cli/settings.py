@@ -1,0 +1,32 @@
+"""``dynamite settings``: what can be set, what it is now, and where it comes from."""
+
+import click
+
+
+@click.command()
+def settings() -> None:
+    """List all settings, their values and where they come from.
+
+    Each has an environment variable; a TOML file (dynamite.toml here, or the one DYNAMITE_CONFIG
+    names) can hold the same names in lower case and without the prefix:
+
+    \b
+        port = 9091
+        label_studio_url = "http://localhost:8080"
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from backend.settings import config_file, load
+    from backend.settings_table import rows
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("Variable", "Value", "From", "Meaning"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "Variable")
+    for row in rows(load()):
+        table.add_row(row.name, row.value, row.source, row.meaning)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)
+    console.print(f"\nSettings file: {config_file() or 'none'}", highlight=False)

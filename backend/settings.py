@@ -1,0 +1,229 @@
+"""Every setting of the serving side, in one typed place.
+
+A value comes from, first found wins: the command line, the environment, a TOML file
+(``dynamite.toml`` here, or the one ``DYNAMITE_CONFIG`` names), the default written below.
+"""
+
+import os
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AliasChoices,
+    AnyHttpUrl,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from dynamite.errors import DynamiteError
+
+PREFIX = "DYNAMITE_"
+MEGABYTE = 1_000_000
+
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""Several names, separated by commas in the environment."""
+
+
+class SettingsError(DynamiteError):
+    """A setting has a value that cannot be used."""
+
+
+def _shared(name: str) -> Any:
+    """A setting whose variable carries no prefix, as everywhere in that ecosystem."""
+    return AliasChoices(name, name.lower())
+
+
+class Settings(BaseSettings):
+    """What the serving side needs to know; each field's description is its documentation."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, populate_by_name=True
+    )
+
+    host: str = Field("127.0.0.1", description="address to listen on; loopback unless told")
+    port: int = Field(9090, ge=1, le=65535, description="port to listen on")
+    threads: int = Field(16, ge=2, le=256, description="requests answered at the same time")
+
+    preset: str = Field("lite", description="model configuration, see dynamite/config.py")
+    checkpoint: Path | None = Field(None, description="weights; empty: the shipped ones")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, …")
+    torch_threads: int = Field(0, ge=0, description="CPU threads of the model; 0: all cores")
+
+    state_dir: Path = Field(Path(".state"), description="folder of cache, queue and store")
+    redis_url: SecretStr | None = Field(
+        None,
+        validation_alias=_shared("REDIS_URL"),
+        description="queue server; empty: an embedded Valkey",
+    )
+
+    label_studio_url: AnyHttpUrl | None = Field(
+        None,
+        validation_alias=_shared("LABEL_STUDIO_URL"),
+        description="address of Label Studio; empty: what it says at /setup",
+    )
+    label_studio_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=_shared("LABEL_STUDIO_API_KEY"),
+        description="its access token, personal or legacy",
+    )
+    trust_setup: bool = Field(
+        True,
+        description="use the address and token sent at /setup when none is set; "
+        "only from this machine or with a password",
+    )
+
+    basic_auth_user: str | None = Field(None, description="user name asked of Label Studio")
+    basic_auth_password: SecretStr | None = Field(None, description="and its password")
+    webhook_secret: SecretStr | None = Field(
+        None, min_length=12, description="secret in the address: attach http://HOST:PORT/k/SECRET"
+    )
+
+    cache_device_mb: int = Field(1000, ge=0, description="feature cache on the device, MB")
+    cache_memory_mb: int = Field(500, ge=0, description="feature cache in memory, MB")
+    cache_disk_mb: int = Field(5000, ge=0, description="feature cache on disk, MB")
+
+    image_hosts: Names = Field(
+        (), description="hosts images may come from, host or host:port, besides Label Studio"
+    )
+    local_files_root: Path | None = Field(
+        None, description="folder that /data/local-files/ may read; empty: none"
+    )
+    max_image_pixels: int = Field(50_000_000, ge=1, description="largest image, pixels")
+    max_image_bytes: int = Field(100 * MEGABYTE, ge=1, description="largest image file, bytes")
+    image_timeout: float = Field(20.0, gt=0, description="time to fetch an image, seconds")
+
+    max_request_bytes: int = Field(64 * MEGABYTE, ge=1, description="largest request, bytes")
+    background_labels: Names = Field(
+        ("Background",), description="labels whose clicks say: no object here"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error; never shows request bodies"
+    )
+
+    @field_validator("host")
+    @classmethod
+    def _host_is_bare(cls, value: str) -> str:
+        if not value or "/" in value:
+            raise ValueError("must be an address or host name without a scheme or path")
+        return value
+
+    @field_validator("image_hosts", "background_labels", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("image_hosts")
+    @classmethod
+    def _hosts_are_bare(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if "/" in host or "@" in host or not host:
+                raise ValueError(f"{host!r} must be host or host:port, without scheme or path")
+        return value
+
+    @model_validator(mode="after")
+    def _auth_is_whole(self) -> Self:
+        if (self.basic_auth_user is None) != (self.basic_auth_password is None):
+            raise ValueError("basic_auth_user and basic_auth_password need each other")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line, environment, file: no other source."""
+        file = TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+        return init_settings, env_settings, file
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the backend."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def queue_url(self) -> str:
+        """The queue server as redis-py takes it: the configured one, else the embedded one."""
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        return f"unix://{self.socket_path}"
+
+    @property
+    def socket_path(self) -> Path:
+        """The embedded queue's socket; the system allows 107 characters, so it may be in /tmp."""
+        path = self.state_dir.resolve() / "valkey.sock"
+        if len(os.fsencode(path)) <= 100:
+            return path
+        from hashlib import sha256  # noqa: PLC0415
+
+        name = sha256(os.fsencode(path)).hexdigest()[:16]
+        return Path("/tmp") / f"dynamite-{os.getuid()}" / f"{name}.sock"  # noqa: S108
+
+
+def config_file() -> Path | None:
+    """The settings file in use, if there is one."""
+    named = os.environ.get(PREFIX + "CONFIG")
+    if named:
+        if not Path(named).is_file():
+            raise SettingsError(f"{PREFIX}CONFIG names {named}, which is not a file")
+        return Path(named)
+    here = Path("dynamite.toml")
+    return here if here.is_file() else None
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings; ``overrides`` (of the command line) win, those that are None do not.
+
+    Raises:
+        SettingsError: a value cannot be used; names the variable and says why.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_sentence(one) for one in error.errors())) from None
+    except ValueError as error:  # a broken TOML file, or JSON for a list that is none
+        raise SettingsError(f"the settings cannot be read: {error}") from None
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    field = Settings.model_fields[name]
+    alias = field.validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else PREFIX + name.upper()
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    place = error["loc"][0] if error["loc"] else None
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if place is None:
+        return message
+    name = str(place)
+    known = {variable(field).lower(): field for field in Settings.model_fields}
+    field = known.get(name.lower(), name)
+    if field not in Settings.model_fields:
+        return f"{name} is not a setting; `dynamite settings` lists all of them"
+    secret = "SecretStr" in str(Settings.model_fields[field].annotation)
+    shown = "" if secret else f" is {error['input']!r}:"
+    return f"{variable(field)}{shown} {message.replace('Input should', 'it should')}"

@@ -1,0 +1,52 @@
+"""The settings as a table a person can read: value, source and meaning, secrets hidden."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AnyHttpUrl, BaseModel, SecretStr
+
+from backend.settings import Settings, config_file, variable
+
+
+class Row(BaseModel):
+    """One line of ``dynamite settings``."""
+
+    name: str
+    value: str
+    source: Literal["environment", "file", "default"]
+    meaning: str
+
+
+def rows(settings: Settings, environment: Mapping[str, str] = os.environ) -> list[Row]:
+    """All settings in order, secrets hidden, with where each value comes from."""
+    path = config_file()
+    in_file = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
+    in_environment = {key.upper() for key in environment}
+    table = []
+    for name, field in Settings.model_fields.items():
+        source: Literal["environment", "file", "default"] = "default"
+        if variable(name).upper() in in_environment:
+            source = "environment"
+        elif name in in_file:
+            source = "file"
+        meaning = field.description or ""
+        value = show(getattr(settings, name))
+        table.append(Row(name=variable(name), value=value, source=source, meaning=meaning))
+    return table
+
+
+def show(value: Any) -> str:
+    """A setting's value as it may be printed: secrets and passwords inside addresses hidden."""
+    if value is None or value == ():
+        return "—"
+    if isinstance(value, SecretStr):
+        return "(set, not shown)"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, AnyHttpUrl):
+        parts = urlsplit(str(value))
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return str(value)

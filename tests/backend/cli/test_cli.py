@@ -1,0 +1,67 @@
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from backend.cli import SECTIONS, LazyGroup, main
+from dynamite.errors import InvalidInputError
+
+
+def failing(error: Exception) -> LazyGroup:
+    group = LazyGroup("probe")
+
+    @click.command()
+    def broken() -> None:
+        raise error
+
+    group.get_command = lambda ctx, name: broken if name == "broken" else None  # type: ignore[method-assign]
+    return group
+
+
+def test_help_names_every_subcommand_and_imports_none():
+    code = (
+        "import sys; from click.testing import CliRunner; from backend.cli import main;"
+        "out = CliRunner().invoke(main, ['--help']).output; print(out);"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'flask', 'redis', 'cv2', 'rich')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for commands in SECTIONS.values():
+        for name, text in commands.items():
+            assert f"  {name} " in done.stdout
+            assert text in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (InvalidInputError("the image is 0×7 pixels"), "Error: the image is 0×7 pixels"),
+        (FileNotFoundError(2, "No such file or directory", "a.png"), "Error: a.png: No such file"),
+        (PermissionError(13, "Permission denied"), "Error: Permission denied"),
+        (ModuleNotFoundError("x", name="matplotlib"), "'matplotlib', which is not installed"),
+    ],
+)
+def test_an_error_is_one_sentence_without_a_traceback(error, sentence):
+    result = CliRunner().invoke(failing(error), ["broken"])
+    assert result.exit_code == 1
+    assert sentence in result.output
+    assert "Traceback" not in result.output
+
+
+def test_traceback_is_there_for_who_asks():
+    group = failing(InvalidInputError("no"))
+    group.params.append(click.Option(["--traceback"], is_flag=True, expose_value=False))
+    result = CliRunner().invoke(group, ["--traceback", "broken"])
+    assert isinstance(result.exception, InvalidInputError)
+
+
+def test_interrupt_has_its_own_exit_code():
+    assert CliRunner().invoke(failing(click.Abort()), ["broken"]).exit_code == 130
+
+
+def test_a_wrong_name_is_a_usage_error():
+    result = CliRunner().invoke(main, ["nonsense"])
+    assert result.exit_code == 2
+    assert "nonsense" in result.output

@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from backend.cli import main
+from backend.settings import Settings, SettingsError, load, variable
+from backend.settings_table import rows
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch, tmp_path):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(variable(name), raising=False)
+    monkeypatch.delenv("DYNAMITE_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_environment_beats_file_beats_default(monkeypatch, tmp_path):
+    (tmp_path / "dynamite.toml").write_text('port = 9191\nthreads = 4\nimage_hosts = ["a", "b:1"]')
+    monkeypatch.setenv("DYNAMITE_PORT", "9292")
+    settings = load()
+    assert (settings.port, settings.threads, settings.preset) == (9292, 4, "lite")
+    assert settings.image_hosts == ("a", "b:1")
+    assert load(port=9393).port == 9393
+    assert load(port=None).port == 9292
+    sources = {row.name: row.source for row in rows(settings)}
+    assert sources["DYNAMITE_PORT"] == "environment"
+    assert sources["DYNAMITE_THREADS"] == "file"
+    assert sources["DYNAMITE_PRESET"] == "default"
+
+
+def test_the_names_of_the_ecosystem_carry_no_prefix(monkeypatch):
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://localhost:8080")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "secret-token")
+    monkeypatch.setenv("REDIS_URL", "redis://:hidden@localhost/0")
+    settings = load()
+    assert str(settings.label_studio_url) == "http://localhost:8080/"
+    assert settings.label_studio_api_key.get_secret_value() == "secret-token"
+    assert settings.queue_url == "redis://:hidden@localhost/0"
+
+
+def test_no_secret_is_ever_shown(monkeypatch):
+    secrets = {
+        "LABEL_STUDIO_API_KEY": "s3cret-a",
+        "REDIS_URL": "redis://:s3cret-b@h/0",
+        "DYNAMITE_BASIC_AUTH_USER": "user",
+        "DYNAMITE_BASIC_AUTH_PASSWORD": "s3cret-c",
+        "DYNAMITE_WEBHOOK_SECRET": "s3cret-dddddddd",
+        "LABEL_STUDIO_URL": "http://who:s3cret-e@localhost",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    output = CliRunner().invoke(main, ["settings"]).output
+    assert "LABEL_STUDIO_API_KEY" in output
+    assert "s3cret" not in output
+    assert "s3cret" not in repr({row.name: row.value for row in rows(load())})
+    monkeypatch.setenv("DYNAMITE_WEBHOOK_SECRET", "s3cret")  # too short: an error, without it
+    output = CliRunner().invoke(main, ["settings"]).output
+    assert "DYNAMITE_WEBHOOK_SECRET" in output
+    assert "s3cret" not in output
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DYNAMITE_PORT", "99999", "DYNAMITE_PORT is '99999'"),
+        ("DYNAMITE_HOST", "http://0.0.0.0", "without a scheme"),
+        ("DYNAMITE_IMAGE_HOSTS", "http://a", "host or host:port"),
+        ("LABEL_STUDIO_URL", "ftp://a", "LABEL_STUDIO_URL is 'ftp://a'"),
+        ("DYNAMITE_BASIC_AUTH_USER", "only", "need each other"),
+        ("DYNAMITE_CONFIG", "/no/such.toml", "/no/such.toml, which is not a file"),
+    ],
+)
+def test_a_bad_value_names_its_variable(monkeypatch, name, value, says):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=says.replace("(", r"\(")):
+        load()
+
+
+def test_a_misspelled_name_in_the_file_is_an_error(tmp_path):
+    (tmp_path / "dynamite.toml").write_text("prot = 1")
+    with pytest.raises(SettingsError, match="prot is not a setting"):
+        load()
+    (tmp_path / "dynamite.toml").write_text("port = = 1")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load()
+
+
+def test_every_setting_says_what_it_means():
+    assert all(row.meaning for row in rows(load()))
+
+
+@pytest.mark.parametrize("folder", ["short", "long/" * 40])
+def test_the_socket_path_fits_what_the_system_allows(tmp_path, folder):
+    path = load(state_dir=tmp_path / folder).socket_path
+    assert len(bytes(path)) <= 107
+    assert path == load(state_dir=tmp_path / folder).socket_path
+    assert path != load(state_dir=Path(tmp_path / folder / "other")).socket_path
+
+
+def test_loopback_is_recognized():
+    assert load().is_loopback
+    assert load(host="::1").is_loopback
+    assert not load(host="0.0.0.0").is_loopback
