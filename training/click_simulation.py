@@ -33,16 +33,17 @@ def initial_clicks(
     target_HW: LabelMap,
     num_objects: int,
     rng: np.random.Generator,
-    valid_HW: Mask | None = None,
+    valid: Mask | None = None,
 ) -> ClickSet:
     """First clicks of a training image: one to six per object, up to six on the background.
 
-    Only ``valid_HW`` pixels are clicked: neither padding nor an ignore region (MODEL_SPEC 9.2).
+    Only ``valid`` pixels are clicked, neither padding nor an ignore region; all are valid if it is
+    None (MODEL_SPEC 9.2).
 
     Raises:
         InvalidInputError: an object below ``num_objects`` has no valid pixel.
     """
-    label_HW = _labels_of_valid(target_HW, valid_HW)
+    label_HW = _labels_of_valid(target_HW, valid)
     objects = []
     for index in range(num_objects):
         mask_HW = label_HW == index
@@ -53,7 +54,7 @@ def initial_clicks(
         objects.append(inner + _draw_few(mask_HW, _EXTRA_CLICKS, rng))
     background: list[Point] = []
     if rng.random() >= _NO_BACKGROUND_CLICKS:
-        free_HW = (target_HW < 0) if valid_HW is None else (target_HW < 0) & valid_HW
+        free_HW = (target_HW < 0) if valid is None else (target_HW < 0) & valid
         background = _draw_few(free_HW, _BACKGROUND_CLICKS, rng)
     time = count()
     stamped = [[Click(x, y, next(time)) for y, x in points] for points in [*objects, background]]
@@ -65,14 +66,14 @@ def corrective_clicks(
     target_HW: LabelMap,
     clicks: ClickSet,
     rng: np.random.Generator,
-    valid_HW: Mask | None = None,
+    valid: Mask | None = None,
 ) -> ClickSet:
     """``clicks`` and one or two more for each of the worst objects (MODEL_SPEC 9.3).
 
     An object is clicked where it is missing or where it is too much, whichever error reaches
     deeper. To be called for each image of a batch; the reference stops after the first.
     """
-    valid = np.ones(target_HW.shape, np.bool_) if valid_HW is None else valid_HW
+    valid = np.ones(target_HW.shape, np.bool_) if valid is None else valid
     ious = object_ious(predicted_HW, target_HW, len(clicks.objects), valid)
     worst = [int(index) for index in np.argsort(ious, kind="stable") if ious[index] < _GOOD_IOU]
     for index in worst[:_CORRECTED_OBJECTS]:
@@ -83,9 +84,9 @@ def corrective_clicks(
     return clicks
 
 
-def first_clicks(target_HW: LabelMap, num_objects: int, ignore_HW: Mask | None = None) -> ClickSet:
+def first_clicks(target_HW: LabelMap, num_objects: int, ignore: Mask | None = None) -> ClickSet:
     """One click in the middle of each object; (0, 0) for one without pixels (MODEL_SPEC 10.2)."""
-    label_HW = _labels_of_valid(target_HW, None if ignore_HW is None else ~ignore_HW)
+    label_HW = _labels_of_valid(target_HW, None if ignore is None else ~ignore)
     peaks = [DistanceMap.of(label_HW == index).peak for index in range(num_objects)]
     return ClickSet([[Click(x, y, time)] for time, (y, x) in enumerate(peaks)])
 
@@ -95,10 +96,10 @@ def next_click(
     target_HW: LabelMap,
     index: int,
     clicks: ClickSet,
-    ignore_HW: Mask | None = None,
+    ignore: Mask | None = None,
 ) -> ClickSet:
     """``clicks`` and one in the middle of object ``index``'s deepest error (MODEL_SPEC 10.3)."""
-    valid = np.ones(target_HW.shape, np.bool_) if ignore_HW is None else ~ignore_HW
+    valid = np.ones(target_HW.shape, np.bool_) if ignore is None else ~ignore
     error = deepest_error(predicted_HW, target_HW, index, valid, avoid=clicks)
     return clicked(clicks, target_HW, error.peak)
 
@@ -107,7 +108,7 @@ def deepest_error(
     predicted_HW: LabelMap,
     target_HW: LabelMap,
     index: int,
-    valid_HW: Mask,
+    valid: Mask,
     avoid: ClickSet | None = None,
 ) -> DistanceMap:
     """Of what object ``index`` lacks and what it has too much, the deeper; the latter if equal.
@@ -115,8 +116,8 @@ def deepest_error(
     Pixels around the clicks to ``avoid`` count as no error.
     """
     predicted, target = predicted_HW == index, target_HW == index
-    missing = DistanceMap.of(target & ~predicted & valid_HW)
-    surplus = DistanceMap.of(predicted & ~target & valid_HW)
+    missing = DistanceMap.of(target & ~predicted & valid)
+    surplus = DistanceMap.of(predicted & ~target & valid)
     if avoid is not None:
         missing = missing.without(avoid, SUPPRESSION_RADIUS)
         surplus = surplus.without(avoid, SUPPRESSION_RADIUS)
@@ -138,11 +139,11 @@ def clicked(clicks: ClickSet, target_HW: LabelMap, point: Point) -> ClickSet:
 
 
 def object_ious(
-    predicted_HW: LabelMap, target_HW: LabelMap, num_objects: int, valid_HW: Mask | None = None
+    predicted_HW: LabelMap, target_HW: LabelMap, num_objects: int, valid: Mask | None = None
 ) -> NDArray[np.float64]:
     """IoU of each object over the valid pixels; NaN for one that is neither there nor predicted."""
-    if valid_HW is not None:
-        predicted_HW, target_HW = predicted_HW[valid_HW], target_HW[valid_HW]
+    if valid is not None:
+        predicted_HW, target_HW = predicted_HW[valid], target_HW[valid]
     sizes = num_objects + 1
     cells = (target_HW.ravel() + 1).astype(np.int32) * sizes + (predicted_HW.ravel() + 1)
     counts = np.bincount(cells, minlength=sizes**2).reshape(sizes, sizes)
@@ -153,8 +154,8 @@ def object_ious(
     return ious
 
 
-def _labels_of_valid(label_HW: LabelMap, valid_HW: Mask | None) -> LabelMap:
-    return label_HW if valid_HW is None else np.where(valid_HW, label_HW, -1)
+def _labels_of_valid(label_HW: LabelMap, valid: Mask | None) -> LabelMap:
+    return label_HW if valid is None else np.where(valid, label_HW, -1)
 
 
 def _draw_few(region_HW: Mask, most: int, rng: np.random.Generator) -> list[Point]:
