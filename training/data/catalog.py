@@ -1,0 +1,94 @@
+"""Data sets by name, and their division into a training and a validation part."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.data.coco import CocoDataset
+from training.data.packed import PackedDataset
+from training.data.problems import DatasetError, OnProblem
+from training.data.sample import InstanceDataset, Sample
+
+TRAINING_SETS = (
+    "coco_train2017",
+    "coco_val2017_extra",
+    "ecssd",
+    "clothing_parts",
+    "facade",
+    "bsds_regions",
+    "pets",
+    "balloon",
+    "dsb2018",
+)
+EVALUATION_SETS = ("eval/grabcut", "eval/coco_val", "eval/davis16_val", "eval/lvis_val")
+
+
+def open_dataset(
+    name_or_path: str | Path,
+    root: Path | None = None,
+    *,
+    on_problem: OnProblem = "raise",
+    min_visible_area: int = 0,
+) -> InstanceDataset:
+    """A data set by name below `root`, or by the path of a COCO json, its folder, or a packed file.
+
+    Raises DatasetError if there is none, and for problems in it unless they are to be skipped.
+    """
+    path = Path(name_or_path)
+    if root is not None and not path.is_absolute() and not path.exists():
+        path = root / path
+    if path.suffix == ".pack":
+        return PackedDataset(path)
+    json_path = path if path.suffix == ".json" else path / "annotations.json"
+    if not json_path.is_file():
+        known = ", ".join(TRAINING_SETS + EVALUATION_SETS)
+        raise DatasetError(
+            f"{name_or_path}: no data set: {json_path} does not exist.\n"
+            f"Give the folder of the sets (known: {known}) as root, or the path of a COCO json."
+        )
+    return CocoDataset(
+        json_path,
+        name=None if path.suffix == ".json" else path.name,
+        on_problem=on_problem,
+        min_visible_area=min_visible_area,
+    )
+
+
+class Subset:
+    """Some items of a data set, in the order of `indices`."""
+
+    def __init__(self, dataset: InstanceDataset, indices: Sequence[int]) -> None:
+        self._dataset = dataset
+        self._indices = list(indices)
+        self._sample_ids = [dataset.sample_ids[index] for index in self._indices]
+
+    @property
+    def name(self) -> str:
+        """The whole set's name."""
+        return self._dataset.name
+
+    @property
+    def sample_ids(self) -> Sequence[str]:
+        """The ids of the chosen items."""
+        return self._sample_ids
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._dataset[self._indices[index]]
+
+
+def split(dataset: InstanceDataset, fraction: float, seed: int = 0) -> tuple[Subset, Subset]:
+    """(training, validation) parts; about `fraction` of the images are for validation.
+
+    An image's part depends on its id and the seed only: other images coming or going move none.
+    """
+    if not 0 <= fraction < 1:
+        raise DatasetError(f"the validation fraction must be in [0, 1), not {fraction}")
+    parts: tuple[list[int], list[int]] = ([], [])
+    for index, sample_id in enumerate(dataset.sample_ids):
+        digest = hashlib.blake2b(f"{seed}:{sample_id}".encode(), digest_size=8).digest()
+        held_out = int.from_bytes(digest, "big") / 2**64 < fraction
+        parts[held_out].append(index)
+    return Subset(dataset, parts[0]), Subset(dataset, parts[1])

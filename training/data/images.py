@@ -1,0 +1,43 @@
+"""Reading pictures: RGB, turned as their EXIF says, faults reported by name."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from training.data.problems import DatasetError
+
+_ORIENTATION = 0x0112
+_TRANSPOSED = range(5, 9)
+
+RGBImage = npt.NDArray[np.uint8]
+
+
+def decode_image(data: bytes, source: str) -> RGBImage:
+    """Encoded bytes as uint8 H×W×3 RGB, EXIF orientation applied; `source` names them in errors."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
+    if pixels is None:
+        raise DatasetError(f"{source}: not a readable image ({len(data)} bytes); replace the file")
+    return pixels.astype(np.uint8, copy=False)
+
+
+def read_image(path: Path) -> RGBImage:
+    """The file as uint8 H×W×3 RGB."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
+    return decode_image(data, str(path))
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(H, W) as decode_image would give it, from the file's head alone."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(_ORIENTATION) in _TRANSPOSED
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise DatasetError(f"{path}: not a readable image: {error}") from error
+    return (width, height) if turned else (height, width)

@@ -1,0 +1,143 @@
+"""COCO's three ways of writing a mask: polygons, run lengths, compressed run lengths.
+
+Run lengths go column by column and begin with a run of zeros. They are checked before a pixel
+is allocated: a file that lies about its lengths raises MaskError, it cannot overrun a buffer.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pycocotools import mask as coco_mask
+
+Mask = npt.NDArray[np.bool_]
+
+_CHUNK_BITS = 5
+_MORE = 0x20  # another chunk of this number follows
+_SIGN = 0x10  # of a number's last chunk
+_MAX_CHUNKS = 7  # 35 bits: beyond any image
+
+
+class MaskError(ValueError):
+    """A segmentation that is no mask. `kind` names the fault for counting."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+
+
+def decompress(counts: str | bytes) -> npt.NDArray[np.int64]:
+    """COCO's compressed string as run lengths.
+
+    Numbers are written in chunks of five bits, low ones first; from the fourth on they are
+    differences to the number two places before.
+    """
+    try:
+        raw = counts.encode("ascii") if isinstance(counts, str) else counts
+    except UnicodeEncodeError:
+        raise MaskError("unknown encoding", "run lengths with characters beyond ASCII") from None
+    chunks = np.frombuffer(raw, np.uint8).astype(np.int64) - 48
+    if chunks.size == 0:
+        return chunks
+    if chunks.min() < 0 or chunks.max() > 63:
+        raise MaskError("unknown encoding", "run lengths with characters outside '0'–'o'")
+    ends = np.flatnonzero((chunks & _MORE) == 0)
+    if ends.size == 0 or ends[-1] != chunks.size - 1:
+        raise MaskError("run lengths lie", "the compressed run lengths stop amid a number")
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    sizes = ends - starts + 1
+    if sizes.max() > _MAX_CHUNKS:
+        raise MaskError("run lengths lie", "a run length of more than 35 bits")
+    position = np.arange(chunks.size) - np.repeat(starts, sizes)
+    values = np.add.reduceat((chunks & 0x1F) << (_CHUNK_BITS * position), starts)
+    negative = (chunks[ends] & _SIGN) != 0
+    values -= np.where(negative, np.int64(1) << (_CHUNK_BITS * sizes), 0)
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values
+
+
+def run_lengths(rle: Any, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """The checked run lengths of a COCO RLE dictionary that must have the shape (H, W)."""
+    if not isinstance(rle, dict) or "counts" not in rle or "size" not in rle:
+        raise MaskError("unknown encoding", f"expected polygons or RLE, got {rle!r:.80}")
+    size = rle["size"]
+    if not isinstance(size, list | tuple) or list(size) != list(shape):
+        raise MaskError("wrong size", f"the RLE is {size!r:.40}, its image {list(shape)}")
+    counts = rle["counts"]
+    if isinstance(counts, str | bytes):
+        lengths = decompress(counts)
+    elif isinstance(counts, list) and all(type(count) is int for count in counts):
+        try:
+            lengths = np.array(counts, np.int64)
+        except OverflowError:
+            raise MaskError("run lengths lie", "a run length of more than 63 bits") from None
+    else:
+        raise MaskError("unknown encoding", f"run lengths of type {type(counts).__name__}")
+    if lengths.size and (lengths.min() < 0 or lengths.max() > shape[0] * shape[1]):
+        raise MaskError("run lengths lie", "a run length below 0 or beyond the image")
+    if int(lengths.sum()) != shape[0] * shape[1]:
+        raise MaskError(
+            "run lengths lie",
+            f"the run lengths add up to {int(lengths.sum())}, the image has {shape[0] * shape[1]}",
+        )
+    return lengths
+
+
+def fill_runs(lengths: npt.NDArray[np.int64], shape: tuple[int, int]) -> Mask:
+    """The mask, bool H×W, of checked run lengths."""
+    values = (np.arange(lengths.size) & 1).astype(np.bool_)
+    return np.repeat(values, lengths).reshape(shape[1], shape[0]).T
+
+
+def check_polygons(polygons: Sequence[Any], shape: tuple[int, int]) -> list[list[float]]:
+    """Polygons [[x0, y0, x1, y1, …], …] in pixels, as plain floats, or MaskError."""
+    checked = []
+    if not polygons:
+        raise MaskError("bad polygon", "no polygon at all")
+    for polygon in polygons:
+        try:
+            points = np.asarray(polygon, np.float64)
+        except (TypeError, ValueError):
+            raise MaskError("unknown encoding", f"a polygon like {polygon!r:.60}") from None
+        if points.ndim != 1 or points.size % 2:
+            raise MaskError("bad polygon", f"an odd number of coordinates ({points.size})")
+        if points.size < 6:
+            raise MaskError("bad polygon", f"{points.size // 2} points; three are needed")
+        if not np.isfinite(points).all():
+            raise MaskError("bad polygon", "a coordinate is NaN or infinite")
+        xs, ys = points[0::2], points[1::2]
+        height, width = shape
+        outside = xs.max() < 0 or ys.max() < 0 or xs.min() > width or ys.min() > height
+        # A little over the edge is common and is cut off; far out is a fault of scale.
+        far = xs.min() < -width or ys.min() < -height or xs.max() > 2 * width
+        if outside or far or ys.max() > 2 * height:
+            raise MaskError(
+                "outside the image",
+                f"x {xs.min():.0f}…{xs.max():.0f}, y {ys.min():.0f}…{ys.max():.0f} "
+                f"in {width}×{height}",
+            )
+        checked.append(points.tolist())
+    return checked
+
+
+def fill_polygons(polygons: list[list[float]], shape: tuple[int, int]) -> Mask:
+    """The union of checked polygons as bool H×W, by COCO's own rasterizer."""
+    height, width = shape
+    parts = coco_mask.frPyObjects(polygons, height, width)
+    mask: Mask = coco_mask.decode(coco_mask.merge(parts)).astype(np.bool_)
+    return mask
+
+
+def decode(segmentation: Any, shape: tuple[int, int]) -> Mask:
+    """Any COCO segmentation as bool H×W; MaskError if it is none."""
+    if isinstance(segmentation, list):
+        return fill_polygons(check_polygons(segmentation, shape), shape)
+    return fill_runs(run_lengths(segmentation, shape), shape)
+
+
+def encode(mask: Mask) -> dict[str, Any]:
+    """A bool H×W mask as COCO's compressed RLE, ready for json."""
+    rle = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
