@@ -1,0 +1,152 @@
+"""What one call tells about a page, in our words. Positions are fractions of the image's size."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from hashlib import blake2b
+
+
+class Kind(Enum):
+    """How a person pointed at something."""
+
+    POINT = "point"
+    BOX = "box"
+    PAINT = "paint"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ImageKey:
+    """One image of a task: the name of its tag and its place in a list of images."""
+
+    name: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A keypoint or a rectangle that lies on the page.
+
+    ``x``, ``y`` in 0…1: the point, or the corner a box is turned about, clockwise by ``rotation``
+    degrees; ``width`` and ``height`` of a box in fractions too. ``positive`` is None where the page
+    does not say.
+    """
+
+    id: str
+    label: str
+    image: ImageKey
+    x: float
+    y: float
+    positive: bool | None = None
+    width: float = 0.0
+    height: float = 0.0
+    rotation: float = 0.0
+    kind: Kind = Kind.POINT
+
+    def corners(self, height: int, width: int) -> list[tuple[float, float]]:
+        """The corners of a box in pixels of a ``height`` × ``width`` image, in order."""
+        angle = math.radians(self.rotation)
+        cos, sin = math.cos(angle), math.sin(angle)
+        right, down = self.width * width, self.height * height
+        return [
+            (self.x * width + dx * cos - dy * sin, self.y * height + dx * sin + dy * cos)
+            for dx, dy in ((0.0, 0.0), (right, 0.0), (right, down), (0.0, down))
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """One stroke of a brush or eraser: its points in fractions, its width in image widths."""
+
+    points: tuple[tuple[float, float], ...]
+    width: float
+    erases: bool = False
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A mask that lies on the page: Brush RLE, with strokes drawn over it, or strokes alone."""
+
+    id: str
+    label: str
+    image: ImageKey
+    height: int
+    width: int
+    rle: bytes = b""
+    strokes: tuple[Stroke, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """Always ``PAINT``."""
+        return Kind.PAINT
+
+    @cached_property
+    def digest(self) -> str:
+        """Equal for equal pixels: what the mask is recognized by."""
+        if not self.strokes:
+            return digest(self.rle)
+        return digest(self.rle + repr((self.height, self.width, self.strokes)).encode())
+
+
+def digest(rle: bytes) -> str:
+    """A name for the pixels of a Brush RLE stream."""
+    return blake2b(rle, digest_size=12).hexdigest()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A saved state of a page: a draft, or a submitted annotation.
+
+    ``version`` is the time it was saved, comparable as text. ``entries`` are in the page's order:
+    what was drawn or accepted first comes first, and an update in place keeps its place.
+    """
+
+    key: str
+    version: str
+    entries: tuple[Prompt | Painted, ...] = ()
+    user: str | None = None
+    annotation: str | None = None
+
+    @cached_property
+    def prompts(self) -> Mapping[str, Prompt]:
+        """Keypoints and rectangles by id."""
+        return {entry.id: entry for entry in self.entries if isinstance(entry, Prompt)}
+
+    @cached_property
+    def painted(self) -> Mapping[str, Painted]:
+        """Masks by region id."""
+        return {entry.id: entry for entry in self.entries if isinstance(entry, Painted)}
+
+    @cached_property
+    def order(self) -> Mapping[str, int]:
+        """The place of each entry."""
+        return {entry.id: place for place, entry in enumerate(self.entries)}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One interactive call.
+
+    ``context`` is complete for its kind, its label and its image tag, in drawing order, and holds
+    what was just drawn. ``drafts`` are the caller's own, ``annotations`` everybody's.
+    """
+
+    task: str
+    context: tuple[Prompt | Painted, ...]
+    drafts: tuple[Snapshot, ...] = ()
+    annotations: tuple[Snapshot, ...] = ()
+    background: frozenset[str] = frozenset({"Background"})
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """The ids of the regions in the context."""
+        return frozenset(entry.id for entry in self.context)
+
+    def covers(self, entry: Prompt | Painted) -> bool:
+        """Whether ``entry`` would be in the context if it were on the page."""
+        if not self.context:
+            return False
+        newest = self.context[-1]
+        same_image = entry.image.name == newest.image.name
+        return same_image and entry.kind is newest.kind and entry.label == newest.label

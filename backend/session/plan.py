@@ -1,0 +1,93 @@
+"""What is to be segmented, and what must stay as it is."""
+
+from dataclasses import dataclass
+
+from backend.session.bitmask import BitMask
+from backend.session.evidence import ImageKey, Prompt
+from dynamite.clicks import Click, ClickSet
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A click for the model: x, y in fractions of the image, time in clicks of the page."""
+
+    x: float
+    y: float
+    time: int = 0
+
+    def on(self, height: int, width: int, time: int) -> Click:
+        """The same in pixels of a ``height`` × ``width`` image, moved inside where needed."""
+        x = min(max(self.x * width, 0.0), width - 0.01)
+        y = min(max(self.y * height, 0.0), height - 0.01)
+        return Click(x, y, time)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One object to be answered.
+
+    Attributes:
+        id: the id of its region, stable for the life of the object.
+        taps: its positive clicks, at least one.
+        box: the rectangle it was asked for with: its mask stays inside.
+        keep: the mask it had, corrected or painted by hand: only what ``fresh`` asks for changes.
+        fresh: the clicks on either side made since ``keep``.
+    """
+
+    id: str
+    label: str
+    taps: tuple[Tap, ...]
+    box: Prompt | None = None
+    keep: BitMask | None = None
+    fresh: tuple[Tap, ...] = ()
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """An object in doubt: its last mask is answered again, unchanged, under its id."""
+
+    id: str
+    label: str
+    mask: BitMask
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """What to do on one image of the task.
+
+    ``targets`` are segmented jointly against ``background``; ``frozen`` and the masks of
+    ``repeats`` keep their pixels, pending masks give way to them.
+    """
+
+    image: ImageKey
+    targets: tuple[Target, ...] = ()
+    background: tuple[Tap, ...] = ()
+    repeats: tuple[Repeat, ...] = ()
+    frozen: tuple[BitMask, ...] = ()
+
+    def clicks(self, height: int, width: int) -> ClickSet | None:
+        """The clicks for the model, object i being ``targets[i]``; None if there is no target.
+
+        ``height`` and ``width`` are of the image as the model gets it. Times count from 0.
+        """
+        if not self.targets:
+            return None
+        taps = {tap.time for target in self.targets for tap in target.taps}
+        times = {t: i for i, t in enumerate(sorted(taps | {tap.time for tap in self.background}))}
+
+        def place(these: tuple[Tap, ...]) -> list[Click]:
+            return [tap.on(height, width, times[tap.time]) for tap in these]
+
+        return ClickSet([place(target.taps) for target in self.targets], place(self.background))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to answer to one call.
+
+    ``overtaken``: a newer call of the same page is known already; the page will drop this answer,
+    so nothing needs to be computed. No images: the answer is an empty result.
+    """
+
+    images: tuple[ImagePlan, ...] = ()
+    overtaken: bool = False
