@@ -13,6 +13,11 @@ class ServingError(DynamiteError):
     code = "internal_error"
     status = 500
 
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
 
 class BadRequestError(ServingError):
     """The request is not JSON, lacks a field, or holds a value that cannot be used."""

@@ -1,0 +1,1 @@
+"""Starting and stopping the processes of one host: queue server, worker, web server."""

@@ -1,0 +1,49 @@
+"""What the terminal shows once the backend is ready."""
+
+from backend.settings import Settings
+
+
+def address(settings: Settings, *, secret: bool = False) -> str:
+    """Where Label Studio finds the backend."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    if host in ("0.0.0.0", "[::]"):  # noqa: S104
+        host = "localhost"
+    tail = (
+        f"/k/{settings.webhook_secret.get_secret_value()}"
+        if secret and settings.webhook_secret
+        else ""
+    )
+    return f"http://{host}:{settings.port}{tail}"
+
+
+def banner(settings: Settings, version: str, device: str) -> str:
+    """Where it listens, which model, which device, and what to do in Label Studio."""
+    url = address(settings)
+    attach = f"{url}/k/(your DYNAMITE_WEBHOOK_SECRET)" if settings.webhook_secret else url
+    queue = "at REDIS_URL" if settings.redis_url else "embedded"
+    lines = [
+        "",
+        f"  DynaMITE listens on {url}",
+        f"  model {version} on {device}, queue {queue}, one worker",
+        "",
+        "  In Label Studio:",
+        "    1. Project → Settings → Labeling Interface: paste what `dynamite label-config`",
+        "       writes.",
+        f"    2. Project → Settings → Model → Connect Model: {attach},",
+        "       with “Use for interactive preannotations” on.",
+        "    3. Open a task, switch Auto-Annotation on, choose the magic point, then a label,",
+        "       and click on the object.",
+        "",
+    ]
+    if settings.label_studio_url is None or settings.label_studio_api_key is None:
+        lines += [
+    XX            "",
+        ]
+    if not settings.is_loopback and settings.basic_auth_user is None:
+        lines += [
+            "  WARNING: other machines can connect and no password is asked for; set",
+            "  DYNAMITE_BASIC_AUTH_USER and DYNAMITE_BASIC_AUTH_PASSWORD.",
+            "",
+        ]
+    lines.append("  Ctrl-C stops it.")
+    return "\n".join(lines)

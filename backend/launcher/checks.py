@@ -1,0 +1,51 @@
+"""What can be known to fail before anything is started, each as one clear sentence."""
+
+import os
+import socket
+from pathlib import Path
+
+from backend.settings import Settings, variable
+from dynamite.errors import DynamiteError
+
+
+class StartError(DynamiteError):
+    """The backend cannot start as configured."""
+
+
+def check(settings: Settings) -> None:
+    """Raise ``StartError`` for a taken port, a missing checkpoint or an unwritable folder."""
+    check_folder(settings.state_dir)
+    if settings.checkpoint is not None and not settings.checkpoint.is_file():
+        raise StartError(
+            f"the checkpoint {settings.checkpoint} does not exist; "
+            f"{variable('checkpoint')} names a file, or is left empty for the shipped one"
+        )
+    check_port(settings.host, settings.port)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise ``StartError`` unless this process could listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StartError(
+                f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}; stop "
+                f"what uses it or choose another port with --port or {variable('port')}"
+            ) from None
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ``StartError`` unless files can be made in the folder; makes it if it is missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise StartError(
+            f"the state folder {folder} cannot be written: {(error.strerror or '').lower()}; "
+            f"choose another with {variable('state_dir')}"
+        ) from None

