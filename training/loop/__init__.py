@@ -1,0 +1,1 @@
+"""The training loop, piece by piece; ``training.train`` puts them together."""

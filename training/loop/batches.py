@@ -1,0 +1,121 @@
+"""Samples, clicked and stacked: the same for a given seed, however many processes prepare them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from dynamite import ClickSet
+from training.click_simulation import initial_clicks
+from training.data.augment import AugmentConfig
+from training.data.sample import Sample
+from training.data.sampling import Mixture, TrainingSamples
+from training.losses import IGNORED
+
+
+@dataclass(frozen=True)
+class ClickedSample:
+    """One sample on its way into a batch; ``image`` and ``labels`` as in ``Batch``."""
+
+    image: Tensor
+    labels: Tensor
+    clicks: ClickSet
+    sample_id: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B samples of one size.
+
+    ``images`` B×3×H×W uint8 RGB, ``labels`` B×H×W int16: object index, −1 background, −2 ignored;
+    ``numbers`` are the samples' places in the whole run, and seed all that is random about them.
+    """
+
+    images: Tensor
+    labels: Tensor
+    clicks: tuple[ClickSet, ...]
+    sample_ids: tuple[str, ...]
+    numbers: tuple[int, ...]
+
+    @classmethod
+    def stack(cls, samples: Sequence[ClickedSample]) -> "Batch":
+        """Samples of one size as one batch."""
+        return cls(
+            images=torch.stack([sample.image for sample in samples]),
+            labels=torch.stack([sample.labels for sample in samples]),
+            clicks=tuple(sample.clicks for sample in samples),
+            sample_ids=tuple(sample.sample_id for sample in samples),
+            numbers=tuple(sample.number for sample in samples),
+        )
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch with its tensors on ``device``."""
+        return replace(
+            self,
+            images=self.images.to(device, non_blocking=True),
+            labels=self.labels.to(device, non_blocking=True),
+        )
+
+    def channels_last(self) -> "Batch":
+        """The same batch with the images' channels last in memory."""
+        return replace(self, images=self.images.contiguous(memory_format=torch.channels_last))
+
+
+def click(sample: Sample, rng: np.random.Generator, number: int) -> ClickedSample:
+    """The sample with its initial clicks (MODEL_SPEC 9.2)."""
+    clicks = initial_clicks(sample.instances, len(sample.labels), rng, ~sample.ignore)
+    labels = np.where(sample.ignore, IGNORED, sample.instances).astype(np.int16)
+    image = np.ascontiguousarray(sample.image.transpose(2, 0, 1))
+    return ClickedSample(
+        torch.from_numpy(image), torch.from_numpy(labels), clicks, sample.sample_id, number
+    )
+
+
+@dataclass(frozen=True)
+class SampleRecipe:
+    """All that makes the samples of a stage; small, for it travels to the loader's processes."""
+
+    mixture: Mixture
+    augment: AugmentConfig
+    seed: int
+
+
+class _ClickedSamples(Dataset[ClickedSample]):
+    def __init__(self, recipe: SampleRecipe) -> None:
+        self._recipe = recipe
+        self._samples: TrainingSamples | None = None
+
+    def __getitem__(self, number: int) -> ClickedSample:
+        if self._samples is None:
+            recipe = self._recipe
+            self._samples = TrainingSamples(recipe.mixture, recipe.augment, recipe.seed)
+        sample, rng = self._samples.get(number)
+        return click(sample, rng, number)
+
+
+def batches(
+    recipe: SampleRecipe, numbers: Sequence[Sequence[int]], workers: int
+) -> Iterator[Batch]:
+    """One batch for each list of sample numbers, prepared by ``workers`` processes (0: this one).
+
+    Workers are started afresh, not forked: a fork of a process with threads can hang.
+    """
+    loader = DataLoader(
+        _ClickedSamples(recipe),
+        batch_sampler=[list(batch) for batch in numbers],
+        num_workers=workers,
+        collate_fn=Batch.stack,
+        multiprocessing_context="forkserver" if workers else None,
+        worker_init_fn=_one_thread if workers else None,
+    )
+    return iter(loader)
+
+
+def _one_thread(_worker: int) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)

@@ -1,0 +1,87 @@
+"""All that a run needs to go on, in one file that is either whole or not there."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dynamite.errors import CheckpointError
+
+FORMAT = 1
+_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state after ``step`` steps.
+
+    Random numbers and the place in the data follow from the seed and the step.
+    """
+
+    step: int
+    config: dict[str, Any]
+    model: Mapping[str, Any]
+    optimizer: Mapping[str, Any]
+    average: Mapping[str, Any] | None
+    best: float | None
+    seconds: float
+    recent: list[list[float]]
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write atomically and durably, then delete all but the last two."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"step_{checkpoint.step:08d}.pt"
+    draft = path.with_suffix(".part")
+    with draft.open("wb") as file:
+        torch.save({"format": FORMAT, **vars(checkpoint)}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    _sync_folder(folder)
+    for old in _all(folder)[:-_KEPT]:
+        old.unlink()
+    return path
+
+
+def load_latest(folder: Path, device: torch.device) -> Checkpoint | None:
+    """The newest readable checkpoint, or None if there is none at all.
+
+    Raises:
+        CheckpointError: there are some, and none can be read.
+    """
+    reasons = []
+    for path in reversed(_all(folder)):
+        try:
+            return load(path, device)
+        except CheckpointError as error:
+            reasons.append(str(error))
+    if reasons:
+        raise CheckpointError("\n".join(reasons))
+    return None
+
+
+def load(path: Path, device: torch.device) -> Checkpoint:
+    """Read one checkpoint; nothing in it is executed."""
+    try:
+        values = torch.load(path, map_location=device, weights_only=True)
+        if values.pop("format") != FORMAT:
+            raise ValueError("another format")
+        return Checkpoint(**values)
+    except Exception as error:
+        raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
+
+
+def _all(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step_*.pt"))
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,73 @@
+"""Several processes as one: started by torchrun, on one host or several; or just this one."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed
+
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among all that train the same model."""
+
+    rank: int = 0
+    count: int = 1
+    device: torch.device = _CPU
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the one that writes files and speaks."""
+        return self.rank == 0
+
+    def share(self, samples: int) -> slice:
+        """This process's part of a global batch; all parts have the same size."""
+        size = samples // self.count
+        return slice(self.rank * size, (self.rank + 1) * size)
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of ``value`` over all processes."""
+        if self.count == 1:
+            return value
+        total = value.clone()
+        distributed.all_reduce(total)
+        return total / self.count
+
+    def maximum(self, value: int) -> int:
+        """The largest ``value`` of all processes."""
+        if self.count == 1:
+            return value
+        tensor = torch.tensor(value, device=self.device)
+        distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
+        return int(tensor)
+
+    def wait(self) -> None:
+        """Wait for all processes to come here."""
+        if self.count > 1:
+            distributed.barrier()
+
+
+@contextmanager
+def join(device: str | None = None) -> Iterator[Processes]:
+    """Join the others that torchrun started: nccl on GPUs, gloo on CPUs.
+
+    ``device`` None takes a GPU if there is one, the one of this process's local rank.
+    """
+    wanted = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if wanted == "cuda":
+        wanted = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        torch.cuda.set_device(wanted)
+    here = torch.device(wanted)
+    if count == 1:
+        yield Processes(device=here)
+        return
+    distributed.init_process_group("nccl" if here.type == "cuda" else "gloo")
+    try:
+        yield Processes(distributed.get_rank(), count, here)
+    finally:
+        distributed.destroy_process_group()

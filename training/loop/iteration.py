@@ -1,0 +1,115 @@
+"""One training iteration: encode once, click and correct for some rounds, supervise the last."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dynamite import ClickSet
+from dynamite.model import DynaMITE
+from dynamite.queries import PackedClicks
+from training.click_simulation import corrective_clicks
+from training.config import TrainingConfig
+from training.loop.batches import Batch
+from training.loop.distributed import Processes
+from training.loop.randomness import Purpose, generator, torch_generator
+from training.losses import IGNORED, Losses, label_maps, segmentation_losses
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an iteration gave: its losses, and what pictures of it show; ``logits`` BQhw."""
+
+    losses: Losses
+    clicks: tuple[ClickSet, ...]
+    logits: Tensor
+
+    def label_maps(self, size: tuple[int, int]) -> list[Tensor]:
+        """The predicted label map of each image."""
+        return label_maps(self.logits, clicks_per_object(self.clicks), size)
+
+
+class Iteration(nn.Module):
+    """The network and the annotator that it is trained against (MODEL_SPEC 9.3).
+
+    A module of its own, for ``DistributedDataParallel`` hooks into ``forward``.
+    """
+
+    def __init__(self, model: DynaMITE, config: TrainingConfig, processes: Processes) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.processes = processes
+
+    def forward(self, batch: Batch, rounds: int) -> Outcome:
+        """Losses after ``rounds`` rounds of corrective clicks, on every image of the batch.
+
+        Gradients flow from the last prediction only, to the clicks' network and the features.
+        """
+        maps = self.model.encode(self.model.normalize(batch.images))
+        clicks = batch.clicks
+        rngs = [generator(self.config.seed, Purpose.CORRECTIONS, n) for n in batch.numbers]
+        for _ in range(rounds):
+            with torch.no_grad():
+                logits = self.model.interact(maps, self._pack(clicks)).logits_BQhw
+            clicks = correct(logits, batch, clicks, rngs)
+        if rounds and torch.is_autocast_enabled(batch.images.device.type):
+            # Weights cast under no_grad are cached without their history: no gradient would come.
+            torch.clear_autocast_cache()
+        prediction = self.model.interact(maps, self._pack(clicks), auxiliary=True)
+        losses = self._losses(prediction.auxiliary, prediction.logits_BQhw, batch, clicks)
+        return Outcome(losses, clicks, prediction.logits_BQhw.detach())
+
+    def _pack(self, clicks: Sequence[ClickSet]) -> PackedClicks:
+        """Padded alike in all processes, since padding queries take part in attention."""
+        longest = max(map(len, clicks))
+        spare = self.processes.maximum(longest) - longest + self.model.bootstrapper.extra
+        return PackedClicks.pack(clicks, self.processes.device, extra=spare)
+
+    def _losses(
+        self,
+        auxiliary: tuple[Tensor, ...],
+        final: Tensor,
+        batch: Batch,
+        clicks: Sequence[ClickSet],
+    ) -> Losses:
+        device = final.device
+        supervised = torch.stack([logits.float() for logits in (*auxiliary, final)])
+        counts = clicks_per_object(clicks)
+        number = torch.tensor(float(sum(len(one) + 1 for one in counts)), device=device)
+        seed = self.config.seed
+        return segmentation_losses(
+            supervised,
+            counts,
+            batch.labels,
+            self.config.loss,
+            [torch_generator(seed, Purpose.POINTS, n, device=device) for n in batch.numbers],
+            maps=self.processes.mean(number),
+        )
+
+
+def correct(
+    logits_BQhw: Tensor,
+    batch: Batch,
+    clicks: Sequence[ClickSet],
+    rngs: Sequence[np.random.Generator],
+) -> tuple[ClickSet, ...]:
+    """Corrective clicks for each image of the batch."""
+    size = (batch.labels.shape[1], batch.labels.shape[2])
+    predictions = label_maps(logits_BQhw, clicks_per_object(clicks), size)
+    corrected = []
+    for predicted, labels, one, rng in zip(predictions, batch.labels, clicks, rngs, strict=True):
+        target = labels.cpu().numpy()
+        corrected.append(
+            corrective_clicks(
+                predicted.to(torch.int16).cpu().numpy(), target, one, rng, target != IGNORED
+            )
+        )
+    return tuple(corrected)
+
+
+def clicks_per_object(clicks: Sequence[ClickSet]) -> list[list[int]]:
+    """For each image the number of clicks on each of its objects."""
+    return [[len(own) for own in one.objects] for one in clicks]

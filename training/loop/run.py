@@ -1,0 +1,66 @@
+"""A whole run in its folder: begin or resume, train, leave the weights."""
+
+from pathlib import Path
+
+from training.config import ConfigError, TrainingConfig
+from training.loop import checkpointing
+from training.loop.distributed import Processes, join
+from training.loop.monitor import Monitor
+from training.loop.sources import open_sources
+from training.loop.trainer import Progress, Trainer
+
+
+def run(
+    config: TrainingConfig,
+    out: Path,
+    *,
+    data: Path | None = None,
+    resume: bool = False,
+    device: str | None = None,
+) -> Progress:
+    """Train in the folder ``out``, as one of torchrun's processes or alone.
+
+    Raises:
+        ConfigError: the folder holds a run already and ``resume`` is not set, or the config does
+            not fit the data or the number of processes.
+        TrainingDivergedError: the loss became NaN or infinite.
+    """
+    with join(device) as processes:
+        _check(config, out, processes, resume=resume)
+        trainer = Trainer(config, open_sources(config.data, data), out, processes)
+        checkpoint = checkpointing.load_latest(trainer.checkpoints, processes.device)
+        if checkpoint is not None:
+            trainer.restore(checkpoint)
+        if not processes.is_main:
+            return trainer.run(None)
+        total = config.total_steps
+        with Monitor(out, total, trainer.step, tensorboard=config.log.tensorboard) as monitor:
+            monitor.say(_introduction(config, trainer, processes))
+            progress = trainer.run(monitor)
+            monitor.say(
+                f"finished: {progress.step} steps"
+                if progress.finished
+                else f"stopped after {progress.step} of {progress.total} steps; --resume goes on"
+            )
+        return progress
+
+
+def _check(config: TrainingConfig, out: Path, processes: Processes, *, resume: bool) -> None:
+    for stage in config.stages:
+        if stage.batch % processes.count:
+            raise ConfigError(
+                f"a batch of {stage.batch} cannot be shared by {processes.count} processes"
+            )
+    if not resume and any((out / "checkpoints").glob("step_*.pt")):
+        raise ConfigError(f"{out} holds a run already: --resume goes on with it; or another --out")
+    processes.wait()
+
+
+def _introduction(config: TrainingConfig, trainer: Trainer, processes: Processes) -> str:
+    trained = sum(parameter.numel() for parameter in trainer.trained)
+    total = sum(parameter.numel() for parameter in trainer.model.parameters())
+    begin = f"from step {trainer.step}" if trainer.step else "from the start"
+    return (
+        f"{config.name}: {config.total_steps} steps {begin}, {total / 1e6:.2f} M parameters "
+        f"({trained / 1e6:.2f} M trained), {processes.count} process(es) on {processes.device}"
+    )

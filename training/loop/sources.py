@@ -1,0 +1,65 @@
+"""From a config's sets to numbered training samples and the held-out part."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from training.config import ConfigError, DataConfig, Stage
+from training.data.augment import AugmentConfig
+from training.data.catalog import Subset, open_dataset, split
+from training.data.sampling import Mixture
+from training.loop.batches import SampleRecipe
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The opened sets: what is trained on, and what is kept for validation."""
+
+    mixture: Mixture
+    held_out: tuple[Subset, ...]
+
+    def recipe(self, config: DataConfig, stage: Stage, seed: int) -> SampleRecipe:
+        """What makes the samples of a stage."""
+        return SampleRecipe(self.mixture, augment_config(config.augment, stage.crop), seed)
+
+
+def open_sources(config: DataConfig, root: Path | None) -> Sources:
+    """Open the sets of a config below ``root``, or below its own root."""
+    below = root or (Path(config.root).expanduser() if config.root else None)
+    training: dict[str, Subset] = {}
+    weights: dict[str, float] = {}
+    held_out = []
+    for source in config.sets:
+        part, kept = split(open_dataset(source.name, below, on_problem="skip"), config.holdout)
+        if part.name in training:
+            raise ConfigError(f"data.sets: {part.name} is there twice")
+        training[part.name] = part
+        weights[part.name] = float(len(part)) if source.weight is None else source.weight
+        held_out.append(kept)
+    return Sources(Mixture(training, weights), tuple(held_out))
+
+
+def augment_config(values: Mapping[str, Any], size: int) -> AugmentConfig:
+    """The augmentation that a config's mapping means, for crops of ``size``.
+
+    Raises:
+        ConfigError: an unknown key or a value of the wrong kind.
+    """
+    _check_keys(AugmentConfig, values, "data.augment")
+    try:
+        return TypeAdapter(AugmentConfig).validate_python({**values, "size": size})
+    except ValidationError as error:
+        raise ConfigError(f"data.augment: {error}") from None
+
+
+def _check_keys(kind: Any, values: Mapping[str, Any], place: str) -> None:
+    known = {field.name: field for field in fields(kind)}
+    for key, value in values.items():
+        if key not in known or key == "size":
+            raise ConfigError(f"{place}.{key}: unknown key; there are {', '.join(known)}")
+        inner: Any = known[key].default_factory
+        if isinstance(value, Mapping) and is_dataclass(inner):
+            _check_keys(inner, value, f"{place}.{key}")

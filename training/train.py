@@ -1,0 +1,49 @@
+"""``dynamite train``, also ``python -m training.train`` and ``torchrun -m training.train``."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("config_path", metavar="CONFIG", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run [runs/NAME].")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder that holds the data sets.")
+@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
+@click.option("--steps", type=click.IntRange(1), help="Steps in all; stages keep their shares.")
+@click.option("--max-minutes", type=float, help="Write a checkpoint and stop after so long.")
+@click.option("--device", help="cpu or cuda [a GPU if there is one].")
+def train(  # noqa: PLR0917
+    config_path: Path,
+    out: Path | None,
+    data: Path | None,
+    resume: bool,
+    steps: int | None,
+    max_minutes: float | None,
+    device: str | None,
+) -> None:
+    """Train the network that CONFIG (a YAML file, see configs/) describes.
+
+    The run's folder gets metrics.jsonl, checkpoints and, at the end, model.safetensors. A run that
+    was stopped or killed goes on with --resume as if nothing had happened. For several GPUs:
+    torchrun --nproc-per-node=4 -m training.train CONFIG
+    """
+    from dataclasses import replace  # noqa: PLC0415
+
+    from dynamite.errors import DynamiteError  # noqa: PLC0415
+    from training.config import load_config  # noqa: PLC0415
+    from training.loop.run import run  # noqa: PLC0415
+
+    try:
+        config = load_config(config_path)
+        if steps is not None:
+            config = config.with_steps(steps)
+        if max_minutes is not None:
+            config = replace(config, max_seconds=60 * max_minutes)
+        run(config, out or Path("runs") / config.name, data=data, resume=resume, device=device)
+    except DynamiteError as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    train()
