@@ -1,0 +1,56 @@
+"""Strictness about weights: what a file holds must be exactly what a network needs."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from dynamite.errors import CheckpointError
+
+_LISTED = 20
+"""Names shown of each kind of problem: weights of quite another network differ in hundreds."""
+
+
+def require_same_entries(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Check that ``given`` has the names and shapes of ``expected``, and finite values.
+
+    ``num_batches_tracked`` may be missing: old checkpoints lack it and nothing here reads it.
+
+    Raises:
+        CheckpointError: lists missing, extra and misshaped entries and those that hold NaN or
+            infinity.
+    """
+    shared = [name for name in given if name in expected]
+    problems = {
+        "missing": [
+            f"{name} {_shape(value)}"
+            for name, value in expected.items()
+            if name not in given and not name.endswith("num_batches_tracked")
+        ],
+        "extra": [
+            f"{name} {_shape(value)}" for name, value in given.items() if name not in expected
+        ],
+        "misshaped": [
+            f"{name} is {_shape(given[name])} where {_shape(expected[name])} is needed"
+            for name in shared
+            if given[name].shape != expected[name].shape
+        ],
+        "not finite": [name for name in shared if not _is_finite(given[name])],
+    }
+    found = {kind: names for kind, names in problems.items() if names}
+    if found:
+        listed = "\n".join(_list(kind, names) for kind, names in found.items())
+        raise CheckpointError(f"the weights do not fit the network\n{listed}")
+
+
+def _shape(value: Tensor) -> str:
+    return "×".join(map(str, value.shape)) or "scalar"
+
+
+def _is_finite(value: Tensor) -> bool:
+    return value.is_meta or bool(torch.isfinite(value).all())
+
+
+def _list(kind: str, names: Sequence[str]) -> str:
+    more = [f"… and {len(names) - _LISTED} more"] if len(names) > _LISTED else []
+    return "\n  ".join([f"{len(names)} {kind}:", *names[:_LISTED], *more])
