@@ -1,0 +1,57 @@
+"""Multi-head attention with the keys and values open to be prepared ahead.
+
+Legend of the shapes here and in the rest of the package: B images, Q queries, K clicks, T tokens of
+a map, C channels, H heads, N objects, h×w a feature map, H×W pixels.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear, scaled_dot_product_attention
+
+
+class Attention(nn.Module):
+    """Scaled dot-product attention, parameters named and laid out as ``nn.MultiheadAttention``.
+
+    The projections are separate calls because most of them can be made before a click is known:
+    keys and values of the image belong to the encoding of the image.
+    """
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * channels, channels))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * channels))
+        self.out_proj = nn.Linear(channels, channels)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.xavier_uniform_(self.out_proj.weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def part(self, index: int) -> tuple[Tensor, Tensor]:
+        """Weight (C, C) and bias (C) of the query (0), key (1) or value (2) projection."""
+        weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
+        return weights[index], biases[index]
+
+    def split(self, tokens_BTC: Tensor) -> Tensor:
+        """(B, T, C) to (B, H, T, C/H)."""
+        return tokens_BTC.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def query(self, tokens_BQC: Tensor) -> Tensor:
+        """Projected queries (B, H, Q, C/H)."""
+        return self.split(linear(tokens_BQC, *self.part(0)))
+
+    def key(self, tokens_BTC: Tensor) -> Tensor:
+        """Projected keys (B, H, T, C/H)."""
+        return self.split(linear(tokens_BTC, *self.part(1)))
+
+    def value(self, tokens_BTC: Tensor) -> Tensor:
+        """Projected values (B, H, T, C/H)."""
+        return self.split(linear(tokens_BTC, *self.part(2)))
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        """Attention of projected queries to projected keys: (B, Q, C).
+
+        ``mask`` is boolean (True: may attend) or additive, broadcastable to (B, H, Q, T).
+        """
+        attended = scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        mixed: Tensor = self.out_proj(attended.transpose(1, 2).flatten(-2))
+        return mixed

@@ -1,0 +1,142 @@
+"""What a network is made of: ``ModelConfig`` and the presets by name (MODEL_SPEC 11)."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+from dynamite.errors import InvalidInputError
+
+BackboneName = Literal[
+    "swin_tiny", "swin_large", "resnet50", "hrnet32", "segformer_b0", "efficientnet_lite0"
+]
+ClickEncoding = Literal["spatio_temporal", "spatial", "temporal", "none"]
+
+IMAGENET_MEAN = (123.675, 116.280, 103.530)
+IMAGENET_STD = (58.395, 57.120, 57.375)
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Input size: the shorter edge in pixels, unless the longer one would pass ``longest``."""
+
+    shortest: int
+    longest: int
+
+    def scale(self, height: int, width: int) -> float:
+        """Factor from a ``height`` × ``width`` image to the input of the network."""
+        return min(self.shortest / min(height, width), self.longest / max(height, width))
+
+
+PAPER_RESIZE = Resize(800, 1333)
+"""What the published models are evaluated with (MODEL_SPEC 10.1)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """A network. The defaults are those shared by all published models (MODEL_SPEC 11).
+
+    ``decoder_layers=0``, ``static_background_queries=0`` and ``click_encoding`` are the paper's
+    ablations. The fields under "ours" are off in the published presets.
+    """
+
+    name: str
+    backbone: BackboneName
+    hidden: int = 256
+    heads: int = 8
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    resize: Resize | None = None
+    """What ``Predictor`` brings images to when it is not told otherwise; None keeps their size."""
+
+    deformable_layers: int = 6
+    deformable_feedforward: int = 1024
+    encoder_layers: int = 9
+    encoder_feedforward: int = 2048
+    decoder_layers: int = 5
+    decoder_feedforward: int = 512
+    static_background_queries: int = 9
+    click_encoding: ClickEncoding = "spatio_temporal"
+
+    # Ours: what the reference lacks (MODEL_SPEC 5.3) and what a CPU needs.
+    click_type_embedding: bool = False
+    """Queries know whether they are clicks on an object or on the background."""
+    object_attention: bool = False
+    """Self-attention knows which queries belong to the same object."""
+    relative_positions: bool = False
+    """Masks may fall off with the distance from their click."""
+    decoder_stride: Literal[4, 8] = 4
+    """At 8 the decoder works on a quarter of the tokens and its change is added at stride 4."""
+    zoom_in: bool = False
+    """``Predictor`` looks again, at a crop, where an object is small."""
+
+    def __post_init__(self) -> None:
+        if self.click_encoding not in get_args(ClickEncoding):
+            raise InvalidInputError(
+                f"click_encoding={self.click_encoding!r} is not one of {get_args(ClickEncoding)}"
+            )
+        if self.backbone not in get_args(BackboneName):
+            raise InvalidInputError(
+                f"backbone={self.backbone!r} is not one of {get_args(BackboneName)}"
+            )
+        if self.hidden % (4 * self.heads):
+            raise InvalidInputError(
+                f"hidden={self.hidden} must be a multiple of 4 × heads={self.heads}"
+            )
+
+    def with_overrides(self, overrides: dict[str, Any]) -> "ModelConfig":
+        """The same config with some fields changed; an unknown field is an error that lists all."""
+        known = [field.name for field in fields(self)]
+        unknown = sorted(set(overrides) - set(known))
+        if unknown:
+            raise InvalidInputError(f"no such ModelConfig field: {unknown}; there are {known}")
+        return replace(self, **overrides)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary; ``from_json`` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "ModelConfig":
+        """The config that ``to_json`` wrote."""
+        known = {field.name for field in fields(cls)}
+        if not {"name", "backbone"} <= set(values) <= known:
+            raise InvalidInputError(f"not a ModelConfig: {sorted(set(values) ^ known)[:8]}")
+        values = dict(values)
+        for key in ("mean", "std"):
+            if key in values:
+                values[key] = tuple(values[key])
+        if values.get("resize"):
+            values["resize"] = Resize(**values["resize"])
+        return cls(**values)
+
+
+LITE = ModelConfig(
+    name="lite",
+    backbone="efficientnet_lite0",
+    hidden=96,
+    heads=4,
+    mean=(127.5, 127.5, 127.5),  # what its start weights were trained with
+    std=(127.5, 127.5, 127.5),
+    resize=Resize(480, 640),
+    deformable_layers=0,
+    encoder_layers=6,
+    encoder_feedforward=384,
+    decoder_layers=2,
+    decoder_feedforward=192,
+    static_background_queries=9,
+    click_type_embedding=True,
+    object_attention=True,
+    relative_positions=True,
+    decoder_stride=8,
+)
+
+PRESETS: dict[str, ModelConfig] = {
+    name: ModelConfig(name=name, backbone=name)
+    for name in ("swin_tiny", "swin_large", "resnet50", "hrnet32", "segformer_b0")
+} | {"lite": LITE}
+
+
+def preset(name: str) -> ModelConfig:
+    """The preset of that name; an unknown one is an error that lists them."""
+    if name not in PRESETS:
+        raise InvalidInputError(f"no preset {name!r}: there are {', '.join(PRESETS)}")
+    return PRESETS[name]

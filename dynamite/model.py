@@ -1,0 +1,183 @@
+"""The network: encode an image once, then answer clicks (paper sections 3.1 to 3.3)."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from dynamite.backbones import build_backbone
+from dynamite.config import ModelConfig
+from dynamite.instance_encoder import InstanceEncoder, Memory
+from dynamite.mask_decoder import MaskDecoder
+from dynamite.pixel_decoder import PixelDecoder, upsample
+from dynamite.prediction_head import PredictionHead, append_coordinates
+from dynamite.queries import PackedClicks, QueryBootstrapper
+
+STRIDE = 4
+"""Of the mask features and the logits."""
+
+DIVISOR = 32
+"""Inputs are padded to multiples of this (MODEL_SPEC 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMaps:
+    """All that depends on the images alone.
+
+    ``mask_features`` (B, C, h_4, w_4); ``levels`` are M32, M16, M8 (B, C, h, w); ``pooled`` are
+    the mask features at the sizes of the levels; ``memory`` the instance encoder's keys and values.
+    Where masks depend on distances, mask features carry 4 more channels.
+    """
+
+    mask_features: Tensor
+    levels: tuple[Tensor, Tensor, Tensor]
+    pooled: tuple[Tensor, Tensor, Tensor]
+    memory: Memory
+
+    @property
+    def padded_size(self) -> tuple[int, int]:
+        """(H, W) of the padded input."""
+        height, width = self.mask_features.shape[-2:]
+        return height * STRIDE, width * STRIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Logits of every query, before queries of the same object are merged.
+
+    ``logits_BQhw`` are the final ones at stride 4; ``auxiliary`` those of the initial queries and
+    after each encoder layer but the last, only where asked for; ``owners_BQ`` says which object a
+    query speaks for, −1 for the background.
+    """
+
+    logits_BQhw: Tensor
+    auxiliary: tuple[Tensor, ...]
+    owners_BQ: Tensor
+
+
+class DynaMITE(nn.Module):
+    """The network. ``version`` names its weights: features of another version are refused."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        drop_path_rate: float | None = None,
+        frozen_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.version = "untrained"
+        self.backbone = build_backbone(
+            config.backbone, drop_path_rate=drop_path_rate, frozen_norm=frozen_norm
+        )
+        self.pixel_decoder = PixelDecoder(
+            self.backbone.channels,
+            channels=config.hidden,
+            heads=config.heads,
+            layers=config.deformable_layers,
+            feedforward=config.deformable_feedforward,
+            stride8_fpn=config.backbone == "hrnet32",
+        )
+        self.bootstrapper = QueryBootstrapper(config)
+        self.instance_encoder = InstanceEncoder(config)
+        self.head = PredictionHead(config.hidden, relative_positions=config.relative_positions)
+        if config.decoder_layers:
+            self.mask_decoder = MaskDecoder(
+                config.hidden, config.heads, config.decoder_layers, config.decoder_feedforward
+            )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights, and so of the features."""
+        return self.head.norm.weight.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.head.norm.weight.device
+
+    def normalize(self, image_3HW: Tensor) -> Tensor:
+        """An image of values 0…255, RGB, as the backbone wants it, float32 (MODEL_SPEC 2)."""
+        mean, std = (
+            torch.tensor(values, device=image_3HW.device).view(3, 1, 1)
+            for values in (self.config.mean, self.config.std)
+        )
+        return (image_3HW.float() - mean) / std
+
+    def encode(self, images_B3HW: Tensor) -> FeatureMaps:
+        """Features of normalised images, padded to multiples of 32 (sections 3 and 4)."""
+        mask_features, levels = self.pixel_decoder(self.backbone(images_B3HW))
+        if self.config.relative_positions:
+            mask_features = append_coordinates(mask_features)
+        m32, m16, m8 = (upsample(mask_features, level.shape[-2:]) for level in levels)
+        memory = self.instance_encoder.memory(levels)
+        return FeatureMaps(mask_features, levels, (m32, m16, m8), memory)
+
+    def interact(
+        self, maps: FeatureMaps, clicks: PackedClicks, *, auxiliary: bool = False
+    ) -> Prediction:
+        """What the clicks mean: all that is paid for each click (sections 5 to 7).
+
+        Args:
+            maps: from ``encode``.
+            clicks: packed with ``extra=model.bootstrapper.extra`` padding queries.
+            auxiliary: also give the predictions of every encoder layer, for the loss.
+        """
+        queries = self.bootstrapper(maps.levels, clicks, maps.padded_size)
+        embed = partial(self.head, centre_BQ2=queries.centre_BQ2)
+
+        def allowed(content_BQC: Tensor, level: int) -> Tensor:
+            return self.looks_at(embed(content_BQC), maps.pooled[level])
+
+        contents = self.instance_encoder(queries, maps.memory, allowed)
+        final = embed(contents[-1])
+        return Prediction(
+            logits_BQhw=self._decode(maps, contents[-1], queries.position_BQC, final),
+            auxiliary=tuple(
+                _logits(embed(content), maps.mask_features) for content in contents[:-1]
+            )
+            if auxiliary
+            else (),
+            owners_BQ=queries.owners_BQ,
+        )
+
+    @staticmethod
+    def looks_at(embedding_BQC: Tensor, pooled_BChw: Tensor) -> Tensor:
+        """Where each query may look: inside its own mask, or anywhere if that is empty.
+
+        Resizing is linear, so logits from resized features are resized logits: (B, Q, T) boolean.
+        """
+        with torch.no_grad():
+            inside = _logits(embedding_BQC, pooled_BChw).flatten(2) >= 0
+            return inside | ~inside.any(dim=-1, keepdim=True)
+
+    def _decode(
+        self, maps: FeatureMaps, content: Tensor, position: Tensor, embedding: Tensor
+    ) -> Tensor:
+        if not self.config.decoder_layers:
+            return _logits(embedding, maps.mask_features)
+        channels = self.config.hidden
+        plain = embedding[..., :channels]
+        if self.config.decoder_stride == STRIDE:
+            features = maps.mask_features[:, :channels]
+            decoded = self.mask_decoder(features, content, position, plain)
+            if self.config.relative_positions:
+                decoded = decoded + _logits(
+                    embedding[..., channels:], maps.mask_features[:, channels:]
+                )
+            return decoded  # type: ignore[no-any-return]
+        features = maps.pooled[2][:, :channels]
+        decoded = self.mask_decoder(features, content, position, plain)
+        change = decoded - _logits(plain, features)
+        return _logits(embedding, maps.mask_features) + interpolate(
+            change, scale_factor=2.0, mode="bilinear", align_corners=False
+        )
+
+
+def _logits(embedding_BQC: Tensor, features_BChw: Tensor) -> Tensor:
+    """Inner products (B, Q, h, w)."""
+    products = torch.bmm(embedding_BQC, features_BChw.flatten(2))
+    return products.unflatten(-1, (features_BChw.shape[-2], features_BChw.shape[-1]))

@@ -1,0 +1,58 @@
+"""From queries to mask logits: an inner product with the features of each pixel (MODEL_SPEC 6)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+COORDINATES = 4
+"""Extra channels of the mask features where masks may depend on the distance to their click."""
+
+_SPREAD = 4.0  # Image sides to logits: makes a coefficient of 1 matter.
+
+
+class PredictionHead(nn.Module):
+    """z = LN(q); e = MLP(z); logit(q, pixel) = e · features(pixel). No bias, no scaling."""
+
+    def __init__(self, channels: int, *, relative_positions: bool) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+        self.mlp = nn.ModuleList(nn.Linear(channels, channels) for _ in range(3))
+        if relative_positions:
+            self.falloff = nn.Linear(channels, 3)
+            nn.init.zeros_(self.falloff.weight)
+            nn.init.zeros_(self.falloff.bias)
+
+    def forward(self, content_BQC: Tensor, centre_BQ2: Tensor) -> Tensor:
+        """Mask embeddings (B, Q, C), with the coordinates' 4 coefficients appended where used.
+
+        Args:
+            content_BQC: queries.
+            centre_BQ2: (y, x) of their clicks in 0…1.
+        """
+        z = self.norm(content_BQC)
+        embedding = z
+        for index, layer in enumerate(self.mlp):
+            embedding = layer(embedding if index == 0 else relu(embedding))
+        if not hasattr(self, "falloff"):
+            return embedding
+        # a·|p − c|² + b·(p − c), written as coefficients of (|p|², y, x, 1).
+        fall, slope_y, slope_x = self.falloff(z).unbind(-1)
+        y, x = (centre_BQ2 * _SPREAD).to(z.dtype).unbind(-1)
+        coefficients = (
+            -fall,
+            slope_y + 2 * fall * y,
+            slope_x + 2 * fall * x,
+            -fall * (y * y + x * x) - slope_y * y - slope_x * x,
+        )
+        return torch.cat((embedding, torch.stack(coefficients, dim=-1)), dim=-1)
+
+
+def append_coordinates(features_BChw: Tensor) -> Tensor:
+    """Mask features with the channels |p|², y, x, 1 appended: (B, C + 4, h, w)."""
+    batch, _, height, width = features_BChw.shape
+    like = {"device": features_BChw.device, "dtype": features_BChw.dtype}
+    y = (torch.arange(height, **like) + 0.5) / height * _SPREAD
+    x = (torch.arange(width, **like) + 0.5) / width * _SPREAD
+    y_hw, x_hw = y[:, None].expand(-1, width), x.expand(height, -1)
+    extra = torch.stack((y_hw**2 + x_hw**2, y_hw, x_hw, torch.ones_like(x_hw)))
+    return torch.cat((features_BChw, extra.expand(batch, -1, -1, -1)), dim=1)

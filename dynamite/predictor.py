@@ -1,0 +1,178 @@
+"""Images and clicks in, masks out: the library's front door."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dynamite.clicks import ClickSet
+from dynamite.config import Resize
+from dynamite.errors import InvalidInputError
+from dynamite.features import ImageFeatures, join_batch, split_batch
+from dynamite.image_ops import check_image, input_size, pad_to_multiple, resize_image, to_tensor
+from dynamite.label_map import label_map, object_scores
+from dynamite.model import DIVISOR, DynaMITE
+from dynamite.queries import PackedClicks
+
+
+class _ModelDefault:
+    """Stands for "as the model's config says", since None already means "keep the size"."""
+
+
+MODEL_DEFAULT: Final = _ModelDefault()
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The masks of all objects of an image; they never overlap.
+
+    ``label_map`` (H, W) int16 holds the object index of each pixel, −1 for the background;
+    ``scores`` (N) float32 in 0…1 how sure the network is of each object; ``query_logits``
+    (Q, H/4, W/4) float32 the logits of every query of the padded input, before merging.
+    """
+
+    label_map: NDArray[np.int16]
+    scores: NDArray[np.float32]
+    query_logits: NDArray[np.float32] = field(repr=False)
+
+    @cached_property
+    def masks(self) -> NDArray[np.bool_]:
+        """(N, H, W), made on first use: N times the memory of an image."""
+        indices = np.arange(len(self.scores), dtype=np.int16)
+        masks: NDArray[np.bool_] = self.label_map == indices[:, None, None]
+        return masks
+
+
+class Predictor:
+    """Encodes an image once and answers clicks on it. Holds no state of any image.
+
+    Args:
+        model: from ``dynamite.load``.
+        resize: input size of the network; None keeps each image's own size; left out, it is what
+            ``model.config.resize`` says (None for the published presets).
+    """
+
+    def __init__(
+        self, model: DynaMITE, resize: Resize | None | _ModelDefault = MODEL_DEFAULT
+    ) -> None:
+        self.model = model
+        self.resize = model.config.resize if isinstance(resize, _ModelDefault) else resize
+
+    @overload
+    def encode(self, image: NDArray[np.uint8]) -> ImageFeatures: ...
+    @overload
+    def encode(self, image: Sequence[NDArray[np.uint8]]) -> list[ImageFeatures]: ...
+
+    @torch.inference_mode()
+    def encode(
+        self, image: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
+    ) -> ImageFeatures | list[ImageFeatures]:
+        """Features of an image (H×W×3 uint8 RGB), or of several in one padded pass.
+
+        Raises:
+            InvalidInputError: not such an image.
+        """
+        single = not isinstance(image, list | tuple)
+        images = [check_image(one) for one in ([image] if single else image)]
+        if not images:
+            raise InvalidInputError("there is no image to encode")
+        sizes = [input_size(*one.shape[:2], self.resize) for one in images]
+        inputs = [
+            self.model.normalize(to_tensor(resize_image(one, size), self.model.device))
+            for one, size in zip(images, sizes, strict=True)
+        ]
+        maps = self.model.encode(pad_to_multiple(inputs, DIVISOR).to(self.model.dtype))
+        features = [
+            ImageFeatures(
+                maps=maps if len(images) == 1 else split_batch(maps, index),
+                image_size=(one.shape[0], one.shape[1]),
+                input_size=size,
+                model_version=self.model.version,
+                image=one if self.model.config.zoom_in else None,
+            )
+            for index, (one, size) in enumerate(zip(images, sizes, strict=True))
+        ]
+        return features[0] if single else features
+
+    @overload
+    def segment(
+        self,
+        features: ImageFeatures,
+        clicks: ClickSet,
+        output_size: tuple[int, int] | None = None,
+    ) -> Segmentation: ...
+    @overload
+    def segment(
+        self,
+        features: Sequence[ImageFeatures],
+        clicks: Sequence[ClickSet],
+        output_size: tuple[int, int] | None = None,
+    ) -> list[Segmentation]: ...
+
+    @torch.inference_mode()
+    def segment(
+        self,
+        features: ImageFeatures | Sequence[ImageFeatures],
+        clicks: ClickSet | Sequence[ClickSet],
+        output_size: tuple[int, int] | None = None,
+    ) -> Segmentation | list[Segmentation]:
+        """The masks of all clicked objects, jointly.
+
+        Args:
+            features: of one image, or of several encoded in one call.
+            clicks: in pixels of the image as given to ``encode``; one ``ClickSet`` an image.
+            output_size: (H, W) of the label map; the image's own size if left out.
+
+        Raises:
+            InvalidInputError: a click outside its image, features of another model version, lists
+                of different lengths, an output size below 1×1.
+        """
+        single = isinstance(features, ImageFeatures)
+        all_features = [features] if isinstance(features, ImageFeatures) else list(features)
+        all_clicks = [clicks] if isinstance(clicks, ClickSet) else list(clicks)
+        if len(all_features) != len(all_clicks) or not all_features:
+            raise InvalidInputError(
+                f"{len(all_features)} images and {len(all_clicks)} click sets do not pair"
+            )
+        if output_size is not None and min(output_size) < 1:
+            raise InvalidInputError(f"output_size={output_size} is below 1×1")
+        moved = [
+            self._to_input(one, said) for one, said in zip(all_features, all_clicks, strict=True)
+        ]
+        maps = join_batch([one.maps for one in all_features])
+        packed = PackedClicks.pack(moved, self.model.device, self.model.bootstrapper.extra)
+        prediction = self.model.interact(maps, packed)
+        results = []
+        for index, (one, said) in enumerate(zip(all_features, all_clicks, strict=True)):
+            logits, owners = prediction.logits_BQhw[index].float(), prediction.owners_BQ[index]
+            labels = label_map(
+                logits,
+                owners,
+                padded_size=maps.padded_size,
+                input_size=one.input_size,
+                output_size=output_size or one.image_size,
+            )
+            scores = object_scores(logits, owners, len(said.objects))
+            results.append(
+                Segmentation(labels.cpu().numpy(), scores.cpu().numpy(), logits.cpu().numpy())
+            )
+        return results[0] if single else results
+
+    def _to_input(self, features: ImageFeatures, clicks: ClickSet) -> ClickSet:
+        if features.model_version != self.model.version:
+            raise InvalidInputError(
+                f"the features are of model version {features.model_version!r}, this model is "
+                f"{self.model.version!r}: encode the image again"
+            )
+        height, width = features.image_size
+        clicks.check_inside(height, width)
+        return clicks.moved(
+            left=0,
+            top=0,
+            scale_x=features.input_size[1] / width,
+            scale_y=features.input_size[0] / height,
+        )
