@@ -1,0 +1,1 @@
+"""Image files and what the browser makes of them."""
