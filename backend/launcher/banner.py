@@ -37,7 +37,9 @@ def banner(settings: Settings, version: str, device: str) -> str:
     ]
     if settings.label_studio_url is None or settings.label_studio_api_key is None:
         lines += [
-    XX            "",
+            "  LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not both set: images are fetched with",
+            "  what Label Studio says when it connects; `dynamite doctor` checks that.",
+            "",
         ]
     if not settings.is_loopback and settings.basic_auth_user is None:
         lines += [

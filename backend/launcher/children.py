@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from backend.launcher.lifeline import die_with_parent
 
@@ -22,26 +23,32 @@ class Child:
     """One supervised process, leader of a session of its own.
 
     A session of its own keeps the terminal's Ctrl-C from it: the launcher decides the order in
-    which things stop. ``lifeline`` is the signal it gets when the launcher dies.
+    which things stop. ``lifeline`` is the signal it gets when the launcher dies, ``output`` a file
+    for what it prints, which otherwise goes where ours goes.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     lifeline: signal.Signals = signal.SIGKILL
+    output: Path | None = None
     process: subprocess.Popen[bytes] | None = None
     deaths: list[float] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start the process; its output goes where ours goes."""
+        """Start the process."""
         parent = os.getpid()
-        self.process = subprocess.Popen(  # noqa: S603
-            self.command,
-            env=dict(self.environment),
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=lambda: die_with_parent(parent, self.lifeline),  # noqa: PLW1509
-        )
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(self.output.open("ab")) if self.output else None
+            self.process = subprocess.Popen(  # noqa: S603
+                self.command,
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT if file else None,
+                start_new_session=True,
+                preexec_fn=lambda: die_with_parent(parent, self.lifeline),  # noqa: PLW1509
+            )
 
     @property
     def status(self) -> int | None:

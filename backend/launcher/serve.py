@@ -46,8 +46,7 @@ def started(settings: Settings, tell: Callable[[str], Any] = print) -> Iterator[
     supervisor = Supervisor()
     with stopped_by_signals():
         try:
-            start(settings, supervisor)
-            health = wait_for_web(settings, supervisor.children[-1])
+            health = wait_for_web(settings, start(settings, supervisor))
             tell(banner(settings, health["model_version"], health["device"]))
             yield supervisor
         except (StopRequested, KeyboardInterrupt):
@@ -57,8 +56,8 @@ def started(settings: Settings, tell: Callable[[str], Any] = print) -> Iterator[
                 supervisor.stop()
 
 
-def start(settings: Settings, supervisor: Supervisor) -> None:
-    """Start the queue server (unless one is configured), a worker, and the web server."""
+def start(settings: Settings, supervisor: Supervisor) -> Child:
+    """Start the queue server (unless one is configured), a worker, and the web server: the last."""
     server = None
     if settings.redis_url is None:
         server = supervisor.add(valkey_child(settings.socket_path, settings.state_dir / "valkey"))
@@ -66,7 +65,7 @@ def start(settings: Settings, supervisor: Supervisor) -> None:
     python = [sys.executable, "-m"]
     supervisor.add(Child("worker", [*python, "backend.cli", "worker"], dict(os.environ)))
     environment = model_environment(settings.torch_threads)
-    supervisor.add(Child("web server", [*python, "backend.launcher.web"], environment))
+    return supervisor.add(Child("web server", [*python, "backend.launcher.web"], environment))
 
 
 def wait_for_web(settings: Settings, web: Child) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Web(BaseApplication):  # type: ignore[misc]
     def load(self) -> "Flask":
         """Build the application in the worker: CUDA must not be initialized before the fork."""
         from backend.app import create_app  # noqa: PLC0415
-        from backend.serving import open_services  # noqa: PLC0415
+        from backend.services import open_services  # noqa: PLC0415
 
         return create_app(self.settings, open_services(self.settings))
 

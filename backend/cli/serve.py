@@ -1,0 +1,28 @@
+"""``dynamite serve``: the backend with everything it needs."""
+
+import os
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--host", help="Address to listen on [default: 127.0.0.1].")
+@click.option("--port", type=int, help="Port to listen on [default: 9090].")
+@click.option("--preset", help="Model configuration [default: lite].")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights to use.")
+@click.option("--device", help="auto, cpu, cuda, cuda:1, … [default: auto].")
+@click.option("--state-dir", type=click.Path(path_type=Path), help="Folder of cache and queue.")
+def serve(**options: object) -> None:
+    """Run the backend with its queue and one worker, until Ctrl-C.
+
+    Every option is also a setting with an environment variable; `dynamite settings` lists them
+    all.
+    """
+    from backend.launcher.serve import serve as run
+    from backend.settings import load, variable
+
+    for name, value in options.items():
+        if value is not None:
+            os.environ[variable(name)] = str(value)  # the processes started read it there
+    run(load(), click.echo)

@@ -1,0 +1,1 @@
+"""``dynamite demo``: a real Label Studio with a sample project, attached to the backend."""

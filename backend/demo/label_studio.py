@@ -1,0 +1,129 @@
+"""Label Studio in an environment of its own: installed once, started for the demo."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from backend.launcher.children import Child
+from dynamite.errors import DynamiteError
+
+VERSION = "1.23.2"
+EXECUTABLE = "DYNAMITE_LABEL_STUDIO"
+"""Names an installed ``label-studio`` to use instead of installing one."""
+
+START_SECONDS = 240.0
+
+
+class DemoError(DynamiteError):
+    """Label Studio cannot be installed, started or set up."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """The demo's one user."""
+
+    email: str
+    password: str
+    token: str
+
+
+def login(folder: Path) -> Login:
+    """The login kept in the demo's folder; made up on the first run."""
+    path = folder / "login.json"
+    try:
+        return Login(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        made = Login("demo@example.com", secrets.token_urlsafe(9), secrets.token_hex(20))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(asdict(made)), encoding="utf-8")
+        return made
+
+
+def executable(folder: Path, tell: Callable[[str], Any]) -> Path:
+    """The ``label-studio`` to run; installs it into the demo's folder if need be.
+
+    Raises:
+        DemoError: pip fails, or the named executable does not exist.
+    """
+    named = os.environ.get(EXECUTABLE)
+    if named:
+        if not os.access(named, os.X_OK):
+            raise DemoError(f"{EXECUTABLE} names {named}, which cannot be run")
+        return Path(named)
+    home = folder / "venv"
+    stamp = home / f".label-studio-{VERSION}"
+    if not stamp.exists():
+        tell(f"Installing Label Studio {VERSION} into {home} (once; about 1 GB, a few minutes) …")
+        run([sys.executable, "-m", "venv", str(home)])
+        pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        run([*pip, "--disable-pip-version-check", f"label-studio=={VERSION}"])
+        stamp.touch()
+    return home / "bin" / "label-studio"
+
+
+def run(command: list[str]) -> None:
+    """Run a command; its last words become the error if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        words = (done.stderr or done.stdout).strip().splitlines()[-3:]
+        raise DemoError(f"{' '.join(command[:4])} … failed: {' '.join(words)}")
+
+
+def child(program: Path, folder: Path, port: int, who: Login) -> Child:
+    """Label Studio as a child process, told to talk to nobody outside this machine."""
+    command = [str(program), "start", "--no-browser", "--internal-host", "127.0.0.1"]
+    return Child(
+        "Label Studio",
+        [*command, "--port", str(port)],
+        environment(folder, who),
+        output=folder / "label-studio.log",
+    )
+
+
+def environment(folder: Path, who: Login) -> dict[str, str]:
+    """What Label Studio needs to start without a person and to accept a backend on this machine."""
+    own = {
+        "LABEL_STUDIO_BASE_DATA_DIR": str((folder / "label-studio").resolve()),
+        "LABEL_STUDIO_USERNAME": who.email,
+        "LABEL_STUDIO_PASSWORD": who.password,
+        "LABEL_STUDIO_USER_TOKEN": who.token,
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+        "COLLECT_ANALYTICS": "0",
+        "LATEST_VERSION_CHECK": "0",
+        "SENTRY_DSN": "",
+        "FRONTEND_SENTRY_DSN": "",
+        # Both guards refuse addresses of this machine: without these no backend can be attached.
+        "ML_BLOCK_LOCAL_IP": "false",
+        "SSRF_PROTECTION_ENABLED": "false",
+    }
+    strange = ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY", "PYTHONPATH", "REDIS_URL")
+    rest = {name: value for name, value in os.environ.items() if name not in strange}
+    return rest | own
+
+
+def wait(url: str, process: Child) -> None:
+    """Wait until Label Studio answers.
+
+    Raises:
+        DemoError: it ended, or took too long; names its log.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.status is not None:
+            raise DemoError(f"Label Studio ended while starting; its log is {process.output}")
+        try:
+            with urlopen(f"{url}/health", timeout=2):  # noqa: S310  our own http address
+                return
+        except (URLError, OSError):
+            time.sleep(0.3)
+    raise DemoError(f"Label Studio did not answer; its log is {process.output}")

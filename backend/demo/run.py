@@ -1,0 +1,58 @@
+"""The demo from start to stop."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from backend import settings as settings_module
+from backend.demo import label_studio
+from backend.demo.project import Api, prepare
+from backend.launcher.banner import address
+from backend.launcher.checks import StartError, check_port
+from backend.launcher.serve import started
+from backend.settings import variable
+
+
+def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
+    """Install, start, set up, say where, and run until Ctrl-C."""
+    check_port("127.0.0.1", port)
+    program = label_studio.executable(folder, tell)
+    who = label_studio.login(folder)
+    url = f"http://localhost:{port}"
+    os.environ[variable("label_studio_url")] = url
+    os.environ[variable("label_studio_api_key")] = who.token
+    os.environ.setdefault(variable("state_dir"), str(folder / "state"))
+    settings = settings_module.load()
+    tell("Starting the backend and Label Studio (half a minute on the first run) …")
+    with started(settings, lambda banner: None) as supervisor:  # noqa: ARG005
+        process = supervisor.add(label_studio.child(program, folder, port, who))
+        label_studio.wait(url, process)
+        api = Api(url, who.token)
+        try:
+            project = prepare(api, address(settings, secret=True))
+            task = api.get("/api/tasks", project=project, page_size=1)["tasks"][0]["id"]
+        finally:
+            api.close()
+        tell(invitation(f"{url}/projects/{project}/data?task={task}", who))
+        broken = supervisor.watch(tell)
+        if broken is not None:
+            raise StartError(f"{broken.name} keeps ending; everything is stopped")
+
+
+def invitation(task_url: str, who: label_studio.Login) -> str:
+    """What to open and what to do there."""
+    return "\n".join(
+        [
+            "",
+            f"  Open      {task_url}",
+            f"  log in    {who.email}",
+            f"  password  {who.password}",
+            "",
+            "  Then switch Auto-Annotation on (below the image), choose the magic point (top right",
+            "  of the image), then a label, and click on an object. Another label, another object:",
+            "  all masks are answered together. Alt-click says “not this”.",
+            "",
+            "  Ctrl-C stops everything; the next start is quick.",
+        ]
+    )

@@ -1,0 +1,121 @@
+"""``/predict``: the trip of a click, and the quick answer to a batch."""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from backend.engine import SupersededError
+from backend.errors import code_and_status
+from backend.label_studio import batch, regions
+from backend.label_studio.prompts import Call, Task, read_call
+from backend.session.evidence import Evidence, ImageKey
+from backend.session.plan import Plan
+from backend.session.store import Ticket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backend.services import Services
+    from dynamite.predictor import Segmentation
+
+log = logging.getLogger(__name__)
+
+Prediction = dict[str, Any]
+
+
+def predict(body: dict[str, Any], services: "Services") -> list[Prediction]:
+    """One prediction per task, in order.
+
+    Raises:
+        BadRequestError: the body cannot be understood.
+        DynamiteError: an image cannot be fetched or the model fails, and no earlier masks are
+            known.
+    """
+    call = read_call(body, services.background_labels)
+    for note in call.notes:
+        log.info("project %s: %s", call.project, note)
+    if call.evidence is not None:
+        return [interactive(call, call.evidence, services)]
+    return [in_batch(call, task, services) for task in call.tasks]
+
+
+def interactive(call: Call, evidence: Evidence, services: "Services") -> Prediction:
+    """The masks of all objects after a click.
+
+    An annotator sees no error message, so where this fails the last good masks are answered.
+    """
+    task = call.tasks[0]
+    ticket = services.sessions.begin(evidence)
+    try:
+        answer = answer_to(call, task, ticket, services)
+    except SupersededError:
+        return empty(services)
+    except Exception as error:
+        last = services.sessions.last_answer(ticket)
+        if not last.images:
+            raise
+        code, _ = code_and_status(error)
+        services.report(code, error)
+        answer = regions.answer(last, {}, call.config)
+    services.sessions.remember(ticket, answer.masks, answer.digests)
+    return prediction(answer, services)
+
+
+def answer_to(call: Call, task: Task, ticket: Ticket, services: "Services") -> regions.Answer:
+    """Segment what the ticket plans."""
+    if ticket.plan.overtaken:
+        raise SupersededError("a newer call of this page has been answered")
+
+    def superseded() -> bool:
+        return services.sessions.superseded(ticket)
+
+    segmented = segment(ticket.plan, call, task, services, superseded)
+    return regions.answer(ticket.plan, segmented, call.config)
+
+
+def in_batch(call: Call, task: Task, services: "Services") -> Prediction:
+    """Masks for what lies in the task; else nothing at once, and its features in the background."""
+    plan = batch.plan(call, task)
+    if not plan.images:
+        for value in task.images.values():
+            services.prewarm(value, task.id)
+        return empty(services)
+    try:
+        segmented = segment(plan, call, task, services, lambda: False)
+    except Exception as error:  # one bad image must not cost the other tasks their masks
+        code, _ = code_and_status(error)
+        services.report(code, error)
+        return empty(services)
+    return prediction(regions.answer(plan, segmented, call.config), services)
+
+
+def segment(
+    plan: Plan, call: Call, task: Task, services: "Services", superseded: "Callable[[], bool]"
+) -> "dict[ImageKey, Segmentation]":
+    """The model's answer for each image of the plan that has something to segment."""
+    done = {}
+    model = services.engine.model
+    for part in plan.images:
+        if not part.targets:
+            continue
+        picture = services.images.open(task.images[part.image], task.id)
+        features = services.engine.features(picture.digest, picture.pixels, model=model)
+        clicks = part.clicks(*features.image_size)
+        if clicks is not None:
+            done[part.image] = services.engine.segment(
+                features, clicks, superseded=superseded, model=model
+            )
+    return done
+
+
+def prediction(answer: regions.Answer, services: "Services") -> Prediction:
+    """An answer as Label Studio wants it."""
+    return {
+        "result": answer.result,
+        "score": round(answer.score, 4),
+        "model_version": services.engine.model.version,
+    }
+
+
+def empty(services: "Services") -> Prediction:
+    """Nothing to show."""
+    return {"result": [], "score": 0.0, "model_version": services.engine.model.version}

@@ -1,0 +1,65 @@
+"""The model of a serving process: loaded, moved to its device, tried once."""
+
+import numpy as np
+
+from backend.engine import Model
+from backend.settings import Settings, variable
+from dynamite.errors import DynamiteError
+
+TRIAL_SIZE = (480, 640)
+
+
+class DeviceError(DynamiteError):
+    """The device asked for does not exist or does not work."""
+
+
+def load_model(settings: Settings) -> Model:
+    """Load the weights and segment a blank image, so that the first click finds everything warm.
+
+    Raises:
+        CheckpointError: the weights are missing or do not fit.
+        DeviceError: the device does not exist here.
+    """
+    import torch  # noqa: PLC0415
+
+    import dynamite  # noqa: PLC0415
+
+    device = choose_device(settings.device)
+    if settings.torch_threads:
+        torch.set_num_threads(settings.torch_threads)
+    network = dynamite.load(settings.preset, settings.checkpoint, device=device)
+    predictor = dynamite.Predictor(network)
+    blank = np.zeros((*TRIAL_SIZE, 3), np.uint8)
+    try:
+        features = predictor.encode(blank)
+        predictor.segment(features, dynamite.ClickSet([[dynamite.Click(9, 9)]]))
+    except RuntimeError as error:
+        raise DeviceError(f"the model does not run on {device}: {error}") from error
+    return Model(predictor, network.version, device)
+
+
+def choose_device(wanted: str) -> str:
+    """The torch device for a setting; "auto" is a GPU where there is one.
+
+    Raises:
+        DeviceError: there is no such device here.
+    """
+    import torch  # noqa: PLC0415
+
+    available = torch.cuda.is_available()
+    if wanted == "auto":
+        return "cuda" if available else "cpu"
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise DeviceError(
+            f"{variable('device')} is {wanted!r}: say auto, cpu, cuda or cuda:1"
+        ) from None
+    if device.type == "cuda" and not (
+        available and (device.index or 0) < torch.cuda.device_count()
+    ):
+        count = torch.cuda.device_count() if available else 0
+        raise DeviceError(
+            f"{variable('device')} is {wanted!r}, but this machine has {count} usable GPUs"
+        )
+    return wanted

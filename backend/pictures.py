@@ -1,0 +1,75 @@
+"""Images by their address: which content lies there, and its pixels when they are needed."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from backend.images.decode import FRAME, decode, digest
+
+REMEMBERED = 10_000
+"""Addresses whose content is remembered."""
+
+FRESH_SECONDS = 600.0
+"""How long an address is believed to hold the same content."""
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Picture:
+    """One image: the digest of its content at once, its pixels on demand."""
+
+    def __init__(self, digest: str, load: Callable[[], Pixels]) -> None:
+        self.digest = digest
+        self._load = load
+
+    def pixels(self) -> Pixels:
+        """The decoded image, uint8 H×W×3 RGB in the frame the browser shows."""
+        return self._load()
+
+
+class Pictures:
+    """Opens images; an address seen a moment ago is not fetched again for its digest."""
+
+    def __init__(self, fetch: Callable[[str, str], bytes], max_pixels: int) -> None:
+        self._fetch = fetch
+        self._max_pixels = max_pixels
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()
+
+    def open(self, address: str, task: str) -> Picture:
+        """The image at an address of Label Studio's ``data``; ``task`` is the task's number.
+
+        Raises:
+            ImageError: it cannot be fetched.
+        """
+        known = self._recall(address)
+        if known is not None:
+            return Picture(known, lambda: self._decode(self._fetch(address, task)))
+        data = self._fetch(address, task)
+        name = f"{digest(data)}-{FRAME}"
+        self._remember(address, name)
+        return Picture(name, lambda: self._decode(data))
+
+    def forget(self) -> None:
+        """Believe nothing any more: the addresses may mean another server now."""
+        with self._lock:
+            self._known.clear()
+
+    def _decode(self, data: bytes) -> Pixels:
+        return decode(data, max_pixels=self._max_pixels)
+
+    def _recall(self, address: str) -> str | None:
+        with self._lock:
+            when, name = self._known.get(address, (float("-inf"), ""))
+        return name if time.monotonic() - when < FRESH_SECONDS else None
+
+    def _remember(self, address: str, name: str) -> None:
+        with self._lock:
+            self._known[address] = (time.monotonic(), name)
+            self._known.move_to_end(address)
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)

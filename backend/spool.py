@@ -1,0 +1,63 @@
+"""Events that the queue could not take yet, as files, so that none is lost."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+log = logging.getLogger(__name__)
+
+Event = dict[str, Any]
+
+
+class Spool:
+    """A folder of waiting events; a thread hands them on, oldest first, as soon as that works."""
+
+    def __init__(self, folder: Path, deliver: Callable[[Event], None], every: float = 1.0) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._deliver = deliver
+        self._every = every
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+        self._thread.start()
+
+    def put(self, event: Event) -> None:
+        """Keep an event until it can be delivered."""
+        name = f"{time.time_ns():020d}-{uuid4().hex[:8]}"
+        part = self._folder / f"{name}.part"
+        part.write_text(json.dumps(event), encoding="utf-8")
+        part.rename(self._folder / f"{name}.json")
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._folder.glob("*.json"))
+
+    def close(self) -> None:
+        """End the thread; what is left is delivered after the next start."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every):
+            self._drain()
+
+    def _drain(self) -> None:
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                event = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                log.exception("a waiting event cannot be read and is set aside: %s", path.name)
+                path.rename(path.with_suffix(".unreadable"))
+                continue
+            try:
+                self._deliver(event)
+            except Exception as error:
+                log.warning("the queue still takes no jobs (%s); %d wait", error, len(self))
+                return
+            path.unlink(missing_ok=True)
+            if self._stop.is_set():
+                return
