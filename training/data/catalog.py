@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.data.coco import CocoDataset
+from training.data.coco import open_coco
 from training.data.packed import PackedDataset
 from training.data.problems import DatasetError, OnProblem
 from training.data.sample import InstanceDataset, Sample
@@ -32,6 +32,7 @@ def open_dataset(
 ) -> InstanceDataset:
     """A data set by name below `root`, or by the path of a COCO json, its folder, or a packed file.
 
+    A name stands for the folder `root/NAME` or, where there is none, the file `root/NAME.pack`.
     Raises DatasetError if there is none, and for problems in it unless they are to be skipped.
     """
     path = Path(name_or_path)
@@ -40,13 +41,16 @@ def open_dataset(
     if path.suffix == ".pack":
         return PackedDataset(path)
     json_path = path if path.suffix == ".json" else path / "annotations.json"
+    packed_path = path.with_name(path.name + ".pack")
+    if not json_path.is_file() and packed_path.is_file():
+        return PackedDataset(packed_path)
     if not json_path.is_file():
         known = ", ".join(TRAINING_SETS + EVALUATION_SETS)
         raise DatasetError(
             f"{name_or_path}: no data set: {json_path} does not exist.\n"
             f"Give the folder of the sets (known: {known}) as root, or the path of a COCO json."
         )
-    return CocoDataset(
+    return open_coco(
         json_path,
         name=None if path.suffix == ".json" else path.name,
         on_problem=on_problem,

@@ -126,8 +126,7 @@ def fill_polygons(polygons: list[list[float]], shape: tuple[int, int]) -> Mask:
     """The union of checked polygons as bool H×W, by COCO's own rasterizer."""
     height, width = shape
     parts = coco_mask.frPyObjects(polygons, height, width)
-    mask: Mask = coco_mask.decode(coco_mask.merge(parts)).astype(np.bool_)
-    return mask
+    return fill_runs(decompress(coco_mask.merge(parts)["counts"]), shape)
 
 
 def decode(segmentation: Any, shape: tuple[int, int]) -> Mask:
