@@ -114,9 +114,8 @@ def object_scores(logits_Qhw: Tensor, owners_Q: Tensor, objects: int) -> Tensor:
     that the object wins; 0 where it wins none.
     """
     logits = logits_Qhw.float().flatten(1)
-    slots = owners_Q.to(logits.device, torch.long) + 1
-    merged = logits.new_full((objects + 1, logits.shape[1]), -torch.inf)
-    merged.index_reduce_(0, slots, logits, "amax")
+    owners = owners_Q.to(logits.device)
+    merged = torch.stack([logits[owners == index].amax(dim=0) for index in range(-1, objects)])
     (best, other), (winner, _) = merged.topk(2, dim=0)
     sure = (best - other).sigmoid()
     total = logits.new_zeros(objects + 1).index_add_(0, winner, sure)
