@@ -1,0 +1,83 @@
+"""``dynamite.load``: a preset's name and a checkpoint become a network ready to answer."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dynamite.checkpoint import read, weights_version
+from dynamite.config import preset
+from dynamite.errors import CheckpointError
+from dynamite.model import DynaMITE
+from dynamite.published import convert_state_dict
+from dynamite.state_dicts import require_same_entries
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""Checkpoints that ship with the package, one a preset."""
+
+
+def load(
+    name: str,
+    checkpoint: Path | str | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    random_weights: bool = False,
+    **overrides: Any,
+) -> DynaMITE:
+    """A network in evaluation mode.
+
+    Args:
+        name: a preset (``dynamite.config.PRESETS``).
+        checkpoint: our safetensors or a published checkpoint; left out, the one that ships.
+        device: where to put it.
+        dtype: of weights and features; bfloat16 halves both.
+        random_weights: start from random weights, the same each time, instead of a checkpoint.
+        overrides: fields of ``ModelConfig`` to change, for example ``decoder_layers=0``.
+
+    Raises:
+        InvalidInputError: no such preset or field.
+        CheckpointError: no weights, or weights of another network; the message lists what differs.
+    """
+    config = preset(name)
+    if random_weights:
+        if checkpoint is not None:
+            raise CheckpointError(f"random_weights=True and a checkpoint ({checkpoint}): choose one")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = DynaMITE(config.with_overrides(overrides))
+        model.version = weights_version(f"{name}-random", model.state_dict())
+        return model.to(device, dtype).eval()
+
+    found = read(shipped(name) if checkpoint is None else checkpoint)
+    if found.config is not None:
+        if found.config.name != name:
+            raise CheckpointError(
+                f"{found.path} is of the preset {found.config.name!r}, not of {name!r}"
+            )
+        config = found.config
+    with torch.device("meta"):
+        model = DynaMITE(config.with_overrides(overrides))
+    try:
+        if found.kind == "published":
+            weights = convert_state_dict(found.state_dict, model)
+        else:
+            require_same_entries(found.state_dict, model.state_dict())
+            weights = found.state_dict
+    except CheckpointError as error:
+        raise CheckpointError(f"{found.path} as {name}: {error}") from error
+    model = model.to_empty(device="cpu")
+    model.load_state_dict(weights)
+    model.version = found.version or weights_version(name, weights)
+    return model.to(device, dtype).eval()
+
+
+def shipped(name: str) -> Path:
+    """The checkpoint of a preset that ships with the package."""
+    path = WEIGHTS / f"{name}.safetensors"
+    if not path.is_file():
+        raise CheckpointError(
+            f"no checkpoint ships for {name!r}: give one as the second argument of load(), or "
+            "random_weights=True for a network that knows nothing"
+        )
+    return path
