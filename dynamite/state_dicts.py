@@ -35,7 +35,11 @@ def require_same_entries(given: Mapping[str, Tensor], expected: Mapping[str, Ten
             for name in shared
             if given[name].shape != expected[name].shape
         ],
-        "not finite": [name for name in shared if not _is_finite(given[name])],
+        "not finite": [
+            name
+            for name in shared
+            if given[name].shape == expected[name].shape and not _is_finite(given[name])
+        ],
     }
     found = {kind: names for kind, names in problems.items() if names}
     if found:
