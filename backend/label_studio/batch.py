@@ -1,9 +1,44 @@
-"""Pre-labelling: a plan from what lies in a task: rectangles, keypoints, a detector's predictions."""
+"""Pre-labelling: masks for the rectangles, keypoints and predictions that lie in a task."""
+
+from dataclasses import replace
 
 from backend.label_studio.prompts import Call, Task
+from backend.session.evidence import Evidence, Prompt, Snapshot
+from backend.session.masks import MaskReader
+from backend.session.page import Page
 from backend.session.plan import Plan
+from backend.session.reconcile import reconcile
 
 
 def plan(call: Call, task: Task) -> Plan:
-    """What to segment for ``task`` in a batch call; without images if there is nothing to go by."""
-    raise NotImplementedError
+    """What to segment for ``task`` in a batch call; without images if there is nothing to go by.
+
+    The newest annotation with rectangles or keypoints counts, else the newest prediction with some:
+    each rectangle is an object, the keypoints of a label are one together. Labels that cannot have
+    a mask are left out.
+    """
+    for snapshots in (task.annotations, task.predictions):
+        for snapshot in sorted(snapshots, key=lambda s: s.version, reverse=True):
+            usable = _usable(call, snapshot)
+            if usable.entries:
+                return _planned(call, task, usable)
+    return Plan()
+
+
+def _usable(call: Call, snapshot: Snapshot) -> Snapshot:
+    """The snapshot's prompts that can have a mask, or that are background clicks of such."""
+    prompts = [entry for entry in snapshot.entries if isinstance(entry, Prompt)]
+    named = [p for p in prompts if call.config.brush(p.image.name, p.label)]
+    background = [p for p in prompts if p.label in call.config.background]
+    return replace(snapshot, entries=(*named, *background) if named else ())
+
+
+def _planned(call: Call, task: Task, snapshot: Snapshot) -> Plan:
+    """As if a person had just drawn the last prompt on a page that shows the snapshot."""
+    newest = next(entry for entry in snapshot.entries[::-1] if isinstance(entry, Prompt))
+    alike = Evidence(task.id, (newest,))
+    context = tuple(entry for entry in snapshot.entries if alike.covers(entry))
+    key = f"{call.project}/{task.id}/batch"
+    evidence = Evidence(key, context, (snapshot,), background=call.config.background)
+    _, planned = reconcile(Page(key), evidence, MaskReader())
+    return planned

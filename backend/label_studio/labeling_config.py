@@ -1,7 +1,20 @@
 """The labelling configuration: what the project can ask for, and what is wrong with it."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import quoteattr
+
+from backend.errors import BadRequestError
+
+MAX_LENGTH = 1_000_000
+
+BRUSH, POINTS, BOXES = "brushlabels", "keypointlabels", "rectanglelabels"
+_WRITTEN = {BRUSH: "BrushLabels", POINTS: "KeyPointLabels", BOXES: "RectangleLabels"}
+_COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#f032e6", "#9a6324")
+_BACKGROUND_COLOR = "#000000"
 
 
 @dataclass(frozen=True)
@@ -22,7 +35,12 @@ class Control:
     type: str
     labels: tuple[str, ...]
     smart: bool = True
+    smart_only: bool = False
     dynamic: bool = False
+
+    def offers(self, label: str) -> bool:
+        """Whether a region of this tag may carry ``label``."""
+        return self.dynamic or label in self.labels
 
 
 @dataclass(frozen=True)
@@ -32,22 +50,162 @@ class LabelingConfig:
     images: tuple[ImageTag, ...]
     controls: tuple[Control, ...]
     background: frozenset[str]
-    problems: tuple[str, ...]
+
+    def of_type(self, kind: str, image: str | None = None) -> tuple[Control, ...]:
+        """The tags of a type, for one image or for all."""
+        return tuple(c for c in self.controls if c.type == kind and image in (None, c.to_name))
+
+    def brush(self, image: str, label: str | None = None) -> Control | None:
+        """The tag that takes masks on ``image`` with ``label`` (or with any)."""
+        for control in self.of_type(BRUSH, image):
+            if label is None or (control.offers(label) and label not in self.background):
+                return control
+        return None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What will not work, in words, and what to change."""
+        return tuple(_problems(self))
 
 
 def parse(xml: str, background: Iterable[str] = ("Background",)) -> LabelingConfig:
     """Read a configuration.
 
-    ``background``: the labels whose clicks mean "no object". ``problems`` says in words what will
-    not work and what to change.
+    ``background``: the labels whose clicks mean "no object".
 
     Raises:
         BadRequestError: not XML, too large, or with a document type declaration (code
             ``bad_label_config``).
     """
-    raise NotImplementedError
+    if not isinstance(xml, str) or not xml.strip():
+        _refuse("it is missing or empty")
+    if len(xml) > MAX_LENGTH:
+        _refuse(f"it has {len(xml)} characters, more than {MAX_LENGTH}")
+    if re.search(r"<!(DOCTYPE|ENTITY)", xml):
+        _refuse("document type declarations are not allowed in it")
+    try:
+        root = ET.fromstring(xml)  # noqa: S314 - no entities without the declarations refused above
+    except (ET.ParseError, ValueError) as error:
+        _refuse(f"it is not XML ({error})")
+    images, controls = [], []
+    for element in root.iter():
+        kind = element.tag.lower()
+        if kind == "image" and element.get("name"):
+            images.append(_image(element))
+        elif kind in _WRITTEN and element.get("name"):
+            controls.append(_control(kind, element))
+    return LabelingConfig(tuple(images), tuple(controls), frozenset(background))
 
 
-def write(labels: Iterable[str], background: str = "Background") -> str:
-    """A configuration that works: smart keypoints and rectangles, and brush masks, per label."""
-    raise NotImplementedError
+def write(labels: Sequence[str], background: str = "Background") -> str:
+    """A configuration that works: smart keypoints and rectangles, and masks, for each label."""
+    colored = [(label, _COLORS[i % len(_COLORS)]) for i, label in enumerate(labels)]
+    with_background = [*colored, (background, _BACKGROUND_COLOR)]
+    return "\n".join(
+        [
+            "<View>",
+            '  <Image name="image" value="$image" zoom="true" zoomControl="true"/>',
+            *_tag(POINTS, "click", 'smart="true"', with_background),
+            *_tag(BOXES, "box", 'smart="true"', colored),
+            *_tag(BRUSH, "mask", 'smart="false"', colored),  # a smart stroke makes no call
+            "</View>",
+        ]
+    )
+
+
+def _tag(kind: str, name: str, smart: str, labels: Iterable[tuple[str, str]]) -> list[str]:
+    opening = f'  <{_WRITTEN[kind]} name="{name}" toName="image" {smart}>'
+    inside = [f"    <Label value={quoteattr(v)} background={quoteattr(c)}/>" for v, c in labels]
+    return [opening, *inside, f"  </{_WRITTEN[kind]}>"]
+
+
+def _refuse(why: str) -> NoReturn:
+    raise BadRequestError(
+        f"The labelling configuration cannot be used: {why}.", code="bad_label_config"
+    )
+
+
+def _image(element: ET.Element) -> ImageTag:
+    many = element.get("valueList")
+    return ImageTag(
+        element.get("name", ""), (many or element.get("value") or "").lstrip("$"), bool(many)
+    )
+
+
+def _control(kind: str, element: ET.Element) -> Control:
+    labels = [label for label in element.iter() if label.tag.lower() == "label"]
+    names = [label.get("alias") or label.get("value") or "" for label in labels]
+    return Control(
+        name=element.get("name", ""),
+        to_name=element.get("toName", ""),
+        type=kind,
+        labels=tuple(dict.fromkeys(name for name in names if name)),
+        smart=element.get("smart", "true").lower() != "false",
+        smart_only=element.get("smartOnly", "false").lower() == "true",
+        dynamic=element.get("value", "").startswith("$"),
+    )
+
+
+def _problems(config: LabelingConfig) -> Iterable[str]:
+    if not config.images:
+        yield "There is no <Image> tag: add one, this backend works on images."
+        return
+    names = {image.name for image in config.images}
+    for control in config.controls:
+        if control.to_name not in names:
+            yield (
+                f'{_WRITTEN[control.type]} "{control.name}" is for "{control.to_name}", which is '
+                f"no <Image>: set toName to one of {_listed(names)}."
+            )
+    for image in config.images:
+        yield from _problems_of(config, image.name)
+
+
+def _problems_of(config: LabelingConfig, image: str) -> Iterable[str]:
+    prompts = config.of_type(POINTS, image) + config.of_type(BOXES, image)
+    brushes = config.of_type(BRUSH, image)
+    if not brushes:
+        yield (
+            f'No <BrushLabels> for image "{image}": masks have nowhere to go. Add a BrushLabels '
+            "tag with the labels of the keypoints."
+        )
+    if not prompts:
+        yield (
+            f'No <KeyPointLabels> or <RectangleLabels> for image "{image}": there is nothing to '
+            'click with. Add KeyPointLabels with smart="true" and the labels of the brush.'
+        )
+    elif not any(control.smart for control in prompts):
+        yield (
+            f'Every keypoint and rectangle tag of image "{image}" has smart="false", so the page '
+            'never asks for masks: set smart="true".'
+        )
+    if any(control.dynamic for control in (*prompts, *brushes)):
+        return
+    painted = {label for control in brushes for label in control.labels}
+    pointed = {label for control in prompts for label in control.labels}
+    for control in prompts:
+        if control.smart_only:
+            yield (
+                f'{_WRITTEN[control.type]} "{control.name}" has smartOnly="true": choosing a label '
+                'before the smart tool leaves no tool and clicks do nothing. Use smart="true".'
+            )
+        if missing := [v for v in control.labels if v not in painted | config.background]:
+            yield (
+                f'{_listed(missing)} of {_WRITTEN[control.type]} "{control.name}" is not in '
+                "BrushLabels: its clicks cannot become masks. Use the same values in all label "
+                f"tags (only {_listed(config.background)} may lack a brush label)."
+            )
+    if prompts and (missing := [v for v in painted if v not in pointed]):
+        yield (
+            f"{_listed(missing)} of BrushLabels has no keypoint or rectangle label: it can only be "
+            "painted by hand. Use the same values in all label tags."
+        )
+    if both := config.background & painted:
+        yield (
+            f"{_listed(both)} collects background clicks and gets no mask: take it out of "
+            "BrushLabels, or rename it if it is an object."
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in sorted(names))

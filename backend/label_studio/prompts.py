@@ -1,11 +1,19 @@
 """The body of ``/predict`` → typed values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backend.label_studio.labeling_config import LabelingConfig
-from backend.session.evidence import Evidence, ImageKey, Prompt, Snapshot
+from backend.errors import BadRequestError
+from backend.label_studio.drafts import read_snapshots
+from backend.label_studio.labeling_config import LabelingConfig, parse
+from backend.label_studio.wire import RegionError, read_region
+from backend.session.evidence import Evidence, ImageKey, Painted, Prompt, Snapshot
+
+MAX_REGIONS = 1000
+"""Most regions of one context."""
+MAX_TASKS = 10_000
+"""Most tasks of one call."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,115 @@ def read_call(body: object, background: Iterable[str] = ("Background",)) -> Call
 
     Raises:
         BadRequestError: with codes ``bad_body``, ``bad_label_config``, ``no_brush_labels``,
-            ``unknown_label``, ``bad_region``, ``too_many_regions``.
+            ``unknown_label``, ``bad_region``, ``too_many_regions``, ``no_image``.
     """
-    raise NotImplementedError
+    fields = _object(body, "The request body")
+    raw_tasks = fields.get("tasks")
+    if not isinstance(raw_tasks, list) or not raw_tasks:
+        raise _bad("The request has no tasks: a list with at least one is needed.")
+    if len(raw_tasks) > MAX_TASKS:
+        raise _bad(f"The request has {len(raw_tasks)} tasks, more than {MAX_TASKS}.")
+    config = parse(fields.get("label_config") or "", background)
+    notes: list[str] = []
+    tasks = tuple(_task(_object(raw, "A task"), config, notes) for raw in raw_tasks)
+    project = str(fields.get("project") or "")
+    params = fields.get("params")
+    context = params.get("context") if isinstance(params, Mapping) else None
+    evidence = None
+    if context is not None:
+        task = tasks[0]
+        regions = tuple(_context(_object(context, "params.context"), config, notes))
+        for region in regions:
+            _check(region, task, config)
+        key = f"{project}/{task.id}"
+        evidence = Evidence(key, regions, task.drafts, task.annotations, config.background)
+    return Call(project, config, tasks, evidence, tuple(notes))
+
+
+def _task(raw: Mapping[str, Any], config: LabelingConfig, notes: list[str]) -> Task:
+    task_id = raw.get("id")
+    if isinstance(task_id, bool) or not isinstance(task_id, int | str):
+        raise _bad(f"A task has the id {task_id!r}: a number is needed.")
+    images = _images(raw.get("data"), config)
+
+    def snapshots(kind: str) -> tuple[Snapshot, ...]:
+        return read_snapshots(kind, raw.get(f"{kind}s"), images.keys(), notes)
+
+    return Task(
+        id=str(task_id),
+        images=images,
+        drafts=snapshots("draft"),
+        annotations=snapshots("annotation"),
+        predictions=snapshots("prediction"),
+    )
+
+
+def _images(data: object, config: LabelingConfig) -> dict[ImageKey, str]:
+    found: dict[ImageKey, str] = {}
+    if not isinstance(data, Mapping):
+        return found
+    for tag in config.images:
+        value = data.get(tag.value)
+        addresses = value if isinstance(value, list) else [value]
+        for index, address in enumerate(addresses):
+            if isinstance(address, str):
+                found[ImageKey(tag.name, index)] = address
+    return found
+
+
+def _context(
+    context: Mapping[str, Any], config: LabelingConfig, notes: list[str]
+) -> Iterator[Prompt | Painted]:
+    result = context.get("result") or []
+    if not isinstance(result, list):
+        raise _bad(f"params.context.result is {type(result).__name__}: a list is needed.")
+    if len(result) > MAX_REGIONS:
+        raise BadRequestError(
+            f"The context has {len(result)} regions, more than {MAX_REGIONS}: delete some.",
+            code="too_many_regions",
+        )
+    for raw in result:
+        try:
+            region = read_region(raw)
+        except RegionError as error:
+            raise BadRequestError(
+                f"A region of the context cannot be used: {error}.", code="bad_region"
+            ) from error
+        if region is None:
+            notes.append(f"context: a region of type {raw.get('type')!r} is no prompt; left out")
+            continue
+        yield region
+
+
+def _check(region: Prompt | Painted, task: Task, config: LabelingConfig) -> None:
+    if region.image not in task.images:
+        fields = ", ".join(f'"{tag.value}"' for tag in config.images) or "none"
+        raise BadRequestError(
+            f"The task has no image {region.image.index} for the tag "
+            f'"{region.image.name}": the labelling configuration names the fields {fields}.',
+            code="no_image",
+        )
+    if region.label in config.background:
+        return
+    if config.brush(region.image.name) is None:
+        raise BadRequestError(
+            f'The labelling configuration has no BrushLabels for image "{region.image.name}": '
+            "masks have nowhere to go. Add a BrushLabels tag with the labels of the keypoints.",
+            code="no_brush_labels",
+        )
+    if config.brush(region.image.name, region.label) is None:
+        raise BadRequestError(
+            f'The label "{region.label}" is not in BrushLabels, so it cannot have a mask: use the '
+            "same label values in the keypoint, rectangle and brush tags.",
+            code="unknown_label",
+        )
+
+
+def _object(value: object, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _bad(f"{what} is {type(value).__name__}: a JSON object is needed.")
+    return value
+
+
+def _bad(message: str) -> BadRequestError:
+    return BadRequestError(message, code="bad_body")

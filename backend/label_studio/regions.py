@@ -1,25 +1,30 @@
 """Masks → the regions Label Studio's page shows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from backend.label_studio.labeling_config import LabelingConfig
-from backend.session.bitmask import BitMask
-from backend.session.evidence import ImageKey
-from backend.session.plan import Plan
+from backend.session.bitmask import BitMask, Mask
+from backend.session.evidence import ImageKey, Prompt, digest
+from backend.session.plan import ImagePlan, Plan, Tap, Target
+from dynamite import brush_rle
 
 
 class Segmented(Protocol):
     """What is needed of ``dynamite.predictor.Segmentation``: index −1 is background."""
 
     @property
-    def label_map(self) -> npt.NDArray[np.int16]: ...
+    def label_map(self) -> npt.NDArray[np.int16]:
+        """The object of each pixel, H×W."""
+
     @property
-    def scores(self) -> npt.NDArray[np.floating[Any]]: ...
+    def scores(self) -> npt.NDArray[np.floating[Any]]:
+        """How sure the model is of each object, 0…1."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +37,116 @@ class Answer:
     score: float = 0.0
 
 
+@dataclass(frozen=True)
+class _Region:
+    id: str
+    label: str
+    mask: Mask
+    score: float | None = None
+
+
 def answer(plan: Plan, segmented: Mapping[ImageKey, Segmented], config: LabelingConfig) -> Answer:
     """Disjoint regions for everything in the plan.
 
-    ``segmented`` has the model's answer to ``ImagePlan.clicks`` for every image with targets.
+    ``segmented`` has the model's answer to ``ImagePlan.clicks`` for every image with targets, its
+    label map in the size of the image. Objects that got no pixel have no region.
     """
-    raise NotImplementedError
+    found = Answer()
+    scores = []
+    for image in plan.images:
+        control_of = config.brush
+        for region in _regions(image, segmented.get(image.image)):
+            control = control_of(image.image.name, region.label)
+            if control is None or not region.mask.any():
+                continue
+            rle = brush_rle.encode(region.mask)
+            found.result.append(_json(region, rle, control.name, image.image))
+            found.masks[region.id] = BitMask.of(region.mask)
+            found.digests[region.id] = digest(bytes(rle))
+            scores += [] if region.score is None else [region.score]
+    return Answer(
+        found.result, found.masks, found.digests, float(np.mean(scores)) if scores else 0.0
+    )
+
+
+def _json(region: _Region, rle: list[int], control: str, image: ImageKey) -> dict[str, Any]:
+    height, width = region.mask.shape
+    written: dict[str, Any] = {
+        "id": region.id,
+        "from_name": control,
+        "to_name": image.name,
+        "type": "brushlabels",
+        "original_width": width,
+        "original_height": height,
+        "image_rotation": 0,
+        "value": {"format": "rle", "rle": rle, "brushlabels": [region.label]},
+    }
+    if image.index:
+        written["item_index"] = image.index
+    if region.score is not None:
+        written["score"] = round(region.score, 4)
+    return written
+
+
+def _regions(plan: ImagePlan, segmented: Segmented | None) -> Iterator[_Region]:
+    """Repeated masks first, then corrected ones, then the rest: each gives way to those before."""
+    if segmented is None:
+        sizes = [(r.mask.height, r.mask.width) for r in plan.repeats]
+        height, width = sizes[0] if sizes else (1, 1)
+    else:
+        height, width = segmented.label_map.shape
+    shape = (height, width)
+    taken = np.zeros(shape, np.bool_)
+    for frozen in plan.frozen:
+        taken |= frozen.sized(*shape)
+    for repeat in plan.repeats:
+        mask = repeat.mask.sized(*shape) & ~taken
+        taken |= mask
+        yield _Region(repeat.id, repeat.label, mask)
+    if segmented is None:
+        return
+    order = sorted(range(len(plan.targets)), key=lambda i: plan.targets[i].keep is None)
+    for index in order:
+        target = plan.targets[index]
+        mask = _shaped(target, segmented.label_map == index) & ~taken
+        taken |= mask
+        yield _Region(target.id, target.label, mask, float(segmented.scores[index]))
+
+
+def _shaped(target: Target, mask: Mask) -> Mask:
+    if target.box is not None:
+        mask = mask & _inside(target.box, *mask.shape)
+    if target.keep is not None:
+        mask = corrected(target.keep.sized(*mask.shape), mask, target)
+    return mask
+
+
+def _inside(box: Prompt, height: int, width: int) -> Mask:
+    canvas = np.zeros((height, width), np.uint8)
+    corners = np.round(np.array(box.corners(height, width)) - 0.5).astype(np.int32)
+    cv2.fillPoly(canvas, [corners.reshape(-1, 1, 2)], 1)
+    return canvas.view(np.bool_)
+
+
+def corrected(kept: Mask, predicted: Mask, target: Target) -> Mask:
+    """``kept``, changed only where one of the target's fresh clicks lies in the change.
+
+    Of a prompt stroke (``target.scribble``) everything predicted is added.
+    """
+    added = predicted & ~kept
+    if not target.scribble:
+        added = _holding(added, [tap for tap in target.fresh if tap in target.taps])
+    against = [tap for tap in target.fresh if tap not in target.taps]
+    removed = _holding(kept & ~predicted, against)
+    return (kept | added) & ~removed
+
+
+def _holding(change: Mask, taps: Sequence[Tap]) -> Mask:
+    """The connected parts of ``change`` that hold one of ``taps``."""
+    if not taps or not change.any():
+        return np.zeros_like(change)
+    height, width = change.shape
+    _, parts = cv2.connectedComponents(change.view(np.uint8), connectivity=8)
+    clicks = [tap.on(height, width, 0) for tap in taps]
+    held = {int(parts[int(click.y), int(click.x)]) for click in clicks} - {0}
+    return np.isin(parts, list(held))

@@ -35,7 +35,7 @@ class BitMask:
         return flat.view(np.bool_).reshape(self.height, self.width)
 
     def sized(self, height: int, width: int) -> Mask:
-        """The mask for an image of ``height`` × ``width``, scaled without smoothing if it differs."""
+        """The mask for an image of another size, scaled without smoothing."""
         mask = self.array()
         if mask.shape == (height, width):
             return mask

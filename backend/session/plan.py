@@ -31,6 +31,7 @@ class Target:
         taps: its positive clicks, at least one.
         box: the rectangle it was asked for with: its mask stays inside.
         keep: the mask it had, corrected or painted by hand: only what ``fresh`` asks for changes.
+        scribble: ``keep`` is a prompt stroke: it stays, everything around it may be added.
         fresh: the clicks on either side made since ``keep``.
     """
 
@@ -39,6 +40,7 @@ class Target:
     taps: tuple[Tap, ...]
     box: Prompt | None = None
     keep: BitMask | None = None
+    scribble: bool = False
     fresh: tuple[Tap, ...] = ()
 
 

@@ -1,0 +1,125 @@
+"""Which objects were accepted, rejected or taken away."""
+
+from dataclasses import replace
+
+from backend.session.evidence import Painted
+from backend.session.page import Instance, Mark, Page, Status
+from backend.session.sources import Source
+
+
+def update(page: Page, source: Source) -> Page:
+    """Objects and their marks after the marks on the page are known."""
+    for instance in list(page.instances.values()):
+        page = _settle(page, instance, source)
+    return _release(page, source)
+
+
+def _settle(page: Page, instance: Instance, source: Source) -> Page:
+    painted = source.snapshot.painted.get(instance.id)
+    owned = list(page.owned(instance.id))
+    alive = _alive(instance, owned, painted)
+    seen = max([mark.version for mark in owned] + [instance.version])
+    if painted is not None and _is_new(instance, painted, source):
+        return _accept(page, instance, painted, source)
+    if alive:
+        lost = instance.base is not None and painted is None and source.tells_about(seen)
+        status = replace(instance, status=Status.PENDING, base=None if lost else instance.base)
+        return _put(page, status)
+    if source.tells_about(seen):  # newer than all that is known, and it is not accepted there
+        return _reject(page, instance, painted)
+    if instance.status is not Status.PENDING:
+        return page
+    if instance.shown is None and instance.base is None:
+        return _forget(page, instance)
+    presumed = replace(instance, status=Status.PRESUMED, version=page.version)
+    return _put(page, presumed, {m.prompt.id: replace(m, spent=True) for m in owned})
+
+
+def _alive(instance: Instance, owned: list[Mark], painted: Painted | None) -> bool:
+    """Whether something on the page still asks for it."""
+    if instance.status is Status.ACCEPTED:
+        return False
+    if instance.scribble is not None and painted is not None:
+        return painted.digest == instance.scribble.digest
+    live = [mark for mark in owned if mark.live]
+    if instance.base is not None or instance.keeps:
+        return bool(live)
+    return any(mark.on and mark.prompt.positive for mark in live)
+
+
+def _is_new(instance: Instance, painted: Painted, source: Source) -> bool:
+    """Whether the region in the source is there by an accept (or a correction) since ``base``."""
+    if instance.status is Status.ACCEPTED:
+        return source.tells_about(instance.version) or not instance.version
+    if instance.scribble is not None and painted.digest == instance.scribble.digest:
+        return False
+    return instance.base is None or painted.digest != instance.base.digest
+
+
+def _accept(page: Page, instance: Instance, painted: Painted, source: Source) -> Page:
+    """Its marks up to the accepted answer are spent; those since are to be given out again."""
+    clock = instance.answered_at(painted)
+    order = source.snapshot.order
+    place = order[painted.id]
+    marks = {}
+    for mark in page.owned(instance.id):
+        if clock is not None:
+            spent = mark.born < clock
+        else:  # corrected by hand since: the page's own order tells
+            spent = (
+                mark.gone
+                or order.get(mark.prompt.id, len(order)) < place
+                or (instance.base is not None and mark.prompt.id in order)
+            )
+        marks[mark.prompt.id] = replace(
+            mark, spent=spent or mark.spent, owner=instance.id if spent or mark.spent else None
+        )
+    accepted = replace(
+        instance,
+        label=painted.label,
+        status=Status.ACCEPTED,
+        version=source.snapshot.version if source.certain else page.version,
+        base=None,
+        scribble=None,
+        keeps=instance.keeps or clock is None,
+    )
+    return _put(page, accepted, marks)
+
+
+def _reject(page: Page, instance: Instance, painted: Painted | None) -> Page:
+    """Back to the accepted region it changed, or away where there is none."""
+    if painted is None:
+        return _forget(page, instance)
+    page = _forget(page, instance, since=instance.since)
+    status = Status.ACCEPTED
+    return _put(page, replace(instance, status=status, base=None, version=page.version))
+
+
+def _forget(page: Page, instance: Instance, since: int = 0) -> Page:
+    """Without the object; its marks that are still on the page are to be given out again."""
+    marks = {}
+    for mark_id, mark in page.marks.items():
+        if mark.owner != instance.id or mark.born < since:
+            marks[mark_id] = mark
+        elif not mark.gone:
+            marks[mark_id] = replace(mark, owner=None, spent=False)
+    instances = {key: value for key, value in page.instances.items() if key != instance.id}
+    return replace(page, marks=marks, instances=instances)
+
+
+def _release(page: Page, source: Source) -> Page:
+    """Marks spent on a region that is no longer there ask again."""
+    marks = {
+        mark_id: replace(mark, owner=None, spent=False)
+        for mark_id, mark in page.marks.items()
+        if mark.spent
+        and not mark.gone
+        and mark.owner not in page.instances
+        and mark.owner not in source.snapshot.painted
+    }
+    return replace(page, marks={**page.marks, **marks})
+
+
+def _put(page: Page, instance: Instance, marks: dict[str, Mark] | None = None) -> Page:
+    instances = {**page.instances, instance.id: instance}
+    return replace(page, instances=instances, marks={**page.marks, **(marks or {})})

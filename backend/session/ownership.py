@@ -1,0 +1,228 @@
+"""Which object a click is for."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from backend.session.evidence import Evidence, ImageKey, Kind, Painted, Prompt
+from backend.session.masks import MaskReader
+from backend.session.page import BACKGROUND, Instance, Mark, Page, Status, region_id
+from backend.session.sources import Source
+
+
+def update(before: Page, page: Page, evidence: Evidence, source: Source, read: MaskReader) -> Page:
+    """Give every mark of ``page`` its owner; ``before`` is the page as remembered."""
+    desk = _Desk(page, evidence, source, read)
+    for mark in sorted(page.marks.values(), key=lambda mark: mark.born):
+        known = before.marks.get(mark.prompt.id)
+        if mark.gone:
+            continue
+        moved = known is not None and _place(known.prompt) != _place(mark.prompt)
+        if mark.spent and not moved:
+            continue
+        if mark.spent:
+            desk.reopen_for(mark)
+        elif known is None and desk.was_spent(mark):
+            continue
+        elif mark.owner is None or mark.owner == BACKGROUND or (moved and not mark.prompt.positive):
+            desk.assign(mark)
+    for painted in evidence.context[-1:]:
+        if isinstance(painted, Painted):
+            desk.scribble(painted)
+    return desk.page
+
+
+def _place(prompt: Prompt) -> tuple[float, ...]:
+    return (prompt.x, prompt.y, prompt.width, prompt.height, prompt.rotation)
+
+
+@dataclass
+class _Desk:
+    """The page while its marks are given out, one after the other."""
+
+    page: Page
+    evidence: Evidence
+    source: Source
+    read: MaskReader
+
+    def assign(self, mark: Mark) -> None:
+        """Find the object a mark is for, or begin one."""
+        prompt = mark.prompt
+        if prompt.label in self.evidence.background:
+            self._give(mark, BACKGROUND, on=False)
+        elif prompt.kind is Kind.BOX:
+            self._begin(mark)
+        else:
+            self._assign_point(mark)
+
+    def _assign_point(self, mark: Mark) -> None:
+        prompt = mark.prompt
+        own = self._own(prompt)
+        if not prompt.positive and (other := self._other_under(prompt, own)):
+            self._give(mark, other.id, on=True)
+        elif own is not None:
+            self._give(mark, own.id, on=bool(prompt.positive))
+        elif accepted := self._accepted_under(prompt):
+            self._reopen(accepted)
+            self._give(mark, accepted, on=bool(prompt.positive))
+        elif open_ := self._open(prompt):
+            self._give(mark, open_.id, on=bool(prompt.positive))
+        elif prompt.positive:
+            self._begin(mark)
+        else:
+            self._give(mark, BACKGROUND, on=False)
+
+    def reopen_for(self, mark: Mark) -> None:
+        """A click that was spent has been dragged: its object is worked on again."""
+        if mark.owner is not None:
+            self._reopen(mark.owner)
+            fresh = replace(mark, born=self._tick(), spent=False)
+            self._give(fresh, mark.owner, on=mark.on)
+
+    def was_spent(self, mark: Mark) -> bool:
+        """Whether a mark new to us was used by an accept we have no memory of.
+
+        The page's order tells: what lies before an accepted region of its label was there before
+        the accept, so a click inside that region, and a negative one after it, made that region.
+        """
+        order = self.source.snapshot.order if self.source.certain else {}
+        prompt = mark.prompt
+        if prompt.id not in order:
+            return False
+        later = [r for r in self._regions(prompt) if order[r.id] > order[prompt.id]]
+        begun = region_id(self.page.task, prompt.id)
+        under = [r.id for r in later if r.id == begun or self._holds(r, prompt)]
+        if not under and not prompt.positive:
+            siblings = {
+                m.owner
+                for m in self.page.marks.values()
+                if m.spent and m.prompt.label == prompt.label
+            }
+            under = [r.id for r in later if r.id in siblings]
+        if under:
+            self._put_mark(replace(mark, owner=under[-1], on=bool(prompt.positive), spent=True))
+        return bool(under)
+
+    def scribble(self, painted: Painted) -> None:
+        """The stroke just drawn with a smart brush asks for the mask of what it lies on."""
+        known = self.page.instances.get(painted.id)
+        if known is not None and known.scribble == painted:
+            return
+        clock = self._tick()
+        begun = Instance(painted.id, painted.label, painted.image, clock, since=clock)
+        self._put(replace(known or begun, status=Status.PENDING, scribble=painted, opened=clock))
+
+    def _own(self, prompt: Prompt) -> Instance | None:
+        """The pending object of this label that lies under a click, or whose rectangle does."""
+        pending = list(self._pending(prompt.image))
+        same = [i for i in pending if i.label == prompt.label]
+        for instance in same:
+            box = self._box(instance)
+            if box is not None and _in_box(box, prompt):
+                return instance
+        for instance in same:
+            if instance.base is not None and self._covers(instance, prompt):
+                return instance
+        return None
+
+    def _other_under(self, prompt: Prompt, own: Instance | None) -> Instance | None:
+        """The pending object a negative click lies in, unless it lies in its own object."""
+        mine = own or self._open(prompt)
+        if mine is not None and self._covers(mine, prompt):
+            return None
+        for instance in self._pending(prompt.image):
+            if instance is not mine and self._covers(instance, prompt):
+                return instance
+        return None
+
+    def _accepted_under(self, prompt: Prompt) -> str | None:
+        """The accepted object of this label a click lies in; of several the newest."""
+        found = [
+            i.id
+            for i in self.page.instances.values()
+            if i.status is Status.PRESUMED
+            and (i.image, i.label) == (prompt.image, prompt.label)
+            and self._covers(i, prompt)
+        ]
+        painted = [
+            r.id
+            for r in self._regions(prompt)
+            if not self._is_pending(r.id) and self._holds(r, prompt)
+        ]
+        return next(reversed(painted + found), None)
+
+    def _open(self, prompt: Prompt) -> Instance | None:
+        """The pending object of this label that was begun or reopened last."""
+        pending = [
+            i
+            for i in self._pending(prompt.image)
+            if i.label == prompt.label and self._box(i) is None and i.scribble is None
+        ]
+        return max(pending, key=lambda i: i.opened, default=None)
+
+    def _begin(self, mark: Mark) -> None:
+        instance = region_id(self.page.task, mark.prompt.id)
+        self._put(Instance(instance, mark.prompt.label, mark.prompt.image, mark.born))
+        self._give(mark, instance, on=True)
+
+    def _reopen(self, instance_id: str) -> None:
+        """Work on an accepted object again; its clicks count where they made what is accepted."""
+        known = self.page.instances.get(instance_id)
+        base = self.source.snapshot.painted.get(instance_id)
+        clock = self.page.clock
+        if known is not None and known.status is Status.PRESUMED:
+            since = known.since if known.base else clock
+            self._put(replace(known, status=Status.PENDING, opened=clock, since=since))
+            return
+        if base is None:
+            return
+        known = known or Instance(base.id, base.label, base.image, clock, keeps=True)
+        keeps = known.keeps or known.answered_at(base) is None
+        opened = replace(known, status=Status.PENDING, opened=clock, base=base, keeps=keeps)
+        self._put(replace(opened, label=base.label, since=clock if not known.base else known.since))
+
+    def _pending(self, image: ImageKey) -> Iterator[Instance]:
+        for instance in self.page.instances.values():
+            if instance.image == image and instance.status is Status.PENDING:
+                yield instance
+
+    def _is_pending(self, instance: str) -> bool:
+        known = self.page.instances.get(instance)
+        return known is not None and known.status is Status.PENDING
+
+    def _regions(self, prompt: Prompt) -> Iterable[Painted]:
+        for painted in self.source.snapshot.painted.values():
+            if painted.image == prompt.image and painted.label == prompt.label:
+                yield painted
+
+    def _holds(self, painted: Painted, prompt: Prompt) -> bool:
+        return self.read(painted).contains(prompt.x, prompt.y)
+
+    def _covers(self, instance: Instance, prompt: Prompt) -> bool:
+        """Whether what the person saw of an object, or its accepted region, is under a click."""
+        if instance.shown is not None and instance.shown.contains(prompt.x, prompt.y):
+            return True
+        return instance.base is not None and self._holds(instance.base, prompt)
+
+    def _box(self, instance: Instance) -> Prompt | None:
+        boxes = [m.prompt for m in self.page.owned(instance.id) if m.prompt.kind is Kind.BOX]
+        return boxes[-1] if boxes else None
+
+    def _tick(self) -> int:
+        clock = self.page.clock
+        self.page = replace(self.page, clock=clock + 1)
+        return clock
+
+    def _give(self, mark: Mark, owner: str, *, on: bool) -> None:
+        self._put_mark(replace(mark, owner=owner, on=on))
+
+    def _put_mark(self, mark: Mark) -> None:
+        self.page = replace(self.page, marks={**self.page.marks, mark.prompt.id: mark})
+
+    def _put(self, instance: Instance) -> None:
+        instances = {**self.page.instances, instance.id: instance}
+        self.page = replace(self.page, instances=instances)
+
+
+def _in_box(box: Prompt, prompt: Prompt) -> bool:
+    """Whether a point lies in a rectangle; the rotation of boxes is left out of account here."""
+    return box.x <= prompt.x <= box.x + box.width and box.y <= prompt.y <= box.y + box.height

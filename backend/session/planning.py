@@ -1,0 +1,160 @@
+"""The plan of an answer: every pending object of the page, and what they must leave alone."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from backend.session.bitmask import BitMask
+from backend.session.evidence import Evidence, ImageKey, Kind, Painted, Prompt
+from backend.session.masks import MaskReader
+from backend.session.page import BACKGROUND, Instance, Mark, Page, Status
+from backend.session.plan import ImagePlan, Plan, Repeat, Tap, Target
+from backend.session.sampling import interior
+from backend.session.sources import Source
+from backend.session.strokes import clicks
+
+_MARGIN = 0.08
+"""How far outside a rectangle its background clicks lie, in its width and height."""
+
+
+def plan(page: Page, evidence: Evidence, source: Source, read: MaskReader) -> Plan:
+    """What to answer for ``page`` now."""
+    images = {i.image for i in page.instances.values() if i.status is Status.PENDING}
+    planner = _Planner(page, evidence, source, read)
+    found = [planner.image(image) for image in sorted(images)]
+    return Plan(tuple(image for image in found if image.targets or image.repeats))
+
+
+class _Planner:
+    def __init__(self, page: Page, evidence: Evidence, source: Source, read: MaskReader) -> None:
+        self._page = page
+        self._evidence = evidence
+        self._source = source
+        self._read = read
+        self._painted = source.snapshot.painted
+
+    def image(self, image: ImageKey) -> ImagePlan:
+        """The plan for one image."""
+        pending = [
+            i
+            for i in sorted(self._page.instances.values(), key=lambda i: i.opened)
+            if i.image == image and i.status is Status.PENDING
+        ]
+        doubted = {i.id for i in pending if self._in_doubt(i)}
+        targets = [self._target(i) for i in pending if i.id not in doubted]
+        targets = [target for target in targets if target.taps]
+        repeats = [Repeat(i.id, i.label, i.shown) for i in pending if i.id in doubted and i.shown]
+        boxes = [target.box for target in targets if target.box is not None]
+        background = [*self._background(image, pending), *self._around(boxes, targets)]
+        frozen = self._frozen(image, {i.id for i in pending}, targets)
+        return ImagePlan(image, tuple(targets), tuple(background), tuple(repeats), tuple(frozen))
+
+    def _in_doubt(self, instance: Instance) -> bool:
+        """Whether it may have been accepted with others that vanished, and was shown before."""
+        if self._page.doubt is None or instance.shown is None:
+            return False
+        live = [mark for mark in self._page.owned(instance.id) if mark.live]
+        covered = any(self._evidence.covers(mark.prompt) for mark in live)
+        return not covered and all(mark.born < self._page.doubted_from for mark in live)
+
+    def _target(self, instance: Instance) -> Target:
+        marks = self._evidence_of(instance)
+        taps = [_tap(mark) for mark in marks if mark.on and mark.prompt.kind is Kind.POINT]
+        boxes = [mark for mark in marks if mark.prompt.kind is Kind.BOX]
+        taps += [_middle(mark) for mark in boxes]
+        target = Target(instance.id, instance.label, tuple(taps))
+        if boxes:
+            target = replace(target, box=boxes[-1].prompt)
+        kept = instance.scribble or (instance.base if instance.keeps else None)
+        if kept is not None:
+            sampled = [Tap(x, y, instance.opened) for x, y in _standing_for(kept, self._read)]
+            fresh = tuple(_tap(mark) for mark in marks)
+            strokes_only = bool(kept.strokes) and not kept.rle
+            target = replace(
+                target,
+                taps=(*sampled, *taps),
+                keep=self._read(kept),
+                scribble=instance.scribble is not None or strokes_only,
+                fresh=fresh,
+            )
+        elif not taps and instance.shown is not None:  # reopened, its clicks forgotten
+            points = interior(instance.shown.array())
+            target = replace(target, taps=tuple(Tap(x, y, instance.opened) for x, y in points))
+        return target
+
+    def _evidence_of(self, instance: Instance) -> list[Mark]:
+        """Its marks on the page; of a reopened object also those that made the accepted mask."""
+        marks = list(self._page.owned(instance.id))
+        if instance.keeps:
+            return [mark for mark in marks if mark.live and mark.born >= instance.since]
+        return [mark for mark in marks if mark.live or mark.spent]
+
+    def _background(self, image: ImageKey, pending: list[Instance]) -> Iterator[Tap]:
+        for mark in self._page.marks.values():
+            if mark.prompt.image == image and mark.owner == BACKGROUND and mark.live:
+                yield _tap(mark)
+        for instance in pending:
+            yield from (_tap(mark) for mark in self._evidence_of(instance) if not mark.on)
+
+    def _around(self, boxes: list[Prompt], targets: list[Target]) -> Iterator[Tap]:
+        """Background clicks just outside rectangles, where no other object is near."""
+        for box in boxes:
+            for x, y in _outside(box):
+                near = any(_reaches(target, x, y) for target in targets if target.box != box)
+                if 0 <= x < 1 and 0 <= y < 1 and not near:
+                    yield Tap(x, y, 0)
+
+    def _frozen(
+        self, image: ImageKey, pending: set[str], targets: list[Target]
+    ) -> Iterator[BitMask]:
+        taps = [tap for target in targets for tap in target.taps]
+        for painted in self._painted.values():
+            if painted.image != image or painted.id in pending:
+                continue
+            mask = self._read(painted)
+            if self._source.certain or not any(mask.contains(tap.x, tap.y) for tap in taps):
+                yield mask
+        for instance in self._page.instances.values():
+            if instance.image == image and instance.status is Status.PRESUMED and instance.shown:
+                yield instance.shown
+
+
+def _tap(mark: Mark) -> Tap:
+    return Tap(mark.prompt.x, mark.prompt.y, mark.born)
+
+
+def _middle(mark: Mark) -> Tap:
+    corners = mark.prompt.corners(1, 1)
+    return Tap(sum(x for x, _ in corners) / 4, sum(y for _, y in corners) / 4, mark.born)
+
+
+def _outside(box: Prompt) -> list[tuple[float, float]]:
+    middle_x, middle_y = box.x + box.width / 2, box.y + box.height / 2
+    dx, dy = box.width * (0.5 + _MARGIN), box.height * (0.5 + _MARGIN)
+    return [
+        (middle_x - dx, middle_y),
+        (middle_x + dx, middle_y),
+        (middle_x, middle_y - dy),
+        (middle_x, middle_y + dy),
+    ]
+
+
+def _reaches(target: Target, x: float, y: float) -> bool:
+    """Whether a point may be on ``target``: in its rectangle, or about as near as its clicks."""
+    box = target.box
+    if box is not None:
+        return box.x <= x <= box.x + box.width and box.y <= y <= box.y + box.height
+    return any(abs(tap.x - x) < _MARGIN and abs(tap.y - y) < _MARGIN for tap in target.taps)
+
+
+def _standing_for(painted: Painted, read: MaskReader) -> list[tuple[float, float]]:
+    """Clicks for a region whose clicks are not known: along its strokes, else deep inside it."""
+    if painted.strokes and not painted.rle:
+        mask = read(painted)
+        along = [
+            point
+            for stroke in painted.strokes
+            if not stroke.erases
+            for point in clicks(stroke, painted.height, painted.width)
+        ]
+        return [(x, y) for x, y in along if mask.contains(x, y)]
+    return interior(read(painted).array())

@@ -1,0 +1,39 @@
+"""Clicks that stand for a mask whose own clicks are not known."""
+
+import cv2
+import numpy as np
+
+from backend.session.bitmask import Mask
+
+MAX_POINTS = 6
+_WORKING_SIDE = 256  # pixels of the longer side: points need no more precision
+
+
+def interior(mask: Mask) -> list[tuple[float, float]]:
+    """Up to ``MAX_POINTS`` points deep inside an H×W mask and far apart, as fractions; [] if empty.
+
+    The first is the deepest. The others are the farthest from those before, until they come closer
+    than the mask is wide there.
+    """
+    if not mask.any():
+        return []
+    small = _shrunk(mask)
+    padded = np.pad(small, 1)  # the border of the image is a border of the mask
+    depth = cv2.distanceTransform(padded.view(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    rows, columns = np.nonzero(depth >= 0.5 * depth.max())
+    deepest = int(np.argmax(depth[rows, columns]))
+    chosen = [deepest]
+    distance = np.hypot(rows - rows[deepest], columns - columns[deepest])
+    while len(chosen) < MAX_POINTS and distance.max() > 2 * depth.max():
+        farthest = int(np.argmax(distance))
+        chosen.append(farthest)
+        away = np.hypot(rows - rows[farthest], columns - columns[farthest])
+        distance = np.minimum(distance, away)
+    h, w = small.shape
+    return [((columns[i] + 0.5) / w, (rows[i] + 0.5) / h) for i in map(int, chosen)]
+
+
+def _shrunk(mask: Mask) -> Mask:
+    step = max(1, -(-max(mask.shape) // _WORKING_SIDE))
+    small = np.ascontiguousarray(mask[step // 2 :: step, step // 2 :: step])
+    return small if small.any() else mask
