@@ -6,14 +6,11 @@ first, which differs as soon as a map is no multiple of the window.
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from dynamite._compat import import_timm
 from dynamite.backbones.base import Backbone, Maps
-
-BLOCKED = -100.0
-"""Added to the attention between tokens that only meet because the map was rolled."""
+from dynamite.backbones.window_attention import WindowAttention
 
 
 @dataclass(frozen=True)
@@ -135,75 +132,6 @@ def _join(windows_BrcNC: Tensor, size: int) -> Tensor:
     batch, rows, columns, _, channels = windows_BrcNC.shape
     grid = windows_BrcNC.reshape(batch, rows, columns, size, size, channels).transpose(2, 3)
     return grid.reshape(batch, rows * size, columns * size, channels)
-
-
-class WindowAttention(nn.Module):
-    """Self-attention among the N tokens of each window, with a learned bias per relative position.
-
-    The windows of a rolled map that lie in its last row or column hold tokens from opposite edges
-    of the image; these do not see each other. All other windows need no mask.
-    """
-
-    relative_position_index: Tensor
-    edge_masks: Tensor
-
-    def __init__(self, channels: int, heads: int, window: int, *, shift: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.shift = shift
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.proj = nn.Linear(channels, channels)
-        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
-        index_NN = _relative_position_index(window)
-        self.register_buffer("relative_position_index", index_NN, persistent=False)
-        self.register_buffer("edge_masks", _edge_masks(window, shift), persistent=False)
-
-    def forward(self, windows_BrcNC: Tensor) -> Tensor:
-        """Attend inside each window of a grid of r×c windows; the shape stays."""
-        q, k, v = self.qkv(windows_BrcNC).unflatten(-1, (3, self.heads, -1)).unbind(-3)
-        bias_HNN = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
-        attended = _attention(q, k, v, bias_HNN)
-        if self.shift:
-            last, others = slice(-1, None), slice(None, -1)
-            edges = ((last, others), (others, last), (last, last))
-            for (rows, columns), mask_NN in zip(edges, self.edge_masks, strict=True):
-                part = (slice(None), rows, columns)
-                if attended[part].numel():
-                    attended[part] = _attention(q[part], k[part], v[part], bias_HNN + mask_NN)
-        projected: Tensor = self.proj(attended)
-        return projected
-
-
-def _attention(q_BrcNHD: Tensor, k_BrcNHD: Tensor, v_BrcNHD: Tensor, bias_HNN: Tensor) -> Tensor:
-    """Return the attention output B×r×c×N×(H·D), newly allocated."""
-    batch, rows, columns = q_BrcNHD.shape[:3]
-    q, k, v = (x.flatten(0, 2).transpose(1, 2) for x in (q_BrcNHD, k_BrcNHD, v_BrcNHD))
-    attended = nn.functional.scaled_dot_product_attention(
-        q, k, v, attn_mask=bias_HNN[None].to(q.dtype)
-    )
-    return attended.transpose(1, 2).reshape(batch, rows, columns, q.shape[2], -1)
-
-
-def _relative_position_index(window: int) -> Tensor:
-    """Return which row of the bias table a pair of tokens of a window uses, N×N."""
-    rows, columns = (axis.flatten() for axis in _window_grid(window))
-    down = rows[:, None] - rows[None, :] + window - 1
-    right = columns[:, None] - columns[None, :] + window - 1
-    return down * (2 * window - 1) + right
-
-
-def _edge_masks(window: int, shift: int) -> Tensor:
-    """Return the masks 3×N×N of windows in the last row, the last column, and the corner."""
-    rows, columns = (axis.flatten() >= window - shift for axis in _window_grid(window))
-    apart_row, apart_column = (side[:, None] != side[None, :] for side in (rows, columns))
-    blocked = torch.stack([apart_row, apart_column, apart_row | apart_column])
-    return torch.zeros(blocked.shape).masked_fill(blocked, BLOCKED)
-
-
-def _window_grid(window: int) -> tuple[Tensor, Tensor]:
-    axis = torch.arange(window)
-    rows, columns = torch.meshgrid(axis, axis, indexing="ij")
-    return rows, columns
 
 
 def _initialize(module: nn.Module) -> None:
