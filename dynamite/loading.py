@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from dynamite.checkpoint import read, weights_version
-from dynamite.config import preset
+from dynamite.config import ModelConfig, preset
 from dynamite.errors import CheckpointError
 from dynamite.model import DynaMITE
 from dynamite.published import convert_state_dict
@@ -43,9 +43,7 @@ def load(
     if random_weights:
         if checkpoint is not None:
             raise CheckpointError(f"random_weights=True and a checkpoint ({checkpoint}): choose one")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            model = DynaMITE(config.with_overrides(overrides))
+        model = _build(config.with_overrides(overrides))
         model.version = weights_version(f"{name}-random", model.state_dict())
         return model.to(device, dtype).eval()
 
@@ -56,8 +54,7 @@ def load(
                 f"{found.path} is of the preset {found.config.name!r}, not of {name!r}"
             )
         config = found.config
-    with torch.device("meta"):
-        model = DynaMITE(config.with_overrides(overrides))
+    model = _build(config.with_overrides(overrides))
     try:
         if found.kind == "published":
             weights = convert_state_dict(found.state_dict, model)
@@ -66,10 +63,16 @@ def load(
             weights = found.state_dict
     except CheckpointError as error:
         raise CheckpointError(f"{found.path} as {name}: {error}") from error
-    model = model.to_empty(device="cpu")
     model.load_state_dict(weights)
     model.version = found.version or weights_version(name, weights)
     return model.to(device, dtype).eval()
+
+
+def _build(config: ModelConfig) -> DynaMITE:
+    """The network with the same random weights each time, the caller's generator untouched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return DynaMITE(config)
 
 
 def shipped(name: str) -> Path:
