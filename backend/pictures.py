@@ -4,11 +4,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from backend.images.decode import FRAME, decode, digest
+from backend.images.decode import FRAME, decode
+from backend.label_studio.images import FetchedImage
 
 REMEMBERED = 10_000
 """Addresses whose content is remembered."""
@@ -17,6 +19,13 @@ FRESH_SECONDS = 600.0
 """How long an address is believed to hold the same content."""
 
 Pixels = npt.NDArray[np.uint8]
+
+
+class Fetcher(Protocol):
+    """What is needed of ``ImageFetcher``."""
+
+    def fetch(self, value: str, task_id: int | str | None = None) -> FetchedImage:
+        """The bytes of an image and their digest."""
 
 
 class Picture:
@@ -34,8 +43,8 @@ class Picture:
 class Pictures:
     """Opens images; an address seen a moment ago is not fetched again for its digest."""
 
-    def __init__(self, fetch: Callable[[str, str], bytes], max_pixels: int) -> None:
-        self._fetch = fetch
+    def __init__(self, fetcher: Fetcher, max_pixels: int) -> None:
+        self._fetcher = fetcher
         self._max_pixels = max_pixels
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()
@@ -48,14 +57,15 @@ class Pictures:
         """
         known = self._recall(address)
         if known is not None:
-            return Picture(known, lambda: self._decode(self._fetch(address, task)))
-        data = self._fetch(address, task)
-        name = f"{digest(data)}-{FRAME}"
+            return Picture(known, lambda: self._decode(self._fetcher.fetch(address, task).data))
+        fetched = self._fetcher.fetch(address, task)
+        name = f"{fetched.digest}-{FRAME}"
         self._remember(address, name)
-        return Picture(name, lambda: self._decode(data))
+        return Picture(name, lambda: self._decode(fetched.data))
 
-    def forget(self) -> None:
-        """Believe nothing any more: the addresses may mean another server now."""
+    def use(self, fetcher: Fetcher) -> None:
+        """Fetch with another fetcher from now on: addresses may mean another server."""
+        self._fetcher = fetcher
         with self._lock:
             self._known.clear()
 

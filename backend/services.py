@@ -2,8 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flask import g, has_request_context
@@ -12,6 +11,7 @@ from backend.device_thread import Urgency
 from backend.engine import Engine
 from backend.errors import sentence
 from backend.job_queue import JobQueue
+from backend.label_studio.images import FetchSettings, ImageFetcher
 from backend.pictures import Pictures
 from backend.prewarm import Prewarmer
 from backend.session.store import SessionStore
@@ -23,16 +23,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Fetch = Callable[[str, str], bytes]
-"""``fetch(address, task)``: the bytes of an image."""
-
 
 @dataclass(frozen=True)
 class Access:
     """Where Label Studio is, and the token it accepts."""
 
-    url: str
-    token: str | None
+    url: str | None
+    token: str | None = field(repr=False)
 
 
 class Services:
@@ -45,7 +42,6 @@ class Services:
         engine: Engine,
         sessions: SessionStore,
         queue: JobQueue,
-        open_fetch: Callable[[Access | None], Fetch],
         cache: "FeatureCache | None" = None,
     ) -> None:
         self.engine = engine
@@ -54,12 +50,10 @@ class Services:
         self.cache = cache
         self.journal = Journal()
         self.background_labels = settings.background_labels
-        self._open_fetch = open_fetch
-        self._trust_setup = settings.trust_setup and settings.label_studio_url is None
+        self._settings = settings
         self._lock = threading.Lock()
         self._access = configured_access(settings)
-        self._fetch = open_fetch(self._access)
-        self.images = Pictures(self.fetch, settings.max_image_pixels)
+        self.images = Pictures(open_fetcher(settings, self._access), settings.max_image_pixels)
         self._prewarmer = Prewarmer(self.warm)
         self.can_ask_label_studio = (
             settings.label_studio_url is not None and settings.label_studio_api_key is not None
@@ -68,26 +62,20 @@ class Services:
     @property
     def label_studio_address(self) -> str | None:
         """Where Label Studio is, as far as it is known."""
-        return self._access.url if self._access else None
+        return self._access.url
 
     def learn_label_studio(self, url: str, token: str) -> None:
-        """Believe what Label Studio says of itself at /setup, unless the settings say otherwise."""
-        access = Access(url.rstrip("/"), token)
-        if not self._trust_setup or not url.startswith(("http://", "https://")):
+        """Believe what Label Studio says of itself at /setup, where the settings say nothing."""
+        if not self._settings.trust_setup or not url.startswith(("http://", "https://")):
             return
+        configured = configured_access(self._settings)
+        access = Access(configured.url or url.rstrip("/"), configured.token or token or None)
         with self._lock:
             if access == self._access:
                 return
-            moved = self._access is None or access.url != self._access.url
             self._access = access
-            self._fetch = self._open_fetch(access)
-        if moved:
-            self.images.forget()
-            log.info("Label Studio is at %s, as it says", access.url)
-
-    def fetch(self, address: str, task: str) -> bytes:
-        """The bytes of an image, from where Label Studio is known to be now."""
-        return self._fetch(address, task)
+            self.images.use(open_fetcher(self._settings, access))
+        log.info("Label Studio is at %s, as it says", access.url)
 
     def prewarm(self, address: str, task: str) -> None:
         """Compute an image's features when there is nothing better to do."""
@@ -112,13 +100,24 @@ class Services:
         self.queue.close()
 
 
-def configured_access(settings: Settings) -> Access | None:
+def configured_access(settings: Settings) -> Access:
     """What the settings say about Label Studio."""
-    if settings.label_studio_url is None:
-        return None
-    key = settings.label_studio_api_key
-    url = str(settings.label_studio_url).rstrip("/")
-    return Access(url, key.get_secret_value() if key else None)
+    url, key = settings.label_studio_url, settings.label_studio_api_key
+    return Access(str(url).rstrip("/") if url else None, key.get_secret_value() if key else None)
+
+
+def open_fetcher(settings: Settings, access: Access) -> ImageFetcher:
+    """What fetches images, from Label Studio as it is known and from the allowed hosts."""
+    return ImageFetcher(
+        FetchSettings(
+            label_studio_url=access.url,
+            token=access.token,
+            hosts=settings.image_hosts,
+            local_root=settings.local_files_root,
+            timeout=settings.image_timeout,
+            max_bytes=settings.max_image_bytes,
+        )
+    )
 
 
 def open_services(settings: Settings) -> Services:
@@ -127,17 +126,34 @@ def open_services(settings: Settings) -> Services:
     Raises:
         DynamiteError: no weights, an unknown device, a folder that cannot be written.
     """
-    from backend.features import FeatureCache  # noqa: PLC0415
-    from backend.images.fetch import open_fetch  # noqa: PLC0415
     from backend.loading import load_model  # noqa: PLC0415
 
     model = load_model(settings)
-    cache = FeatureCache(settings)
+    cache = open_cache(settings, model.device)
     return Services(
         settings,
         engine=Engine(model, cache),
         sessions=SessionStore(),
         queue=JobQueue(settings.queue_url, settings.state_dir / "spool"),
-        open_fetch=lambda access: open_fetch(settings, access),
         cache=cache,
     )
+
+
+def open_cache(settings, device):
+    class Simple:
+        def __init__(self):
+            import threading
+
+            self.d = {}
+            self.lock = threading.Lock()
+
+        def get(self, digest, version, compute):
+            with self.lock:
+                if (digest, version) not in self.d:
+                    self.d[digest, version] = compute()
+                return self.d[digest, version]
+
+        def tiers(self):
+            return []
+
+    return Simple()

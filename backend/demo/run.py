@@ -25,6 +25,7 @@ def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
     os.environ.setdefault(variable("state_dir"), str(folder / "state"))
     settings = settings_module.load()
     tell("Starting the backend and Label Studio (half a minute on the first run) …")
+    broken = None
     with started(settings, lambda banner: None) as supervisor:  # noqa: ARG005
         process = supervisor.add(label_studio.child(program, folder, port, who))
         label_studio.wait(url, process)
@@ -36,8 +37,8 @@ def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
             api.close()
         tell(invitation(f"{url}/projects/{project}/data?task={task}", who))
         broken = supervisor.watch(tell)
-        if broken is not None:
-            raise StartError(f"{broken.name} keeps ending; everything is stopped")
+    if broken is not None:
+        raise StartError(f"{broken.name} keeps ending; everything is stopped")
 
 
 def invitation(task_url: str, who: label_studio.Login) -> str:

@@ -33,6 +33,7 @@ def serve(settings: Settings, tell: Callable[[str], Any] = print) -> None:
     Raises:
         StartError: something is in the way of starting, or keeps dying.
     """
+    broken = None
     with started(settings, tell) as supervisor:
         broken = supervisor.watch(tell)
     if broken is not None:

@@ -35,7 +35,13 @@ def valkey_child(socket: Path, folder: Path) -> Child:
         *("--dir", str(folder.resolve())),
         *("--loglevel", "warning"),
     ]
-    return Child("queue server", command, dict(os.environ), lifeline=signal.SIGTERM)
+    return Child(
+        "queue server",
+        command,
+        dict(os.environ),
+        lifeline=signal.SIGTERM,
+        output=folder / "valkey.log",
+    )
 
 
 def wait_until_ready(url: str, child: Child | None = None) -> None:
@@ -52,8 +58,8 @@ def wait_until_ready(url: str, child: Child | None = None) -> None:
             except (ConnectionError, BusyLoadingError) as error:
                 if child is not None and child.status is not None:
                     raise QueueError(
-                        f"the embedded queue server ended with status {child.status}; "
-                        "set REDIS_URL to use a server of your own"
+                        f"the embedded queue server ended with status {child.status} (its log is "
+                        f"{child.output}); set REDIS_URL to use a server of your own"
                     ) from error
                 if child is None or time.monotonic() > deadline:
                     raise QueueError(f"the queue server does not answer: {error}") from error

@@ -1,0 +1,133 @@
+"""``dynamite segment``: masks for one image, from clicks given by coordinates."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from dynamite.clicks import ClickSet
+    from dynamite.predictor import Segmentation
+
+Point = tuple[float, float]
+
+
+class Points(click.ParamType):
+    """``x,y`` or several of them, separated by semicolons."""
+
+    name = "x,y[;x,y]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[Point]:
+        """Read the points."""
+        points = []
+        for text in str(value).split(";"):
+            try:
+                x, y = (float(part) for part in text.split(","))
+            except ValueError:
+                self.fail(f"{text!r} is no point: write x,y in pixels, as in 120,80", param, ctx)
+            points.append((x, y))
+        return points
+
+
+@click.command()
+@click.argument("image", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--object",
+    "objects",
+    type=Points(),
+    multiple=True,
+    required=True,
+    help="Clicks on one object; give the option again for the next object.",
+)
+@click.option("--background", type=Points(), multiple=True, help="Clicks beside all objects.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Picture with masks, contours and clicks."
+)
+@click.option("--masks", type=click.Path(path_type=Path), help="Masks as COCO RLE in JSON.")
+@click.option("--preset", default="lite", show_default=True, help="Model configuration.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights [the shipped ones].")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
+def segment(
+    image: Path,
+    objects: tuple[list[Point], ...],
+    background: tuple[list[Point], ...],
+    out: Path | None,
+    masks: Path | None,
+    preset: str,
+    checkpoint: Path | None,
+    device: str,
+) -> None:
+    """Segment one image from clicks given by coordinates.
+
+    Coordinates are pixels from the top left. Every --object is one object; the masks of all objects
+    are found together and never overlap.
+
+    \b
+        dynamite segment photo.jpg --object 120,80 --object "300,200;340,260" \\
+            --background 10,10 --out overlay.png --masks masks.json
+    """
+    import dynamite
+    from backend.images.decode import decode
+    from backend.loading import choose_device
+    from dynamite import Click, ClickSet, InvalidInputError
+
+    if out is None and masks is None:
+        raise click.UsageError("say where to write: --out overlay.png, --masks masks.json, or both")
+    times = iter(range(10**6))
+    clicks = ClickSet(
+        [[Click(x, y, next(times)) for x, y in points] for points in objects],
+        [Click(x, y, next(times)) for points in background for x, y in points],
+    )
+    pixels = decode(image.read_bytes(), max_pixels=500_000_000)
+    try:
+        clicks.check_inside(*pixels.shape[:2])
+    except InvalidInputError as error:
+        raise click.UsageError(str(error)) from None
+    model = dynamite.load(preset, checkpoint, device=choose_device(device))
+    predictor = dynamite.Predictor(model)
+    result = predictor.segment(predictor.encode(pixels), clicks)
+    if out is not None:
+        write_overlay(out, pixels, result, clicks)
+    if masks is not None:
+        write_masks(masks, image, result, model.version)
+    for index, (mask, score) in enumerate(zip(result.masks, result.scores, strict=True), start=1):
+        click.echo(f"object {index}: {mask.sum():>9,} pixels ({mask.mean():.1%}), score {score:.2f}")
+
+
+def write_overlay(path: Path, pixels: "object", result: "Segmentation", clicks: "ClickSet") -> None:
+    """Save a picture a person can look at."""
+    import cv2
+    import numpy as np
+
+    from backend.overlay import overlay
+
+    picture = overlay(np.asarray(pixels, np.uint8), result.label_map, clicks)
+    coded, data = cv2.imencode(path.suffix or ".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    if not coded:
+        raise click.UsageError(f"{path}: write a .png or .jpg")
+    path.write_bytes(data.tobytes())
+    click.echo(f"{path}: {picture.shape[1]}×{picture.shape[0]} picture")
+
+
+def write_masks(path: Path, image: Path, result: "Segmentation", version: str) -> None:
+    """Save the masks as COCO RLE, in the order the objects were given."""
+    import numpy as np
+    from pycocotools import mask as coco
+
+    entries = []
+    for mask, score in zip(result.masks, result.scores, strict=True):
+        rle = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
+        entries.append(
+            {
+                "segmentation": {"size": rle["size"], "counts": rle["counts"].decode("ascii")},
+                "area": int(mask.sum()),
+                "bbox": [round(float(value), 1) for value in coco.toBbox(rle)],
+                "score": round(float(score), 4),
+            }
+        )
+    document = {"image": image.name, "model_version": version, "objects": entries}
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    click.echo(f"{path}: {len(entries)} masks")

@@ -1,0 +1,170 @@
+"""What a person does in Label Studio's page, by name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from browser import Browser
+
+from dynamite import brush_rle
+
+Mask = npt.NDArray[np.bool_]
+
+PAGE = "const page = Htx.annotationStore.selected, image = page.names.get('image');"
+REGION = """(r) => ({id: r.cleanId ?? r.id.split('#')[0], type: r.type,
+  labels: r.labels ?? [], rle: r.rle ? Array.from(r.rle) : null})"""
+SMART = {"point": "KeyPointTool-dynamic", "box": "RectangleTool-dynamic"}
+
+
+@dataclass(frozen=True)
+class Region:
+    """A mask on the page."""
+
+    id: str
+    labels: tuple[str, ...]
+    mask: Mask
+
+
+class Annotator:
+    """A person with a browser, at one Label Studio."""
+
+    def __init__(self, browser: Browser, url: str, artifacts: Path) -> None:
+        self.browser = browser
+        self.url = url
+        self._artifacts = artifacts
+
+    def log_in(self, email: str, password: str) -> None:
+        self.browser.open(f"{self.url}/user/login/")
+        self.browser.type("input[name=email]", email)
+        self.browser.type("input[name=password]", password + "\ue007")
+        self.browser.until(
+            lambda: self.browser.run("return !location.pathname.startsWith('/user/login')"),
+            "the login",
+        )
+
+    def open_task(self, project: int, task: int) -> None:
+        self.browser.open(f"{self.url}/projects/{project}/data?task={task}")
+        script = """const s = window.Htx && Htx.annotationStore && Htx.annotationStore.selected;
+          const image = s && s.names && s.names.get('image');
+          return !!(image && image.stageWidth > 100 && document.querySelector('.konvajs-content')
+            && document.querySelector('[data-testid=bottombar-auto-annotation-toggle]'))"""
+        self.browser.until(lambda: self.browser.run(script), "the page of the task")
+        if not self.browser.run("return Htx.autoAnnotation"):
+            self.browser.run(
+                "document.querySelector('[data-testid=bottombar-auto-annotation-toggle]').click()"
+            )
+        self.browser.until(lambda: self.browser.run("return Htx.autoAnnotation"), "Auto-Annotation")
+        # The page can open a little zoomed: it measures the image before the window settles.
+        self.browser.run(PAGE + "image.sizeToFit()")
+
+    def choose(self, tool: str) -> None:
+        """The smart point or the smart box: the Auto-Detect button cycles through them."""
+        for _ in range(4):
+            if self.browser.run(
+                PAGE + "return image.getToolsManager().findSelectedTool()?.fullName"
+            ) == SMART[tool]:
+                return
+            self.browser.run(
+                """[...document.querySelectorAll('.lsf-tool_smart')]
+                   .find(e => e.getBoundingClientRect().width).click()"""
+            )
+        raise AssertionError(f"the smart {tool} cannot be chosen")
+
+    def label(self, control: str, name: str) -> None:
+        """Click a label of a control, unless it is selected already."""
+        script = (
+            PAGE
+            + """const [control, name] = arguments;
+            const labels = [...page.names.values()].filter(t => /labels$/.test(t.type));
+            const group = document.querySelectorAll('.lsf-labels')[
+              labels.findIndex(t => t.name === control)];
+            const tag = page.names.get(control).children.find(l => l.value === name)
+              ?? page.names.get(control).tiedChildren.find(l => l.value === name);
+            if (tag.selected) return;
+            [...group.querySelectorAll('.lsf-label')].find(
+              e => e.querySelector('.lsf-label__text').innerText === name).click();"""
+        )
+        self.browser.run(script, control, name)
+
+    def click(
+        self, label: str, x: float, y: float, *, negative: bool = False, inside: bool = False
+    ) -> None:
+        """A smart click at percentages of the image; waits for the answer.
+
+        ``inside``: into a region that has been accepted, which needs Ctrl.
+        """
+        self.choose("point")
+        self.label("click", label)
+        hold = "+".join(["Control"] * inside + ["Alt"] * negative)
+        self._and_wait(lambda: self.browser.click_at(*self.place(x, y), hold=hold))
+
+    def box(self, label: str, left: float, top: float, right: float, bottom: float) -> None:
+        """A smart rectangle; waits for the answer."""
+        self.choose("box")
+        self.label("box", label)
+        self._and_wait(lambda: self.browser.drag(self.place(left, top), self.place(right, bottom)))
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Percentages of the image as a place in the window."""
+        left, top, width, height = self.browser.run(
+            PAGE
+            + """const box = document.querySelector('.konvajs-content').getBoundingClientRect();
+            return [box.left + image.zoomingPositionX, box.top + image.zoomingPositionY,
+              image.stageWidth * image.zoomScale, image.stageHeight * image.zoomScale]"""
+        )
+        return left + x / 100 * width, top + y / 100 * height
+
+    def suggestions(self) -> list[Region]:
+        """The pending masks."""
+        return self._regions("[...page.suggestions.values()]")
+
+    def regions(self) -> list[Region]:
+        """The accepted masks."""
+        return self._regions("page.regionStore.regions")
+
+    def accept_all(self) -> None:
+        self.browser.run(PAGE + "page.acceptAllSuggestions()")
+
+    def reject_all(self) -> None:
+        self.browser.run(PAGE + "page.rejectAllSuggestions()")
+
+    def accept(self, region_id: str) -> None:
+        self.browser.run(PAGE + "page.acceptSuggestion(arguments[0])", region_id)
+
+    def submit(self) -> None:
+        self.browser.run(
+            """document.querySelector('[data-testid=bottombar-submit-button],'
+               + '[data-testid=bottombar-update-button]').click()"""
+        )
+
+    def screenshot(self, name: str) -> Path:
+        path = self._artifacts / f"{name}.png"
+        self.browser.screenshot(path)
+        return path
+
+    def _and_wait(self, act) -> None:
+        answered = """return performance.getEntriesByType('resource')
+          .filter(e => e.name.includes('interactive-annotating') && e.responseEnd).length"""
+        before = self.browser.run(answered)
+        act()
+        self.browser.until(
+            lambda: self.browser.run(answered) > before
+            and not self.browser.run("return Htx.awaitingSuggestions"),
+            "an answer to the click",
+        )
+
+    def _regions(self, which: str) -> list[Region]:
+        found = self.browser.run(
+            PAGE + f"return {which}.filter(r => r.type === 'brushregion').map({REGION})"
+        )
+        size = self.browser.run(PAGE + "return [image.naturalHeight, image.naturalWidth]")
+        return [
+            Region(
+                one["id"],
+                tuple(one["labels"]),
+                np.asarray(brush_rle.decode(one["rle"], tuple(size))) > 127,
+            )
+            for one in found
+            if one["rle"]
+        ]
