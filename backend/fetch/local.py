@@ -1,0 +1,72 @@
+"""Files under one folder, and under no other."""
+
+import os
+import stat
+from pathlib import Path
+
+from backend.images.errors import ImageRefusedError, ImageTooLargeError, ImageUnreachableError
+
+
+def read_below(root: Path, relative: str, max_bytes: int) -> bytes | None:
+    """The bytes of ``root``/``relative``; None if there is no such file.
+
+    Each folder is opened from the one before and no symbolic link is followed, so what is checked
+    is what is read, even while somebody moves things about.
+
+    Raises:
+        ImageRefusedError: an absolute path, one with ``..``, a NUL or a backslash, one that meets a
+            symbolic link, or something that is no file.
+        ImageTooLargeError: more than ``max_bytes``.
+        ImageUnreachableError: it may not be read, or cannot.
+    """
+    parts = checked_parts(relative)
+    try:
+        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for part in parts[:-1]:
+                inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+                os.close(folder)
+                folder = inner
+            # Without O_NONBLOCK, opening a pipe waits for its other end.
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(parts[-1], flags, dir_fd=folder)
+        finally:
+            os.close(folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if _meets_link(root, parts):
+            raise ImageRefusedError(
+                f"{relative!r} goes through a symbolic link, which is not followed"
+            ) from None
+        if isinstance(error, NotADirectoryError):
+            return None
+        raise ImageUnreachableError(f"{relative!r} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ImageRefusedError(f"{relative!r} is not a file")
+    with open(descriptor, "rb") as file:  # noqa: PTH123  pathlib opens no descriptors
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ImageTooLargeError(
+            f"{relative!r} holds more than the {max_bytes} bytes allowed (setting max_image_bytes)"
+        )
+    return data
+
+
+def checked_parts(relative: str) -> list[str]:
+    """The folders and the name of a path that stays below where it starts.
+
+    Raises:
+        ImageRefusedError: it does not, or is no path.
+    """
+    parts = [part for part in relative.split("/") if part not in ("", ".")]
+    if relative.startswith("/") or ".." in parts or "\\" in relative or "\0" in relative:
+        raise ImageRefusedError(f"{relative!r} is not a path below the folder of local files")
+    if not parts:
+        raise ImageRefusedError("the path of the local file is empty")
+    return parts
+
+
+def _meets_link(root: Path, parts: list[str]) -> bool:
+    return any(root.joinpath(*parts[:end]).is_symlink() for end in range(1, len(parts) + 1))

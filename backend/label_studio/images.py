@@ -1,0 +1,222 @@
+"""The values of an image field, as a task holds them, become bytes.
+
+============================= ====================================================================
+value                         fetched from
+============================= ====================================================================
+``/data/upload/…``            Label Studio, with the token
+``/data/local-files/?d=…``    the configured folder, where the file is in it; else Label Studio
+``s3:``, ``gs:``,             Label Studio's presign address, which redirects to the storage or
+``azure-blob://…``            hands its bytes through
+``http:``, ``https://…``      there, if the host is allowed; the token goes to Label Studio only
+``data:image/…;base64,…``     the value itself, if it is small
+============================= ====================================================================
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from backend.fetch.client import Client, Reply
+from backend.fetch.deadline import Deadline
+from backend.fetch.hosts import AllowedHosts, Resolver, resolve
+from backend.fetch.local import checked_parts, read_below
+from backend.fetch.url import Url
+from backend.images.decode import digest
+from backend.images.errors import (
+    ImageMissingError,
+    ImageRefusedError,
+    ImageTooLargeError,
+    ImageUnauthorizedError,
+    ImageUnreachableError,
+    ImageUnreadableError,
+)
+from backend.label_studio.tokens import Tokens
+
+if TYPE_CHECKING:
+    from backend.services import Access
+    from backend.settings import Settings
+
+STORAGES = ("s3", "gs", "azure-blob")
+MAX_DATA_URI = 8_000_000
+"""Characters. Larger pictures do not belong into a task."""
+
+_LOCAL = "/data/local-files/"
+_WITH_TOKEN = ("/data/", "/storage-data/", "/tasks/")
+
+
+@dataclass(frozen=True)
+class FetchSettings:
+    """From where images may be fetched, and how much of them."""
+
+    label_studio_url: str | None = None
+    token: str | None = field(default=None, repr=False)
+    hosts: tuple[str, ...] = ()
+    local_root: Path | None = None
+    timeout: float = 20.0
+    max_bytes: int = 100_000_000
+
+
+@dataclass(frozen=True)
+class FetchedImage:
+    """The bytes of an image file and their SHA-256."""
+
+    data: bytes = field(repr=False)
+    digest: str
+
+
+class ImageFetcher:
+    """Fetches the images of tasks. May be used by many threads at once; keeps no image."""
+
+    def __init__(self, settings: FetchSettings, resolver: Resolver = resolve) -> None:
+        self._settings = settings
+        base = settings.label_studio_url
+        self._base = None if base is None else Url.parse(base)
+        self._prefix = "" if self._base is None else self._base.path.rstrip("/")
+        self._hosts = AllowedHosts(self._base, settings.hosts, resolver)
+        self._client = Client(self._hosts, settings.max_bytes)
+        self._tokens = None if not settings.token else Tokens(settings.token, self._exchange)
+
+    def fetch(self, value: str, task_id: int | str | None = None) -> FetchedImage:
+        """The image that ``value`` of task ``task_id`` means (the task is needed for storages).
+
+        Raises:
+            ImageError: it cannot be had; says why, without tokens and signatures.
+        """
+        if not isinstance(value, str) or not value.strip():
+            raise ImageRefusedError(f"the image of the task is {str(value)[:80]!r}, not an address")
+        value = value.strip()
+        if value[:5].lower() == "data:":
+            data = _data_uri(value, min(MAX_DATA_URI, self._settings.max_bytes))
+        else:
+            data = self._from_address(value, task_id)
+        return FetchedImage(data, digest(data))
+
+    def _from_address(self, value: str, task_id: int | str | None) -> bytes:
+        scheme = value.partition("://")[0].lower()
+        if scheme in STORAGES:
+            url = self._presign(value, task_id)
+        elif value.startswith("/") and not value.startswith("//"):
+            inner = self._inner(value)
+            local = self._local(inner)
+            if local is not None:
+                return local
+            url = self._at_label_studio(inner)
+        else:
+            url = Url.parse(value)
+            local = self._local(self._inner(url.target)) if self._hosts.is_own(url) else None
+            if local is not None:
+                return local
+        return self._download(url)
+
+    def _download(self, url: Url) -> bytes:
+        deadline = Deadline(self._settings.timeout)
+        sent: dict[str, str] = {}
+        rejected: dict[str, str] = {}
+
+        def authorize(url: Url) -> Mapping[str, str]:
+            if self._tokens is None or not self._wants_token(url):
+                return {}
+            sent.update(self._tokens.headers(deadline, rejected=rejected))
+            return sent
+
+        reply = self._client.get(url, deadline, authorize)
+        if reply.status == 401 and sent and self._tokens and self._tokens.renews:
+            rejected.update(sent)
+            reply = self._client.get(url, deadline, authorize)
+        return self._checked(reply)
+
+    def _wants_token(self, url: Url) -> bool:
+        return self._hosts.is_own(url) and self._inner(url.path).startswith(_WITH_TOKEN)
+
+    def _inner(self, path: str) -> str:
+        """A path as Label Studio itself sees it, where it is served below a folder of its host."""
+        inside = path.startswith(self._prefix + "/")
+        return path.removeprefix(self._prefix) if inside else path
+
+    def _checked(self, reply: Reply) -> bytes:
+        """The bytes of an answer, unless it is one of the ways to say no."""
+        where, status = reply.url.shown, reply.status
+        own = self._hosts.is_own(reply.url)
+        if own and (status in (401, 403) or (status == 200 and reply.content_type == "text/html")):
+            raise ImageUnauthorizedError(
+                f"Label Studio does not show {where} (status {status}): "
+                + (
+                    "set LABEL_STUDIO_API_KEY"
+                    if self._tokens is None
+                    else "the token is not accepted, or its user may not see this project"
+                )
+            )
+        if status in (404, 410):
+            raise ImageMissingError(f"there is no image at {where} (status {status})")
+        if status != 200:
+            raise ImageUnreachableError(f"{where} answers with status {status}")
+        return reply.body
+
+    def _exchange(self, token: str, deadline: Deadline) -> tuple[int, object]:
+        url = self._at_label_studio("/api/token/refresh")
+        return self._client.post_json(url, deadline, {"refresh": token})
+
+    def _at_label_studio(self, path: str) -> Url:
+        if self._base is None:
+            raise ImageRefusedError(
+                f"{path.partition('?')[0]!r} is an address within Label Studio: set "
+                "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
+            )
+        scheme, host, port = self._base.origin
+        site = f"[{host}]" if ":" in host else host
+        return Url.parse(f"{scheme}://{site}:{port}{self._prefix}{path}")
+
+    def _presign(self, uri: str, task_id: int | str | None) -> Url:
+        if task_id is None or not str(task_id).isdecimal():
+            raise ImageRefusedError(
+                f"{uri.partition('?')[0][:200]!r} is found through its task, but the task has no id"
+            )
+        encoded = base64.urlsafe_b64encode(uri.encode()).decode()
+        return self._at_label_studio(f"/tasks/{task_id}/presign/?fileuri={encoded}")
+
+    def _local(self, target: str) -> bytes | None:
+        """The file that a local-files address means, if it is in the configured folder."""
+        path, _, query = target.partition("#")[0].partition("?")
+        if path.rstrip("/") != _LOCAL.rstrip("/"):
+            return None
+        try:
+            named = parse_qs(query, keep_blank_values=True, errors="strict").get("d", [])
+        except ValueError:
+            named = []
+        if len(named) != 1:
+            raise ImageRefusedError(f"an address of {_LOCAL} names one file with ?d=")
+        checked_parts(named[0])
+        root = self._settings.local_root
+        return None if root is None else read_below(root, named[0], self._settings.max_bytes)
+
+
+def open_fetch(settings: "Settings", access: "Access | None") -> Callable[[str, str], bytes]:
+    """``fetch(value, task_id)`` with the caps of the settings, for one Label Studio."""
+    fetcher = ImageFetcher(
+        FetchSettings(
+            label_studio_url=access.url if access else None,
+            token=access.token if access else None,
+            hosts=settings.image_hosts,
+            local_root=settings.local_files_root,
+            timeout=settings.image_timeout,
+            max_bytes=settings.max_image_bytes,
+        )
+    )
+    return lambda value, task_id: fetcher.fetch(value, task_id).data
+
+
+def _data_uri(value: str, most: int) -> bytes:
+    head, comma, body = value.partition(",")
+    if len(value) > most:
+        raise ImageTooLargeError(f"a data: image of {len(value)} characters is over {most}")
+    kind, *how = head[5:].lower().split(";")
+    if not comma or not kind.startswith("image/") or "base64" not in how:
+        raise ImageRefusedError("a data: address must be data:image/…;base64,…")
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ImageUnreadableError(f"the base64 of a data: image is broken: {error}") from None
