@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.data.coco import open_coco
+from training.data.layouts import LAYOUTS
 from training.data.packed import PackedDataset
 from training.data.problems import DatasetError, OnProblem
 from training.data.sample import InstanceDataset, Sample
@@ -35,6 +36,8 @@ def open_dataset(
     A name stands for the folder `root/NAME` or, where there is none, the file `root/NAME.pack`.
     Raises DatasetError if there is none, and for problems in it unless they are to be skipped.
     """
+    if root is not None and name_or_path in LAYOUTS:
+        return LAYOUTS[str(name_or_path)](root, on_problem)
     path = Path(name_or_path)
     if root is not None and not path.is_absolute() and not path.exists():
         path = root / path
@@ -45,7 +48,7 @@ def open_dataset(
     if not json_path.is_file() and packed_path.is_file():
         return PackedDataset(packed_path)
     if not json_path.is_file():
-        known = ", ".join(TRAINING_SETS + EVALUATION_SETS)
+        known = ", ".join((*TRAINING_SETS, *EVALUATION_SETS, *LAYOUTS))
         raise DatasetError(
             f"{name_or_path}: no data set: {json_path} does not exist.\n"
             f"Give the folder of the sets (known: {known}) as root, or the path of a COCO json."

@@ -125,8 +125,8 @@ def check_polygons(polygons: Sequence[Any], shape: tuple[int, int]) -> list[list
 def fill_polygons(polygons: list[list[float]], shape: tuple[int, int]) -> Mask:
     """The union of checked polygons as bool H×W, by COCO's own rasterizer."""
     height, width = shape
-    parts = coco_mask.frPyObjects(polygons, height, width)
-    return fill_runs(decompress(coco_mask.merge(parts)["counts"]), shape)
+    merged = coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))
+    return fill_runs(decompress(merged["counts"]), shape)
 
 
 def decode(segmentation: Any, shape: tuple[int, int]) -> Mask:
@@ -134,6 +134,20 @@ def decode(segmentation: Any, shape: tuple[int, int]) -> Mask:
     if isinstance(segmentation, list):
         return fill_polygons(check_polygons(segmentation, shape), shape)
     return fill_runs(run_lengths(segmentation, shape), shape)
+
+
+def to_rle(segmentation: Any, shape: tuple[int, int]) -> dict[str, Any]:
+    """Any COCO segmentation, checked, as the compressed RLE that pycocotools computes with."""
+    height, width = shape
+    if isinstance(segmentation, list):
+        polygons = check_polygons(segmentation, shape)
+        merged: dict[str, Any] = coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))
+        return merged
+    lengths = run_lengths(segmentation, shape).tolist()
+    rle: dict[str, Any] = coco_mask.frPyObjects(
+        {"size": [height, width], "counts": lengths}, height, width
+    )
+    return rle
 
 
 def encode(mask: Mask) -> dict[str, Any]:
