@@ -45,7 +45,7 @@ def _hint(source: Checkpoint, wanted: ModelConfig) -> str:
 
 def convert(
     path_in: str | Path, path_out: str | Path, preset_name: str | None = None, **overrides: Any
-) -> ModelConfig:
+) -> tuple[ModelConfig, str]:
     """Write the weights of a published checkpoint as a file of ours.
 
     Args:
@@ -55,7 +55,7 @@ def convert(
         overrides: fields of ``ModelConfig`` that the weights do not tell.
 
     Returns:
-        The config of the network.
+        The config of the network and the version of its weights.
 
     Raises:
         CheckpointError: not a published checkpoint, not of that network, or not writable.
@@ -71,5 +71,4 @@ def convert(
         model = DynaMITE(config)
     model.load_state_dict(fitting_weights(source, model), assign=True)
     origin = {"converted_from": Path(path_in).name}
-    checkpoint.save(model, path_out, PUBLISHED_DESCRIPTION | origin)
-    return config
+    return config, checkpoint.save(model, path_out, PUBLISHED_DESCRIPTION | origin)

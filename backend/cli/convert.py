@@ -1,0 +1,43 @@
+"""``dynamite convert``: a published checkpoint as a file of this project's own format."""
+
+from pathlib import Path
+
+import click
+
+PRESETS = ("swin_tiny", "swin_large", "resnet50", "hrnet32", "segformer_b0")
+
+
+@click.command()
+@click.argument("published", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--preset",
+    type=click.Choice(PRESETS),
+    help="Which network it is. Left out, the weights tell.",
+)
+@click.option(
+    "--click-encoding",
+    type=click.Choice(["spatial", "temporal"]),
+    help="Only for the two ablations whose weights look the same.",
+)
+def convert(published: Path, out: Path, preset: str | None, click_encoding: str | None) -> None:
+    """Write the weights of the PUBLISHED checkpoint to OUT, a safetensors file.
+
+    PUBLISHED is a .pth file of the official DynaMITe implementation. It is read without running
+    anything it may contain, and its weights must fit the network entry by entry.
+
+    \b
+    Example:
+      dynamite convert dynamite_swin_tiny.pth swin_tiny.safetensors
+      dynamite segment photo.jpg --preset swin_tiny --checkpoint swin_tiny.safetensors \\
+          --object 120,80 --out overlay.png
+    """
+    from rich.console import Console
+
+    from dynamite import conversion
+
+    known = {"click_encoding": click_encoding} if click_encoding else {}
+    with Console(stderr=True).status(f"Converting {published.name}"):
+        config, version = conversion.convert(published, out, preset, **known)
+    size = out.stat().st_size / 1e6
+    click.echo(f"{out}: {version}, a {config.name} network, {size:.0f} MB")
