@@ -81,9 +81,9 @@ def test_the_merge_prefers_lvis_and_adds_what_only_coco_has(coco_folder: Path) -
     assert not len(merged.problems)
     assert any(a.get("iscrowd") for a in merged.content["annotations"])
 
-    path = coco_folder / "coco" / "annotations" / "coco_lvis_train.json"
+    path = coco_folder / "coco" / "annotations" / "coco_lvis.json"
     path.write_text(json.dumps(merged.content))
-    dataset = open_dataset("coco_lvis_train", coco_folder)
+    dataset = open_dataset("coco_lvis", coco_folder)
     assert len(dataset) == 1
     assert not dataset[0].exhaustive
     assert dataset[0].ignore.any(), "the crowd"

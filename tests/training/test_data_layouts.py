@@ -216,7 +216,7 @@ def test_faults_of_mask_files_are_named_and_skipped_only_when_asked(tmp_path: Pa
         ("sbd_single_inst", r"val\.txt: the list of the set cannot be read"),
         ("coco_2017_val", r"instances_val2017\.json: cannot be read"),
         ("lvis_v1_val", r"lvis_v1_val\.json: cannot be read"),
-        ("coco_lvis_train", r"coco_lvis_train\.json: cannot be read"),
+        ("coco_lvis", r"coco_lvis\.json: cannot be read"),
     ],
 )
 def test_a_set_that_is_not_there_is_named(name: str, message: str, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import pickle
 import zipfile
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def test_a_packed_set_is_the_same_set(packed: Path) -> None:
         assert theirs.stuff == ours.stuff
         assert theirs.exhaustive == ours.exhaustive
         assert np.abs(theirs.image.astype(int) - ours.image).mean() < 4
+    assert (pickle.loads(pickle.dumps(again))[1].image == again[1].image).all()
     with pytest.raises(IndexError):
         again[len(MINI)]
 

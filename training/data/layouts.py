@@ -178,11 +178,11 @@ def lvis_val(root: Path, on_problem: OnProblem) -> InstanceDataset:
     return open_lvis(folder / "annotations" / "lvis_v1_val.json", folder, on_problem=on_problem)
 
 
-def coco_lvis_train(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def coco_lvis(root: Path, on_problem: OnProblem) -> InstanceDataset:
     """COCO+LVIS as `dynamite data merge` writes it."""
     folder = root / "coco"
-    json_path = folder / "annotations" / "coco_lvis_train.json"
-    return open_coco(json_path, folder, name="coco_lvis_train", on_problem=on_problem)
+    json_path = folder / "annotations" / "coco_lvis.json"
+    return open_coco(json_path, folder, name="coco_lvis", on_problem=on_problem)
 
 
 LAYOUTS: dict[str, Opener] = {
@@ -199,6 +199,6 @@ LAYOUTS: dict[str, Opener] = {
     "coco_2017_train": coco_train,
     "lvis_v1_train": lvis_train,
     "lvis_v1_val": lvis_val,
-    "coco_lvis_train": coco_lvis_train,
+    "coco_lvis": coco_lvis,
 }
 """Published sets by name; each opener is given the folder that holds all sets."""

@@ -109,7 +109,7 @@ def _png(sample: Sample) -> bytes:
 class PackedDataset:
     """A file written by `pack`, as a data set again: held in memory, still compressed.
 
-    Safe to share between threads and forked processes. Raises DatasetError for a file that is no
+    Safe to share between threads and processes. Raises DatasetError for a file that is no
     such archive, and for an item that is damaged.
     """
 
@@ -125,6 +125,10 @@ class PackedDataset:
         self._name: str = manifest["name"]
         self._entries: list[dict[str, Any]] = manifest["samples"]
         self._sample_ids = [str(entry["sample_id"]) for entry in self._entries]
+
+    def __reduce__(self) -> tuple[type["PackedDataset"], tuple[Path]]:
+        """A loader process opens the file itself."""
+        return PackedDataset, (self._path,)
 
     @property
     def name(self) -> str:
