@@ -14,10 +14,9 @@ value                         fetched from
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from backend.fetch.client import Client, Reply
@@ -35,10 +34,6 @@ from backend.images.errors import (
     ImageUnreadableError,
 )
 from backend.label_studio.tokens import Tokens
-
-if TYPE_CHECKING:
-    from backend.services import Access
-    from backend.settings import Settings
 
 STORAGES = ("s3", "gs", "azure-blob")
 MAX_DATA_URI = 8_000_000
@@ -192,21 +187,6 @@ class ImageFetcher:
         checked_parts(named[0])
         root = self._settings.local_root
         return None if root is None else read_below(root, named[0], self._settings.max_bytes)
-
-
-def open_fetch(settings: "Settings", access: "Access | None") -> Callable[[str, str], bytes]:
-    """``fetch(value, task_id)`` with the caps of the settings, for one Label Studio."""
-    fetcher = ImageFetcher(
-        FetchSettings(
-            label_studio_url=access.url if access else None,
-            token=access.token if access else None,
-            hosts=settings.image_hosts,
-            local_root=settings.local_files_root,
-            timeout=settings.image_timeout,
-            max_bytes=settings.max_image_bytes,
-        )
-    )
-    return lambda value, task_id: fetcher.fetch(value, task_id).data
 
 
 def _data_uri(value: str, most: int) -> bytes:
