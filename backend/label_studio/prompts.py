@@ -68,7 +68,7 @@ def read_call(body: object, background: Iterable[str] = ("Background",)) -> Call
     evidence = None
     if context is not None:
         task = tasks[0]
-        regions = tuple(_context(_object(context, "params.context"), config, notes))
+        regions = tuple(_context(_object(context, "params.context"), notes))
         for region in regions:
             _check(region, task, config)
         key = f"{project}/{task.id}"
@@ -107,9 +107,7 @@ def _images(data: object, config: LabelingConfig) -> dict[ImageKey, str]:
     return found
 
 
-def _context(
-    context: Mapping[str, Any], config: LabelingConfig, notes: list[str]
-) -> Iterator[Prompt | Painted]:
+def _context(context: Mapping[str, Any], notes: list[str]) -> Iterator[Prompt | Painted]:
     result = context.get("result") or []
     if not isinstance(result, list):
         raise _bad(f"params.context.result is {type(result).__name__}: a list is needed.")

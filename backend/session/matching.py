@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from backend.session.evidence import Evidence, Snapshot
+from backend.session.evidence import Evidence, Painted, Snapshot
 from backend.session.page import Page
 
 
@@ -11,30 +11,38 @@ def match(pages: Mapping[int, Page], evidence: Evidence) -> tuple[int | None, Pa
     """The number of the page among those of the task, oldest first, and the page told whose it is.
 
     None and an empty page where it is a new one. In order: a page that knows a region of the
-    context; the page of the draft's user; a page nobody is known to own whose regions the draft
-    holds; a page whose objects an annotation holds (submitted since). A caller without a draft who
+    context; the page of the draft's user; a page nobody is known to own, if the draft may be its
+    draft; a page whose objects an annotation holds (submitted since). A caller without a draft who
     fits none of these is taken for the latest page that has no draft either: before the first
     autosave callers cannot be told apart.
     """
-    newest_first = list(pages.items())[::-1]
     draft = max(evidence.drafts, key=lambda d: (_known(d, evidence), d.version), default=None)
-    user = draft.user if draft else None
-    for number, page in newest_first:
-        if evidence.ids & page.marks.keys():
-            return number, _claim(page, user, draft)
-    if draft is not None:
-        for number, page in newest_first:
-            fits = page.user == user and page.source in {d.key for d in evidence.drafts}
-            if fits or (page.user is None and _shares(page, draft)):
-                return number, _claim(page, user, draft)
-        return None, Page(evidence.task, user=user)
-    for number, page in newest_first:
-        if page.user is not None and any(_shares(page, a) for a in evidence.annotations):
-            return number, replace(page, source=None)
-    for number, page in newest_first:
-        if page.user is None:
-            return number, page
-    return None, Page(evidence.task)
+    for fits in _by_region, _by_draft, _by_annotation, _by_absence:
+        for number, page in list(pages.items())[::-1]:
+            if fits(page, evidence, draft):
+                return number, _claim(page, evidence, draft)
+    return None, _claim(Page(evidence.task), evidence, draft)
+
+
+def _by_region(page: Page, evidence: Evidence, _: Snapshot | None) -> bool:
+    return bool(evidence.ids & page.marks.keys())
+
+
+def _by_draft(page: Page, evidence: Evidence, draft: Snapshot | None) -> bool:
+    if draft is None:
+        return False
+    if page.user is None:
+        return _shares(page, draft) or not _strangers(draft, evidence)
+    return page.user == draft.user and page.source in {None, *(d.key for d in evidence.drafts)}
+
+
+def _by_annotation(page: Page, evidence: Evidence, draft: Snapshot | None) -> bool:
+    shared = any(_shares(page, annotation) for annotation in evidence.annotations)
+    return draft is None and page.user is not None and shared
+
+
+def _by_absence(page: Page, _: Evidence, draft: Snapshot | None) -> bool:
+    return draft is None and page.user is None
 
 
 def _known(draft: Snapshot, evidence: Evidence) -> int:
@@ -45,9 +53,21 @@ def _shares(page: Page, snapshot: Snapshot) -> bool:
     return bool((page.marks.keys() | page.instances.keys()) & snapshot.order.keys())
 
 
-def _claim(page: Page, user: str | None, draft: Snapshot | None) -> Page:
+def _strangers(draft: Snapshot, evidence: Evidence) -> bool:
+    """Whether a draft holds what only another page can have drawn or accepted.
+
+    Every smart keypoint makes a call, so one nobody knows is not of a page we know.
+    """
+    return any(
+        entry.id not in evidence.ids and not (isinstance(entry, Painted) and entry.strokes)
+        for entry in draft.entries
+    )
+
+
+def _claim(page: Page, evidence: Evidence, draft: Snapshot | None) -> Page:
+    """The page told by a draft whose it is; without drafts, what it had is submitted."""
     if draft is None:
-        return page
-    own = {draft.key, page.source}
-    source = page.source if page.source in own and page.source else draft.key
-    return replace(page, user=user or page.user, source=source)
+        return replace(page, source=None)
+    drafts = {snapshot.key for snapshot in evidence.drafts}
+    source = page.source if page.source in drafts else draft.key
+    return replace(page, user=draft.user or page.user, source=source)

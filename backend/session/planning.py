@@ -111,7 +111,7 @@ class _Planner:
             if painted.image != image or painted.id in pending:
                 continue
             mask = self._read(painted)
-            if self._source.certain or not any(mask.contains(tap.x, tap.y) for tap in taps):
+            if self._source.binding or not any(mask.contains(tap.x, tap.y) for tap in taps):
                 yield mask
         for instance in self._page.instances.values():
             if instance.image == image and instance.status is Status.PRESUMED and instance.shown:

@@ -10,12 +10,14 @@ from backend.session.page import Page
 class Source:
     """The snapshot of the caller's page.
 
-    ``certain`` is False where nothing shows that it is this page's: its masks are then respected,
-    but it cannot tell that anything is gone.
+    ``certain`` is False where nothing shows that it is this page's: it then cannot tell that
+    anything is gone. ``binding`` is False where its masks are those of several annotators: they are
+    then respected only where no click says otherwise.
     """
 
     snapshot: Snapshot
     certain: bool
+    binding: bool = True
 
     def tells_about(self, version: str) -> bool:
         """Whether it was saved after ``version``."""
@@ -49,4 +51,5 @@ def choose(page: Page, evidence: Evidence) -> Source:
     painted: dict[str, Prompt | Painted] = {}
     for annotation in sorted(evidence.annotations, key=lambda snapshot: snapshot.version):
         painted |= annotation.painted
-    return Source(Snapshot("annotations", "", tuple(painted.values())), certain=False)
+    together = Snapshot("annotations", "", tuple(painted.values()))
+    return Source(together, certain=False, binding=len(evidence.annotations) == 1)
