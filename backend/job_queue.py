@@ -61,6 +61,7 @@ class JobQueue:
         Queue(INGEST, connection=connection, serializer=JSONSerializer).enqueue(
             INGEST_JOB,
             event,
+            description=INGEST_JOB,  # by default all arguments, which would end up in logs
             job_timeout=JOB_SECONDS,
             result_ttl=RESULT_SECONDS,
             failure_ttl=FAILURE_SECONDS,

@@ -35,14 +35,14 @@ def blueprint(settings: Settings, services: "Services") -> Blueprint:
         return register
 
     @routes.url_value_preprocessor
-    def check_secret(endpoint: str | None, values: dict[str, Any] | None) -> None:  # noqa: ARG001
-        given = (values or {}).pop("secret", None)
-        g.has_secret = False
-        if given is not None:
-            wanted = settings.webhook_secret
-            if wanted is None or not same(given, wanted.get_secret_value()):
-                raise UnauthorizedError("the secret in the address is not the configured one")
-            g.has_secret = True
+    def take_secret(endpoint: str | None, values: dict[str, Any] | None) -> None:  # noqa: ARG001
+        g.secret = (values or {}).pop("secret", None)
+
+    @routes.before_request
+    def check_secret() -> None:
+        wanted = settings.webhook_secret
+        if g.secret is not None and not (wanted and same(g.secret, wanted.get_secret_value())):
+            raise UnauthorizedError("the secret in the address is not the configured one")
 
     @both("/health", "GET")
     def health() -> Response:

@@ -61,9 +61,12 @@ class Annotator:
     def choose(self, tool: str) -> None:
         """The smart point or the smart box: the Auto-Detect button cycles through them."""
         for _ in range(4):
-            if self.browser.run(
-                PAGE + "return image.getToolsManager().findSelectedTool()?.fullName"
-            ) == SMART[tool]:
+            if (
+                self.browser.run(
+                    PAGE + "return image.getToolsManager().findSelectedTool()?.fullName"
+                )
+                == SMART[tool]
+            ):
                 return
             self.browser.run(
                 """[...document.querySelectorAll('.lsf-tool_smart')]
@@ -149,8 +152,10 @@ class Annotator:
         before = self.browser.run(answered)
         act()
         self.browser.until(
-            lambda: self.browser.run(answered) > before
-            and not self.browser.run("return Htx.awaitingSuggestions"),
+            lambda: (
+                self.browser.run(answered) > before
+                and not self.browser.run("return Htx.awaitingSuggestions")
+            ),
             "an answer to the click",
         )
 

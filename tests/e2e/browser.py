@@ -43,7 +43,7 @@ class Browser:
         )
         self._http = requests.Session()
         self._root = f"http://127.0.0.1:{port}"
-        self.until(lambda: self._ready(), "chromedriver to start")
+        self.until(self._ready, "chromedriver to start")
         options = {"args": FLAGS, "binary": shutil.which("chromium") or ""}
         capabilities = {"alwaysMatch": {"goog:chromeOptions": options}}
         session = self._call("POST", "/session", {"capabilities": capabilities})
@@ -83,7 +83,11 @@ class Browser:
         ups = [{"type": "keyUp", "value": key} for key in held]
         keys = {"type": "key", "id": "keys", "actions": [*downs, *pauses, *ups]}
         wait = [{"type": "pause"}] * len(held)
-        mouse = [self._to(x, y), {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
+        mouse = [
+            self._to(x, y),
+            {"type": "pointerDown", "button": 0},
+            {"type": "pointerUp", "button": 0},
+        ]
         self._actions(keys, self._mouse([*wait, *mouse]))
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
