@@ -1,0 +1,184 @@
+"""``dynamite evaluate``: how many clicks until the masks are right, beside classical baselines."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from training.data.sample import InstanceDataset
+    from training.evaluation.segmenter import Segmenter
+
+STRATEGIES = ("best", "worst", "random", "max_dt", "round_robin", "wlb")
+PROTOCOLS = ("center", "off-center", "off-center-easy", "off-center-hard", "scribble", "box")
+BASELINES = ("grabcut", "random_walker")
+
+
+@click.command()
+@click.argument("checkpoint", required=False)
+@click.option(
+    "--set", "set_name", required=True, help="Evaluation set: a name below --data, or a COCO json."
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Folder of the data sets.",
+)
+@click.option(
+    "--strategy",
+    "strategies",
+    type=click.Choice([*STRATEGIES, "all"]),
+    multiple=True,
+    default=["random"],
+    show_default=True,
+    help="Which object is clicked next; give several to compare.",
+)
+@click.option("--single", is_flag=True, help="One object at a time: NoC instead of NCI.")
+@click.option(
+    "--protocol",
+    "protocols",
+    type=click.Choice([*PROTOCOLS, "all"]),
+    multiple=True,
+    default=["center"],
+    show_default=True,
+    help="How the annotator marks; several give the rise over center clicks.",
+)
+@click.option(
+    "--baseline",
+    "baselines",
+    type=click.Choice(BASELINES),
+    multiple=True,
+    help="A classical method in the same run, driven by the same clicks.",
+)
+@click.option("--threshold", type=float, help="IoU to reach.  [0.85; with --single 0.90]")
+@click.option("--budget", type=int, help="Clicks per object.  [10; with --single 20]")
+@click.option("--seed", default=0, show_default=True, help="Added to the protocol's seed.")
+@click.option("--substitute-empty", is_flag=True, help="Replace images without objects by others.")
+@click.option("--limit", type=click.IntRange(1), help="Only so many images.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option("--preset", help="Network of a published checkpoint, which does not say.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the table, JSON, curves and the worst ten images of each row.",
+)
+def evaluate(
+    *,
+    checkpoint: str | None,
+    preset: str | None,
+    set_name: str,
+    data: Path | None,
+    strategies: tuple[str, ...],
+    single: bool,
+    protocols: tuple[str, ...],
+    baselines: tuple[str, ...],
+    threshold: float | None,
+    budget: int | None,
+    seed: int,
+    substitute_empty: bool,
+    limit: int | None,
+    jobs: int,
+    device: str,
+    out: Path | None,
+) -> None:
+    """Measure how many clicks it takes until the masks are right.
+
+    CHECKPOINT is a file, or a preset whose weights ship with the package. Left out, only the
+    baselines run.
+
+    \b
+        dynamite evaluate lite --data sets --set coco_val --strategy random \\
+            --baseline grabcut --out report
+        dynamite evaluate my.safetensors --data sets --set grabcut --single --protocol all
+
+    MIST (all objects of an image, budget 10 clicks per object): NCI is clicks per object, NFO
+    failed objects, NFI images with one. With --single: NoC, clicks per object up to 20.
+    """
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+
+    from training.evaluation.folder import write_report
+    from training.evaluation.plan import Plan
+    from training.evaluation.processes import evaluate_in_processes
+    from training.evaluation.report import Row, table
+    from training.evaluation.watching import Watcher
+
+    methods = _methods(checkpoint, preset, baselines, device, jobs)
+    changes: dict[str, Any] = {"seed": seed, "substitute_empty": substitute_empty}
+    changes |= {"threshold": threshold} if threshold is not None else {}
+    changes |= {"per_object": budget} if budget is not None else {}
+    plans = [
+        (Plan.single_instance if single else Plan)(strategy=strategy, gesture=gesture, **changes)
+        for strategy in _chosen(strategies[:1] if single else strategies, STRATEGIES)
+        for gesture in _chosen(protocols, PROTOCOLS)
+    ]
+    open_set = partial(_open_set, set_name, data)
+    dataset = open_set()
+    indices = range(min(len(dataset), limit or len(dataset)))
+    title = f"{dataset.name}, {len(indices)} of {len(dataset)} images"
+    rows = []
+    with Watcher() as watcher:
+        for method, build in methods.items():
+            for plan in plans:
+                watcher.begin(f"{method}, {plan.strategy}, {plan.gesture}", len(indices))
+                records = evaluate_in_processes(
+                    build,
+                    open_set,
+                    plan,
+                    indices=indices,
+                    jobs=min(jobs, len(indices)),
+                    on_sample=watcher.advance,
+                )
+                if not records:
+                    raise click.ClickException(f"{title}: there is no object")
+                rows.append(Row(method, plan, records))
+                if out is not None:  # after each row, so that an interrupted run has its report
+                    now = datetime.now(UTC).isoformat(timespec="seconds")
+                    write_report(out, rows, dataset, title, set=dataset.name, date=now, jobs=jobs)
+    Console(width=None if Console().is_terminal else 160).print(table(rows, title))
+    if out is not None:
+        click.echo(f"{out}: table.txt, results.json, curves.png, worst/")
+
+
+def _methods(
+    checkpoint: str | None, preset: str | None, baselines: tuple[str, ...], device: str, jobs: int
+) -> "dict[str, Callable[[], Segmenter]]":
+    """What to compare, by name; each can be sent to another process and is built there."""
+    if checkpoint is None and not baselines:
+        raise click.UsageError("say what to evaluate: a CHECKPOINT (try lite), --baseline, or both")
+    methods: dict[str, Callable[[], Segmenter]] = {}
+    if checkpoint is not None:
+        from backend.loading import choose_device
+        from training.evaluation.model_segmenter import load_segmenter
+
+        chosen = choose_device(device)
+        threads = 1 if jobs > 1 else None
+        name = Path(checkpoint).stem
+        methods[name] = partial(load_segmenter, checkpoint, preset, chosen, threads)
+    if "grabcut" in baselines:
+        from training.evaluation.grabcut import GrabCut
+
+        methods["grabcut"] = GrabCut
+    if "random_walker" in baselines:
+        from training.evaluation.random_walker import RandomWalker
+
+        methods["random_walker"] = RandomWalker
+    return methods
+
+
+def _chosen(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    return known if "all" in names else names
+
+
+def _open_set(name: str, root: Path | None) -> "InstanceDataset":
+    """The set; those for evaluation may lie in a folder ``eval`` below the root."""
+    from training.data.catalog import open_dataset
+
+    below = f"eval/{name}"
+    found = root is not None and (root / below).exists() and not (root / name).exists()
+    return open_dataset(below if found else name, root)

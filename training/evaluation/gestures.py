@@ -1,0 +1,141 @@
+"""How a simulated annotator marks a region: a click in its middle or off it, a stroke, a box.
+
+The published protocol clicks the middle (MODEL_SPEC 10.2, 10.3), which flatters a method: people do
+not find it. A gesture counts as one click of the budget, however many clicks it becomes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dynamite import Click, ClickSet
+from training.click_simulation import LabelMap
+from training.distance_map import DistanceMap, Mask, Point
+
+Rng = np.random.Generator
+
+STROKE_CLICKS = 5
+STROKE_SPACING = 10
+"""A stroke becomes one click for so many pixels of its length, up to ``STROKE_CLICKS``."""
+
+BOX_MARGIN = 0.08
+"""How far outside a box its background clicks lie, in its width and height; as the backend does."""
+
+
+@dataclass(frozen=True)
+class Gesture:
+    """``mark`` gives pixels of an error, [(0, 0)] of none; ``boxes`` introduce objects if set."""
+
+    mark: Callable[[DistanceMap, Rng], list[Point]]
+    boxes: bool = False
+
+    def introduce(
+        self, target_HW: LabelMap, num_objects: int, ignore_HW: Mask, rng: Rng
+    ) -> ClickSet:
+        """The first clicks: one gesture on each object, in order."""
+        masks = [(target_HW == index) & ~ignore_HW for index in range(num_objects)]
+        if self.boxes:
+            return _boxed(masks)
+        return _stamped([self.mark(DistanceMap.of(mask_HW), rng) for mask_HW in masks], [])
+
+
+def middle(region: DistanceMap, _rng: Rng) -> list[Point]:
+    """The deepest pixel: the published protocol."""
+    return [region.peak]
+
+
+def off_middle(shallowest: float, deepest: float) -> Callable[[DistanceMap, Rng], list[Point]]:
+    """Any pixel between two fractions of the region's depth, but not on its very edge if possible.
+
+    People hit an object somewhere; a deep pixel is an easy click, a shallow one a hard one.
+    """
+
+    def mark(region: DistanceMap, rng: Rng) -> list[Point]:
+        lowest, highest = shallowest * region.maximum, deepest * region.maximum
+        band_hw = (region.values_hw > lowest) & (region.values_hw <= highest)
+        inner_hw = band_hw & (region.values_hw > 1)
+        flat = np.flatnonzero(inner_hw if inner_hw.any() else band_hw)
+        if not flat.size:
+            return [region.peak]
+        y, x = np.unravel_index(int(rng.choice(flat)), band_hw.shape)
+        return [(int(y) + region.top, int(x) + region.left)]
+
+    return mark
+
+
+def stroke(region: DistanceMap, rng: Rng) -> list[Point]:
+    """A stroke along the core of the region, resampled to at most ``STROKE_CLICKS`` clicks."""
+    if region.maximum == 0:
+        return [region.peak]
+    core_K2 = _core(region)
+    centered_K2 = core_K2 - core_K2.mean(0)
+    axis_2 = np.linalg.svd(centered_K2, full_matrices=False)[2][0]
+    along_K = centered_K2 @ axis_2
+    length = float(np.ptp(along_K))
+    number = min(STROKE_CLICKS, 1 + int(length / STROKE_SPACING))
+    section_K = np.minimum((along_K - along_K.min()) / (length + 1e-9) * number, number - 1)
+    points = []
+    for section in range(number):
+        members_K2 = core_K2[section_K.astype(int) == section]
+        if len(members_K2):
+            y, x = members_K2[rng.integers(len(members_K2))]
+            points.append((int(y) + region.top, int(x) + region.left))
+    return points
+
+
+GESTURES: dict[str, Gesture] = {
+    "center": Gesture(middle),
+    "off-center": Gesture(off_middle(0, 1)),
+    "off-center-easy": Gesture(off_middle(0.5, 1)),
+    "off-center-hard": Gesture(off_middle(0, 0.5)),
+    "scribble": Gesture(stroke),
+    "box": Gesture(middle, boxes=True),
+}
+
+
+def _core(region: DistanceMap) -> NDArray[np.intp]:
+    """The pixels of the connected deep part around the peak, K×2 in the region's box."""
+    deep_hw = (region.values_hw > region.maximum / 2).astype(np.uint8)
+    _, parts_hw = cv2.connectedComponents(deep_hw)
+    y, x = region.peak
+    return np.argwhere(parts_hw == parts_hw[y - region.top, x - region.left])
+
+
+def _boxed(masks: list[Mask]) -> ClickSet:
+    """The middle of each object's box, and background clicks outside the four edges.
+
+    A background click that would lie in another object's box or off the image is left out.
+    """
+    height, width = masks[0].shape
+    boxes = [cv2.boundingRect(mask_HW.view(np.uint8)) for mask_HW in masks]
+    inside: list[list[Point]] = []
+    outside: list[Point] = []
+    for left, top, w, h in boxes:
+        y, x = top + h // 2, left + w // 2
+        up, aside = max(1, round(BOX_MARGIN * h)), max(1, round(BOX_MARGIN * w))
+        inside.append([(y, x)])
+        for point in (
+            (top - up, x),
+            (top + h - 1 + up, x),
+            (y, left - aside),
+            (y, left + w - 1 + aside),
+        ):
+            on_image = 0 <= point[0] < height and 0 <= point[1] < width
+            if on_image and not any(_holds(box, point) for box in boxes):
+                outside.append(point)
+    return _stamped(inside, outside)
+
+
+def _holds(box: Sequence[int], point: Point) -> bool:
+    left, top, width, height = box
+    return left <= point[1] < left + width and top <= point[0] < top + height
+
+
+def _stamped(objects: list[list[Point]], background: list[Point]) -> ClickSet:
+    """Clicks at these pixels with time stamps in this order."""
+    time = iter(range(sum(map(len, objects)) + len(background)))
+    clicks = [[Click(x, y, next(time)) for y, x in points] for points in [*objects, background]]
+    return ClickSet(clicks[:-1], clicks[-1])

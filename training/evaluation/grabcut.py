@@ -1,0 +1,142 @@
+"""OpenCV's GrabCut driven by the same clicks: a classical baseline that needs no training.
+
+Each object in turn is cut out against the rest, whose clicks are background to it; a pixel claimed
+by several objects goes to the one with the nearest click.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dynamite import Click, ClickSet
+from training.click_simulation import LabelMap
+from training.distance_map import Mask, Point
+from training.evaluation.segmenter import Image, OpenedImage
+
+LONGEST_SIDE = 480
+ITERATIONS = 5
+
+SIZE_PRIOR = 0.25
+"""Radius of the probable object around its first clicks, as a share of the image's shorter side."""
+
+WINDOW = 1.0
+"""How far a cut looks around the probable object, as a share of that object's size."""
+
+SEED_RADIUS = 4
+"""Pixels around a click that are certain, at the working size."""
+
+
+class GrabCut:
+    """The baseline as a method under evaluation."""
+
+    def open(self, image: Image) -> OpenedImage:
+        """Scale the image to the working size."""
+        return _GrabCutImage(image)
+
+
+class _GrabCutImage:
+    """Remembers its masks: a further click cuts again only what it concerns, from where it was."""
+
+    def __init__(self, image: Image) -> None:
+        self._size = image.shape[:2]
+        self._scale = min(1.0, LONGEST_SIDE / max(self._size))
+        height, width = (max(1, round(side * self._scale)) for side in self._size)
+        resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        self._image = resized.astype(np.uint8, copy=False)
+        self._clicks: set[Click] = set()
+        self._masks: list[Mask] = []
+
+    def segment(self, clicks: ClickSet) -> LabelMap:
+        """The objects' masks at the working size, made disjoint and scaled back."""
+        now = set(clicks)
+        if not self._clicks <= now or len(self._masks) != len(clicks.objects):
+            self._clicks, self._masks = set(), []
+        new = now - self._clicks
+        masks = []
+        for index, own in enumerate(clicks.objects):
+            mask = self._masks[index] if self._masks else None
+            if mask is None or any(click in own or mask[self._pixel(click)] for click in new):
+                foreground = [self._pixel(click) for click in own]
+                background = [self._pixel(click) for click in now.difference(own)]
+                mask = cut_out(self._image, foreground, background, mask)
+            masks.append(mask)
+        self._clicks, self._masks = now, masks
+        nearest = _without_overlap(masks, [[self._pixel(c) for c in own] for own in clicks.objects])
+        size = (self._size[1], self._size[0])
+        return cv2.resize(nearest, size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
+
+    def _pixel(self, click: Click) -> Point:
+        height, width = self._image.shape[:2]
+        y, x = int((click.y + 0.5) * self._scale), int((click.x + 0.5) * self._scale)
+        return min(y, height - 1), min(x, width - 1)
+
+
+def cut_out(
+    image: Image, foreground: Sequence[Point], background: Sequence[Point], before: Mask | None
+) -> Mask:
+    """One object against all else: GrabCut from its previous mask, or from discs on its clicks.
+
+    What lies far from the probable object is background; parts without a click are dropped.
+    """
+    height, width = image.shape[:2]
+    state_HW = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
+    if before is not None and before.any():
+        state_HW[before] = cv2.GC_PR_FGD
+        around = 2 * SEED_RADIUS
+    else:
+        around = max(SEED_RADIUS, round(SIZE_PRIOR * min(height, width)))
+    for y, x in foreground:
+        if state_HW[y, x] != cv2.GC_PR_FGD:
+            cv2.circle(state_HW, (x, y), around, cv2.GC_PR_FGD, cv2.FILLED)
+    left, top, w, h = cv2.boundingRect((state_HW == cv2.GC_PR_FGD).view(np.uint8))
+    margin = round(WINDOW * max(w, h)) + SEED_RADIUS
+    for seeds, value in ((background, cv2.GC_BGD), (foreground, cv2.GC_FGD)):
+        for y, x in seeds:
+            cv2.circle(state_HW, (x, y), SEED_RADIUS, value, cv2.FILLED)
+    window = (
+        slice(max(0, top - margin), top + h + margin),
+        slice(max(0, left - margin), left + w + margin),
+    )
+    mask_HW = np.zeros((height, width), np.bool_)
+    mask_HW[window] = _grab_cut(image[window], state_HW[window])
+    _, parts_HW = cv2.connectedComponents(mask_HW.view(np.uint8))
+    wanted = {int(parts_HW[point]) for point in foreground} - {0}
+    return np.isin(parts_HW, list(wanted))
+
+
+def _grab_cut(image: Image, state_hw: NDArray[np.uint8]) -> Mask:
+    background_hw: Mask = (state_hw == cv2.GC_BGD) | (state_hw == cv2.GC_PR_BGD)
+    if background_hw.all() or not background_hw.any():
+        return ~background_hw
+    state_hw = np.ascontiguousarray(state_hw)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(0)  # for its k-means
+    cv2.grabCut(
+        np.ascontiguousarray(image[..., ::-1]),
+        state_hw,
+        (0, 0, 0, 0),
+        *models,
+        ITERATIONS,
+        cv2.GC_INIT_WITH_MASK,
+    )
+    mask_hw: Mask = (state_hw == cv2.GC_FGD) | (state_hw == cv2.GC_PR_FGD)
+    return mask_hw
+
+
+def _without_overlap(masks: Sequence[Mask], clicks: Sequence[Sequence[Point]]) -> NDArray[np.int16]:
+    """Label map of the masks; a pixel of several goes to the object with the nearest click."""
+    claimed = np.sum(masks, 0)
+    labels_HW = np.full(claimed.shape, -1, np.int16)
+    ys, xs = np.nonzero(claimed > 1)
+    nearest = np.full(len(ys), np.inf)
+    for index, (mask_HW, own) in enumerate(zip(masks, clicks, strict=True)):
+        labels_HW[mask_HW & (claimed == 1)] = index
+        if not len(ys):
+            continue
+        distance = np.min([(ys - y) ** 2 + (xs - x) ** 2 for y, x in own], 0)
+        nearer = mask_HW[ys, xs] & (distance < nearest)
+        nearest[nearer] = distance[nearer]
+        labels_HW[ys[nearer], xs[nearer]] = index
+    return labels_HW

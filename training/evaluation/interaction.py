@@ -1,0 +1,90 @@
+"""The loop all protocols share: mark an object, segment, look at the IoUs, until good or spent."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynamite import ClickSet
+from dynamite.clicks import MAX_CLICKS
+from training.click_simulation import (
+    SUPPRESSION_RADIUS,
+    LabelMap,
+    clicked,
+    deepest_error,
+    object_ious,
+)
+from training.distance_map import DistanceMap, Mask
+from training.evaluation.gestures import Gesture
+from training.evaluation.segmenter import OpenedImage
+from training.evaluation.strategies import ANY_OBJECT, Strategy
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the annotator has in mind: N objects, and pixels that count neither way."""
+
+    label_map: LabelMap  # H×W
+    num_objects: int
+    ignore: Mask  # H×W
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """What happened to one target.
+
+    ``ious`` are those of the N objects after each network call: row 0 after the N first gestures,
+    each further row after one more. ``label_map`` is the last answer.
+    """
+
+    ious: NDArray[np.float64]  # T×N
+    clicks: ClickSet
+    label_map: LabelMap  # H×W
+    seconds: NDArray[np.float64]  # T, of each call
+
+
+def interact(
+    opened: OpenedImage,
+    target: Target,
+    *,
+    strategy: Strategy,
+    gesture: Gesture,
+    budget: int,
+    threshold: float,
+    rng: np.random.Generator,
+) -> Interaction:
+    """Mark objects of ``target`` until all reach ``threshold`` or ``budget`` gestures are spent.
+
+    An object that is neither there nor predicted (IoU NaN) is not waited for. MODEL_SPEC 10.4.
+    """
+    clicks = gesture.introduce(target.label_map, target.num_objects, target.ignore, rng)
+    valid_HW = ~target.ignore
+    rows, seconds = [], []
+    while True:
+        start = time.perf_counter()
+        predicted_HW = opened.segment(clicks)
+        seconds.append(time.perf_counter() - start)
+        ious_N = object_ious(predicted_HW, target.label_map, target.num_objects, valid_HW)
+        rows.append(ious_N)
+        spent = target.num_objects + len(rows) - 1
+        if spent >= budget or not (ious_N < threshold).any():
+            break
+        chosen = strategy.choose(ious_N)
+        error = _error(predicted_HW, target, chosen, clicks, valid_HW)
+        points = gesture.mark(error, rng)
+        if len(clicks) + len(points) > MAX_CLICKS:
+            break
+        for point in points:
+            clicks = clicked(clicks, target.label_map, point)
+    return Interaction(np.stack(rows), clicks, predicted_HW, np.array(seconds))
+
+
+def _error(
+    predicted_HW: LabelMap, target: Target, chosen: int, clicks: ClickSet, valid_HW: Mask
+) -> DistanceMap:
+    """Where the annotator looks: at one object's deepest error, or at all wrong labels."""
+    if chosen == ANY_OBJECT:
+        wrong = DistanceMap.of((predicted_HW != target.label_map) & valid_HW)
+        return wrong.without(clicks, SUPPRESSION_RADIUS)
+    return deepest_error(predicted_HW, target.label_map, chosen, valid_HW, avoid=clicks)

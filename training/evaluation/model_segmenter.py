@@ -1,0 +1,64 @@
+"""DynaMITE as a method under evaluation."""
+
+from pathlib import Path
+
+import torch
+
+import dynamite
+from dynamite import ClickSet, ImageFeatures, Predictor
+from dynamite.checkpoint import read
+from dynamite.config import PAPER_RESIZE, PRESETS
+from dynamite.errors import CheckpointError
+from training.click_simulation import LabelMap
+from training.evaluation.segmenter import Image, OpenedImage
+
+
+class ModelSegmenter:
+    """A predictor behind the seam of the evaluation."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def open(self, image: Image) -> OpenedImage:
+        """Encode the image."""
+        return _EncodedImage(self._predictor, self._predictor.encode(image))
+
+
+class _EncodedImage:
+    def __init__(self, predictor: Predictor, features: ImageFeatures) -> None:
+        self._predictor = predictor
+        self._features = features
+
+    def segment(self, clicks: ClickSet) -> LabelMap:
+        """The predictor's label map."""
+        label_map: LabelMap = self._predictor.segment(self._features, clicks).label_map
+        return label_map
+
+
+def load_segmenter(
+    checkpoint: str, preset: str | None = None, device: str = "cpu", threads: int | None = None
+) -> ModelSegmenter:
+    """The model of a file, or of a preset whose weights ship with the package.
+
+    ``preset`` is needed for a published file, which does not say what it is. A network without an
+    input size of its own gets the paper's, 800/1333.
+
+    Raises:
+        CheckpointError: neither a file nor a preset, or weights that do not fit.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    path = Path(checkpoint)
+    if path.is_file():
+        config = read(path).config
+        name = preset or (config.name if config else None)
+        if name is None:
+            raise CheckpointError(f"{path} does not say what network it is: give --preset")
+        model = dynamite.load(name, path, device=device)
+    elif checkpoint in PRESETS:
+        model = dynamite.load(checkpoint, device=device)
+    else:
+        raise CheckpointError(
+            f"{checkpoint}: neither a checkpoint file nor one of {', '.join(PRESETS)}"
+        )
+    return ModelSegmenter(Predictor(model, resize=model.config.resize or PAPER_RESIZE))
