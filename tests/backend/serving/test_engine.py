@@ -1,0 +1,174 @@
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from backend.device_thread import DeviceThread, Urgency
+from backend.engine import Engine, Model, SupersededError
+from dynamite import Click, ClickSet
+
+CLICK = ClickSet([[Click(1, 1)]])
+FEATURES = SimpleNamespace(image_size=(4, 4))
+
+
+def picture(shade):
+    return lambda: np.full((4, 4, 3), shade, np.uint8)
+
+
+def until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def parts():
+    """An engine whose predictor waits at a gate, and a way to run calls in threads."""
+
+    class Predictor:
+        def __init__(self):
+            self.done = []
+            self.gate = threading.Event()
+
+        def encode(self, image):
+            assert self.gate.wait(20)
+            self.done.append(("encode", int(image[0, 0, 0])))
+            return SimpleNamespace(shade=int(image[0, 0, 0]), image_size=image.shape[:2])
+
+        def segment(self, features, clicks, output_size=None):
+            self.done.append(("segment", len(clicks)))
+            return SimpleNamespace()
+
+    class Cache:
+        def __init__(self):
+            self.kept, self.lock, self.locks = {}, threading.Lock(), {}
+
+        def get(self, digest, version, compute):
+            with self.lock:
+                lock = self.locks.setdefault((digest, version), threading.Lock())
+            with lock:
+                if (digest, version) not in self.kept:
+                    self.kept[digest, version] = compute()
+                return self.kept[digest, version]
+
+    predictor = Predictor()
+    engine = Engine(Model(predictor, "v1", "cpu"), Cache())
+    threads = []
+
+    def run(work):
+        thread = threading.Thread(target=work)
+        thread.start()
+        threads.append(thread)
+
+    yield engine, predictor, run
+    predictor.gate.set()
+    for thread in threads:
+        thread.join(20)
+    engine.close()
+
+
+def occupy(engine, predictor, run, shade=0):
+    """Make the device busy with one encode that waits at the gate."""
+    run(lambda: engine.features(f"busy{shade}", picture(shade), urgency=Urgency.PREWARM))
+    until(lambda: engine._encodes)
+    until(lambda: engine.waiting == 0)
+
+
+def test_a_click_waits_only_for_the_encode_that_runs(parts):
+    engine, predictor, run = parts
+    occupy(engine, predictor, run)
+    for shade in (1, 2, 3):
+        run(lambda s=shade: engine.features(str(s), picture(s), urgency=Urgency.PREWARM))
+    until(lambda: engine.waiting == 3)
+    run(lambda: engine.segment(FEATURES, CLICK))
+    until(lambda: engine.waiting == 4)
+    predictor.gate.set()
+    until(lambda: len(predictor.done) == 5)
+    assert predictor.done[:2] == [("encode", 0), ("segment", 1)]
+
+
+def test_a_click_on_an_image_that_waits_to_be_warmed_moves_it_forward(parts):
+    engine, predictor, run = parts
+    occupy(engine, predictor, run)
+    for shade in (1, 2, 3):
+        run(lambda s=shade: engine.features(str(s), picture(s), urgency=Urgency.PREWARM))
+        until(lambda s=shade: engine.waiting == s)
+    run(lambda: engine.features("3", picture(3)))
+    until(lambda: engine.waiting == 4)
+    predictor.gate.set()
+    until(lambda: len(predictor.done) == 4)
+    assert predictor.done[1] == ("encode", 3)
+    assert sorted(predictor.done) == [("encode", shade) for shade in range(4)]
+
+
+def test_one_encode_however_many_ask_at_once(parts):
+    engine, predictor, run = parts
+    results = []
+    for _ in range(8):
+        run(lambda: results.append(engine.features("1", picture(1))))
+    predictor.gate.set()
+    until(lambda: len(results) == 8)
+    assert predictor.done == [("encode", 1)]
+    assert len({id(result) for result in results}) == 1
+
+
+def test_a_superseded_call_costs_no_model_run(parts):
+    engine, predictor, run = parts
+    occupy(engine, predictor, run)
+    newer = threading.Event()
+    outcome = []
+
+    def first_call():
+        try:
+            engine.segment(FEATURES, CLICK, superseded=newer.is_set)
+        except SupersededError as error:
+            outcome.append(error)
+
+    run(first_call)
+    until(lambda: engine.waiting == 1)
+    newer.set()
+    predictor.gate.set()
+    until(lambda: outcome)
+    assert ("segment", 1) not in predictor.done
+
+
+def test_errors_reach_the_caller_and_leave_the_engine_alive(parts):
+    engine, predictor, _ = parts
+    predictor.gate.set()
+
+    def broken():
+        raise ValueError("unreadable")
+
+    with pytest.raises(ValueError, match="unreadable"):
+        engine.features("1", broken)
+    assert engine.features("1", picture(1)).shade == 1
+
+
+def test_swapped_weights_answer_new_calls_and_old_ones_finish(parts):
+    engine, predictor, _ = parts
+    predictor.gate.set()
+    old = engine.model
+    engine.features("1", picture(1))
+    other = SimpleNamespace(
+        encode=lambda image: SimpleNamespace(shade=-1), segment=lambda *_: "new answer"
+    )
+    engine.swap(Model(other, "v2", "cpu"))
+    assert engine.features("1", picture(1)).shade == -1  # other weights, other features
+    assert engine.features("1", picture(1), model=old).shade == 1
+    assert engine.segment(FEATURES, CLICK) == "new answer"
+    assert engine.segment(FEATURES, CLICK, model=old) != "new answer"
+
+
+def test_a_job_runs_once_however_often_it_is_hurried():
+    device = DeviceThread()
+    gate, runs = threading.Event(), []
+    device.submit(Urgency.CLICK, lambda: gate.wait(20))
+    job = device.submit(Urgency.PREWARM, lambda: runs.append(1))
+    for _ in range(3):
+        device.hurry(job, Urgency.CLICK)
+    gate.set()
+    device.close()
+    assert runs == [1]
