@@ -26,9 +26,9 @@ class PairedDataset:
     """Pictures with mask files; every file is read once when the set is opened, to be checked.
 
     With `single_instance` each object is a sample of its own, all other objects being background.
-    `objects` bounds the numbers that count as objects per pair (DAVIS 2017: those of the first
-    frame). A picture without objects is a problem unless `may_be_empty`; `without_objects` lists
-    them. Raises DatasetError for problems unless `on_problem` is "skip".
+    `highest_number` bounds the numbers that count as objects, by sample id (DAVIS 2017: those of
+    the first frame). A picture without objects is a problem unless it `may_be_empty`;
+    `without_objects` lists them. Raises DatasetError for problems unless `on_problem` is "skip".
     """
 
     def __init__(
