@@ -61,5 +61,6 @@ def dot(picture: Pixels, click: Click, fill: Color, radius: int) -> None:
 def cross(picture: Pixels, click: Click, radius: int) -> None:
     """A red cross with a white rim."""
     center = round(click.x), round(click.y)
+    shape, size = cv2.MARKER_TILTED_CROSS, 2 * radius
     for ink, width in ((WHITE, radius), (RED, max(1, radius // 2))):
-        cv2.drawMarker(picture, center, ink, cv2.MARKER_TILTED_CROSS, 2 * radius, width, cv2.LINE_AA)
+        cv2.drawMarker(picture, center, ink, shape, size, width, cv2.LINE_AA)

@@ -20,6 +20,7 @@ from backend.status.journal import Journal
 
 if TYPE_CHECKING:
     from backend.features import FeatureCache
+    from dynamite.features import ImageFeatures
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Services:
         engine: Engine,
         sessions: SessionStore,
         queue: JobQueue,
-        cache: "FeatureCache | None" = None,
+        cache: "FeatureCache[ImageFeatures] | None" = None,
     ) -> None:
         self.engine = engine
         self.sessions = sessions
@@ -98,6 +99,8 @@ class Services:
         self._prewarmer.close()
         self.engine.close()
         self.queue.close()
+        if self.cache is not None:
+            self.cache.close()
 
 
 def configured_access(settings: Settings) -> Access:
@@ -126,6 +129,7 @@ def open_services(settings: Settings) -> Services:
     Raises:
         DynamiteError: no weights, an unknown device, a folder that cannot be written.
     """
+    from backend.features import open_cache  # noqa: PLC0415
     from backend.loading import load_model  # noqa: PLC0415
 
     model = load_model(settings)
@@ -137,23 +141,3 @@ def open_services(settings: Settings) -> Services:
         queue=JobQueue(settings.queue_url, settings.state_dir / "spool"),
         cache=cache,
     )
-
-
-def open_cache(settings, device):
-    class Simple:
-        def __init__(self):
-            import threading
-
-            self.d = {}
-            self.lock = threading.Lock()
-
-        def get(self, digest, version, compute):
-            with self.lock:
-                if (digest, version) not in self.d:
-                    self.d[digest, version] = compute()
-                return self.d[digest, version]
-
-        def tiers(self):
-            return []
-
-    return Simple()

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from dynamite.predictor import Segmentation
 
 Point = tuple[float, float]
+PICTURES = (".png", ".jpg")
 
 
-class Points(click.ParamType):
+class Points(click.ParamType["list[Point]"]):
     """``x,y`` or several of them, separated by semicolons."""
 
     name = "x,y[;x,y]"
@@ -51,6 +52,7 @@ class Points(click.ParamType):
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights [the shipped ones].")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 def segment(
+    *,
     image: Path,
     objects: tuple[list[Point], ...],
     background: tuple[list[Point], ...],
@@ -81,6 +83,8 @@ def segment(
         [[Click(x, y, next(times)) for x, y in points] for points in objects],
         [Click(x, y, next(times)) for points in background for x, y in points],
     )
+    if out is not None and out.suffix.lower() not in PICTURES:
+        raise click.UsageError(f"--out {out}: the name must end in {' or '.join(PICTURES)}")
     pixels = decode(image.read_bytes(), max_pixels=500_000_000)
     try:
         clicks.check_inside(*pixels.shape[:2])
@@ -93,8 +97,9 @@ def segment(
         write_overlay(out, pixels, result, clicks)
     if masks is not None:
         write_masks(masks, image, result, model.version)
-    for index, (mask, score) in enumerate(zip(result.masks, result.scores, strict=True), start=1):
-        click.echo(f"object {index}: {mask.sum():>9,} pixels ({mask.mean():.1%}), score {score:.2f}")
+    for index, mask in enumerate(result.masks):
+        size = f"{mask.sum():>9,} pixels ({mask.mean():.1%})"
+        click.echo(f"object {index + 1}: {size}, score {result.scores[index]:.2f}")
 
 
 def write_overlay(path: Path, pixels: "object", result: "Segmentation", clicks: "ClickSet") -> None:
@@ -105,9 +110,7 @@ def write_overlay(path: Path, pixels: "object", result: "Segmentation", clicks: 
     from backend.overlay import overlay
 
     picture = overlay(np.asarray(pixels, np.uint8), result.label_map, clicks)
-    coded, data = cv2.imencode(path.suffix or ".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    if not coded:
-        raise click.UsageError(f"{path}: write a .png or .jpg")
+    _, data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     path.write_bytes(data.tobytes())
     click.echo(f"{path}: {picture.shape[1]}×{picture.shape[0]} picture")
 

@@ -68,7 +68,7 @@ def answer_to(call: Call, task: Task, ticket: Ticket, services: "Services") -> r
     def superseded() -> bool:
         return services.sessions.superseded(ticket)
 
-    segmented = segment(ticket.plan, call, task, services, superseded)
+    segmented = segment(ticket.plan, task, services, superseded)
     return regions.answer(ticket.plan, segmented, call.config)
 
 
@@ -80,7 +80,7 @@ def in_batch(call: Call, task: Task, services: "Services") -> Prediction:
             services.prewarm(value, task.id)
         return empty(services)
     try:
-        segmented = segment(plan, call, task, services, lambda: False)
+        segmented = segment(plan, task, services, lambda: False)
     except Exception as error:  # one bad image must not cost the other tasks their masks
         code, _ = code_and_status(error)
         services.report(code, error)
@@ -89,7 +89,7 @@ def in_batch(call: Call, task: Task, services: "Services") -> Prediction:
 
 
 def segment(
-    plan: Plan, call: Call, task: Task, services: "Services", superseded: "Callable[[], bool]"
+    plan: Plan, task: Task, services: "Services", superseded: "Callable[[], bool]"
 ) -> "dict[ImageKey, Segmentation]":
     """The model's answer for each image of the plan that has something to segment."""
     done = {}

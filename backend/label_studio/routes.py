@@ -4,9 +4,11 @@ import json
 import logging
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Blueprint, Response, g, jsonify, request
+from flask.typing import ResponseReturnValue
 
 from backend.auth import same
 from backend.errors import BadRequestError, NotJsonError, UnauthorizedError
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+View = TypeVar("View", bound=Callable[[], ResponseReturnValue])
+
 SECRET_PREFIX = "/k/<secret>"  # noqa: S105  a pattern, no secret
 """Label Studio derives every address from the one it was given, so a secret can stand in front."""
 
@@ -26,8 +30,8 @@ def blueprint(settings: Settings, services: "Services") -> Blueprint:
     """The routes, each with and without the secret in front of it."""
     routes = Blueprint("label_studio", __name__)
 
-    def both(path: str, method: str) -> Any:
-        def register(view: Any) -> Any:
+    def both(path: str, method: str) -> Callable[[View], View]:
+        def register(view: View) -> View:
             routes.add_url_rule(path, view.__name__, view, methods=[method])
             routes.add_url_rule(SECRET_PREFIX + path, view.__name__, view, methods=[method])
             return view

@@ -10,16 +10,16 @@ from rq.serializers import JSONSerializer
 
 from backend.launcher.lifeline import die_with_parent
 
-HEARTBEAT = {"worker_ttl": 25, "maintenance_interval": 5, "job_monitoring_interval": 5}
-"""Seconds; rq's defaults find a job whose worker was killed only after many minutes."""
+WORKER_SECONDS, MAINTENANCE_SECONDS, MONITORING_SECONDS = 25, 5, 5
+"""With rq's defaults a job whose worker was killed is found only after many minutes."""
 
 
-class Worker(SpawnWorker):  # type: ignore[misc]
+class Worker(SpawnWorker):
     """rq's spawning worker whose job processes do not outlive it."""
 
     def main_work_horse(self, *args: Any, **kwargs: Any) -> None:
         """Tie the job's process to the worker that started it, then do the job."""
-        die_with_parent(self.pid)
+        die_with_parent(self.pid or 0)
         super().main_work_horse(*args, **kwargs)
 
 
@@ -27,6 +27,13 @@ def work(url: str, queues: Sequence[str], *, burst: bool = False) -> None:
     """Work until told to stop; with ``burst`` until the queues are empty."""
     connection = Redis.from_url(url)
     sources = [Queue(name, connection=connection, serializer=JSONSerializer) for name in queues]
-    worker = Worker(sources, connection=connection, serializer=JSONSerializer, **HEARTBEAT)
+    worker = Worker(
+        sources,
+        connection=connection,
+        serializer=JSONSerializer,
+        worker_ttl=WORKER_SECONDS,
+        maintenance_interval=MAINTENANCE_SECONDS,
+        job_monitoring_interval=MONITORING_SECONDS,
+    )
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
     worker.work(burst=burst, logging_level="WARNING")
