@@ -1,0 +1,335 @@
+"""One encode per image, from the nearest tier, and no failure because of the cache."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.features import FeatureCache
+from backend.features.values import Key
+from tests.backend.features.conftest import Encoder, Fake, Open
+
+WAIT = 30  # seconds no test ever takes
+
+
+def together(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Results, or errors, of as many threads that start at the same moment."""
+    barrier, results = threading.Barrier(count), [None] * count
+
+    def run(index: int) -> None:
+        barrier.wait(WAIT)
+        try:
+            results[index] = work(index)
+        except Exception as error:
+            results[index] = error
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+    return results
+
+
+def hits(cache: FeatureCache[Fake]) -> dict[str, int]:
+    return {tier.name: tier.hits for tier in cache.tiers()} | {"miss": cache.misses}
+
+
+def entries(cache: FeatureCache[Fake]) -> dict[str, int]:
+    return {tier.name: tier.entries for tier in cache.tiers()}
+
+
+def test_an_image_is_encoded_once(open_cache: Open) -> None:
+    cache, encode = open_cache(), Encoder()
+    first = cache.get("a", "v1", lambda: encode("a"))
+    assert cache.get("a", "v1", lambda: encode("a")) is first
+    assert encode.done == ["a"]
+    assert hits(cache) == {"memory": 1, "disk": 0, "miss": 1}
+
+
+def test_everything_that_shapes_features_is_in_the_key(open_cache: Open) -> None:
+    cache, other = open_cache(), open_cache(variant="1024 float16")
+    encode = Encoder()
+    for digest, version, where in [
+        ("a", "v1", cache),
+        ("b", "v1", cache),
+        ("a", "v2", cache),
+        ("a", "v1", other),
+    ]:
+        name = f"{digest} {version} {where is other}"
+        assert where.get(digest, version, lambda name=name: encode(name)).name == name
+    assert len(encode.done) == 4
+
+
+def test_names_of_keys_are_told_apart() -> None:
+    keys = [Key("a", "b", "c"), Key("ab", "", "c"), Key("a", "", "bc"), Key("a", "bc", "")]
+    assert len({key.file_name for key in keys}) == len(keys)
+
+
+def test_however_many_ask_at_once_one_encodes(open_cache: Open) -> None:
+    cache, encode = open_cache(), Encoder()
+
+    def slow(name: str) -> Fake:
+        time.sleep(0.05)
+        return encode(name)
+
+    found = together(32, lambda i: cache.get(f"{i % 2}", "v", lambda: slow(f"{i % 2}")))
+    assert sorted(encode.done) == ["0", "1"]
+    assert [value.name for value in found] == [f"{i % 2}" for i in range(32)]
+
+
+def test_different_images_do_not_wait_for_each_other(open_cache: Open) -> None:
+    cache, meet = open_cache(), threading.Barrier(2)
+
+    def encode(name: str) -> Fake:
+        meet.wait(WAIT)  # passes only if both are encoding
+        return Fake(name)
+
+    found = together(2, lambda i: cache.get(str(i), "v", lambda: encode(str(i))))
+    assert [value.name for value in found] == ["0", "1"]
+
+
+class _FailedError(Exception):
+    pass
+
+
+class _SupersededError(Exception):
+    pass
+
+
+def waits(thread: threading.Thread) -> bool:
+    """Whether a thread waits for what another one computes."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None:
+        if frame.f_code is Future.result.__code__:
+            return True
+        frame = frame.f_back
+    return False
+
+
+class Crowd:
+    """One who computes and others who wait; the first is held until the others are waiting."""
+
+    def __init__(self, cache: FeatureCache[Fake], fate: BaseException) -> None:
+        self.cache = cache
+        self.fate = fate
+        self.encode = Encoder()
+        self.results: dict[int, Any] = {}
+        self.leading, self.go_on = threading.Event(), threading.Event()
+
+    def lead(self) -> Fake:
+        self.leading.set()
+        self.go_on.wait(WAIT)
+        raise self.fate
+
+    def ask(self, index: int, compute: Callable[[], Fake]) -> None:
+        try:
+            self.results[index] = self.cache.get("a", "v", compute)
+        except BaseException as error:
+            self.results[index] = error
+
+    def run(self, followers: int) -> None:
+        leader = threading.Thread(target=self.ask, args=(0, self.lead))
+        leader.start()
+        self.leading.wait(WAIT)
+        crowd = [
+            threading.Thread(target=self.ask, args=(index, lambda: self.encode("a")))
+            for index in range(1, followers + 1)
+        ]
+        for thread in crowd:
+            thread.start()
+        while not all(map(waits, crowd)):
+            time.sleep(0.005)
+        self.go_on.set()
+        for thread in (leader, *crowd):
+            thread.join(WAIT)
+
+
+def test_those_who_wait_share_the_error_and_the_next_tries_again(open_cache: Open) -> None:
+    cache = open_cache()
+    crowd = Crowd(cache, _FailedError("no memory"))
+    crowd.run(5)
+    assert [result is crowd.fate for result in crowd.results.values()] == [True] * 6
+    assert crowd.encode.done == []
+    assert cache.get("a", "v", lambda: crowd.encode("a")).name == "a"
+
+
+@pytest.mark.parametrize("fate", [_SupersededError(), KeyboardInterrupt(), SystemExit()])
+def test_one_who_is_cancelled_takes_nobody_along(open_cache: Open, fate: BaseException) -> None:
+    cache = open_cache(cancellations=(_SupersededError,))
+    crowd = Crowd(cache, fate)
+    crowd.run(5)
+    assert crowd.results.pop(0) is fate
+    assert [result.name for result in crowd.results.values()] == ["a"] * 5
+    assert crowd.encode.done == ["a"], "one of those who waited took over"
+
+
+def test_the_disk_survives_a_restart(open_cache: Open) -> None:
+    encode = Encoder()
+    before = open_cache()
+    before.get("a", "v", lambda: encode("a"))
+    before.close()
+    after = open_cache()
+    assert after.get("a", "v", lambda: encode("a")).name == "a"
+    assert encode.done == ["a"]
+    assert hits(after) == {"memory": 0, "disk": 1, "miss": 0}
+    after.get("a", "v", lambda: encode("a"))
+    assert hits(after)["memory"] == 1, "from then on it is in memory"
+
+
+def test_what_leaves_memory_comes_back_from_disk(open_cache: Open) -> None:
+    cache, encode = open_cache(memory_bytes=2500), Encoder()
+    for name in "abc":
+        cache.get(name, "v", lambda name=name: encode(name))
+    cache.flush()
+    assert entries(cache) == {"memory": 2, "disk": 3}
+    assert cache.get("a", "v", lambda: encode("a")).name == "a"
+    assert encode.done == ["a", "b", "c"]
+
+
+def test_what_leaves_the_device_goes_to_memory_and_back(open_cache: Open) -> None:
+    cache = open_cache(device="cuda", device_bytes=1500, memory_bytes=10_000, disk_bytes=0)
+    encode = Encoder()
+    for name in "ab":
+        cache.get(name, "v", lambda name=name: encode(name, "cuda"))
+    assert entries(cache) == {"device": 1, "memory": 1, "disk": 0}
+    for name in "aab":
+        assert cache.get(name, "v", lambda name=name: encode(name, "cuda")).device == "cuda"
+    assert encode.done == ["a", "b"]
+    assert hits(cache) == {"device": 1, "memory": 2, "disk": 0, "miss": 2}
+    assert entries(cache) == {"device": 1, "memory": 1, "disk": 0}
+
+
+def test_what_is_too_large_for_the_device_is_lent_to_it(open_cache: Open) -> None:
+    cache = open_cache(device="cuda", device_bytes=500, disk_bytes=0)
+    encode = Encoder()
+    for _ in range(3):
+        assert cache.get("a", "v", lambda: encode("a", "cuda")).device == "cuda"
+    assert encode.done == ["a"]
+    assert entries(cache) == {"device": 0, "memory": 1, "disk": 0}
+
+
+def test_what_no_tier_can_hold_is_made_each_time(open_cache: Open) -> None:
+    cache, encode = open_cache(memory_bytes=10, disk_bytes=10), Encoder()
+    for _ in range(2):
+        assert cache.get("a", "v", lambda: encode("a")).name == "a"
+    assert encode.done == ["a", "a"]
+
+
+def test_a_full_memory_when_leaving_the_device_is_no_error(open_cache: Open) -> None:
+    class Stuck(Fake):
+        def to(self, device: str) -> "Fake":
+            raise RuntimeError("out of memory")
+
+    cache = open_cache(device="cuda", device_bytes=1500)
+    cache.get("a", "v", lambda: Stuck("a"))
+    assert cache.get("b", "v", lambda: Fake("b")).name == "b"
+
+
+class TestDropping:
+    def test_a_version_leaves_all_tiers(self, open_cache: Open, tmp_path: Path) -> None:
+        cache, encode = open_cache(device="cuda", device_bytes=1500), Encoder()
+        for name, version in [("a", "v1"), ("b", "v1"), ("a", "v2"), ("b", "v2")]:
+            cache.get(name, version, lambda name=name: encode(name))
+        cache.flush()
+        cache.drop_version("v1")
+        assert entries(cache) == {"device": 1, "memory": 1, "disk": 2}
+        assert len(list((tmp_path / "features").iterdir())) == 2
+        for name in "ab":
+            cache.get(name, "v2", lambda name=name: encode(name))
+        assert len(encode.done) == 4
+        cache.get("a", "v1", lambda: encode("a"))
+        assert len(encode.done) == 5
+
+    def test_what_is_being_encoded_is_not_kept(self, open_cache: Open) -> None:
+        cache = open_cache()
+
+        def dropped_meanwhile() -> Fake:
+            cache.drop_version("v1")
+            return Fake("a")
+
+        assert cache.get("a", "v1", dropped_meanwhile).name == "a"
+        cache.flush()
+        assert entries(cache) == {"memory": 0, "disk": 0}
+
+    def test_a_version_dropped_may_come_back(self, open_cache: Open) -> None:
+        cache, encode = open_cache(), Encoder()
+        cache.drop_version("v1")
+        for _ in range(2):
+            cache.get("a", "v1", lambda: encode("a"))
+        assert encode.done == ["a"]
+
+
+def test_many_threads_many_images_little_room(open_cache: Open) -> None:
+    """Everything at once: the right value comes back and the budgets hold."""
+    cache = open_cache(device="cuda", device_bytes=2500, memory_bytes=2500, disk_bytes=200_000)
+    wrong: list[Any] = []
+
+    def work(index: int) -> None:
+        for step in range(60):
+            name, version = str((index * 7 + step) % 11), f"v{step % 2}"
+            made = Fake(f"{name} {version}", 1000, "cuda")
+            value = cache.get(name, version, lambda made=made: made)
+            if (value.name, value.device) != (f"{name} {version}", "cuda"):
+                wrong.append(value)
+            if any(tier.used > tier.budget for tier in cache.tiers()):
+                wrong.append(cache.tiers())
+            if step % 20 == index:
+                cache.drop_version(version)
+
+    assert together(8, work) == [None] * 8
+    assert not wrong
+
+
+def test_a_slow_disk_delays_nobody_for_long(
+    open_cache: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.features.cache.PATIENCE", 0.01)
+    stuck = threading.Event()
+
+    class Slow(Fake):
+        def save(self, path: Path) -> None:
+            stuck.wait(WAIT)
+            super().save(path)
+
+    cache = open_cache(memory_bytes=10**6)
+    for index in range(20):
+        cache.get(str(index), "v", lambda index=index: Slow(str(index)))
+    assert entries(cache) == {"memory": 20, "disk": 0}
+    stuck.set()
+    cache.flush()
+    assert 1 <= entries(cache)["disk"] < 20
+
+
+def test_the_real_features_go_to_disk_and_back(tmp_path: Path) -> None:
+    """The seam the other tests use has the shape of ``dynamite.ImageFeatures``."""
+    import torch
+
+    from dynamite.features import ImageFeatures
+    from dynamite.model import FeatureMaps
+
+    maps = FeatureMaps(
+        mask_features=torch.rand(1, 8, 4, 4),
+        levels=tuple(torch.rand(1, 8, side, side) for side in (1, 2, 4)),
+        pooled=tuple(torch.rand(1, 8, side, side) for side in (1, 2, 4)),
+        memory=((torch.rand(2, 3), torch.rand(2, 3)),),
+    )
+    features = ImageFeatures(maps, (16, 16), (16, 16), "v")
+
+    def open_it() -> FeatureCache[ImageFeatures]:
+        folder = tmp_path / "features"
+        return FeatureCache(ImageFeatures.load, folder=folder, memory_bytes=10**6, disk_bytes=10**6)
+
+    cache = open_it()
+    assert cache.get("a", "v", lambda: features) is features
+    cache.close()
+    again = open_it()
+    found = again.get("a", "v", pytest.fail)
+    again.close()
+    torch.testing.assert_close(found.maps.mask_features, maps.mask_features)
+    assert found.image_size == (16, 16)
