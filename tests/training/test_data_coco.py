@@ -7,8 +7,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from training.data.coco import open_coco
+from training.data.coco import CocoDataset, open_coco
 from training.data.masks import decode
 from training.data.problems import DatasetError
 
@@ -77,12 +79,14 @@ def test_the_picture_is_rgb_and_turned_as_exif_says(tmp_path: Path) -> None:
     polygon = [0.0, 0.0, 10.0, 0.0, 10.0, 10.0, 0.0, 10.0]
     content = {
         "images": [{"id": 1, "file_name": "a.png", "width": 10, "height": 20}],
-        "annotations": [{"id": 1, "image_id": 1, "segmentation": [polygon]}],
+        "annotations": [{"id": 0, "image_id": 1, "category_id": 0, "segmentation": [polygon]}],
+        "categories": [{"id": 0, "name": "sky", "isthing": 0}],
     }
     (tmp_path / "a.json").write_text(json.dumps(content))
     sample = open_coco(tmp_path / "a.json")[0]
     assert (sample.image == red_above_blue).all()
-    assert sample.labels == ("object",)
+    assert sample.labels == ("sky",)
+    assert sample.stuff == (True,)
     assert (sample.image[sample.instances == 0] == (255, 0, 0)).all()
 
 
@@ -152,6 +156,49 @@ def test_an_empty_rle_is_an_empty_mask(
         )
     )
     assert open_coco(path, on_problem="skip").problems.counts() == {"empty mask": 1}
+
+
+PLACES = (
+    "images",
+    "images.id",
+    "images.file_name",
+    "images.width",
+    "images.height",
+    "images.exhaustive",
+    "annotations",
+    "annotations.id",
+    "annotations.image_id",
+    "annotations.category_id",
+    "annotations.iscrowd",
+    "annotations.segmentation",
+    "annotations.ignore",
+    "categories",
+    "categories.id",
+    "categories.name",
+)
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=5,
+)
+
+
+@given(
+    place_and_key=st.sampled_from(PLACES),
+    value=json_values,
+)
+@settings(max_examples=50, deadline=None)
+def test_no_json_does_worse_than_a_named_fault(place_and_key: str, value: object) -> None:
+    content = json.loads((MINI / "annotations.json").read_text())
+    place, _, key = place_and_key.partition(".")
+    if key:
+        content[place][0][key] = value
+    else:
+        content[place][0] = value
+    dataset = CocoDataset(content, MINI, MINI / "a.json", name="mini", on_problem="skip")
+    assert len(dataset) >= 3
+    assert dataset[0].sample_id == dataset.sample_ids[0]
 
 
 def test_an_error_names_twenty_problems_and_counts_all(

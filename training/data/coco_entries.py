@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from training.data.masks import MaskError, check_polygons, fill_polygons, run_le
 from training.data.problems import DatasetError, Problems
 from training.data.progress import watch
 
+Id = int | str
+
+UNNAMED = "object"
 _SURELY_VISIBLE = 4.0  # square pixels a polygon must enclose to be drawn without a test
 
 
@@ -20,7 +23,7 @@ _SURELY_VISIBLE = 4.0  # square pixels a polygon must enclose to be drawn withou
 class Annotation:
     """One checked entry of `annotations`."""
 
-    annotation_id: int | str
+    annotation_id: Id
     label: str
     segmentation: Any  # checked: list of polygons or RLE dictionary
     ignore: Any  # RLE dictionary or None
@@ -32,7 +35,6 @@ class Annotation:
 class ImageEntry:
     """One checked entry of `images` with its annotations."""
 
-    image_id: int | str
     file_name: str  # as in the json
     file: Path
     shape: tuple[int, int]  # H, W
@@ -63,87 +65,103 @@ def read_entries(
     content: dict[str, Any], folder: Path, json_path: Path, problems: Problems
 ) -> Iterator[ImageEntry]:
     """The checked images of a COCO json in order; faulty entries go to `problems` instead."""
-    categories = {
-        entry.get("id"): (str(entry.get("name", "object")), entry.get("isthing", 1) == 0)
-        for entry in content.get("categories", [])
-    }
-    images: dict[int | str, dict[str, Any]] = {}
+    categories = _read_categories(content, json_path, problems)
+    images: dict[Id, _Image] = {}
     for raw in watch(content["images"], f"Checking the images of {json_path.name}"):
-        if _image_is_sound(raw, folder, json_path, images, problems):
-            images[raw["id"]] = raw
-    listed = {raw.get("id") for raw in content["images"] if isinstance(raw, dict)}
-    found: dict[int | str, list[Annotation]] = {image_id: [] for image_id in images}
-    seen: set[int | str] = set()
-    for raw in watch(content["annotations"], f"Checking the masks of {json_path.name}"):
-        annotation_id = raw.get("id") if isinstance(raw, dict) else None
-        if not isinstance(annotation_id, int | str):
-            problems.add("bad entry", json_path, None, f"annotation without id: {raw!r:.60}")
+        image = _read_image(raw, folder, json_path, problems)
+        if image is None:
             continue
-        image = images.get(raw.get("image_id"))
-        if annotation_id in seen:
+        if image.image_id in images:
+            problems.add("duplicate id", json_path, None, f"image id {image.image_id} twice")
+        else:
+            images[image.image_id] = image
+    listed = {_id(raw) for raw in content["images"]}
+    found: dict[Id, list[Annotation]] = {image_id: [] for image_id in images}
+    seen: set[Id] = set()
+    for raw in watch(content["annotations"], f"Checking the masks of {json_path.name}"):
+        annotation_id, image_id = _id(raw), _id(raw, "image_id")
+        if annotation_id is None:
+            problems.add("bad entry", json_path, None, f"annotation without id: {raw!r:.60}")
+        elif annotation_id in seen:
             problems.add("duplicate id", json_path, annotation_id, "the id is used twice")
-        elif raw.get("image_id") not in listed:
-            problems.add("unknown image", json_path, annotation_id, f"{raw.get('image_id')!r}")
-        elif categories and raw.get("category_id") not in categories:
-            category = raw.get("category_id")
-            problems.add("unknown category", json_path, annotation_id, f"{category!r}")
-        elif image is not None:
-            shape = (image["height"], image["width"])
+        elif image_id is None or image_id not in listed:
+            problems.add("unknown image", json_path, annotation_id, f"{raw.get('image_id')!r:.60}")
+        elif image_id in images:
+            image = images[image_id]
             try:
-                annotation = _check_annotation(raw, categories, shape)
-                found[image["id"]].append(annotation)
+                found[image_id].append(_check_annotation(raw, categories, image.shape))
             except MaskError as error:
-                file = f"{json_path} ({image['file_name']})"
+                file = f"{json_path} ({image.file_name})"
                 problems.add(error.kind, file, annotation_id, str(error))
-        seen.add(annotation_id)
+        if annotation_id is not None:
+            seen.add(annotation_id)
     for image_id, image in images.items():
         yield ImageEntry(
-            image_id=image_id,
-            file_name=image["file_name"],
-            file=folder / image["file_name"],
-            shape=(image["height"], image["width"]),
-            exhaustive=bool(image.get("exhaustive", True)),
+            file_name=image.file_name,
+            file=folder / image.file_name,
+            shape=image.shape,
+            exhaustive=image.exhaustive,
             annotations=tuple(found[image_id]),
         )
 
 
-def _image_is_sound(
-    raw: Any,
-    folder: Path,
-    json_path: Path,
-    known: dict[int | str, dict[str, Any]],
-    problems: Problems,
-) -> bool:
+class _Image(NamedTuple):
+    image_id: Id
+    file_name: str
+    shape: tuple[int, int]
+    exhaustive: bool
+
+
+def _id(raw: Any, key: str = "id") -> Id | None:
+    """The id an entry gives under a key, None for what cannot be one."""
+    value = raw.get(key) if isinstance(raw, dict) else None
+    return value if isinstance(value, int | str) else None
+
+
+def _read_categories(
+    content: dict[str, Any], json_path: Path, problems: Problems
+) -> dict[Id, tuple[str, bool]]:
+    """Name by id, and whether it is stuff."""
+    listed = content.get("categories", [])
+    categories: dict[Id, tuple[str, bool]] = {}
+    for raw in listed if isinstance(listed, list) else [listed]:
+        category_id = _id(raw)
+        if category_id is None:
+            problems.add("bad entry", json_path, None, f"category {raw!r:.60}")
+        else:
+            categories[category_id] = (str(raw.get("name", UNNAMED)), raw.get("isthing", 1) == 0)
+    return categories
+
+
+def _read_image(raw: Any, folder: Path, json_path: Path, problems: Problems) -> _Image | None:
+    image_id = _id(raw)
+    name = raw.get("file_name") if isinstance(raw, dict) else None
     sides = [raw.get(key) for key in ("height", "width")] if isinstance(raw, dict) else []
-    if (
-        not sides
-        or not isinstance(raw.get("id"), int | str)
-        or not isinstance(raw.get("file_name"), str)
-        or not all(type(side) is int and side > 0 for side in sides)
-    ):
+    sound = all(type(side) is int and side > 0 for side in sides)
+    if image_id is None or not isinstance(name, str) or not sound or "\0" in name:
         problems.add("bad entry", json_path, None, f"image {raw!r:.80}")
-        return False
-    file = folder / raw["file_name"]
-    if raw["id"] in known:
-        problems.add("duplicate id", json_path, None, f"image id {raw['id']} is used twice")
-        return False
+        return None
+    file = folder / name
     if not file.is_file():
         problems.add("missing file", file, None, "no such image")
-        return False
+        return None
     try:
         size = image_size(file)
     except DatasetError as error:
         problems.add("unreadable image", file, None, str(error))
-        return False
+        return None
     if list(size) != sides:
         problems.add("wrong size", file, None, f"is {list(size)}, the json says {sides} (H, W)")
-        return False
-    return True
+        return None
+    return _Image(image_id, name, size, bool(raw.get("exhaustive", True)))
 
 
 def _check_annotation(
-    raw: dict[str, Any], categories: dict[Any, tuple[str, bool]], shape: tuple[int, int]
+    raw: dict[str, Any], categories: dict[Id, tuple[str, bool]], shape: tuple[int, int]
 ) -> Annotation:
+    category_id = _id(raw, "category_id")
+    if categories and category_id not in categories:
+        raise MaskError("unknown category", f"{raw.get('category_id')!r:.60}")
     segmentation = raw.get("segmentation")
     if isinstance(segmentation, list):
         segmentation = check_polygons(segmentation, shape)
@@ -155,9 +173,10 @@ def _check_annotation(
     ignore = raw.get("ignore")
     if isinstance(ignore, dict):
         run_lengths(ignore, shape)
-    elif ignore not in (None, 0, 1):  # some COCO jsons carry a number here
+    elif ignore is not None and ignore not in (0, 1):  # some COCO jsons carry a number here
         raise MaskError("unknown encoding", f"`ignore` is {ignore!r:.60}, not an RLE")
-    label, stuff = categories.get(raw.get("category_id"), ("object", False))
+    unnamed = (UNNAMED, False)
+    label, stuff = unnamed if category_id is None else categories.get(category_id, unnamed)
     return Annotation(
         annotation_id=raw["id"],
         label=label,
