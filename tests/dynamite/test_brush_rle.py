@@ -161,6 +161,14 @@ def test_any_mixture_of_records_reads_as_by_the_sdk(
     np.testing.assert_array_equal(brush_rle.decode(rle, expected.shape), expected)
 
 
+def test_records_need_not_be_as_short_as_they_could_be(sdk: Any) -> None:
+    words = [7, 8, 9, 1] * 3
+    fields = [field for word in words for field in ((0, 1), (3, 2), (0, 16), (word, 8))]
+    rle = write((12, 32), *FORMAT, *fields)
+    assert sdk.decode_rle(rle).tolist() == words
+    np.testing.assert_array_equal(brush_rle.decode(rle, (3, 1)), [[1]] * 3)
+
+
 def test_a_region_of_the_real_page_survives_the_way_there_and_back() -> None:
     path = Path(__file__).parent / "data" / "page_region.json"
     region = json.loads(path.read_text())
