@@ -66,7 +66,7 @@ class DeformableAttention(nn.Module):
         weights = weights.view(batch, tokens, self.heads, LEVELS * POINTS).softmax(dim=-1)
         rows, shares = self._corners(offsets, weights, reference_T2, sizes)
         if value.dtype == torch.bfloat16 and value.device.type == "cpu":
-            value, shares = value.float(), shares  # its CPU kernel is quick in float32 only
+            value = value.float()  # its CPU kernel is quick in float32 only
         gathered = embedding_bag(
             rows.flatten(0, 2), value, mode="sum", per_sample_weights=shares.flatten(0, 2).to(value)
         )

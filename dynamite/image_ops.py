@@ -48,7 +48,7 @@ def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.
     if image.shape[:2] == size:
         return image
     resized = Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.asarray(resized)
+    return np.array(resized)  # a copy that torch may write to
 
 
 def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
@@ -57,7 +57,7 @@ def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
 
 
 def pad_to_multiple(images_3HW: Sequence[Tensor], divisor: int) -> Tensor:
-    """One batch: zeros at the bottom and right, up to the largest size rounded up to ``divisor``."""
+    """One batch, with zeros at the bottom and right up to a multiple of ``divisor``."""
     height, width = (
         -(-max(image.shape[axis] for image in images_3HW) // divisor) * divisor for axis in (1, 2)
     )

@@ -1,4 +1,4 @@
-"""From stride-4 logits to a label map at any size (MODEL_SPEC 8), exactly but rarely pixel by pixel.
+"""From stride-4 logits to a label map at any size (MODEL_SPEC 8), rarely pixel by pixel.
 
 The reference resizes every query's logits to the padded input, crops, resizes to the output and
 takes the argmax. Both resizings are bilinear, so an output value is a convex combination of the few

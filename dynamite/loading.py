@@ -42,7 +42,9 @@ def load(
     config = preset(name)
     if random_weights:
         if checkpoint is not None:
-            raise CheckpointError(f"random_weights=True and a checkpoint ({checkpoint}): choose one")
+            raise CheckpointError(
+                f"random_weights=True and a checkpoint ({checkpoint}): choose one"
+            )
         model = _build(config.with_overrides(overrides))
         model.version = weights_version(f"{name}-random", model.state_dict())
         return model.to(device, dtype).eval()

@@ -1,7 +1,7 @@
 """Images and clicks in, masks out: the library's front door."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, overload
 
@@ -17,6 +17,7 @@ from dynamite.image_ops import check_image, input_size, pad_to_multiple, resize_
 from dynamite.label_map import label_map, object_scores
 from dynamite.model import DIVISOR, DynaMITE
 from dynamite.queries import PackedClicks
+from dynamite.zoom_in import zoom_in
 
 
 class _ModelDefault:
@@ -157,10 +158,16 @@ class Predictor:
                 output_size=output_size or one.image_size,
             )
             scores = object_scores(logits, owners, len(said.objects))
-            results.append(
-                Segmentation(labels.cpu().numpy(), scores.cpu().numpy(), logits.cpu().numpy())
-            )
+            found = labels.cpu().numpy()
+            if one.image is not None and output_size in (None, one.image_size):
+                found = zoom_in(one.image, said, found, self._look)
+            results.append(Segmentation(found, scores.cpu().numpy(), logits.cpu().numpy()))
         return results[0] if single else results
+
+    def _look(self, crop: NDArray[np.uint8], clicks: ClickSet) -> NDArray[np.int16]:
+        """The label map of a crop, for zoom-in: its features serve this one answer."""
+        features = replace(self.encode(crop), image=None)
+        return self.segment(features, clicks).label_map
 
     def _to_input(self, features: ImageFeatures, clicks: ClickSet) -> ClickSet:
         if features.model_version != self.model.version:

@@ -5,13 +5,6 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from tests.dynamite.golden import (
-    golden_clicks,
-    golden_file,
-    golden_image,
-    golden_preset,
-    golden_state_dict,
-)
 
 from dynamite.clicks import ClickSet
 from dynamite.config import preset
@@ -20,6 +13,13 @@ from dynamite.model import DynaMITE
 from dynamite.predictor import Predictor
 from dynamite.published import convert_state_dict
 from dynamite.queries import PackedClicks
+from tests.dynamite.golden import (
+    golden_clicks,
+    golden_file,
+    golden_image,
+    golden_preset,
+    golden_state_dict,
+)
 
 OUTPUT_SIZES = {"A": (192, 256), "B": (225, 305)}
 

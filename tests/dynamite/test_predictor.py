@@ -1,0 +1,189 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import dynamite
+from dynamite import Click, ClickSet, ImageFeatures, InvalidInputError, Predictor
+from dynamite.config import PRESETS, Resize
+from dynamite.model import DynaMITE
+from tests.dynamite.golden import make_image
+
+CLICKS = ClickSet([[Click(20, 16, 0)], [Click(60, 30, 1), Click(62, 40, 3)]], [Click(4, 5, 2)])
+
+
+@pytest.fixture(scope="module")
+def predictor(lite: DynaMITE) -> Predictor:
+    return Predictor(lite, resize=None)
+
+
+@pytest.fixture(scope="module")
+def features(predictor: Predictor) -> ImageFeatures:
+    return predictor.encode(make_image(64, 96))
+
+
+def test_a_result_has_the_promised_shapes(predictor: Predictor, features: ImageFeatures) -> None:
+    result = predictor.segment(features, CLICKS)
+    assert result.label_map.shape == (64, 96)
+    assert result.label_map.dtype == np.int16
+    assert result.masks.shape == (2, 64, 96)
+    assert result.masks.dtype == np.bool_
+    assert result.scores.shape == (2,)
+    assert result.query_logits.shape == (4 + 9, 16, 24)
+    assert set(np.unique(result.label_map)) <= {-1, 0, 1}
+
+
+def test_masks_are_disjoint_and_are_the_label_map(
+    predictor: Predictor, features: ImageFeatures
+) -> None:
+    result = predictor.segment(features, CLICKS)
+    assert result.masks.sum(axis=0).max() <= 1
+    assert (result.masks.any(axis=0) == (result.label_map >= 0)).all()
+
+
+@settings(deadline=None, max_examples=15)
+@given(height=st.integers(2, 80), width=st.integers(2, 80))
+def test_any_size_comes_back_as_it_was(predictor: Predictor, height: int, width: int) -> None:
+    image = make_image(height, width)
+    result = predictor.segment(predictor.encode(image), ClickSet([[Click(1, 1)]]))
+    assert result.label_map.shape == (height, width)
+
+
+@settings(deadline=None, max_examples=10)
+@given(order=st.permutations([0, 1, 2, 3]))
+def test_the_order_of_objects_does_not_matter(
+    predictor: Predictor, features: ImageFeatures, order: list[int]
+) -> None:
+    objects = [[Click(10 + 20 * i, 8 + 14 * i, i)] for i in range(4)]
+    straight = predictor.segment(features, ClickSet(objects))
+    shuffled = predictor.segment(features, ClickSet([objects[i] for i in order]))
+    assert (shuffled.masks != straight.masks[order]).mean() <= 1e-3
+
+
+def test_an_image_is_asked_for_at_another_size(
+    predictor: Predictor, features: ImageFeatures
+) -> None:
+    assert predictor.segment(features, CLICKS, output_size=(31, 47)).label_map.shape == (31, 47)
+
+
+def test_lists_give_lists(predictor: Predictor) -> None:
+    images = [make_image(64, 96), make_image(40, 50)]
+    features = predictor.encode(images)
+    few = ClickSet([[Click(10, 10)]])
+    results = predictor.segment(features, [CLICKS, few])
+    assert [r.label_map.shape for r in results] == [(64, 96), (40, 50)]
+    assert len(results[1].query_logits) == 4 + 9, "padded to the clicks of the other image"
+
+
+def test_the_image_that_pads_no_other_is_answered_as_alone(predictor: Predictor) -> None:
+    image = make_image(64, 96)
+    together = predictor.segment(predictor.encode([image, image]), [CLICKS, CLICKS])
+    alone = predictor.segment(predictor.encode(image), CLICKS)
+    assert np.abs(together[1].query_logits - alone.query_logits).max() < 1e-3
+
+
+def test_the_model_says_what_size_it_wants(lite: DynaMITE) -> None:
+    assert Predictor(lite).resize == lite.config.resize
+    assert Predictor(lite, resize=None).resize is None
+    small = Predictor(lite, resize=Resize(64, 64)).encode(make_image(128, 256))
+    assert small.input_size == (32, 64)
+    assert small.image_size == (128, 256)
+
+
+BAD_IMAGES: list[tuple[Any, str]] = [
+    ([[1, 2], [3, 4]], "numpy array, not"),
+    (np.zeros((8, 8), np.uint8), r"\(8, 8\)"),
+    (np.zeros((8, 8, 4), np.uint8), r"\(8, 8, 4\)"),
+    (np.zeros((0, 8, 3), np.uint8), "8×0"),
+    (np.zeros((1, 1, 3), np.uint8), "1×1"),
+    (np.zeros((8, 8, 3), np.uint16), "uint16"),
+    (np.full((8, 8, 3), np.nan), "float64 and it holds values that are not finite"),
+]
+
+
+@pytest.mark.parametrize(("image", "said"), BAD_IMAGES)
+def test_a_bad_image_is_refused_with_what_is_wrong(
+    predictor: Predictor, image: Any, said: str
+) -> None:
+    image = image[0] if isinstance(image, list) else image
+    with pytest.raises(InvalidInputError, match=said):
+        predictor.encode(image)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda p, f: p.segment(f, ClickSet([[Click(96, 3)]])), r"x=96, y=3.*96×64"),
+        (lambda p, f: p.segment([f], [CLICKS, CLICKS]), "1 images and 2 click sets"),
+        (lambda p, f: p.segment([], []), "0 images"),
+        (lambda p, f: p.encode([]), "no image"),
+        (lambda p, f: p.segment(f, CLICKS, output_size=(0, 5)), r"\(0, 5\)"),
+    ],
+)
+def test_a_bad_call_is_refused_with_what_is_wrong(
+    predictor: Predictor,
+    features: ImageFeatures,
+    call: Callable[[Predictor, ImageFeatures], object],
+    said: str,
+) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        call(predictor, features)
+
+
+def test_features_of_another_model_are_refused(features: ImageFeatures) -> None:
+    other = dynamite.load("lite", random_weights=True, decoder_layers=0)
+    with pytest.raises(InvalidInputError, match="encode the image again"):
+        Predictor(other).segment(features, CLICKS)
+
+
+def test_features_of_different_sizes_make_no_batch(
+    predictor: Predictor, features: ImageFeatures
+) -> None:
+    small = predictor.encode(make_image(32, 32))
+    with pytest.raises(InvalidInputError, match="in one call"):
+        predictor.segment([features, small], [CLICKS, ClickSet([[Click(1, 1)]])])
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [(name, {}) for name in sorted(set(PRESETS) - {"swin_large"})]
+    + [
+        ("lite", {"decoder_layers": 0}),
+        ("lite", {"decoder_stride": 4}),
+        ("lite", {"static_background_queries": 0}),
+        ("lite", {"click_encoding": "temporal"}),
+        ("lite", {"click_encoding": "spatial"}),
+        ("lite", {"click_encoding": "none"}),
+        ("lite", {"relative_positions": False, "object_attention": False}),
+        ("lite", {"deformable_layers": 1, "deformable_feedforward": 32}),
+    ],
+)
+def test_every_preset_and_switch_answers(name: str, overrides: dict[str, Any]) -> None:
+    predictor = Predictor(dynamite.load(name, random_weights=True, **overrides), resize=None)
+    result = predictor.segment(predictor.encode(make_image(64, 96)), CLICKS)
+    assert np.isfinite(result.query_logits).all()
+    assert result.label_map.shape == (64, 96)
+
+
+def test_without_static_queries_there_is_still_a_background() -> None:
+    model = dynamite.load("lite", random_weights=True, static_background_queries=0)
+    predictor = Predictor(model, resize=None)
+    result = predictor.segment(predictor.encode(make_image(64, 96)), ClickSet([[Click(5, 5)]]))
+    assert len(result.query_logits) == 2
+
+
+def test_half_precision_gives_nearly_the_same_masks() -> None:
+    image = make_image(128, 160)
+    masks: list[NDArray[np.bool_]] = []
+    for dtype in (torch.float32, torch.bfloat16):
+        model = dynamite.load("lite", random_weights=True, dtype=dtype)
+        predictor = Predictor(model, resize=None)
+        features = predictor.encode(image)
+        assert features.maps.mask_features.dtype == dtype
+        masks.append(predictor.segment(features, CLICKS).masks)
+    assert (masks[0] != masks[1]).mean() < 0.05, "random weights: far more borders than a photo"
