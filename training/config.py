@@ -152,6 +152,8 @@ class TrainingConfig:
     model: ModelSource
     data: DataConfig
     stages: tuple[Stage, ...] = Field(min_length=1)
+    licence: str | None = None
+    """What the weights' file says about its licence."""
     seed: int = Field(default=2091831170, ge=0)
     max_rounds: int = Field(default=3, ge=0)
     """Rounds of corrective clicks before the supervised one, uniform in 0..max (MODEL_SPEC 9.3)."""

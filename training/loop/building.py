@@ -1,28 +1,59 @@
-"""The network a run begins with."""
+"""The network a run begins with, and the file it leaves."""
 
 from pathlib import Path
 
 import torch
 
+from dynamite import checkpoint
 from dynamite.config import preset
+from dynamite.errors import CheckpointError
 from dynamite.model import DynaMITE
 from training.config import TrainingConfig
 from training.loop.randomness import Purpose, torch_seed
+from training.loop.sources import Sources
 from training.loop.start_weights import load_backbone
 
 
 def build_model(config: TrainingConfig, device: torch.device) -> DynaMITE:
-    """The config's network with its start weights; the rest is random, from the seed."""
+    """The config's network with its start weights; the rest is random, from the seed.
+
+    Raises:
+        CheckpointError: start weights that cannot be read or do not fit.
+    """
     source = config.model
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(config.seed, Purpose.NETWORK))
         model = DynaMITE(preset(source.preset).with_overrides(source.overrides))
     if source.checkpoint is not None:
-        from dynamite.checkpoint import load_weights  # noqa: PLC0415
-
-        load_weights(model, Path(source.checkpoint))
+        weights = checkpoint.read(source.checkpoint).state_dict
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise CheckpointError(f"{source.checkpoint} does not fit: {error}") from error
     elif source.backbone_weights is not None:
         load_backbone(model.backbone, model.config.backbone, source.backbone_weights)
     if config.compute.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model.to(device)
+
+
+def write_weights(
+    model: DynaMITE,
+    path: Path,
+    *,
+    config: TrainingConfig,
+    sources: Sources,
+    step: int,
+    metrics: dict[str, float],
+) -> str:
+    """Write the weights with where they come from; returns their version."""
+    return checkpoint.save(
+        model,
+        path,
+        {
+            "licence": config.licence,
+            "training_data": sources.images,
+            "metrics": metrics,
+            "training": {"config": config.as_dict(), "steps": step},
+        },
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from dynamite.model import DynaMITE
 from training.config import ConfigError, OptimizerConfig, ScheduleConfig
 
 BACKBONE = "backbone."
@@ -80,7 +81,8 @@ def rate_factor(config: ScheduleConfig, step: int, total: int) -> float:
     progress = min(1.0, max(0.0, step - config.warmup_steps) / max(1, total - config.warmup_steps))
     low = config.final_factor
     if config.kind == "step":
-        return warm * float(0.1 ** sum(step >= milestone for milestone in config.milestones))
+        passed = [milestone for milestone in config.milestones if step >= milestone]
+        return warm * math.pow(0.1, len(passed))
     if config.kind == "cosine":
         return warm * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress)))
     if config.kind == "poly":
@@ -93,7 +95,7 @@ def rate_factor(config: ScheduleConfig, step: int, total: int) -> float:
 class MovingAverage:
     """An exponential moving average of a model: its parameters and its floating-point buffers."""
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: DynaMITE, decay: float) -> None:
         self.decay = decay
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
 

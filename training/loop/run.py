@@ -1,6 +1,8 @@
 """A whole run in its folder: begin or resume, train, leave the weights."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from training.config import ConfigError, TrainingConfig
 from training.loop import checkpointing
@@ -36,7 +38,11 @@ def run(
         total = config.total_steps
         with Monitor(out, total, trainer.step, tensorboard=config.log.tensorboard) as monitor:
             monitor.say(_introduction(config, trainer, processes))
+            if checkpoint is not None:
+                for line in _differences(checkpoint.config, config.as_dict()):
+                    monitor.say(f"not as before: {line}")
             progress = trainer.run(monitor)
+            trainer.export(out / "model.safetensors")
             monitor.say(
                 f"finished: {progress.step} steps"
                 if progress.finished
@@ -54,6 +60,17 @@ def _check(config: TrainingConfig, out: Path, processes: Processes, *, resume: b
     if not resume and any((out / "checkpoints").glob("step_*.pt")):
         raise ConfigError(f"{out} holds a run already: --resume goes on with it; or another --out")
     processes.wait()
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any], place: str = "") -> list[str]:
+    lines = []
+    for key in sorted(set(before) | set(now)):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += _differences(old, new, f"{place}{key}.")
+        elif old != new:
+            lines.append(f"{place}{key} is {new!r}, was {old!r}")
+    return lines
 
 
 def _introduction(config: TrainingConfig, trainer: Trainer, processes: Processes) -> str:

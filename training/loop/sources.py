@@ -20,6 +20,8 @@ class Sources:
 
     mixture: Mixture
     held_out: tuple[Subset, ...]
+    images: dict[str, int]
+    """Number of training images of each set."""
 
     def recipe(self, config: DataConfig, stage: Stage, seed: int) -> SampleRecipe:
         """What makes the samples of a stage."""
@@ -39,7 +41,8 @@ def open_sources(config: DataConfig, root: Path | None) -> Sources:
         training[part.name] = part
         weights[part.name] = float(len(part)) if source.weight is None else source.weight
         held_out.append(kept)
-    return Sources(Mixture(training, weights), tuple(held_out))
+    images = {name: len(part) for name, part in training.items()}
+    return Sources(Mixture(training, weights), tuple(held_out), images)
 
 
 def augment_config(values: Mapping[str, Any], size: int) -> AugmentConfig:

@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
-from dynamite.errors import DynamiteError
+from dynamite.errors import CheckpointError, DynamiteError
+from dynamite.model import DynaMITE
 from training.config import TrainingConfig
 from training.loop import checkpointing
 from training.loop.batches import Batch, batches
-from training.loop.building import build_model
+from training.loop.building import build_model, write_weights
 from training.loop.checkpointing import Checkpoint
 from training.loop.distributed import Processes
 from training.loop.iteration import Iteration, Outcome
@@ -28,8 +29,10 @@ from training.loop.optimization import (
     set_learning_rate,
     train_mode,
 )
+from training.loop.pictures import draw_batch
 from training.loop.randomness import Purpose, generator, torch_seed
 from training.loop.sources import Sources
+from training.loop.validation import validate
 
 
 class TrainingDivergedError(DynamiteError):
@@ -47,6 +50,25 @@ class Progress:
     def finished(self) -> bool:
         """All steps are done."""
         return self.step >= self.total
+
+
+class Pace:
+    """Time spent on training steps, validation and the like left out."""
+
+    def __init__(self) -> None:
+        self.steps = self.samples = 0
+        self.seconds = 0.0
+        self._since = time.monotonic()
+
+    def count(self, samples: int) -> None:
+        """A step is done."""
+        self.steps += 1
+        self.samples += samples
+        self.seconds += time.monotonic() - self._since
+
+    def go_on(self) -> None:
+        """The next step begins."""
+        self._since = time.monotonic()
 
 
 class Trainer:
@@ -69,9 +91,15 @@ class Trainer:
         decay = config.optimizer.ema_decay
         self.average = MovingAverage(self.model, decay) if decay else None
         self.step = 0
+        self.score: dict[str, float] = {}
         self.best: float | None = None
         self.seconds = 0.0
         self._recent: list[list[float]] = []
+
+    @property
+    def weights(self) -> DynaMITE:
+        """The network to evaluate and to ship: the moving average if there is one."""
+        return self.model if self.average is None else self.average.model
 
     @property
     def checkpoints(self) -> Path:
@@ -79,33 +107,47 @@ class Trainer:
         return self.out / "checkpoints"
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go back to the state of a checkpoint."""
-        self.model.load_state_dict(checkpoint.model)
-        self.optimizer.load_state_dict(dict(checkpoint.optimizer))
-        if self.average is not None and checkpoint.average is not None:
-            self.average.model.load_state_dict(checkpoint.average)
-        self.step, self.best = checkpoint.step, checkpoint.best
+        """Go back to the state of a checkpoint.
+
+        Raises:
+            CheckpointError: it is of another network, or other parameters of it were trained.
+        """
+        try:
+            self.model.load_state_dict(checkpoint.model)
+            self.optimizer.load_state_dict(dict(checkpoint.optimizer))
+            if self.average is not None and checkpoint.average is not None:
+                self.average.model.load_state_dict(checkpoint.average)
+        except (RuntimeError, ValueError) as error:
+            raise CheckpointError(
+                f"the checkpoint in {self.checkpoints} does not fit this config: {error}"
+            ) from error
+        self.step, self.score = checkpoint.step, checkpoint.score
+        self.best = checkpoint.best
         self.seconds, self._recent = checkpoint.seconds, checkpoint.recent
 
     def run(self, monitor: Monitor | None) -> Progress:
         """Train on from ``step``. ``monitor`` is None in all processes but the main one."""
-        total = self.config.total_steps
-        first, started = self.step, time.monotonic()
-        before = self.seconds
+        total, log = self.config.total_steps, self.config.log
+        started, before = time.monotonic(), self.seconds
+        pace = Pace()
         train_mode(self.model, self.config.optimizer)
         for batch in self._batches():
             outcome = self._train_on(batch)
             self.step += 1
-            self.seconds = before + time.monotonic() - started
-            pace = (time.monotonic() - started) / (self.step - first)
+            pace.count(len(batch.numbers) * self.processes.count)
+            elapsed = time.monotonic() - started
+            self.seconds = before + elapsed
             if monitor is not None:
-                self._report(monitor, pace, len(batch.numbers) * self.processes.count)
-            out_of_time = self._out_of_time(time.monotonic() - started)
-            self._occasionally(batch, outcome, monitor)
-            if out_of_time or self.step == total or self._due(self.config.log.checkpoint_steps):
+                self._report(monitor, pace)
+            if monitor is not None and self._due(log.pictures_steps):
+                draw_batch(batch, outcome, self.out / "pictures" / f"step_{self.step:08d}.png")
+            self._validate(monitor)
+            out_of_time = self._out_of_time(elapsed)
+            if out_of_time or self.step == total or self._due(log.checkpoint_steps):
                 self._save()
             if out_of_time:
                 break
+            pace.go_on()
         return Progress(self.step, total)
 
     def _batches(self) -> Iterator[Batch]:
@@ -168,7 +210,7 @@ class Trainer:
         limit = self.config.max_seconds
         return limit is not None and bool(self.processes.maximum(int(elapsed >= limit)))
 
-    def _report(self, monitor: Monitor, pace: float, samples: int) -> None:
+    def _report(self, monitor: Monitor, pace: Pace) -> None:
         monitor.advance(self.step)
         if not (self._due(self.config.log.every_steps) or self.step == self.config.total_steps):
             return
@@ -178,13 +220,38 @@ class Trainer:
         rate = max(group["lr"] for group in self.optimizer.param_groups)
         metrics = dict(zip(names, means, strict=True)) | {
             "rate": rate,
-            "samples_per_second": samples / pace,
+            "samples_per_second": pace.samples / pace.seconds,
             "seconds": self.seconds,
         }
-        monitor.record(self.step, metrics, eta=pace * (self.config.total_steps - self.step))
+        left = (self.config.total_steps - self.step) * pace.seconds / pace.steps
+        monitor.record(self.step, metrics, eta=left)
 
-    def _occasionally(self, batch: Batch, outcome: Outcome, monitor: Monitor | None) -> None:
-        pass
+    def _validate(self, monitor: Monitor | None) -> None:
+        every = self.config.validation.every_steps
+        if not every or not (self._due(every) or self.step == self.config.total_steps):
+            return
+        score = validate(
+            self.weights.eval(), self.sources.held_out, self.config.validation, self.processes
+        )
+        train_mode(self.model, self.config.optimizer)
+        self.score = score.as_metrics()
+        better = self.best is None or score.nci < self.best
+        self.best = min(score.nci, self.best or score.nci)
+        if monitor is not None:
+            monitor.record(self.step, self.score)
+            if better:
+                self.export(self.out / "best.safetensors")
+
+    def export(self, path: Path) -> None:
+        """Write the weights in the format that ``dynamite.load`` reads."""
+        write_weights(
+            self.weights,
+            path,
+            config=self.config,
+            sources=self.sources,
+            step=self.step,
+            metrics=self.score,
+        )
 
     def _save(self) -> None:
         if self.processes.is_main:
@@ -196,6 +263,7 @@ class Trainer:
                     model=self.model.state_dict(),
                     optimizer=self.optimizer.state_dict(),
                     average=None if self.average is None else self.average.model.state_dict(),
+                    score=self.score,
                     best=self.best,
                     seconds=self.seconds,
                     recent=self._recent,
