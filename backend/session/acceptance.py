@@ -21,6 +21,9 @@ def _settle(page: Page, instance: Instance, source: Source) -> Page:
     seen = max([mark.version for mark in owned] + [instance.version])
     if painted is not None and _is_new(instance, painted, source):
         return _accept(page, instance, painted, source)
+    if instance.status is not Status.PENDING and painted is None:
+        seen = instance.version  # what is known of its marks says nothing about its region
+        alive = source.tells_about(seen) and any(mark.live and mark.on for mark in owned)
     if alive:
         lost = instance.base is not None and painted is None and source.tells_about(seen)
         status = replace(instance, status=Status.PENDING, base=None if lost else instance.base)

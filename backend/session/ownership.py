@@ -19,7 +19,7 @@ def update(before: Page, page: Page, evidence: Evidence, source: Source, read: M
         moved = known is not None and _place(known.prompt) != _place(mark.prompt)
         if mark.spent and not moved:
             continue
-        if mark.spent:
+        if mark.spent or desk.is_back(mark):
             desk.reopen_for(mark)
         elif known is None and desk.was_spent(mark):
             continue
@@ -71,12 +71,17 @@ class _Desk:
         else:
             self._give(mark, BACKGROUND, on=False)
 
+    def is_back(self, mark: Mark) -> bool:
+        """Whether a mark is on the page again after its object was accepted: that was undone."""
+        known = self.page.instances.get(mark.owner or BACKGROUND)
+        return known is not None and known.status is not Status.PENDING
+
     def reopen_for(self, mark: Mark) -> None:
-        """A click that was spent has been dragged: its object is worked on again."""
+        """A click of an accepted object asks again: dragged, or back after an undo."""
         if mark.owner is not None:
             self._reopen(mark.owner)
-            fresh = replace(mark, born=self._tick(), spent=False)
-            self._give(fresh, mark.owner, on=mark.on)
+            born = self._tick() if mark.spent else mark.born
+            self._give(replace(mark, born=born, spent=False), mark.owner, on=mark.on)
 
     def was_spent(self, mark: Mark) -> bool:
         """Whether a mark new to us was used by an accept we have no memory of.

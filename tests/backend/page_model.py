@@ -43,7 +43,7 @@ class Discs:
         nearest = np.full((height, width), reach)
         for click, owner in zip(clicks, clicks.owners, strict=True):
             distance = np.hypot(rows + 0.5 - click.y, columns + 0.5 - click.x)
-            closer = distance < nearest
+            closer = distance <= nearest  # of two clicks on one spot the later counts
             owners[closer] = owner
             nearest[closer] = distance[closer]
         return cls(owners, np.full(len(clicks.objects), 0.9))
