@@ -12,6 +12,7 @@ from training.data.coco import open_coco
 from training.data.color import ColorConfig, jitter
 from training.data.paste import PasteConfig, paste_objects
 from training.data.sample import Sample
+from training.data.windows import Window, crop
 
 MINI = Path(__file__).parent / "data" / "mini"
 PHOTOS = open_coco(MINI / "annotations.json")
@@ -163,6 +164,24 @@ def test_small_objects_of_the_source_and_stuff_are_background() -> None:
         assert Augment(config)(source, np.random.default_rng(seed)).labels == ("90",)
     config = replace(config, stuff_probability=1.0, keep_all_probability=1.0)
     assert Augment(config)(source, np.random.default_rng(0)).labels == ("90", "95")
+
+
+def test_labels_are_taken_from_the_middle_of_what_a_pixel_covers() -> None:
+    instances = np.tile(np.arange(100) // 5, (100, 1)).astype(np.int32)
+    shape = instances.shape
+    image = np.zeros((*shape, 3), np.uint8)
+    source = Sample(image, instances, ("",) * 20, np.zeros(shape, bool), "columns")
+    small = crop(source, Window(1, 0, 95, 95, 19, 19), 19, flip=False)
+    # Pixel i covers the columns 5i + 1 … 5i + 5, its middle is 5i + 3: of object i.
+    assert (small.instances[0] == np.arange(19)).all()
+
+
+def test_colors_change_the_picture_and_nothing_else() -> None:
+    config = replace(PLAIN, color=ColorConfig(gray_probability=1.0))
+    gray, plain = (Augment(c)(PHOTOS[3], np.random.default_rng(4)) for c in (config, PLAIN))
+    assert (np.ptp(gray.image.astype(int), axis=-1) <= 1).all()
+    assert np.ptp(plain.image, axis=-1).max() > 50
+    assert (gray.instances == plain.instances).all()
 
 
 def test_pasted_objects_are_in_front_and_whole() -> None:
