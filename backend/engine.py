@@ -14,9 +14,8 @@ from dynamite.clicks import ClickSet
 from dynamite.errors import DynamiteError
 
 if TYPE_CHECKING:
-    from dynamite.predictor import Segmentation
-
     from dynamite.features import ImageFeatures
+    from dynamite.predictor import Segmentation
 
 Image = npt.NDArray[np.uint8]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from backend import settings as settings_module
 from backend.demo import label_studio
-from backend.demo.project import Api, prepare
+from backend.demo.project import prepare
+from backend.label_studio.api import LabelStudioApi
 from backend.launcher.banner import address
 from backend.launcher.checks import StartError, check_port
 from backend.launcher.serve import started
@@ -29,12 +30,9 @@ def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
     with started(settings, lambda banner: None) as supervisor:  # noqa: ARG005
         process = supervisor.add(label_studio.child(program, folder, port, who))
         label_studio.wait(url, process)
-        api = Api(url, who.token)
-        try:
+        with LabelStudioApi(url, who.token) as api:
             project = prepare(api, address(settings, secret=True))
-            task = api.get("/api/tasks", project=project, page_size=1)["tasks"][0]["id"]
-        finally:
-            api.close()
+            task = next(api.tasks(project))["id"]
         tell(invitation(f"{url}/projects/{project}/data?task={task}", who))
         broken = supervisor.watch(tell)
     if broken is not None:

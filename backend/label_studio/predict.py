@@ -10,6 +10,7 @@ from backend.label_studio.prompts import Call, Task, read_call
 from backend.session.evidence import Evidence, ImageKey
 from backend.session.plan import Plan
 from backend.session.store import Ticket
+from dynamite.errors import DynamiteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +87,24 @@ def in_batch(call: Call, task: Task, services: "Services") -> Prediction:
         services.report(code, error)
         return empty(services)
     return prediction(regions.answer(plan, segmented, call.config), services)
+
+
+def warm(body: dict[str, Any], services: "Services") -> tuple[int, list[str]]:
+    """Have the images of some tasks encoded: how many are warm, and what is wrong with the others.
+
+    ``body`` is that of a batch call.
+    """
+    call = read_call(body, services.background_labels)
+    count, problems = 0, []
+    for task in call.tasks:
+        for address in task.images.values():
+            try:
+                services.warm(address, task.id)
+            except DynamiteError as error:
+                problems.append(str(error))
+            else:
+                count += 1
+    return count, problems
 
 
 def segment(

@@ -1,4 +1,4 @@
-"""The five routes of Label Studio's protocol; JSON stops here."""
+"""The five routes of Label Studio's protocol, and ours for warming; JSON stops here."""
 
 import json
 import logging
@@ -68,6 +68,11 @@ def blueprint(settings: Settings, services: "Services") -> Blueprint:
     @both("/predict", "POST")
     def predictions() -> Response:
         return jsonify(results=predict.predict(body(), services))
+
+    @both("/warm", "POST")
+    def warm() -> Response:
+        count, problems = predict.warm(body(), services)
+        return jsonify(warm=count, problems=problems)
 
     @both("/webhook", "POST")
     def webhook() -> tuple[Response, int]:

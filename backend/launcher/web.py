@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from flask import Flask
 
 
+LOAD_FAILED = 4
+"""Status of a worker that raised ``AppImportError``."""
+
+
 class LateListener(ThreadWorker):  # type: ignore[misc]
     """A worker that opens the port itself, once the application and its weights are loaded.
 
@@ -86,7 +90,15 @@ def main() -> None:
         settings = settings_module.load()
     except DynamiteError as error:
         sys.exit(f"Error: {error}")
+    logging.getLogger("gunicorn.error").addFilter(says_something_new)
     Web(settings).run()
+
+
+def says_something_new(record: logging.LogRecord) -> bool:
+    """Leave out how gunicorn's master ends after a worker has said why it cannot start."""
+    words = record.getMessage()
+    told = ("Shutting down: Master", "Reason: App failed to load.")
+    return not (words.startswith(told) or words.endswith(f"exited with code {LOAD_FAILED}."))
 
 
 if __name__ == "__main__":

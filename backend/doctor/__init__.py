@@ -1,0 +1,1 @@
+"""``dynamite doctor``: is everything connected, and if not, what to mend."""

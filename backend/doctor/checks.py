@@ -1,0 +1,121 @@
+"""The checks, from the outside in: each a generator of findings."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+from redis import Redis
+from redis.exceptions import RedisError
+
+from backend.doctor.findings import Finding, bad, good, unknown
+from backend.images.errors import ImageError
+from backend.label_studio import labeling_config
+from backend.label_studio.api import ApiError, LabelStudioApi
+from backend.label_studio.images import ImageFetcher
+from backend.settings import Settings
+from dynamite.errors import DynamiteError
+
+PROJECT_PAGE = "Project → Settings →"
+
+
+def check_server(api: LabelStudioApi) -> Iterator[Finding]:
+    """Whether Label Studio is there, and which one."""
+    try:
+        answer = requests.get(f"{api.url}/api/version", timeout=10)
+        release = answer.json().get("release", "?") if answer.ok else "?"
+    except (requests.RequestException, ValueError):
+        yield bad(
+            "address",
+            f"{api.url} does not answer like a Label Studio",
+            "give the address that the browser shows, without a path",
+        )
+        return
+    yield good("address", f"Label Studio {release} answers at {api.url}")
+
+
+def check_token(api: LabelStudioApi) -> Iterator[Finding]:
+    """Whether the token is accepted, whichever kind it is."""
+    kind = "personal access token" if api.has_personal_token else "legacy token"
+    try:
+        me = api.get("/api/current-user/whoami")
+    except DynamiteError as error:
+        if api.has_personal_token:
+            mend = "make a new one under Account & Settings → Personal Access Token"
+        else:
+            mend = (
+                "use a personal access token, or let an owner allow legacy tokens under "
+                "Organization → API Tokens Settings"
+            )
+        yield bad("token", f"the {kind} is not accepted: {error}", mend)
+        return
+    yield good("token", f"the {kind} of {me.get('email', '?')} is accepted")
+
+
+def check_project(api: LabelStudioApi, project: int, settings: Settings) -> Iterator[Finding]:
+    """Whether the project exists, and whether its labelling config fits."""
+    try:
+        found = api.get(f"/api/projects/{project}")
+        config = labeling_config.parse(found["label_config"], settings.background_labels)
+    except ApiError as error:
+        mend = "the number is in the address of its page: /projects/N"
+        yield bad("project", f"project {project}: {error}", mend)
+        return
+    except DynamiteError as error:
+        mend = "`dynamite label-config LABEL...` writes a config that works"
+        yield bad("labelling config", str(error), mend)
+        return
+    yield good("project", f"project {project} is “{found['title']}”")
+    for problem in config.problems:
+        yield bad("labelling config", problem, f"{PROJECT_PAGE} Labeling Interface → Code")
+    if not config.problems:
+        yield good("labelling config", "it fits this backend")
+
+
+def check_images(api: LabelStudioApi, project: int, fetcher: ImageFetcher) -> Iterator[Finding]:
+    """Whether the images of the first task can be fetched."""
+    task = next(api.tasks(project), None)
+    if task is None:
+        yield unknown("images", "the project has no tasks yet")
+        return
+    parsed = labeling_config.parse(api.get(f"/api/projects/{project}")["label_config"])
+    for tag in parsed.images:
+        value = task["data"].get(tag.value)
+        first = value[0] if isinstance(value, list) and value else value
+        try:
+            size = len(fetcher.fetch(str(first), task["id"]).data)
+        except ImageError as error:
+            yield bad("images", f"task {task['id']}: {error}", mend_image(error))
+        else:
+            yield good("images", f"that of task {task['id']} arrives ({size:,} bytes)")
+
+
+def mend_image(error: ImageError) -> str:
+    """What helps against an image that cannot be had."""
+    return {
+        "image_refused": "name its host in DYNAMITE_IMAGE_HOSTS (host or host:port)",
+        "image_unauthorized": "set LABEL_STUDIO_API_KEY to a token of a member of this project",
+        "image_unreachable": "set LABEL_STUDIO_URL to an address that works from this machine",
+    }.get(error.code, "open the task in Label Studio: does the page show the image?")
+
+
+def check_backend(url: str) -> Iterator[Finding]:
+    """Whether the backend runs, and with which model."""
+    try:
+        health: dict[str, Any] = requests.get(f"{url}/health", timeout=5).json()
+        words = f"{health['model_version']} on {health['device']} answers at {url}"
+    except (requests.RequestException, ValueError, KeyError):
+        yield bad("model", f"no backend answers at {url}", "start it: `dynamite serve`")
+        return
+    yield good("model", words)
+
+
+def check_queue(settings: Settings) -> Iterator[Finding]:
+    """Whether the queue takes jobs."""
+    try:
+        with Redis.from_url(settings.queue_url, socket_connect_timeout=3) as client:
+            client.ping()
+    except (RedisError, OSError) as error:
+        mend = "it runs while `dynamite serve` does; REDIS_URL names another one"
+        yield bad("queue", f"the queue server does not answer ({error})", mend)
+        return
+    yield good("queue", "the queue server answers")

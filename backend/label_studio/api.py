@@ -1,0 +1,129 @@
+"""Label Studio's API, as far as the command line and the workers need it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+
+from backend.errors import ServingError
+from backend.fetch.deadline import Deadline
+from backend.label_studio.tokens import Tokens
+
+SECONDS = 30.0
+PAGE = 100
+
+
+class ApiError(ServingError):
+    """Label Studio does not answer, or not with what was asked for.
+
+    ``status`` is the HTTP status of its answer, 502 where there was none.
+    """
+
+    code = "label_studio_failed"
+
+    def __init__(self, message: str, status: int = 502) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class LabelStudioApi:
+    """A few calls with either kind of token; a context manager that closes its connections."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        self._tokens = Tokens(token, self._exchange)
+        self._session = requests.Session()
+
+    def __enter__(self) -> "LabelStudioApi":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    @property
+    def has_personal_token(self) -> bool:
+        """Whether the token is a personal access token, which buys short-lived ones."""
+        return self._tokens.renews
+
+    def get(self, path: str, **query: Any) -> Any:
+        """GET, as JSON."""
+        return self._call("GET", path, params=query)
+
+    def post(self, path: str, body: Any = None, **arguments: Any) -> Any:
+        """POST a JSON body (or ``files=``), as JSON."""
+        return self._call("POST", path, json=body, **arguments)
+
+    def delete(self, path: str) -> Any:
+        """DELETE."""
+        return self._call("DELETE", path)
+
+    def tasks(self, project: int) -> Iterator[dict[str, Any]]:
+        """All tasks of a project, page by page."""
+        page, seen = 1, 0
+        while True:
+            answer = self.get("/api/tasks", project=project, page=page, page_size=PAGE)
+            yield from answer["tasks"]
+            seen += len(answer["tasks"])
+            page += 1
+            if seen >= answer["total"] or not answer["tasks"]:
+                return
+
+    def task_count(self, project: int) -> int:
+        """How many tasks a project has."""
+        return int(self.get("/api/tasks", project=project, page_size=1)["total"])
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        headers = self._tokens.headers(Deadline(SECONDS))
+        response = self._send(method, path, headers=headers, **arguments)
+        if response.status_code == 401 and self._tokens.renews:
+            headers = self._tokens.headers(Deadline(SECONDS), rejected=headers)
+            response = self._send(method, path, headers=headers, **arguments)
+        if not response.ok:
+            raise ApiError(
+                f"Label Studio answers {response.status_code} to {method} {path}: "
+                f"{detail(response)}",
+                response.status_code,
+            )
+        try:
+            return response.json() if response.content else None
+        except ValueError:
+            raise ApiError(f"{self.url}{path} does not answer with JSON") from None
+
+    def _send(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        try:
+            return self._session.request(method, self.url + path, timeout=SECONDS, **arguments)
+        except requests.RequestException as error:
+            raise ApiError(
+                f"Label Studio at {self.url} cannot be reached: {reason(error)}"
+            ) from None
+
+    def _exchange(self, token: str, deadline: Deadline) -> tuple[int, Any]:  # noqa: ARG002
+        response = self._send("POST", "/api/token/refresh", json={"refresh": token})
+        try:
+            return response.status_code, response.json()
+        except ValueError:
+            return response.status_code, None
+
+
+def detail(response: requests.Response) -> str:
+    """What Label Studio says went wrong, in a line."""
+    try:
+        body = response.json()
+    except ValueError:
+        return "(no JSON)"
+    if not isinstance(body, dict):
+        return json.dumps(body)[:200]
+    words = body.get("validation_errors") or body.get("detail") or body
+    return words if isinstance(words, str) else json.dumps(words)[:300]
+
+
+def reason(error: requests.RequestException) -> str:
+    """Why there was no answer, without the library's inner life."""
+    if isinstance(error, requests.Timeout):
+        return f"no answer within {SECONDS:.0f} s"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate is not accepted"
+    if isinstance(error, requests.ConnectionError):
+        return "nothing answers there"
+    return type(error).__name__

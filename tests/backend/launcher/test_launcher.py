@@ -1,0 +1,192 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from backend.launcher.banner import banner
+from backend.launcher.checks import StartError, check
+from backend.launcher.children import FEW_DEATHS, Child, Supervisor
+from backend.launcher.environment import ALLOCATOR, model_environment
+from backend.launcher.valkey import QueueError, valkey_child, wait_until_ready
+from backend.settings import load
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+def until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return value
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def running(command):
+    return Child("sleeper", command, dict(os.environ))
+
+
+def test_a_child_is_stopped_with_what_it_started(tmp_path):
+    note = tmp_path / "pid"
+    code = f"""
+        import subprocess, sys, time
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        open({str(note)!r} + ".part", "w").write(str(child.pid))
+        import os; os.rename({str(note)!r} + ".part", {str(note)!r})
+        time.sleep(600)
+    """
+    child = running([sys.executable, "-c", textwrap.dedent(code)])
+    child.start()
+    until(note.exists)
+    grandchild = int(note.read_text())
+    assert is_alive(grandchild)
+    child.stop()
+    assert child.status is not None
+    until(lambda: not is_alive(grandchild))
+
+
+def test_a_child_that_ignores_sigterm_is_killed(monkeypatch, tmp_path):
+    monkeypatch.setattr("backend.launcher.children.PATIENCE", 0.2)
+    note = tmp_path / "ready"
+    code = (
+        "import signal, time, pathlib; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        f"pathlib.Path({str(note)!r}).touch(); time.sleep(600)"
+    )
+    child = running([sys.executable, "-c", code])
+    child.start()
+    until(note.exists)
+    child.stop()
+    assert child.status == -signal.SIGKILL
+
+
+def test_no_child_survives_a_launcher_killed_with_9(tmp_path):
+    note = tmp_path / "pids"
+    code = f"""
+        import os
+        from pathlib import Path
+        from backend.launcher.children import Supervisor, Child
+        from backend.launcher.valkey import valkey_child, wait_until_ready
+        folder = Path({str(tmp_path)!r})
+        supervisor = Supervisor()
+        one = supervisor.add(valkey_child(folder / "s", folder))
+        wait_until_ready(f"unix://{{folder / 's'}}", one)
+        two = supervisor.add(Child("sleeper", {SLEEP!r}, dict(os.environ)))
+        (folder / "part").write_text(f"{{one.process.pid}} {{two.process.pid}}")
+        (folder / "part").rename({str(note)!r})
+        supervisor.watch()
+    """
+    launcher = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)])
+    until(note.exists)
+    children = [int(pid) for pid in note.read_text().split()]
+    assert all(map(is_alive, children))
+    launcher.kill()
+    launcher.wait()
+    until(lambda: not any(map(is_alive, children)))
+
+
+def test_what_dies_is_started_again_but_not_for_ever():
+    supervisor = Supervisor()
+    said = []
+    child = supervisor.add(running([sys.executable, "-c", "raise SystemExit(7)"]))
+    try:
+        assert supervisor.watch(said.append, poll=0.01) is child
+    finally:
+        supervisor.stop()
+    assert len(said) == FEW_DEATHS
+    assert said[0] == "sleeper ended with status 7; started again"
+
+
+def test_the_queue_server_keeps_what_it_has_when_killed(tmp_path):
+    url = f"unix://{tmp_path / 's'}"
+    child = valkey_child(tmp_path / "s", tmp_path)
+    child.start()
+    try:
+        wait_until_ready(url, child)
+        with Redis.from_url(url) as client:
+            client.set("kept", "yes")
+            client.execute_command("WAITAOF", 1, 0, 5000)
+        child.process.kill()
+        child.process.wait()
+        child.start()
+        wait_until_ready(url, child)
+        with Redis.from_url(url) as client:
+            assert client.get("kept") == b"yes"
+    finally:
+        child.stop()
+
+
+def test_a_queue_server_that_cannot_start_is_named_with_its_log(tmp_path):
+    child = valkey_child(tmp_path / "s", tmp_path)
+    child.command = [child.command[0], "--no-such-option", "x"]
+    child.start()
+    with pytest.raises(QueueError, match=r"valkey\.log"):
+        wait_until_ready(f"unix://{tmp_path / 's'}", child)
+    child.stop()
+
+
+def test_a_configured_queue_that_is_away_is_an_error_at_once(tmp_path):
+    with pytest.raises(QueueError, match="does not answer"):
+        wait_until_ready(f"unix://{tmp_path / 'nobody'}")
+
+
+def test_the_model_gets_a_tuned_allocator_unless_the_user_tuned_it():
+    assert model_environment(3, {})["OMP_NUM_THREADS"] == "3"
+    assert int(model_environment(0, {})["OMP_NUM_THREADS"]) >= 1
+    assert ALLOCATOR.items() <= model_environment(1, {}).items()
+    mine = {"MALLOC_ARENA_MAX": "4", "OMP_NUM_THREADS": "7"}
+    assert mine.items() <= model_environment(1, mine).items()
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return lambda **more: load(**({"state_dir": tmp_path / "state", "port": port} | more))
+
+
+def test_a_taken_port_is_one_sentence(settings):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=f"cannot listen on 127.0.0.1:{port}: .*in use"):
+            check(settings(port=port))
+
+
+def test_a_missing_checkpoint_is_one_sentence(settings, tmp_path):
+    with pytest.raises(StartError, match=r"nothing\.safetensors does not exist"):
+        check(settings(checkpoint=tmp_path / "nothing.safetensors"))
+
+
+def test_an_unwritable_state_folder_is_one_sentence(settings, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StartError, match=r"state folder .*file/state cannot be written"):
+        check(settings(state_dir=tmp_path / "file" / "state"))
+    check(settings(state_dir=tmp_path / "new" / "state"))
+
+
+def test_the_banner_says_where_what_and_what_to_do(settings):
+    text = banner(settings(), "lite-1a2b", "cpu")
+    assert f"http://127.0.0.1:{settings().port}" in text
+    for words in ("lite-1a2b on cpu", "1. ", "2. ", "3. ", "Ctrl-C", "label-config"):
+        assert words in text
+    assert "WARNING" not in text
+    assert "WARNING" in banner(settings(host="0.0.0.0"), "v", "cpu")
+    secret = banner(settings(webhook_secret="a-long-secret-word"), "v", "cpu")
+    assert "a-long-secret-word" not in secret
+    assert "/k/" in secret

@@ -1,0 +1,138 @@
+"""`dynamite serve` for real: queue server, worker and web server as processes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Weights that know nothing, which is enough to serve."""
+    import dynamite
+    from dynamite import checkpoint
+
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    checkpoint.save(dynamite.load("lite", random_weights=True), path, {})
+    return path
+
+
+@pytest.fixture
+def environment(tmp_path, checkpoint):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    own = {
+        "DYNAMITE_PORT": str(port),
+        "DYNAMITE_STATE_DIR": str(tmp_path / "state"),
+        "DYNAMITE_CHECKPOINT": str(checkpoint),
+        "DYNAMITE_DEVICE": "cpu",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {name: value for name, value in os.environ.items() if name != "REDIS_URL"} | own
+
+
+def descendants(pid):
+    """The processes below ``pid``."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError):
+            continue
+        if parent == pid:
+            child = int(path.parent.name)
+            found += [child, *descendants(child)]
+    return found
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def start(environment, folder):
+    return subprocess.Popen(
+        [sys.executable, "-m", "backend.cli", "serve"],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def health(environment):
+    """What /health answers, None while the port is closed; an open port must answer."""
+    port = int(environment["DYNAMITE_PORT"])
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        if probe.connect_ex(("127.0.0.1", port)):
+            return None
+    with urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+        return json.load(answer)
+
+
+def wait_until_up(process, environment):
+    deadline = time.monotonic() + 200
+    while (answer := health(environment)) is None:
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return answer
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGKILL])
+def test_it_serves_says_so_and_leaves_nothing_behind(environment, tmp_path, stop):
+    process = start(environment, tmp_path)
+    try:
+        answer = wait_until_up(process, environment)  # weights are loaded before the port opens
+        assert answer["status"] == "UP"
+        lines = []
+        while not lines or "Ctrl-C" not in lines[-1]:
+            lines.append(process.stdout.readline())
+        text = "".join(lines)
+        assert f"http://127.0.0.1:{environment['DYNAMITE_PORT']}" in text
+        assert f"model {answer['model_version']} on cpu" in text
+        children = descendants(process.pid)
+        assert len(children) >= 4  # queue server, worker, web master, web worker
+        process.send_signal(stop)
+        assert process.wait(40) == (-stop if stop is signal.SIGKILL else 0)
+        deadline = time.monotonic() + 20
+        while any(map(is_alive, children)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"DYNAMITE_CHECKPOINT": "nothing.safetensors"}, "nothing.safetensors does not exist"),
+        ({"DYNAMITE_CHECKPOINT": __file__}, "is not a checkpoint"),
+        ({"DYNAMITE_STATE_DIR": "/proc/nowhere"}, "cannot be written"),
+        ({"REDIS_URL": "unix:///nowhere.sock"}, "does not answer"),
+    ],
+)
+def test_what_cannot_start_says_why_without_a_traceback(environment, tmp_path, change, words):
+    process = start(environment | change, tmp_path)
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 1
+    assert words in output
+    assert "Traceback" not in output
+    assert len(output.splitlines()) <= 2, output
