@@ -40,7 +40,7 @@ def plot_curves(
     axes.annotate(f"threshold {threshold:.2f}", (1, threshold), (2, 3), color="gray", fontsize=8,
                   textcoords="offset points")  # fmt: skip
     axes.set(title=title, xlabel="clicks per object", ylabel="mean IoU", ylim=(0, 1))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=130)

@@ -50,7 +50,7 @@ def _picture(record: Record, dataset: InstanceDataset) -> "np.typing.NDArray[np.
         target_HW = np.where(target_HW == record.instance, 0, -1).astype(np.int32)
     caption = (
         f"{record.name}: mean IoU {mean_iou(record.ious[-1]):.3f}, "
-        f"{len(record.clicks)} clicks on {record.ious.shape[1]} objects"
+        f"clicks {len(record.clicks)}, objects {record.ious.shape[1]}"
     )
     return overlay(
         sample.image,

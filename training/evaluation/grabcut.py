@@ -17,11 +17,12 @@ from training.evaluation.segmenter import Image, OpenedImage
 
 LONGEST_SIDE = 480
 ITERATIONS = 5
+"""At most: it stops where the mask does not change."""
 
 SIZE_PRIOR = 0.25
 """Radius of the probable object around its first clicks, as a share of the image's shorter side."""
 
-WINDOW = 1.0
+WINDOW = 1.5
 """How far a cut looks around the probable object, as a share of that object's size."""
 
 SEED_RADIUS = 4
@@ -111,16 +112,16 @@ def _grab_cut(image: Image, state_hw: NDArray[np.uint8]) -> Mask:
     if background_hw.all() or not background_hw.any():
         return ~background_hw
     state_hw = np.ascontiguousarray(state_hw)
+    image = np.ascontiguousarray(image[..., ::-1])
     models = np.zeros((1, 65)), np.zeros((1, 65))
+    mode = cv2.GC_INIT_WITH_MASK
     cv2.setRNGSeed(0)  # for its k-means
-    cv2.grabCut(
-        np.ascontiguousarray(image[..., ::-1]),
-        state_hw,
-        (0, 0, 0, 0),
-        *models,
-        ITERATIONS,
-        cv2.GC_INIT_WITH_MASK,
-    )
+    for _ in range(ITERATIONS):
+        before_hw = state_hw.copy()
+        cv2.grabCut(image, state_hw, (0, 0, 0, 0), *models, 1, mode)
+        if np.array_equal(before_hw, state_hw):
+            break
+        mode = cv2.GC_EVAL
     mask_hw: Mask = (state_hw == cv2.GC_FGD) | (state_hw == cv2.GC_PR_FGD)
     return mask_hw
 

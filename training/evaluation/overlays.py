@@ -72,5 +72,5 @@ def _draw_click(picture: Image, click: Click, owner: int, scale: float) -> None:
 
 def _color(index: int) -> tuple[int, int, int]:
     """A bright color unlike those of near indices: the hue turns by the golden ratio."""
-    red, green, blue = colorsys.hsv_to_rgb((index * 0.618034) % 1, 0.85, 1.0)
+    red, green, blue = colorsys.hsv_to_rgb((0.5 + index * 0.618034) % 1, 0.9, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)

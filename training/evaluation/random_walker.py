@@ -10,10 +10,10 @@ from training.distance_map import Point
 from training.evaluation.segmenter import Image, OpenedImage
 
 LONGEST_SIDE = 160
-BETA = 400.0
+BETA = 3000.0
 """How much an edge of the image hinders the walker."""
 
-REACH = 0.45
+REACH = 0.6
 """The frame of the image is background where it is farther from all clicks on objects than this
 share of the shorter side: without any background click all would belong to the objects."""
 

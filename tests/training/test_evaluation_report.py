@@ -1,0 +1,263 @@
+"""Table, JSON, pictures and folder of an evaluation; the same in several processes; the command."""
+
+import io
+import json
+from functools import partial
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from backend.cli.evaluate import PROTOCOLS, STRATEGIES, evaluate
+from dynamite import Click, ClickSet
+from dynamite.errors import DynamiteError
+from training.data.catalog import open_dataset
+from training.evaluation import gestures, strategies
+from training.evaluation.folder import write_report
+from training.evaluation.grabcut import GrabCut
+from training.evaluation.overlays import overlay
+from training.evaluation.plan import Plan
+from training.evaluation.processes import evaluate_in_processes
+from training.evaluation.random_walker import RandomWalker
+from training.evaluation.report import Row, document, table, worst
+from training.evaluation.runner import Record
+from training.evaluation.watching import Watcher
+
+
+def record(name, ious, index=0):
+    ious = np.array(ious, float)
+    clicks = ClickSet([[Click(2, 3, 0)]] * ious.shape[1], [Click(9, 9, 1)])
+    _, png = cv2.imencode(".png", np.zeros((12, 16), np.uint16))
+    return Record(index, index, name, None, ious, clicks, png.tobytes(), np.full(len(ious), 0.01))
+
+
+ROWS = [
+    Row("lite", Plan(gesture=gesture), [record("a", [[0.5], [value]]), record("b", [[0.9]])])
+    for gesture, value in (("center", 0.9), ("scribble", 0.2))
+]
+
+
+def text_of(rich_table):
+    console = Console(width=200, file=io.StringIO())
+    console.print(rich_table)
+    return console.file.getvalue()
+
+
+class TestReport:
+    def test_table_of_mist(self):
+        text = text_of(table(ROWS, "a set"))
+        for word in (
+            "a set",
+            "NCI@85%",
+            "NFO",
+            "NFI",
+            "IoU",
+            "1.50",
+            "rise",
+            "+266.7%",
+            "ms/click",
+        ):
+            assert word in text
+        assert "spread" not in text  # nothing to say: no such protocol was run
+
+    def test_table_of_single_instance(self):
+        plan = Plan.single_instance()
+        row = Row("lite", plan, [record("a", [[0.5], [0.86], [0.9]]), record("b", [[0.95]])])
+        text = text_of(table([row], "a set"))
+        for word in ("NoC@90%", "failed@85%", "IoU@1", "2.00", "0.725"):
+            assert word in text
+        assert "strategy" not in text
+
+    def test_json_holds_every_click_and_iou(self):
+        found = json.loads(json.dumps(document(ROWS, set="s"), allow_nan=False))
+        assert found["set"] == "s"
+        first = found["rows"][0]
+        assert first["score"]["nci"] == 1.5
+        assert first["plan"]["strategy"] == "random"
+        assert first["samples"][0]["ious"] == [[0.5], [0.9]]
+        assert first["samples"][0]["clicks"][1] == {"object": -1, "x": 9, "y": 9, "time": 1}
+        assert found["rows"][1]["robustness"]["rise"] == pytest.approx(5.5 / 1.5 - 1)
+
+    def test_json_writes_an_absent_iou_as_null(self):
+        row = Row("lite", Plan(), [record("a", [[float("nan"), 0.9]])])
+        assert document([row])["rows"][0]["samples"][0]["ious"] == [[None, 0.9]]
+
+    def test_worst_first(self):
+        found = worst(Row("m", Plan(), [record(str(v), [[v]]) for v in (0.3, 0.1, 0.9)]), 2)
+        assert [one.name for one in found] == ["0.1", "0.3"]
+
+
+def test_overlay_shows_answer_target_clicks_and_caption():
+    image = np.full((60, 80, 3), 128, np.uint8)
+    target, answer = np.full((60, 80), -1, np.int32), np.full((60, 80), -1, np.int32)
+    target[10:50, 10:40] = 0
+    answer[10:50, 20:50] = 0
+    clicks = ClickSet([[Click(15, 30, 0)]], [Click(60, 30, 1)])
+    plain = overlay(image, target, answer, clicks)
+    assert plain.shape == (675, 900, 3)
+    scale = 900 / 80
+    at = {name: plain[int(y * scale), int(x * scale)] for name, (y, x) in POINTS.items()}
+    assert at["outside"].tolist() == [128, 128, 128]
+    assert at["missed"].tolist() == [128, 128, 128]
+    assert at["answered"].tolist() != [128, 128, 128]
+    assert plain[int(30.5 * scale), int(60.5 * scale)].tolist() == [0, 0, 0]  # the cross
+    captioned = overlay(image, target, answer, clicks, caption="a: 0.5")
+    assert np.array_equal(captioned[-675:], plain)
+    assert captioned[:-675].min() < 50  # letters
+
+
+POINTS = {"outside": (5, 70), "missed": (20, 15), "answered": (20, 45)}
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A COCO set of three images with two squares each, on a noisy ground."""
+    rng = np.random.default_rng(0)
+    images, annotations = [], []
+    (tmp_path / "squares" / "images").mkdir(parents=True)
+    for index in range(3):
+        image = rng.integers(90, 110, (60, 80, 3)).astype(np.uint8)
+        boxes = [(10, 10, 20, 24), (45, 20 + 3 * index, 22, 20)]
+        for number, (x, y, w, h) in enumerate(boxes):
+            image[y : y + h, x : x + w, number] = 250
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": index,
+                    "category_id": 1,
+                    "iscrowd": 0,
+                    "area": w * h,
+                    "bbox": [x, y, w, h],
+                    "segmentation": [[x, y, x + w, y, x + w, y + h, x, y + h]],
+                }
+            )
+        name = f"{index}.png"
+        cv2.imwrite(str(tmp_path / "squares" / "images" / name), image)
+        images.append({"id": index, "file_name": f"images/{name}", "height": 60, "width": 80})
+    text = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "square"}],
+    }
+    (tmp_path / "squares" / "annotations.json").write_text(json.dumps(text))
+    return tmp_path
+
+
+@pytest.mark.parametrize("method", [GrabCut, RandomWalker])
+def test_baselines_cut_out_two_squares(data, method):
+    sample = open_dataset("squares", data)[0]
+    opened = method().open(sample.image)
+    answer = opened.segment(ClickSet([[Click(20, 22, 0)], [Click(56, 30, 1)]], [Click(40, 5, 2)]))
+    for index, (y, x) in enumerate([(22, 20), (30, 56)]):
+        own = sample.instances == sample.instances[y, x]
+        mask = answer == index
+        assert (own & mask).sum() / (own | mask).sum() > 0.8
+
+
+def test_grabcut_keeps_what_no_click_concerns(data):
+    opened = GrabCut().open(open_dataset("squares", data)[0].image)
+    first = opened.segment(ClickSet([[Click(20, 22, 0)], [Click(56, 30, 1)]]))
+    more = opened.segment(ClickSet([[Click(20, 22, 0), Click(12, 12, 2)], [Click(56, 30, 1)]]))
+    assert np.array_equal(first == 1, more == 1)
+
+
+def test_folder(data, tmp_path):
+    dataset = open_dataset("squares", data)
+    out = tmp_path / "out"
+    plan = Plan(strategy="worst")
+    records = evaluate_in_processes(RandomWalker, lambda: dataset, plan, indices=range(3), jobs=1)
+    for _ in range(2):  # the second report replaces the first
+        write_report(out, [Row("random_walker", plan, records)], dataset, "squares", set="squares")
+    assert "NCI@85%" in (out / "table.txt").read_text()
+    assert json.loads((out / "results.json").read_text())["set"] == "squares"
+    assert cv2.imread(str(out / "curves.png")).shape[1] > 600
+    assert len(list((out / "worst" / "random_walker-worst-center").glob("*.jpg"))) == 3
+
+
+@pytest.mark.slow
+def test_processes_find_what_one_process_finds(data):
+    run = partial(
+        evaluate_in_processes,
+        RandomWalker,
+        partial(open_dataset, "squares", data),
+        Plan(strategy="best", gesture="off-center", per_object=3, threshold=0.95),
+        indices=range(3),
+    )
+    ticks = []
+    one, two = run(jobs=1), run(jobs=2, on_sample=lambda: ticks.append(1))
+    assert len(ticks) == 3
+    assert [r.sample_id for r in one] == [r.sample_id for r in two]
+    for first, second in zip(one, two, strict=True):
+        assert np.array_equal(first.ious, second.ious)
+        assert first.clicks == second.clicks
+
+
+@pytest.mark.slow
+def test_an_error_in_a_process_is_told(tmp_path):
+    with pytest.raises(DynamiteError, match="no data set"):
+        evaluate_in_processes(
+            RandomWalker, partial(open_dataset, "none", tmp_path), Plan(), indices=range(4), jobs=2
+        )
+
+
+class TestCommand:
+    def run(self, *arguments):
+        return CliRunner().invoke(evaluate, [str(argument) for argument in arguments])
+
+    def test_knows_all_strategies_and_protocols(self):
+        assert tuple(strategies.STRATEGIES) == STRATEGIES
+        assert tuple(gestures.GESTURES) == PROTOCOLS
+
+    def test_baseline_over_a_set(self, data, tmp_path):
+        out = tmp_path / "report"
+        result = self.run(
+            "--set", "squares", "--data", data, "--baseline", "random_walker", "--limit", 2,
+            "--strategy", "worst", "--strategy", "best", "--budget", 3, "--out", out,
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+        assert "2 of 3 images" in result.stdout
+        assert "random_walker, best, center: 2 of 2 images" in result.stderr
+        rows = json.loads((out / "results.json").read_text())["rows"]
+        assert [row["plan"]["strategy"] for row in rows] == ["worst", "best"]
+        assert {row["plan"]["per_object"] for row in rows} == {3}
+
+    def test_single(self, data):
+        result = self.run(
+            "--set", "squares", "--data", data, "--baseline", "random_walker", "--single",
+            "--protocol", "box", "--limit", 1,
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+        assert "NoC@90%" in result.stdout
+
+    def test_evaluation_sets_lie_in_a_folder_of_their_own(self, data):
+        (data / "eval").mkdir()
+        (data / "squares").rename(data / "eval" / "squares")
+        result = self.run(
+            "--set", "squares", "--data", data, "--baseline", "random_walker", "--limit", 1
+        )
+        assert result.exit_code == 0, result.output
+
+    def test_says_what_is_missing(self, data):
+        result = self.run("--set", "squares", "--data", data)
+        assert result.exit_code != 0
+        assert "CHECKPOINT" in result.output
+
+    def test_a_checkpoint_that_is_none(self, data):
+        with pytest.raises(DynamiteError, match=r"nowhere: neither a checkpoint file nor one of"):
+            CliRunner().invoke(
+                evaluate,
+                ["nowhere", "--set", "squares", "--data", str(data)],
+                catch_exceptions=False,
+            )
+
+
+def test_watcher_draws_a_bar_on_a_terminal(capsys):
+    console = Console(force_terminal=True, width=100, record=True)
+    with Watcher(console) as watcher:
+        watcher.begin("lite, random, center", 2)
+        watcher.advance()
+        watcher.advance()
+    assert "2/2" in console.export_text()
+    capsys.readouterr()
