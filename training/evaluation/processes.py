@@ -63,7 +63,7 @@ def _report_progress(
             on_sample()
 
 
-def _evaluate_share(  # noqa: PLR0917  (a pool passes positional arguments)
+def _evaluate_share(
     build_segmenter: Callable[[], Segmenter],
     open_dataset: Callable[[], InstanceDataset],
     plan: Plan,
