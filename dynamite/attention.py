@@ -33,7 +33,8 @@ class Attention(nn.Module):
 
     def split(self, tokens_BTC: Tensor) -> Tensor:
         """(B, T, C) to (B, H, T, C/H)."""
-        return tokens_BTC.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        by_head: Tensor = tokens_BTC.unflatten(-1, (self.heads, -1))
+        return by_head.transpose(1, 2)
 
     def query(self, tokens_BQC: Tensor) -> Tensor:
         """Projected queries (B, H, Q, C/H)."""

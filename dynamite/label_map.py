@@ -120,7 +120,8 @@ def object_scores(logits_Qhw: Tensor, owners_Q: Tensor, objects: int) -> Tensor:
     sure = (best - other).sigmoid()
     total = logits.new_zeros(objects + 1).index_add_(0, winner, sure)
     count = winner.bincount(minlength=objects + 1)
-    return (total / count.clamp(min=1))[1:]
+    scores: Tensor = total / count.clamp(min=1)
+    return scores[1:]
 
 
 def _bilinear(source: int, target: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -20,7 +20,7 @@ CPU_CHUNK = 2048
 
 
 class DecoderLayer(nn.Module):
-    """Cross attention from tokens to queries, then feed-forward; each with residual and LN after."""
+    """Cross attention from tokens to queries, then feed-forward; residual and LN after each."""
 
     def __init__(self, channels: int, heads: int, feedforward: int) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ class MaskDecoder(nn.Module):
                 features_BChw, content_BQC, position_BQC, embedding_BQC, strict=True
             )
         ]
-        return torch.stack(logits).unflatten(-1, (height, width))
+        return torch.stack(logits).view(*embedding_BQC.shape[:2], height, width)
 
     def _decode(
         self,

@@ -180,4 +180,4 @@ class DynaMITE(nn.Module):
 def _logits(embedding_BQC: Tensor, features_BChw: Tensor) -> Tensor:
     """Inner products (B, Q, h, w)."""
     products = torch.bmm(embedding_BQC, features_BChw.flatten(2))
-    return products.unflatten(-1, (features_BChw.shape[-2], features_BChw.shape[-1]))
+    return products.view(*products.shape[:2], *features_BChw.shape[-2:])

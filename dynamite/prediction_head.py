@@ -29,10 +29,9 @@ class PredictionHead(nn.Module):
             content_BQC: queries.
             centre_BQ2: (y, x) of their clicks in 0…1.
         """
-        z = self.norm(content_BQC)
-        embedding = z
-        for index, layer in enumerate(self.mlp):
-            embedding = layer(embedding if index == 0 else relu(embedding))
+        z: Tensor = self.norm(content_BQC)
+        first, second, third = self.mlp
+        embedding: Tensor = third(relu(second(relu(first(z)))))
         if not hasattr(self, "falloff"):
             return embedding
         # a·|p − c|² + b·(p − c), written as coefficients of (|p|², y, x, 1).
@@ -50,9 +49,8 @@ class PredictionHead(nn.Module):
 def append_coordinates(features_BChw: Tensor) -> Tensor:
     """Mask features with the channels |p|², y, x, 1 appended: (B, C + 4, h, w)."""
     batch, _, height, width = features_BChw.shape
-    like = {"device": features_BChw.device, "dtype": features_BChw.dtype}
-    y = (torch.arange(height, **like) + 0.5) / height * _SPREAD
-    x = (torch.arange(width, **like) + 0.5) / width * _SPREAD
+    y = (torch.arange(height, device=features_BChw.device) + 0.5) / height * _SPREAD
+    x = (torch.arange(width, device=features_BChw.device) + 0.5) / width * _SPREAD
     y_hw, x_hw = y[:, None].expand(-1, width), x.expand(height, -1)
-    extra = torch.stack((y_hw**2 + x_hw**2, y_hw, x_hw, torch.ones_like(x_hw)))
+    extra = torch.stack((y_hw**2 + x_hw**2, y_hw, x_hw, torch.ones_like(x_hw))).to(features_BChw)
     return torch.cat((features_BChw, extra.expand(batch, -1, -1, -1)), dim=1)

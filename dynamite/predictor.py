@@ -58,7 +58,7 @@ class Predictor:
     """
 
     def __init__(
-        self, model: DynaMITE, resize: Resize | None | _ModelDefault = MODEL_DEFAULT
+        self, model: DynaMITE, resize: Resize | _ModelDefault | None = MODEL_DEFAULT
     ) -> None:
         self.model = model
         self.resize = model.config.resize if isinstance(resize, _ModelDefault) else resize
@@ -81,7 +81,7 @@ class Predictor:
         images = [check_image(one) for one in ([image] if single else image)]
         if not images:
             raise InvalidInputError("there is no image to encode")
-        sizes = [input_size(*one.shape[:2], self.resize) for one in images]
+        sizes = [input_size(one.shape[0], one.shape[1], self.resize) for one in images]
         inputs = [
             self.model.normalize(to_tensor(resize_image(one, size), self.model.device))
             for one, size in zip(images, sizes, strict=True)

@@ -72,7 +72,7 @@ def zoom_in(
 
 def crop_around(mask_HW: NDArray[np.bool_], clicks: tuple[Click, ...]) -> Crop | None:
     """The crop to look at for an object; None where it is empty or not small."""
-    rows, columns = mask_HW.any(axis=1).nonzero()[0], mask_HW.any(axis=0).nonzero()[0]
+    rows, columns = (np.flatnonzero(mask_HW.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return None
     height, width = mask_HW.shape

@@ -56,7 +56,7 @@ def _relative_position_bias(table: Tensor, window: int) -> Tensor:
     The row of offset (dy, dx), each from −(window−1), is dy·(2·window−1) + dx. Counting the second
     token's place backwards makes offsets sums of places, which sliding windows enumerate.
     """
-    grid = table.unflatten(0, (2 * window - 1, 2 * window - 1))  # type: ignore[no-untyped-call]
+    grid = table.unflatten(0, (2 * window - 1, 2 * window - 1))
     pairs_yxHyx: Tensor = grid.unfold(0, window, 1).unfold(1, window, 1).flip(3, 4)
     return pairs_yxHyx.permute(2, 0, 1, 3, 4).flatten(1, 2).flatten(2)
 
