@@ -13,7 +13,8 @@ import click
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights to use.")
 @click.option("--device", help="auto, cpu, cuda, cuda:1, … [default: auto].")
 @click.option("--state-dir", type=click.Path(path_type=Path), help="Folder of cache and queue.")
-def serve(**options: object) -> None:
+@click.option("--no-worker", is_flag=True, help="Leave the queue to workers elsewhere.")
+def serve(no_worker: bool, **options: object) -> None:
     """Run the backend with its queue and one worker, until Ctrl-C.
 
     Every option is also a setting with an environment variable; `dynamite settings` lists them
@@ -25,4 +26,4 @@ def serve(**options: object) -> None:
     for name, value in options.items():
         if value is not None:
             os.environ[variable(name)] = str(value)  # the processes started read it there
-    run(load(), click.echo)
+    run(load(), click.echo, with_worker=not no_worker)

@@ -16,15 +16,16 @@ def address(settings: Settings, *, secret: bool = False) -> str:
     return f"http://{host}:{settings.port}{tail}"
 
 
-def banner(settings: Settings, version: str, device: str) -> str:
+def banner(settings: Settings, version: str, device: str, *, with_worker: bool = True) -> str:
     """Where it listens, which model, which device, and what to do in Label Studio."""
     url = address(settings)
     attach = f"{url}/k/(your DYNAMITE_WEBHOOK_SECRET)" if settings.webhook_secret else url
     queue = "at REDIS_URL" if settings.redis_url else "embedded"
+    workers = "one worker" if with_worker else "no worker of its own"
     lines = [
         "",
         f"  DynaMITE listens on {url}",
-        f"  model {version} on {device}, queue {queue}, one worker",
+        f"  model {version} on {device}, queue {queue}, {workers}",
         "",
         "  In Label Studio:",
         "    1. Project → Settings → Labeling Interface: paste what `dynamite label-config`",

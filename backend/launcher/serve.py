@@ -27,28 +27,35 @@ class StopRequested(BaseException):
     """SIGTERM arrived."""
 
 
-def serve(settings: Settings, tell: Callable[[str], Any] = print) -> None:
+def serve(
+    settings: Settings, tell: Callable[[str], Any] = print, *, with_worker: bool = True
+) -> None:
     """Run everything until Ctrl-C or SIGTERM.
 
     Raises:
         StartError: something is in the way of starting, or keeps dying.
     """
     broken = None
-    with started(settings, tell) as supervisor:
+    with started(settings, tell, with_worker=with_worker) as supervisor:
         broken = supervisor.watch(tell)
     if broken is not None:
         raise StartError(f"the {broken.name} keeps ending; everything is stopped")
 
 
 @contextmanager
-def started(settings: Settings, tell: Callable[[str], Any] = print) -> Iterator[Supervisor]:
+def started(
+    settings: Settings, tell: Callable[[str], Any] = print, *, with_worker: bool = True
+) -> Iterator[Supervisor]:
     """Start everything, say so when it is ready, stop everything at the end whatever happens."""
     check(settings)
     supervisor = Supervisor()
     with stopped_by_signals():
         try:
-            health = wait_for_web(settings, start(settings, supervisor))
-            tell(banner(settings, health["model_version"], health["device"]))
+            web = start(settings, supervisor, with_worker=with_worker)
+            health = wait_for_web(settings, web)
+            tell(
+                banner(settings, health["model_version"], health["device"], with_worker=with_worker)
+            )
             yield supervisor
         except (StopRequested, KeyboardInterrupt):
             tell("Stopping.")
@@ -57,14 +64,15 @@ def started(settings: Settings, tell: Callable[[str], Any] = print) -> Iterator[
                 supervisor.stop()
 
 
-def start(settings: Settings, supervisor: Supervisor) -> Child:
+def start(settings: Settings, supervisor: Supervisor, *, with_worker: bool) -> Child:
     """Start the queue server (unless one is configured), a worker, and the web server: the last."""
     server = None
     if settings.redis_url is None:
         server = supervisor.add(valkey_child(settings.socket_path, settings.state_dir / "valkey"))
     wait_until_ready(settings.queue_url, server)
     python = [sys.executable, "-m"]
-    supervisor.add(Child("worker", [*python, "backend.cli", "worker"], dict(os.environ)))
+    if with_worker:
+        supervisor.add(Child("worker", [*python, "backend.cli", "worker"], dict(os.environ)))
     environment = model_environment(settings.torch_threads)
     return supervisor.add(Child("web server", [*python, "backend.launcher.web"], environment))
 

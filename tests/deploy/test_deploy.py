@@ -1,0 +1,116 @@
+"""The container files against the program they start; no Docker engine is at hand to try them."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from backend.cli import main
+from backend.settings import Settings, variable
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
+CUDA = yaml.safe_load((ROOT / "deploy" / "compose.cuda.yaml").read_text())
+OURS = ("backend", "worker")
+
+
+def stages():
+    """The Dockerfile's stages: name → list of (instruction, arguments)."""
+    text = re.sub(r"\\\n", " ", DOCKERFILE)
+    found, current = {}, None
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        word, _, rest = line.partition(" ")
+        if word == "FROM":
+            name = rest.split(" AS ")[1]
+            current = found[name] = [*found.get(rest.split(" AS ")[0], [])]
+        else:
+            current.append((word, rest.strip()))
+    return found
+
+
+def last(stage, word):
+    return [rest for name, rest in stages()[stage] if name == word][-1]
+
+
+@pytest.mark.parametrize("target", ["cpu", "cuda"])
+def test_both_targets_run_as_nobody_special_and_say_how_they_are(target):
+    assert last(target, "USER") == "dynamite"
+    assert "/health" in last(target, "HEALTHCHECK")
+    assert yaml.safe_load(last(target, "CMD")) == ["dynamite", "serve"]
+    assert last(target, "EXPOSE") == str(Settings.model_fields["port"].default)
+
+
+@pytest.mark.parametrize("target", ["cpu", "cuda"])
+def test_one_pip_command_under_the_constraints(target):
+    installs = [rest for name, rest in stages()[target] if name == "RUN" and "pip install" in rest]
+    assert len(installs) == 1
+    assert "-c constraints.txt" in installs[0]
+
+
+def test_what_is_copied_exists_and_is_not_ignored():
+    kept = (ROOT / ".dockerignore").read_text().split()
+    for name, rest in stages()["base"]:
+        if name == "COPY":
+            for source in rest.split()[:-1]:
+                assert source == "README.md" or (ROOT / source).exists(), source
+                assert f"!{source}" in kept
+
+
+def environment_of(service):
+    return COMPOSE["services"][service].get("environment", {})
+
+
+def test_every_variable_is_a_setting():
+    known = {variable(name) for name in Settings.model_fields}
+    named = {name for service in OURS for name in environment_of(service)}
+    named |= set(CUDA["services"]["backend"]["environment"])
+    named |= set(re.findall(r"\b(DYNAMITE_\w+)=", DOCKERFILE))
+    assert named <= known, named - known
+    assert {"REDIS_URL", "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"} <= named
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_every_command_is_one_of_ours_with_options_it_has(service):
+    program, name, *options = COMPOSE["services"][service]["command"]
+    assert program == "dynamite"
+    command = main.get_command(None, name)
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert set(options) <= known
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_containers_of_ours_may_do_little(service):
+    entry = COMPOSE["services"][service]
+    assert entry["cap_drop"] == ["ALL"]
+    assert entry["read_only"] is True
+    assert entry["volumes"] == ["backend-state:/state"]
+
+
+def test_nothing_is_published_beyond_this_machine():
+    for service in COMPOSE["services"].values():
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:")
+
+
+def test_every_secret_is_asked_for_and_none_is_written_down():
+    text = (ROOT / "deploy" / "compose.yaml").read_text()
+    asked = set(re.findall(r"\$\{(\w+)", text))
+    offered = dict(
+        shlex.split(line)[0].split("=", 1)
+        for line in (ROOT / "deploy" / "example.env").read_text().splitlines()
+        if "=" in line and not line.startswith("#")
+    )
+    assert asked == set(offered)
+    assert all("change-me" in value or "@" in value for value in offered.values())
+    assert len(re.findall(r"\$\{\w+\}", text)) == 0  # each says what to do when it is missing
+
+
+def test_label_studio_may_reach_a_backend_in_its_network():
+    environment = environment_of("label-studio")
+    assert environment["ML_BLOCK_LOCAL_IP"] == "false"
+    assert environment["SSRF_PROTECTION_ENABLED"] == "false"
