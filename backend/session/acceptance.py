@@ -23,8 +23,10 @@ def _settle(page: Page, instance: Instance, source: Source) -> Page:
         return _accept(page, instance, painted, source)
     if instance.status is not Status.PENDING and painted is None:
         seen = instance.version  # what is known of its marks says nothing about its region
-        alive = source.tells_about(seen) and any(mark.live and mark.on for mark in owned)
-    if alive:
+        told = source.tells_about(seen)
+        if any(mark.on and (mark.live or (told and not mark.gone)) for mark in owned):
+            return _take_back(page, instance, owned)
+    elif alive:
         lost = instance.base is not None and painted is None and source.tells_about(seen)
         status = replace(instance, status=Status.PENDING, base=None if lost else instance.base)
         return _put(page, status)
@@ -87,6 +89,12 @@ def _accept(page: Page, instance: Instance, painted: Painted, source: Source) ->
         keeps=instance.keeps or clock is None,
     )
     return _put(page, accepted, marks)
+
+
+def _take_back(page: Page, instance: Instance, owned: list[Mark]) -> Page:
+    """Its region is gone and its marks are not: they ask again."""
+    marks = {m.prompt.id: replace(m, spent=False) for m in owned if not m.gone}
+    return _put(page, replace(instance, status=Status.PENDING, base=None, keeps=False), marks)
 
 
 def _reject(page: Page, instance: Instance, painted: Painted | None) -> Page:

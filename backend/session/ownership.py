@@ -16,7 +16,8 @@ def update(before: Page, page: Page, evidence: Evidence, source: Source, read: M
         known = before.marks.get(mark.prompt.id)
         if mark.gone:
             continue
-        moved = known is not None and _place(known.prompt) != _place(mark.prompt)
+        dragged = mark.prompt.id in evidence.ids  # elsewhere a new place comes from an undo
+        moved = dragged and known is not None and _place(known.prompt) != _place(mark.prompt)
         if mark.spent and not moved:
             continue
         if mark.spent or desk.is_back(mark):

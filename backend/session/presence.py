@@ -28,7 +28,8 @@ def update(page: Page, evidence: Evidence, source: Source) -> Page:
         if prompt.id in marks:
             marks[prompt.id] = _seen(marks[prompt.id], prompt, version)
     remaining = [marks[mark.prompt.id] for mark in covered if mark not in missing]
-    doubted = _doubt(page, [] if undone else missing, remaining, version)
+    untold = [m for m in missing if not undone and not source.tells_about(m.version)]
+    doubted = _doubt(page, untold, remaining, version)
     clock = page.clock
     for prompt in _in_order(list(_unknown(page, evidence, source, context)), source):
         placed = replace(prompt, positive=_polarity(prompt, evidence))

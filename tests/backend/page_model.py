@@ -41,7 +41,8 @@ class Discs:
         rows, columns = np.mgrid[:height, :width]
         owners = np.full((height, width), -1, np.int16)
         nearest = np.full((height, width), reach)
-        for click, owner in zip(clicks, clicks.owners, strict=True):
+        owned = zip(clicks, clicks.owners, strict=True)
+        for click, owner in sorted(owned, key=lambda pair: pair[0].time):
             distance = np.hypot(rows + 0.5 - click.y, columns + 0.5 - click.x)
             closer = distance <= nearest  # of two clicks on one spot the later counts
             owners[closer] = owner
