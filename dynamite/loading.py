@@ -7,10 +7,9 @@ import torch
 
 from dynamite.checkpoint import read, weights_version
 from dynamite.config import ModelConfig, preset
+from dynamite.conversion import fitting_weights
 from dynamite.errors import CheckpointError
 from dynamite.model import DynaMITE
-from dynamite.published import convert_state_dict
-from dynamite.state_dicts import require_same_entries
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Checkpoints that ship with the package, one a preset."""
@@ -57,14 +56,7 @@ def load(
             )
         config = found.config
     model = _build(config.with_overrides(overrides))
-    try:
-        if found.kind == "published":
-            weights = convert_state_dict(found.state_dict, model)
-        else:
-            require_same_entries(found.state_dict, model.state_dict())
-            weights = found.state_dict
-    except CheckpointError as error:
-        raise CheckpointError(f"{found.path} as {name}: {error}") from error
+    weights = fitting_weights(found, model)
     model.load_state_dict(weights)
     model.version = found.version or weights_version(name, weights)
     return model.to(device, dtype).eval()
