@@ -52,6 +52,8 @@ class DataConfig:
     """Folder that holds the sets; ``--data`` on the command line wins."""
     holdout: float = Field(default=0.0, ge=0, lt=1)
     """Share of each set kept for validation, chosen by a hash of the sample's id."""
+    on_problem: Literal["raise", "skip"] = "raise"
+    """What a broken annotation does: stop the run before it begins, or be left out."""
     augment: dict[str, Any] = Field(default_factory=dict)
     """Fields of ``training.data.augment.AugmentConfig``; ``crop`` comes from the stage."""
     workers: int = Field(default=0, ge=0)

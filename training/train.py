@@ -13,7 +13,7 @@ import click
 @click.option("--steps", type=click.IntRange(1), help="Steps in all; stages keep their shares.")
 @click.option("--max-minutes", type=float, help="Write a checkpoint and stop after so long.")
 @click.option("--device", help="cpu or cuda [a GPU if there is one].")
-def train(  # noqa: PLR0917
+def train(
     config_path: Path,
     out: Path | None,
     data: Path | None,

@@ -81,12 +81,12 @@ def rate_factor(config: ScheduleConfig, step: int, total: int) -> float:
     progress = min(1.0, max(0.0, step - config.warmup_steps) / max(1, total - config.warmup_steps))
     low = config.final_factor
     if config.kind == "step":
-        passed = [milestone for milestone in config.milestones if step >= milestone]
-        return warm * math.pow(0.1, len(passed))
+        passed = sum(step >= milestone for milestone in config.milestones)
+        return warm * math.pow(0.1, passed)
     if config.kind == "cosine":
         return warm * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress)))
     if config.kind == "poly":
-        return warm * (low + (1 - low) * (1 - progress) ** config.power)
+        return warm * (low + (1 - low) * math.pow(1 - progress, config.power))
     if config.kind == "trapezoid":
         return warm * max(low, min(1.0, (1 - step / total) / config.decay_share))
     return warm

@@ -195,6 +195,7 @@ class Trainer:
     def _check_finite(self, what: str, mean: Tensor, own: Tensor, batch: Batch) -> None:
         if bool(mean.isfinite()):
             return
+        own = own.detach()
         mine = not bool(own.isfinite())
         samples = ", ".join(batch.sample_ids) if mine else "samples of another process"
         raise TrainingDivergedError(

@@ -1,0 +1,150 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.config import LossConfig
+from training.losses import (
+    BACKGROUND,
+    IGNORED,
+    MapIndex,
+    choose_points,
+    label_maps,
+    merge_queries,
+    point_losses,
+    sample_logits,
+    sample_targets,
+    segmentation_losses,
+)
+
+CPU = torch.device("cpu")
+
+
+def generators(count: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(i) for i in range(count)]
+
+
+def test_point_losses_by_hand() -> None:
+    logits = torch.tensor([[0.0, math.log(3.0), -math.log(3.0), 50.0]])  # p = 1/2 3/4 1/4 1
+    target = torch.tensor([[1.0, 1.0, 0.0, 0.0]])
+    weight = torch.tensor([[1.0, 1.0, 1.0, 0.0]])  # the hopeless last point does not count
+    mask, dice = point_losses(logits, target, weight)
+    assert mask.item() == pytest.approx((math.log(2) - 2 * math.log(0.75)) / 3)
+    assert dice.item() == pytest.approx(1 - (2 * 1.25 + 1) / (1.5 + 2 + 1))
+
+
+def test_no_counted_point_costs_nothing() -> None:
+    mask, dice = point_losses(torch.full((1, 3), 9.0), torch.zeros(1, 3), torch.zeros(1, 3))
+    assert mask.item() == dice.item() == 0
+
+
+def test_objects_are_the_maximum_of_their_clicks_and_the_rest_is_background() -> None:
+    logits = torch.arange(6.0).flip(0).view(1, 1, 6, 1, 1)  # 5 4 3 2 1 0
+    logits[0, 0, 1] = 7
+    maps = merge_queries(logits, [[2, 1]])
+    assert maps.flatten().tolist() == [7, 3, 2]
+
+
+def test_the_order_of_maps_is_that_of_their_index() -> None:
+    index = MapIndex.of([2, 1], CPU)
+    assert index.image.tolist() == [0, 0, 0, 1, 1]
+    assert index.label.tolist() == [0, 1, BACKGROUND, 0, BACKGROUND]
+
+
+def test_label_maps_of_merged_logits() -> None:
+    logits = torch.full((1, 3, 2, 2), -1.0)
+    logits[0, 0, 0] = 5  # object 0: the upper half
+    logits[0, 1, 1, 0] = 5  # object 1: lower left
+    logits[0, 2, 1, 1] = 5  # background query: lower right
+    (labels,) = label_maps(logits, [[1, 1]], (4, 4))
+    assert labels[0].tolist() == [0, 0, 0, 0]
+    assert labels[3].tolist() == [1, 1, BACKGROUND, BACKGROUND]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.integers(3, 9), st.integers(3, 9))
+def test_targets_are_the_bilinear_samples_of_binary_masks(
+    seed: int, height: int, width: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(-1, 2, (2, height, width), generator=generator, dtype=torch.int16)
+    index = MapIndex.of([2, 2], CPU)
+    points = torch.rand(1, len(index), 40, 2, generator=generator)
+    target, weight = sample_targets(labels, index, points)
+    masks = torch.stack(
+        [labels[b] == n for b, n in zip(index.image, index.label, strict=True)]
+    ).float()
+    torch.testing.assert_close(target[0], sample_logits(masks, points[0]), atol=1e-5, rtol=0)
+    assert bool((weight == 1).all())
+
+
+def test_points_that_touch_ignored_pixels_do_not_count() -> None:
+    labels = torch.zeros(1, 4, 4, dtype=torch.int16)
+    labels[0, :, 2:] = IGNORED
+    middles = torch.tensor([0.5, 1.4, 1.6, 2.5, 3.5]) / 4
+    points = torch.stack((middles, torch.full((5,), 0.4)), -1).expand(1, 2, -1, -1)
+    _, weight = sample_targets(labels, MapIndex.of([1], CPU), points)
+    assert weight[0, 0].tolist() == [1, 1, 0, 0, 0]
+
+
+def test_points_gather_where_logits_are_unsure() -> None:
+    maps = torch.full((1, 2, 8, 8), 9.0)
+    maps[..., :2] = 0.01  # a quarter of the width is unsure
+    labels = torch.zeros(1, 32, 32, dtype=torch.int16)
+    config = LossConfig(points=400, importance=0.75)
+    points = choose_points(maps, labels, MapIndex.of([1], CPU), config, generators(1))
+    assert points.shape == (1, 2, 400, 2)
+    unsure = (points[..., 0] < 0.3125).float().mean().item()
+    assert 0.75 <= unsure < 0.95
+
+
+def test_chosen_points_avoid_what_is_ignored() -> None:
+    labels = torch.full((1, 32, 32), IGNORED, dtype=torch.int16)
+    labels[:, :16] = 0
+    config = LossConfig(points=100, importance=1.0)
+    points = choose_points(
+        torch.zeros(1, 2, 8, 8), labels, MapIndex.of([1], CPU), config, generators(1)
+    )
+    assert bool((points[..., 1] < 0.5).all())
+
+
+def test_an_image_draws_the_same_points_in_any_batch() -> None:
+    maps = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    labels = torch.zeros(2, 32, 32, dtype=torch.int16)
+    config = LossConfig(points=50)
+    both = choose_points(maps, labels, MapIndex.of([1, 1], CPU), config, generators(2))
+    alone = choose_points(maps[:, 2:], labels[1:], MapIndex.of([1], CPU), config, generators(2)[1:])
+    torch.testing.assert_close(both[:, 2:], alone, rtol=0, atol=0)
+
+
+def one_loss(logits: torch.Tensor, labels: torch.Tensor, **changes: float) -> tuple[float, ...]:
+    config = LossConfig(points=200, **changes)  # type: ignore[arg-type]
+    losses = segmentation_losses(
+        logits, [[1]], labels, config, generators(1), maps=torch.tensor(2.0)
+    )
+    return losses.total.item(), losses.mask.item(), losses.dice.item()
+
+
+def test_total_is_the_weighted_sum_over_predictions() -> None:
+    labels = torch.zeros(1, 16, 16, dtype=torch.int16)
+    labels[:, :, 8:] = -1
+    final = torch.zeros(1, 1, 2, 4, 4)  # logit 0 everywhere: entropy log 2 wherever points fall
+    total, mask, dice = one_loss(final, labels)
+    assert mask == pytest.approx(math.log(2), rel=1e-4)
+    assert total == pytest.approx(5 * mask + 5 * dice, rel=1e-5)
+    three, mask_3, _ = one_loss(
+        final.expand(3, -1, -1, -1, -1), labels, mask_weight=1, dice_weight=0
+    )
+    assert mask_3 == pytest.approx(math.log(2), rel=1e-4)
+    assert three == pytest.approx(3 * math.log(2), rel=1e-4)
+
+
+def test_a_right_answer_costs_less_than_a_wrong_one() -> None:
+    labels = torch.zeros(1, 16, 16, dtype=torch.int16)
+    labels[:, :, 8:] = -1
+    right = torch.full((1, 1, 2, 4, 4), -8.0)
+    right[0, 0, 0, :, :2] = 8
+    right[0, 0, 1, :, 2:] = 8
+    assert one_loss(right, labels)[0] < 4 < 20 < one_loss(-right, labels)[0]

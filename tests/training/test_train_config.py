@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from dynamite.config import preset
+from tests.training.tiny_run import tiny_config, write_config
+from training.config import ConfigError, from_dict, load_config
+from training.loop.sources import augment_config
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+def test_unknown_keys_are_named_wherever_they_are() -> None:
+    values = tiny_config(optimizer={"weigth_decay": 0.1}, epochs=3)
+    with pytest.raises(ConfigError, match=r"optimizer.weigth_decay: unknown key") as error:
+        from_dict(values)
+    assert "epochs: unknown key" in str(error.value)
+
+
+def test_values_of_the_wrong_kind_are_shown() -> None:
+    with pytest.raises(ConfigError, match=r"loss.points: .*, not 'many'"):
+        from_dict(tiny_config(loss={"points": "many"}))
+
+
+def test_unknown_augmentation_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"data.augment.color.huge: unknown key"):
+        augment_config({"color": {"huge": 1}}, 64)
+
+
+def test_a_base_is_merged_key_by_key(tmp_path: Path) -> None:
+    write_config(tmp_path / "base.yaml")
+    (tmp_path / "deep").mkdir()
+    child = tmp_path / "deep" / "child.yaml"
+    child.write_text("base: ../base.yaml\nname: child\noptimizer: {ema_decay: 0.5}\n")
+    config = load_config(child)
+    assert (config.name, config.seed) == ("child", 7)
+    assert (config.optimizer.ema_decay, config.optimizer.clip_norm) == (0.5, 1.0)
+
+
+def test_a_config_cannot_be_its_own_base(tmp_path: Path) -> None:
+    path = tmp_path / "loop.yaml"
+    path.write_text("base: loop.yaml\n")
+    with pytest.raises(ConfigError, match="its own base"):
+        load_config(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_other_steps_keep_the_shares_of_stages_and_milestones() -> None:
+    config = from_dict(tiny_config(schedule={"kind": "step", "milestones": [4, 5]}))
+    longer = config.with_steps(600)
+    assert [stage.steps for stage in longer.stages] == [300, 300]
+    assert longer.schedule.milestones == (400, 500)
+    with pytest.raises(ConfigError, match="too few"):
+        config.with_steps(1)
+
+
+def test_stages_follow_each_other() -> None:
+    config = from_dict(tiny_config())
+    assert config.stage_at(2) == (config.stages[0], 0, 0)
+    assert config.stage_at(3) == (config.stages[1], 3, 6)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_names_a_network_and_an_augmentation_that_exist(path: Path) -> None:
+    config = load_config(path)
+    preset(config.model.preset).with_overrides(config.model.overrides)
+    for stage in config.stages:
+        augment_config(config.data.augment, stage.crop)
+    assert all(milestone < config.total_steps for milestone in config.schedule.milestones)
