@@ -105,9 +105,9 @@ class ImageFetcher:
             local = self._local(self._inner(url.target)) if self._hosts.is_own(url) else None
             if local is not None:
                 return local
-        return self._download(url)
+        return self._download(url, value)
 
-    def _download(self, url: Url) -> bytes:
+    def _download(self, url: Url, value: str) -> bytes:
         deadline = Deadline(self._settings.timeout)
         sent: dict[str, str] = {}
         rejected: dict[str, str] = {}
@@ -122,7 +122,7 @@ class ImageFetcher:
         if reply.status == 401 and sent and self._tokens and self._tokens.renews:
             rejected.update(sent)
             reply = self._client.get(url, deadline, authorize)
-        return self._checked(reply)
+        return self._checked(reply, value)
 
     def _wants_token(self, url: Url) -> bool:
         return self._hosts.is_own(url) and self._inner(url.path).startswith(_WITH_TOKEN)
@@ -132,10 +132,10 @@ class ImageFetcher:
         inside = path.startswith(self._prefix + "/")
         return path.removeprefix(self._prefix) if inside else path
 
-    def _checked(self, reply: Reply) -> bytes:
+    def _checked(self, reply: Reply, value: str) -> bytes:
         """The bytes of an answer, unless it is one of the ways to say no."""
-        where, status = reply.url.shown, reply.status
-        own = self._hosts.is_own(reply.url)
+        own, status = self._hosts.is_own(reply.url), reply.status
+        where = _shown(value) if own else reply.url.shown
         if own and (status in (401, 403) or (status == 200 and reply.content_type == "text/html")):
             raise ImageUnauthorizedError(
                 f"Label Studio does not show {where} (status {status}): "
@@ -187,6 +187,11 @@ class ImageFetcher:
         checked_parts(named[0])
         root = self._settings.local_root
         return None if root is None else read_below(root, named[0], self._settings.max_bytes)
+
+
+def _shown(value: str) -> str:
+    """An address within Label Studio as the task has it: without a query, except a file's path."""
+    return value[:200] if _LOCAL in value else value.partition("?")[0][:200]
 
 
 def _data_uri(value: str, most: int) -> bytes:

@@ -120,6 +120,15 @@ def test_a_storage_without_a_task_is_refused(label_studio: LabelStudio, task: An
         label_studio.fetcher().fetch("s3://bucket/a.png", task)
 
 
+def test_messages_name_what_the_task_holds(label_studio: LabelStudio) -> None:
+    label_studio.show("/tasks/7/presign/", send(b"", 404))
+    label_studio.show("/data/local-files/", send(b"", 404))
+    for value in ("s3://bucket/a.png", "/data/local-files/?d=a/b.png", "/data/upload/1/c.png"):
+        with pytest.raises(errors.ImageError) as caught:
+            label_studio.fetcher().fetch(value, 7)
+        assert value in str(caught.value)
+
+
 class TestTokens:
     def test_another_host_gets_none(self, serve: Serve, label_studio: LabelStudio) -> None:
         other = serve({"/data/upload/a.png": send()}, host="127.0.0.2")
