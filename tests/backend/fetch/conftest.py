@@ -109,7 +109,7 @@ def serve() -> Iterator[Serve]:
                     with contextlib.suppress(OSError):
                         page(self)
 
-                do_POST = do_GET  # noqa: N815
+                do_POST = do_GET
 
             class Listener(_Quiet):
                 address_family = 10 if ":" in host else 2
