@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.label_studio.labeling_config import LabelingConfig
-from backend.session.bitmask import BitMask, Mask
+from backend.session.bitmask import BitMask, Mask, union
 from backend.session.evidence import ImageKey, Prompt, digest
 from backend.session.plan import ImagePlan, Plan, Tap, Target
 from dynamite import brush_rle
@@ -90,35 +90,32 @@ def _json(region: _Region, rle: list[int], control: str, image: ImageKey) -> dic
 
 def _regions(plan: ImagePlan, segmented: Segmented | None) -> Iterator[_Region]:
     """Repeated masks first, then corrected ones, then the rest: each gives way to those before."""
-    if segmented is None:
-        sizes = [(r.mask.height, r.mask.width) for r in plan.repeats]
-        height, width = sizes[0] if sizes else (1, 1)
-    else:
+    if segmented is not None:
         height, width = segmented.label_map.shape
-    shape = (height, width)
-    taken = np.zeros(shape, np.bool_)
-    for frozen in plan.frozen:
-        taken |= frozen.sized(*shape)
+    elif plan.repeats:
+        height, width = plan.repeats[0].mask.height, plan.repeats[0].mask.width
+    else:
+        return
+    taken = union(plan.frozen, height, width)
     for repeat in plan.repeats:
-        mask = repeat.mask.sized(*shape) & ~taken
+        mask = repeat.mask.sized(height, width) & ~taken
         taken |= mask
         yield _Region(repeat.id, repeat.label, mask)
     if segmented is None:
         return
+    owners = segmented.label_map.copy()
+    owners[taken] = -1
     order = sorted(range(len(plan.targets)), key=lambda i: plan.targets[i].keep is None)
     for index in order:
         target = plan.targets[index]
-        mask = _shaped(target, segmented.label_map == index) & ~taken
-        taken |= mask
+        mask = owners == index
+        if target.box is not None:
+            mask &= _inside(target.box, height, width)
+        if target.keep is not None:
+            mask = corrected(target.keep.sized(height, width), mask, target) & ~taken
+            taken |= mask
+            owners[mask] = -1
         yield _Region(target.id, target.label, mask, float(segmented.scores[index]))
-
-
-def _shaped(target: Target, mask: Mask) -> Mask:
-    if target.box is not None:
-        mask = mask & _inside(target.box, *mask.shape)
-    if target.keep is not None:
-        mask = corrected(target.keep.sized(*mask.shape), mask, target)
-    return mask
 
 
 def _inside(box: Prompt, height: int, width: int) -> Mask:

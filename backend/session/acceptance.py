@@ -17,21 +17,31 @@ def update(page: Page, source: Source) -> Page:
 def _settle(page: Page, instance: Instance, source: Source) -> Page:
     painted = source.snapshot.painted.get(instance.id)
     owned = list(page.owned(instance.id))
-    alive = _alive(instance, owned, painted)
-    seen = max([mark.version for mark in owned] + [instance.version])
     if painted is not None and _is_new(instance, painted, source):
         return _accept(page, instance, painted, source)
-    if instance.status is not Status.PENDING and painted is None:
-        seen = instance.version  # what is known of its marks says nothing about its region
-        told = source.tells_about(seen)
-        if any(mark.on and (mark.live or (told and not mark.gone)) for mark in owned):
-            return _take_back(page, instance, owned)
-    elif alive:
-        lost = instance.base is not None and painted is None and source.tells_about(seen)
-        status = replace(instance, status=Status.PENDING, base=None if lost else instance.base)
-        return _put(page, status)
-    if source.tells_about(seen):  # newer than all that is known, and it is not accepted there
+    if painted is None and instance.status is not Status.PENDING:
+        return _without_region(page, instance, owned, source)
+    told = source.tells_about(max([mark.version for mark in owned] + [instance.version]))
+    if _alive(instance, owned, painted):
+        base = None if told and painted is None else instance.base
+        return _put(page, replace(instance, status=Status.PENDING, base=base))
+    if told:  # by a snapshot newer than all that is known of it, and it is not accepted there
         return _reject(page, instance, painted)
+    return _presume(page, instance, owned)
+
+
+def _without_region(page: Page, instance: Instance, owned: list[Mark], source: Source) -> Page:
+    """An accepted object whose region is not in the source: its accept was undone, or deleted."""
+    told = source.tells_about(instance.version)
+    if any(mark.on and (mark.live or (told and not mark.gone)) for mark in owned):
+        marks = {m.prompt.id: replace(m, spent=False) for m in owned if not m.gone}
+        back = replace(instance, status=Status.PENDING, base=None, keeps=False)
+        return _put(page, back, marks)
+    return _forget(page, instance) if told else page
+
+
+def _presume(page: Page, instance: Instance, owned: list[Mark]) -> Page:
+    """Its marks vanished and nothing tells why: taken for accepted, if there was a mask."""
     if instance.status is not Status.PENDING:
         return page
     if instance.shown is None and instance.base is None:
@@ -89,12 +99,6 @@ def _accept(page: Page, instance: Instance, painted: Painted, source: Source) ->
         keeps=instance.keeps or clock is None,
     )
     return _put(page, accepted, marks)
-
-
-def _take_back(page: Page, instance: Instance, owned: list[Mark]) -> Page:
-    """Its region is gone and its marks are not: they ask again."""
-    marks = {m.prompt.id: replace(m, spent=False) for m in owned if not m.gone}
-    return _put(page, replace(instance, status=Status.PENDING, base=None, keeps=False), marks)
 
 
 def _reject(page: Page, instance: Instance, painted: Painted | None) -> Page:

@@ -1,5 +1,6 @@
 """Masks of one image, eight pixels to the byte, and how painted ones become that."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -48,3 +49,14 @@ class BitMask:
         row = min(max(int(y * self.height), 0), self.height - 1)
         index = row * self.width + column
         return bool(self.bits[index >> 3] >> (7 - (index & 7)) & 1)
+
+
+def union(masks: Iterable[BitMask], height: int, width: int) -> Mask:
+    """All pixels of ``masks`` together, for an image of ``height`` × ``width``."""
+    together = np.zeros(-(-height * width // 8), np.uint8)
+    for mask in masks:
+        if (mask.height, mask.width) == (height, width):
+            together |= np.frombuffer(mask.bits, np.uint8)
+        else:
+            together |= np.packbits(mask.sized(height, width))
+    return BitMask(together.tobytes(), height, width).array()
