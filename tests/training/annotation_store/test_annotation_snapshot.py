@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from tests.training.annotation_store.builders import annotation, photo, rectangle, region
+from training.annotation_store import (
+    AnnotationStore,
+    Origin,
+    SnapshotRules,
+    counting,
+    write_snapshot,
+)
+from training.data.catalog import open_dataset
+
+LATER = "2026-02-01T00:00:00.000000+00:00"
+NONE_HELD_OUT = SnapshotRules(holdout=0.0, exhaustive=frozenset({1}))
+
+
+@pytest.fixture
+def store(tmp_path):
+    with AnnotationStore(tmp_path / "store") as store:
+        yield store
+
+
+def fill(store, count):
+    for number in range(1, count + 1):
+        store.apply(annotation(number, store.put_image(photo(number))))
+
+
+def test_a_snapshot_is_read_by_the_training_data_reader(store, tmp_path):
+    mask = rectangle(5, 5, 20, 10)
+    digest = store.put_image(photo(1))
+    store.apply(annotation(1, digest, regions=[region(mask, "door")]))
+    snapshot = write_snapshot(store, [1], tmp_path / "snapshots", NONE_HELD_OUT)
+    dataset = open_dataset(snapshot.folder / "corrected")
+    sample = dataset[0]
+    assert dataset.name == "corrected"
+    assert sample.labels == ("door",)
+    assert (sample.instances == np.where(mask, 0, -1)).all()
+    assert not sample.ignore.any()
+    assert snapshot.images == {"corrected": 1, "unchanged": 0, "holdout": 0}
+
+
+def test_the_same_data_have_the_same_digest_and_are_written_once(store, tmp_path):
+    fill(store, 3)
+    first = write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT)
+    again = write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT)
+    assert again == first
+    store.delete(2)
+    assert write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT).digest != first.digest
+    assert len(list((tmp_path / "s").iterdir())) == 2
+
+
+def test_what_is_held_out_stays_held_out_as_images_come(store, tmp_path):
+    rules = SnapshotRules(holdout=0.4)
+    fill(store, 10)
+    before = write_snapshot(store, [1], tmp_path / "s", rules)
+    fill(store, 30)
+    after = write_snapshot(store, [1], tmp_path / "s", rules)
+
+    def names(snapshot, part):
+        return {path.name for path in (snapshot.folder / part / "images").iterdir()}
+
+    assert names(before, "holdout") < names(after, "holdout")
+    assert names(before, "corrected") < names(after, "corrected")
+    assert not names(after, "holdout") & names(after, "corrected")
+
+
+def test_unchanged_answers_are_kept_apart_from_what_people_drew(store, tmp_path):
+    own = region(rectangle(0, 0, 9, 9), origin=Origin.UNCHANGED, name="a")
+    drawn = region(rectangle(20, 20, 9, 9), name="b")
+    store.apply(annotation(1, store.put_image(photo(1)), regions=[own]))
+    store.apply(annotation(2, store.put_image(photo(2)), regions=[own, drawn]))
+    snapshot = write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT)
+    assert snapshot.images == {"corrected": 1, "unchanged": 1, "holdout": 0}
+
+
+def test_other_projects_stay_out(store, tmp_path):
+    store.apply(annotation(1, store.put_image(photo(1)), project=1))
+    store.apply(annotation(2, store.put_image(photo(2)), project=2))
+    snapshot = write_snapshot(store, [2], tmp_path / "s", NONE_HELD_OUT)
+    (image,) = (snapshot.folder / "corrected" / "images").iterdir()
+    assert image.read_bytes() == photo(2)
+
+
+def test_where_not_everything_is_labelled_far_pixels_say_nothing(store, tmp_path):
+    mask = rectangle(2, 2, 6, 6)
+    store.apply(annotation(1, store.put_image(photo(1)), regions=[region(mask)]))
+    rules = SnapshotRules(holdout=0.0, exhaustive=frozenset())
+    sample = open_dataset(write_snapshot(store, [1], tmp_path / "s", rules).folder / "corrected")[0]
+    assert sample.exhaustive is False
+    assert sample.ignore[39, 59] and not sample.ignore[2:8, 2:8].any()
+    assert not sample.ignore[4, 10]  # next to the object it is background
+
+
+def test_ground_truth_goes_before_later_annotations_and_later_before_earlier(store):
+    store.apply(
+        annotation(
+            1, "a" * 64, task=1, regions=[region(rectangle(0, 0, 9, 9), "truth")], ground_truth=True
+        )
+    )
+    store.apply(annotation(2, "a" * 64, task=1, updated=LATER))
+    store.apply(annotation(3, "b" * 64, task=2, regions=[region(rectangle(0, 0, 9, 9), "old")]))
+    store.apply(
+        annotation(
+            4, "b" * 64, task=2, updated=LATER, regions=[region(rectangle(0, 0, 9, 9), "new")]
+        )
+    )
+    store.apply(annotation(5, "b" * 64, task=2, updated=LATER, cancelled=True))
+    labels = {image.digest[0]: image.regions[0].label for image, _ in counting(store.annotations())}
+    assert labels == {"a": "truth", "b": "new"}

@@ -1,0 +1,166 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.training.annotation_store.builders import annotation, photo, rectangle, region
+from training.annotation_store import AnnotationStore, Applied, Origin, Rejection, StoreError
+
+FIRST, SECOND = "2026-01-01T00:00:01.000000+00:00", "2026-01-01T00:00:02.000000+00:00"
+
+
+@pytest.fixture
+def store(tmp_path):
+    with AnnotationStore(tmp_path / "store") as store:
+        yield store
+
+
+def test_what_is_put_in_comes_out_after_a_restart(store, tmp_path):
+    digest = store.put_image(photo(1))
+    kept = annotation(
+        7,
+        digest,
+        annotator=3,
+        ground_truth=True,
+        regions=[
+            region(rectangle(1, 1, 5, 5), origin=Origin.CORRECTED, model_version="m", clicks=4)
+        ],
+    )
+    assert store.apply(kept) is Applied.STORED
+    with AnnotationStore(tmp_path / "store") as again:
+        assert again.annotations() == [kept]
+        assert again.image_path(digest).read_bytes() == photo(1)
+        assert again.projects() == [1]
+
+
+def test_an_earlier_or_equal_version_changes_nothing(store):
+    digest = store.put_image(photo(1))
+    newer = annotation(1, digest, updated=SECOND)
+    store.apply(newer)
+    change = store.change()
+    assert store.apply(annotation(1, digest, updated=FIRST, cancelled=True)) is Applied.OLD
+    assert store.apply(newer) is Applied.OLD
+    assert store.annotations() == [newer]
+    assert store.change() == change
+
+
+def test_a_deleted_annotation_does_not_come_back_by_a_late_event(store):
+    digest = store.put_image(photo(1))
+    assert store.delete(1) is False  # the deletion overtook everything
+    assert store.apply(annotation(1, digest, updated=SECOND)) is Applied.DELETED
+    assert store.annotations() == []
+    assert store.apply(annotation(1, digest), revive=True) is Applied.STORED
+    assert len(store.annotations()) == 1
+
+
+events = st.sampled_from(["first", "second", "deleted 2", "other", "deleted 1"])
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(st.permutations(["first", "second", "other", "deleted 2"]), st.lists(events, max_size=4))
+def test_order_and_repetition_of_events_do_not_matter(tmp_path_factory, order, again):
+    repeated = [event for event in again if event != "deleted 1"]
+    with AnnotationStore(tmp_path_factory.mktemp("s")) as store:
+        for event in [*order, *repeated]:
+            if event == "deleted 2":
+                store.delete(2)
+            elif event == "other":
+                store.apply(annotation(2, "aa", updated=SECOND))
+            else:
+                store.apply(annotation(1, "bb", updated=FIRST if event == "first" else SECOND))
+        (left,) = store.annotations()
+    assert (left.annotation_id, left.updated_at) == (1, SECOND)
+
+
+def test_what_was_set_aside_is_listed_and_tried_again(store):
+    digest = store.put_image(photo(1))
+    empty = annotation(1, digest, regions=())
+    store.apply(empty, [Rejection("empty_mask", "the mask has no pixel", "r1")])
+    (row,) = store.rejected()
+    assert (row["annotation"], row["region"], row["code"]) == (1, "r1", "empty_mask")
+    assert store.apply(annotation(1, digest)) is Applied.STORED  # the same version, now sound
+    assert store.rejected() == []
+    store.apply(annotation(1, digest, updated=SECOND), [Rejection("image_missing", "gone")])
+    store.delete(1)
+    assert store.rejected() == []
+
+
+def test_deleting_a_task_or_project_takes_all_its_annotations(store):
+    for number, task, project in ((1, 1, 1), (2, 1, 1), (3, 2, 1), (4, 3, 2)):
+        store.apply(annotation(number, "aa", task=task, project=project))
+    assert store.delete_task(1) == 2
+    assert store.delete_project(2) == 1
+    assert [a.annotation_id for a in store.annotations()] == [3]
+
+
+def test_new_annotations_are_counted_from_the_last_training(store):
+    for number in range(1, 4):
+        store.apply(annotation(number, "aa"))
+    store.apply(annotation(4, "aa", cancelled=True))
+    store.apply(annotation(5, "aa", project=9))
+    assert store.new_since_training("line", [1]) == 3
+    store.note_trained("line", store.change())
+    assert store.new_since_training("line", [1]) == 0
+    assert store.new_since_training("other", [1]) == 3
+    store.apply(annotation(2, "aa", updated=SECOND))
+    assert store.new_since_training("line", [1]) == 1
+    store.note_trained("line", 1)  # a slow job that saw less
+    assert store.new_since_training("line", [1]) == 1
+
+
+def test_events_that_must_wait_are_taken_once(store):
+    store.wait({"body": {"action": "x"}}, "no Label Studio")
+    store.wait({"body": {"action": "x"}}, "no Label Studio")
+    assert store.take_waiting() == [{"body": {"action": "x"}}]
+    assert store.take_waiting() == []
+
+
+def test_images_of_no_annotation_are_removed(store):
+    used, unused = store.put_image(photo(1)), store.put_image(photo(2))
+    store.apply(annotation(1, used))
+    assert store.remove_unused_images() == 1
+    assert store.image_path(used).exists()
+    assert not store.image_path(unused).exists()
+
+
+def test_a_store_of_a_newer_release_is_not_touched(store, tmp_path):
+    store._database.execute("PRAGMA user_version = 99")
+    store.close()
+    with pytest.raises(StoreError, match="format version 99"):
+        AnnotationStore(tmp_path / "store")
+
+
+WRITER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tests.training.annotation_store.builders import annotation, photo
+from training.annotation_store import AnnotationStore
+store = AnnotationStore(Path(sys.argv[1]))
+for number in range(1, 100000):
+    store.apply(annotation(number, store.put_image(photo(number))))
+    print(number, flush=True)
+"""
+
+
+def test_a_writer_killed_at_any_moment_leaves_what_it_had_confirmed(tmp_path):
+    here = str(Path(__file__).parents[3])
+    command = [sys.executable, "-c", WRITER, str(tmp_path), here]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=dict(os.environ)) as writer:
+        for line in writer.stdout:
+            if int(line) == 5:
+                break
+        time.sleep(0.02)
+        writer.send_signal(signal.SIGKILL)
+        confirmed = [5, *map(int, writer.stdout.read().split())][-1]
+    with AnnotationStore(tmp_path) as store:
+        kept = store.annotations()
+        assert len(kept) in (confirmed, confirmed + 1)
+        assert all(store.image_path(a.images[0].digest).is_file() for a in kept)
+        assert store.apply(annotation(99999, "aa")) is Applied.STORED

@@ -1,0 +1,27 @@
+"""What people accepted: annotations with their images, kept for training."""
+
+from training.annotation_store.selection import counting
+from training.annotation_store.snapshot import Snapshot, SnapshotRules, write_snapshot
+from training.annotation_store.store import AnnotationStore, Applied, StoreError
+from training.annotation_store.values import (
+    AcceptedAnnotation,
+    AcceptedImage,
+    Origin,
+    Region,
+    Rejection,
+)
+
+__all__ = [
+    "AcceptedAnnotation",
+    "AcceptedImage",
+    "AnnotationStore",
+    "Applied",
+    "Origin",
+    "Region",
+    "Rejection",
+    "Snapshot",
+    "SnapshotRules",
+    "StoreError",
+    "counting",
+    "write_snapshot",
+]

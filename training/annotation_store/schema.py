@@ -1,0 +1,71 @@
+"""The tables of the store, and how it is opened."""
+
+import sqlite3
+from pathlib import Path
+
+from dynamite.errors import DynamiteError
+
+VERSION = 1
+WAIT_SECONDS = 60.0
+"""How long a writer waits for another one: a webhook storm has many."""
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS annotations (
+    annotation INTEGER PRIMARY KEY,
+    project INTEGER,
+    task INTEGER,
+    updated_at TEXT NOT NULL,
+    annotator INTEGER,
+    ground_truth INTEGER NOT NULL DEFAULT 0,
+    cancelled INTEGER NOT NULL DEFAULT 0,
+    deleted INTEGER NOT NULL DEFAULT 0,
+    images TEXT NOT NULL DEFAULT '[]',
+    change INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS by_task ON annotations (project, task);
+CREATE TABLE IF NOT EXISTS rejected (
+    annotation INTEGER NOT NULL,
+    region TEXT,
+    project INTEGER,
+    task INTEGER,
+    updated_at TEXT NOT NULL,
+    code TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS rejected_by_annotation ON rejected (annotation);
+CREATE TABLE IF NOT EXISTS tasks (task INTEGER PRIMARY KEY, project INTEGER, updated_at TEXT);
+CREATE TABLE IF NOT EXISTS waiting (event TEXT PRIMARY KEY, reason TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trained (line TEXT PRIMARY KEY, change INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS counter (id INTEGER PRIMARY KEY CHECK (id = 0), change INTEGER NOT NULL);
+INSERT OR IGNORE INTO counter VALUES (0, 0);
+"""
+
+
+class StoreError(DynamiteError):
+    """The annotation store cannot be read or written."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the database, made if it is missing; each transaction is on the disk when it ends.
+
+    Raises:
+        StoreError: it cannot be opened, or a newer release made it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
+        database.row_factory = sqlite3.Row
+        database.execute("PRAGMA synchronous = FULL")
+        found = int(database.execute("PRAGMA user_version").fetchone()[0])
+        if found == 0:
+            database.executescript(
+                f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT"
+            )
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"the annotation store {path} cannot be opened: {error}") from error
+    if found > VERSION:
+        database.close()
+        raise StoreError(
+            f"{path} has format version {found}, this release reads up to {VERSION}: update it"
+        )
+    return database

@@ -1,0 +1,158 @@
+"""An immutable folder of what is to be trained on and judged by, named by its content.
+
+``corrected/``, ``unchanged/`` and ``holdout/`` are COCO sets of their own, their images hard links.
+An image is held out or not by its digest alone: once held out, always held out.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b, sha256
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from training.annotation_store.selection import counting
+from training.annotation_store.store import AnnotationStore
+from training.annotation_store.values import AcceptedImage
+from training.data.masks import decode, encode
+
+CORRECTED, UNCHANGED, HOLDOUT = PARTS = ("corrected", "unchanged", "holdout")
+
+BAND = 0.25
+"""Around an object, in radii of a disc of its area, what is not labelled is background even where
+not all is labelled: annotators see what they leave out next to an object."""
+
+
+@dataclass(frozen=True)
+class SnapshotRules:
+    """What decides about the content beside the annotations.
+
+    ``holdout`` is the share of images that are judged by; in projects that are ``exhaustive``
+    everything unlabelled is background.
+    """
+
+    holdout: float = 0.2
+    exhaustive: frozenset[int] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """``folder`` is named ``digest``; ``images`` of each part; ``change`` is the store's."""
+
+    digest: str
+    folder: Path
+    images: dict[str, int]
+    change: int
+
+
+def write_snapshot(
+    store: AnnotationStore, projects: Iterable[int], folder: Path, rules: SnapshotRules
+) -> Snapshot:
+    """Write what counts of some projects to ``folder``/DIGEST; there already: nothing to do."""
+    change = store.change()
+    parts: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}
+    for image, project in counting(store.annotations(sorted(projects))):
+        if not store.image_path(image.digest).is_file():
+            continue
+        entry = {"image": image, "exhaustive": project in rules.exhaustive}
+        parts[part_of(image, rules.holdout)].append(entry)
+    contents = {part: _coco(entries) for part, entries in parts.items()}
+    text = json.dumps(contents, sort_keys=True, separators=(",", ":"))
+    digest = sha256(text.encode()).hexdigest()[:24]
+    images = {part: len(entries) for part, entries in parts.items()}
+    target = folder / digest
+    if not target.is_dir():
+        _write(contents, store, target)
+    return Snapshot(digest, target, images, change)
+
+
+def part_of(image: AcceptedImage, holdout: float) -> str:
+    """Where an image belongs."""
+    number = blake2b(image.digest.encode(), digest_size=8).digest()
+    if int.from_bytes(number, "big") / 2**64 < holdout:
+        return HOLDOUT
+    return UNCHANGED if image.unchanged else CORRECTED
+
+
+def _write(contents: dict[str, Any], store: AnnotationStore, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        for part, content in contents.items():
+            (draft / part / "images").mkdir(parents=True)
+            (draft / part / "annotations.json").write_text(json.dumps(content), encoding="utf-8")
+            for image in content["images"]:
+                _link(store.image_path(image["digest"]), draft / part / image["file_name"])
+        try:
+            draft.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another process wrote the same
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
+
+
+def _coco(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    labels = sorted({r.label for entry in entries for r in entry["image"].regions})
+    categories = {label: number for number, label in enumerate(labels, start=1)}
+    images, annotations = [], []
+    for number, entry in enumerate(entries, start=1):
+        image: AcceptedImage = entry["image"]
+        images.append(
+            {
+                "id": number,
+                "file_name": f"images/{image.digest}",
+                "height": image.height,
+                "width": image.width,
+                "digest": image.digest,
+                "exhaustive": entry["exhaustive"],
+            }
+        )
+        ignored = None if entry["exhaustive"] else unknown(image)
+        for region in image.regions:
+            written = {
+                "id": len(annotations) + 1,
+                "image_id": number,
+                "category_id": categories[region.label],
+                "segmentation": _rle(image, region.counts),
+                "area": region.area,
+                "iscrowd": 0,
+                "origin": region.origin,
+                "model_version": region.model_version,
+                "clicks": region.clicks,
+            }
+            if ignored is not None:
+                written["ignore"], ignored = ignored, None
+            annotations.append(written)
+    return {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": number, "name": label} for label, number in categories.items()],
+    }
+
+
+def unknown(image: AcceptedImage) -> dict[str, Any] | None:
+    """Pixels that say nothing: unlabelled and not around an object; RLE, None if there are none."""
+    near = np.zeros((image.height, image.width), np.bool_)
+    for region in image.regions:
+        mask = decode(_rle(image, region.counts), near.shape).astype(np.uint8)
+        reach = max(8, round(BAND * float(np.sqrt(region.area / np.pi))))
+        near |= cv2.distanceTransform(1 - mask, cv2.DIST_L2, cv2.DIST_MASK_5) <= reach
+    return None if near.all() else encode(~near)
+
+
+def _rle(image: AcceptedImage, counts: str) -> dict[str, Any]:
+    return {"size": [image.height, image.width], "counts": counts}
