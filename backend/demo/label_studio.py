@@ -20,7 +20,7 @@ VERSION = "1.23.2"
 EXECUTABLE = "DYNAMITE_LABEL_STUDIO"
 """Names an installed ``label-studio`` to use instead of installing one."""
 
-START_SECONDS = 240.0
+START_SECONDS = 600.0
 
 
 class DemoError(DynamiteError):

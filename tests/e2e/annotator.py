@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from browser import Browser
 
+from backend.label_studio.api import LabelStudioApi
 from dynamite import brush_rle
 
 Mask = npt.NDArray[np.bool_]
@@ -108,6 +109,34 @@ class Annotator:
         self.label("box", label)
         self._and_wait(lambda: self.browser.drag(self.place(left, top), self.place(right, bottom)))
 
+    def paint(self, label: str, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """A stroke of the ordinary brush."""
+        self.browser.run(
+            """[...document.querySelectorAll('.lsf-tool:not(.lsf-tool_smart)')]
+               .find(e => e.getAttribute('aria-label') === 'brush-tool').click()"""
+        )
+        self.label("mask", label)
+        self.browser.drag(self.place(*start), self.place(*end))
+        self.browser.until(self.painted, "the stroke")
+
+    def painted(self) -> list[tuple[str, ...]]:
+        """The labels of accepted or painted masks on the page."""
+        found = self.browser.run(
+            PAGE + "return page.regionStore.regions.filter(r => r.type === 'brushregion')"
+            f".map({REGION})"
+        )
+        return [tuple(one["labels"]) for one in found]
+
+    def wait_until_saved(self, api: LabelStudioApi, task: int, *, masks: int) -> None:
+        """Wait for the autosave: masks are in the draft."""
+
+        def saved() -> bool:
+            drafts = api.get(f"/api/tasks/{task}/drafts")
+            results = [one for draft in drafts for one in draft["result"]]
+            return len([one for one in results if one["type"] == "brushlabels"]) == masks
+
+        self.browser.until(saved, "the draft to be saved")
+
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Percentages of the image as a place in the window."""
         left, top, width, height = self.browser.run(
@@ -137,8 +166,8 @@ class Annotator:
 
     def submit(self) -> None:
         self.browser.run(
-            """document.querySelector('[data-testid=bottombar-submit-button],'
-               + '[data-testid=bottombar-update-button]').click()"""
+            """[...document.querySelectorAll('button')]
+               .find(e => /^(Submit|Update)$/.test(e.innerText.trim())).click()"""
         )
 
     def screenshot(self, name: str) -> Path:

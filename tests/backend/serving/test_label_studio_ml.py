@@ -1,0 +1,86 @@
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from backend import label_studio_ml
+from backend.label_studio.labeling_config import write
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def model(backend, monkeypatch):
+    monkeypatch.setattr(label_studio_ml, "services", lambda: backend.services)
+    return label_studio_ml.DynaMITEModel(project_id="3", label_config=write(["A", "B"]))
+
+
+def test_it_predicts_after_clicks_and_in_batches(model, task, click):
+    (one,) = model.predict([task()], context={"result": [click("A", 200, 200)]})
+    assert [region["value"]["brushlabels"] for region in one["result"]] == [["A"]]
+    assert [one["result"] for one in model.predict([task(1), task(2)])] == [[], []]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda model, data: model.fit("ANNOTATION_CREATED", data),
+        lambda model, data: model.fit([], "/tmp", event="ANNOTATION_CREATED", data=data),
+    ],
+)
+def test_both_ways_of_calling_fit_reach_the_queue(model, backend, monkeypatch, call):
+    put = []
+    monkeypatch.setattr(backend.services.queue, "put", put.append)
+    call(model, {"annotation": {"id": 5}})
+    assert put[0]["body"] == {"annotation": {"id": 5}, "action": "ANNOTATION_CREATED"}
+
+
+@pytest.mark.e2e
+def test_it_runs_in_the_server_of_the_released_package(tmp_path, queue_server):
+    """label-studio-ml 1.0.9, forced in without its pins, in a folder of its own."""
+    import dynamite
+    from dynamite import checkpoint
+
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+    packages = ["label-studio-ml==1.0.9", "label-studio-tools==0.0.4", "colorama"]
+    subprocess.run([*pip, str(tmp_path / "packages"), *packages], check=True)
+    weights = tmp_path / "random.safetensors"
+    checkpoint.save(dynamite.load("lite", random_weights=True), weights, {})
+    code = """
+        from label_studio_ml.api import init_app
+        from label_studio_ml.model import LabelStudioMLBase
+        from backend.label_studio.labeling_config import write
+        from backend.label_studio_ml import DynaMITEModel
+
+        assert issubclass(DynaMITEModel, LabelStudioMLBase)
+        client = init_app(DynaMITEModel, model_dir="models").test_client()
+        config = write(["A"])
+        setup = {"project": "3.1", "schema": config, "hostname": "", "access_token": ""}
+        assert client.post("/setup", json=setup).status_code == 200
+        assert client.get("/health").get_json()["status"] == "UP"
+        body = {"tasks": [{"id": 1, "data": {"image": "x"}}], "project": "3.1"}
+        body |= {"label_config": config, "params": {"context": None}}
+        answer = client.post("/predict", json=body)
+        assert answer.get_json()["results"][0]["result"] == [], answer.text
+        print("served")
+    """
+    environment = os.environ | {
+        "PYTHONPATH": f"{tmp_path / 'packages'}{os.pathsep}{ROOT}",
+        "DYNAMITE_CHECKPOINT": str(weights),
+        "DYNAMITE_STATE_DIR": str(tmp_path / "state"),
+        "REDIS_URL": queue_server,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "served" in done.stdout

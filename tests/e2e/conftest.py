@@ -1,0 +1,122 @@
+"""The real Label Studio and the real backend, started by `dynamite demo`, and a real browser."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from annotator import Annotator
+from browser import Browser
+
+from backend.demo import label_studio
+from backend.demo.project import IMAGES
+from backend.label_studio.api import LabelStudioApi
+from backend.label_studio.labeling_config import write
+
+ROOT = Path(__file__).parents[2]
+ARTIFACTS = ROOT / "artifacts" / "e2e"
+STARTING = 900
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Demo:
+    """What `dynamite demo` started, and what it said."""
+
+    url: str
+    backend: str
+    email: str
+    password: str
+    task_url: str
+    folder: Path
+    said: str
+    api: LabelStudioApi
+
+    def project(self, labels=("Cup", "Cake"), images=("cake",)):
+        """A new project with the backend attached; its number and those of its tasks."""
+        body = {"title": f"Test {time.time_ns()}", "label_config": write(labels)}
+        project = self.api.post("/api/projects", body)["id"]
+        for name in images:
+            with (IMAGES / f"{name}.jpg").open("rb") as file:
+                self.api.post(f"/api/projects/{project}/import", files={f"{name}.jpg": file})
+        attach = {"project": project, "url": self.backend, "title": "DynaMITE"}
+        self.api.post("/api/ml", attach | {"is_interactive": True})
+        return project, sorted(task["id"] for task in self.api.tasks(project))
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    program = label_studio.executable(ROOT / ".demo", print)
+    port, backend_port = free_port(), free_port()
+    command = [sys.executable, "-m", "backend.cli", "demo", "--folder", str(folder)]
+    process = subprocess.Popen(
+        [*command, "--port", str(port), "--backend-port", str(backend_port)],
+        env=os.environ | {label_studio.EXECUTABLE: str(program), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")))
+    reader.start()
+    try:
+        deadline = time.monotonic() + STARTING
+        while not any("Ctrl-C" in line for line in lines):
+            assert process.poll() is None, "".join(lines)
+            assert time.monotonic() < deadline, "".join(lines)
+            time.sleep(0.2)
+        said = "".join(lines)
+        who = label_studio.login(folder)
+        url = f"http://localhost:{port}"
+        with LabelStudioApi(url, who.token) as api:
+            yield Demo(
+                url,
+                f"http://127.0.0.1:{backend_port}",
+                who.email,
+                who.password,
+                re.search(r"Open\s+(\S+)", said)[1],
+                folder,
+                said,
+                api,
+            )
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+        reader.join()
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    window = Browser()
+    yield window
+    window.close()
+
+
+@pytest.fixture(scope="session")
+def logged_in(demo, browser):
+    person = Annotator(browser, demo.url, ARTIFACTS)
+    person.log_in(demo.email, demo.password)
+    return person
+
+
+@pytest.fixture
+def person(logged_in, request):
+    """An annotator who is logged in; the page at the end of each test is kept as a picture."""
+    yield logged_in
+    logged_in.screenshot(request.node.name)
