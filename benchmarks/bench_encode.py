@@ -1,0 +1,34 @@
+"""The encode of the published Swin-T at 1024²: the pixel decoder takes most of it."""
+
+import copy
+
+import torch
+
+import dynamite
+from benchmarks import plain
+from benchmarks.table import Row
+from benchmarks.timing import medians
+
+
+@torch.inference_mode()
+def run() -> list[Row]:
+    model = dynamite.load("swin_tiny", random_weights=True)
+    written_out = plain.plain_pixel_decoder(copy.deepcopy(model.pixel_decoder))
+    image = torch.randn(1, 3, 1024, 1024)
+    maps = model.backbone(image)
+    ours, theirs = model.pixel_decoder(maps)[0], written_out(maps)[0]
+    taken = medians(
+        {
+            "backbone": lambda: model.backbone(image),
+            "plain": lambda: written_out(maps),
+            "ours": lambda: model.pixel_decoder(maps),
+        },
+        repeats=3,
+    )
+    note = f"plain {taken['plain']:.2f} s, backbone {taken['backbone']:.2f} s"
+    return [
+        Row("pixel decoder, plain / ours", taken["plain"] / taken["ours"], "×", "≥ 2", note),
+        Row(
+            "largest difference of mask features", float((ours - theirs).abs().max()), "", "≤ 1e-4"
+        ),
+    ]

@@ -1,0 +1,47 @@
+"""``lite`` on a 640×480 photo, with the settings that ship."""
+
+import numpy as np
+
+import dynamite
+from benchmarks.table import Row
+from benchmarks.timing import medians, resident_mb
+from dynamite import Click, ClickSet
+
+
+def run() -> list[Row]:
+    predictor = dynamite.Predictor(dynamite.load("lite"))
+    image = photo(480, 640)
+    features = predictor.encode(image)
+    clicks = {count: scattered(count) for count in (1, 10, 30)}
+    taken = medians(
+        {"encode": lambda: predictor.encode(image)}
+        | {
+            str(n): lambda said=said: predictor.segment(features, said)
+            for n, said in clicks.items()
+        },
+        repeats=9,
+    )
+    return [
+        Row("lite, encode", taken["encode"] * 1000, "ms", "≤ 200"),
+        Row("lite, click, 1 object", taken["1"] * 1000, "ms", "≤ 60"),
+        Row("lite, click, 10 objects", taken["10"] * 1000, "ms", "≤ 100"),
+        Row("lite, click, 30 objects / 1 object", taken["30"] / taken["1"], "×", "≤ 2"),
+        Row("lite, encode / click of 10 objects", taken["encode"] / taken["10"], "×"),
+        Row("lite, features of an image", features.nbytes / 1e6, "MB"),
+        Row("lite, memory of the process", resident_mb(), "MB", "≤ 1000"),
+    ]
+
+
+def photo(height: int, width: int) -> np.ndarray:
+    """Soft blobs of colour: what an image costs does not depend on what it shows."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (height // 40, width // 40, 3), dtype=np.uint8)
+    return coarse.repeat(40, axis=0).repeat(40, axis=1)
+
+
+def scattered(objects: int) -> ClickSet:
+    """One click each on so many objects, and one on the background."""
+    rng = np.random.default_rng(1)
+    places = rng.random((objects, 2)) * (640, 480)
+    clicks = [[Click(x, y, time)] for time, (x, y) in enumerate(places.tolist())]
+    return ClickSet(clicks, [Click(3, 3, objects)])

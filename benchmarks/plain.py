@@ -1,0 +1,76 @@
+"""The formulas of MODEL_SPEC written out in torch: what our arrangement is measured against."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample, interpolate, relu
+
+from dynamite.deformable_attention import LEVELS, POINTS, DeformableAttention
+from dynamite.mask_decoder import MaskDecoder
+from dynamite.pixel_decoder import PixelDecoder
+from dynamite.position_encoding import encode_map
+
+Size = tuple[int, int]
+
+
+def decode(
+    decoder: MaskDecoder, features: Tensor, content: Tensor, position: Tensor, embedding: Tensor
+) -> Tensor:
+    """Section 7: attention from all tokens to all queries, layer by layer."""
+    height, width = features.shape[-2:]
+    tokens = features.flatten(2).transpose(1, 2)
+    place = encode_map(height, width, features.shape[1]).to(features)
+    for layer in decoder.layers:
+        attention = layer.attention
+        attended = attention.attend(
+            attention.query(tokens + place),
+            attention.key(content + position),
+            attention.value(content),
+            None,
+        )
+        tokens = layer.attention_norm(tokens + attended)
+        tokens = layer.feedforward_norm(tokens + layer.linear2(relu(layer.linear1(tokens))))
+    return (embedding @ tokens.transpose(1, 2)).unflatten(-1, (height, width))
+
+
+class PlainDeformable(torch.nn.Module):
+    """Section 4.1 by ``grid_sample``, one call a level."""
+
+    def __init__(self, ours: DeformableAttention) -> None:
+        super().__init__()
+        self.ours = ours
+
+    def forward(self, query: Tensor, value: Tensor, reference: Tensor, sizes: list[Size]) -> Tensor:
+        ours, (batch, tokens, _) = self.ours, value.shape
+        heads = ours.heads
+        values = ours.value_proj(value).view(batch, tokens, heads, -1)
+        offsets = ours.sampling_offsets(query).view(batch, tokens, heads, LEVELS, POINTS, 2)
+        weights = ours.attention_weights(query).view(batch, tokens, heads, -1).softmax(-1)
+        samples, start = [], 0
+        for level, (h, w) in enumerate(sizes):
+            part = values[:, start : start + h * w].permute(0, 2, 3, 1).flatten(0, 1)
+            start += h * w
+            scale = torch.tensor([w, h], device=value.device)
+            place = reference[None, :, None, None] + offsets[:, :, :, level] / scale
+            grid = place.transpose(1, 2).flatten(0, 1) * 2 - 1
+            samples.append(grid_sample(part.unflatten(-1, (h, w)), grid, align_corners=False))
+        weights = weights.transpose(1, 2).flatten(0, 1)[:, None]
+        gathered = (torch.cat(samples, dim=-1) * weights).sum(-1)
+        return ours.output_proj(gathered.view(batch, -1, tokens).transpose(1, 2))
+
+
+def plain_pixel_decoder(decoder: PixelDecoder) -> PixelDecoder:
+    """The same pixel decoder with its deformable attention written out. Changes ``decoder``."""
+    for layer in decoder.layers:
+        layer.attention = PlainDeformable(layer.attention)
+    return decoder
+
+
+def label_map(logits: Tensor, owners: Tensor, padded: Size, inside: Size, output: Size) -> Tensor:
+    """Section 8: every query at every size, then the argmax."""
+    full = interpolate(logits[None], size=padded, mode="bilinear", align_corners=False)
+    full = full[:, :, : inside[0], : inside[1]]
+    full = interpolate(full, size=output, mode="bilinear", align_corners=False)
+    objects = int(owners.max()) + 1
+    merged = torch.stack([full[0][owners == index].amax(0) for index in (*range(objects), -1)])
+    winner = merged.argmax(0)
+    return torch.where(winner == objects, -1, winner).to(torch.int16)

@@ -1,0 +1,43 @@
+"""Times taken side by side, so that whatever else the machine does falls on all of them."""
+
+import statistics
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def medians(work: Mapping[str, Callable[[], Any]], repeats: int = 5) -> dict[str, float]:
+    """Median seconds of each, after one warm-up, taking turns."""
+    for run in work.values():
+        run()
+    taken: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(repeats):
+        for name, run in work.items():
+            start = time.perf_counter()
+            run()
+            taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def resident_mb() -> float:
+    """Memory of this process that is in RAM, in MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6
+
+
+def peak_mb(run: Callable[[], Any]) -> float:
+    """How far memory rises above where it was while ``run`` runs, in MB, looked at every 2 ms."""
+    before, peak, done = resident_mb(), [0.0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.002):
+            peak[0] = max(peak[0], resident_mb() - before)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    run()
+    done.set()
+    watcher.join()
+    return peak[0]
