@@ -114,6 +114,11 @@ class TestInteract:
         assert np.isnan(outcome.ious[0][1])
         assert outcome.clicks.objects[1] == (Click(0, 0, 1),)
 
+    def test_ends_before_there_are_more_clicks_than_a_model_takes(self, monkeypatch):
+        monkeypatch.setattr("training.evaluation.interaction.MAX_CLICKS", 5)
+        outcome = play(Script(label_map(20, 40)))
+        assert len(outcome.clicks) == 5
+
     def test_a_gesture_of_many_clicks_costs_one(self):
         nothing = label_map(60, 60)
         target = label_map(60, 60, (2, 2, 58, 20))
