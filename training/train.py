@@ -13,6 +13,9 @@ import click
 @click.option("--steps", type=click.IntRange(1), help="Steps in all; stages keep their shares.")
 @click.option("--max-minutes", type=float, help="Write a checkpoint and stop after so long.")
 @click.option("--device", help="cpu or cuda [a GPU if there is one].")
+@click.option(
+    "--export", type=click.Path(path_type=Path), help="Only write the last weights there."
+)
 def train(
     config_path: Path,
     out: Path | None,
@@ -21,17 +24,26 @@ def train(
     steps: int | None,
     max_minutes: float | None,
     device: str | None,
+    export: Path | None,
 ) -> None:
     """Train the network that CONFIG (a YAML file, see configs/) describes.
 
     The run's folder gets metrics.jsonl, checkpoints and, at the end, model.safetensors. A run that
-    was stopped or killed goes on with --resume as if nothing had happened. For several GPUs:
-    torchrun --nproc-per-node=4 -m training.train CONFIG
+    was stopped or killed goes on with --resume as if nothing had happened.
+
+    \b
+    A few steps, to see that all is in place:
+      dynamite train configs/lite.yaml --data DATA --steps 20 --out runs/try
+    Four GPUs:
+      torchrun --nproc-per-node=4 -m training.train configs/swin_tiny.yaml --data DATA
+    The weights of a run that is still going on:
+      dynamite train configs/lite.yaml --data DATA --export lite.safetensors
     """
     from dataclasses import replace  # noqa: PLC0415
 
     from dynamite.errors import DynamiteError  # noqa: PLC0415
     from training.config import load_config  # noqa: PLC0415
+    from training.loop.run import export as export_weights  # noqa: PLC0415
     from training.loop.run import run  # noqa: PLC0415
 
     try:
@@ -40,7 +52,12 @@ def train(
             config = config.with_steps(steps)
         if max_minutes is not None:
             config = replace(config, max_seconds=60 * max_minutes)
-        run(config, out or Path("runs") / config.name, data=data, resume=resume, device=device)
+        folder = out or Path("runs") / config.name
+        if export is not None:
+            step = export_weights(config, folder, export, data=data)
+            click.echo(f"{export}: the weights after {step} steps")
+        else:
+            run(config, folder, data=data, resume=resume, device=device)
     except DynamiteError as error:
         raise click.ClickException(str(error)) from error
 

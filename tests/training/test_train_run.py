@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from dynamite import checkpoint
 from dynamite.errors import CheckpointError
-from tests.training.tiny_run import losses, tiny_config, write_data
+from tests.training.tiny_run import losses, tiny_config, write_config, write_data
 from training.config import ConfigError, from_dict
 from training.loop import checkpointing
 from training.loop.run import run
 from training.loop.trainer import TrainingDivergedError
+from training.train import train as command
 
 pytestmark = pytest.mark.slow
 
@@ -66,6 +68,18 @@ def test_the_same_seed_gives_the_same_curve_with_loader_processes_too(
     assert losses(again) == losses(whole)
     other = train(data, tmp_path / "other", seed=8, log={"every_steps": 1, "checkpoint_steps": 9})
     assert losses(other)[0] != losses(whole)[0]
+
+
+def test_the_command_exports_the_last_checkpoint(whole: Path, data: Path, tmp_path: Path) -> None:
+    config, target = write_config(tmp_path / "tiny.yaml"), tmp_path / "out.safetensors"
+    arguments = [config, "--data", data, "--out", whole, "--export", target]
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments])
+    assert "after 6 steps" in result.output
+    assert same(checkpoint.read(target).state_dict, weights(whole))
+    arguments[4] = tmp_path
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments])
+    assert result.exit_code == 1
+    assert "no checkpoint yet" in result.output
 
 
 def test_a_finished_run_is_not_overwritten(whole: Path, data: Path) -> None:

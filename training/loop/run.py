@@ -51,6 +51,22 @@ def run(
         return progress
 
 
+def export(config: TrainingConfig, out: Path, target: Path, *, data: Path | None = None) -> int:
+    """Write the weights of a run's last checkpoint, be it going on or not; returns its step.
+
+    Raises:
+        ConfigError: there is no checkpoint.
+    """
+    processes = Processes()
+    trainer = Trainer(config, open_sources(config.data, data), out, processes)
+    checkpoint = checkpointing.load_latest(trainer.checkpoints, processes.device)
+    if checkpoint is None:
+        raise ConfigError(f"{trainer.checkpoints} holds no checkpoint yet")
+    trainer.restore(checkpoint)
+    trainer.export(target)
+    return trainer.step
+
+
 def _check(config: TrainingConfig, out: Path, processes: Processes, *, resume: bool) -> None:
     for stage in config.stages:
         if stage.batch % processes.count:

@@ -35,7 +35,9 @@ def open_sources(config: DataConfig, root: Path | None) -> Sources:
     weights: dict[str, float] = {}
     held_out = []
     for source in config.sets:
-        part, kept = split(open_dataset(source.name, below, on_problem=config.on_problem), config.holdout)
+        part, kept = split(
+            open_dataset(source.name, below, on_problem=config.on_problem), config.holdout
+        )
         if part.name in training:
             raise ConfigError(f"data.sets: {part.name} is there twice")
         training[part.name] = part

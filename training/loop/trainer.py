@@ -177,7 +177,7 @@ class Trainer:
         mean = self.processes.mean(values)
         self._check_finite("loss", mean[0], losses.total, batch)
         self.optimizer.zero_grad()
-        losses.total.backward()  # type: ignore[no-untyped-call]
+        losses.total.backward()
         norm = clip_grad_norm_(self.trained, config.optimizer.clip_norm or torch.inf)
         self._check_finite("gradient", norm, norm, batch)
         self.optimizer.step()
