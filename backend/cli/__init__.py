@@ -26,6 +26,7 @@ SECTIONS = {
     "Masks and models": {
         "segment": "Segment one image from clicks given by coordinates.",
         "convert": "Turn a published checkpoint into this project's own format.",
+        "data": "Check, pack and convert data sets.",
         "train": "Train a model.",
         "evaluate": "Measure a model: how many clicks until the masks are right.",
     },
