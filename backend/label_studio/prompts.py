@@ -68,7 +68,7 @@ def read_call(body: object, background: Iterable[str] = ("Background",)) -> Call
     evidence = None
     if context is not None:
         task = tasks[0]
-        regions = tuple(_context(_object(context, "params.context"), notes))
+        regions = tuple(_context(_object(context, "The field params.context"), notes))
         for region in regions:
             _check(region, task, config)
         key = f"{project}/{task.id}"
@@ -80,7 +80,7 @@ def _task(raw: Mapping[str, Any], config: LabelingConfig, notes: list[str]) -> T
     task_id = raw.get("id")
     if isinstance(task_id, bool) or not isinstance(task_id, int | str):
         raise _bad(f"A task has the id {task_id!r}: a number is needed.")
-    images = _images(raw.get("data"), config)
+    images = image_addresses(raw.get("data"), config)
 
     def snapshots(kind: str) -> tuple[Snapshot, ...]:
         return read_snapshots(kind, raw.get(f"{kind}s"), images.keys(), notes)
@@ -94,7 +94,8 @@ def _task(raw: Mapping[str, Any], config: LabelingConfig, notes: list[str]) -> T
     )
 
 
-def _images(data: object, config: LabelingConfig) -> dict[ImageKey, str]:
+def image_addresses(data: object, config: LabelingConfig) -> dict[ImageKey, str]:
+    """The unresolved addresses of a task's images, by tag and place in its list."""
     found: dict[ImageKey, str] = {}
     if not isinstance(data, Mapping):
         return found
@@ -110,7 +111,7 @@ def _images(data: object, config: LabelingConfig) -> dict[ImageKey, str]:
 def _context(context: Mapping[str, Any], notes: list[str]) -> Iterator[Prompt | Painted]:
     result = context.get("result") or []
     if not isinstance(result, list):
-        raise _bad(f"params.context.result is {type(result).__name__}: a list is needed.")
+        raise _bad(f"The field params.context.result is {type(result).__name__}: a list is needed.")
     if len(result) > MAX_REGIONS:
         raise BadRequestError(
             f"The context has {len(result)} regions, more than {MAX_REGIONS}: delete some.",

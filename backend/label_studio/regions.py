@@ -1,5 +1,6 @@
 """Masks → the regions Label Studio's page shows."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -119,10 +120,20 @@ def _regions(plan: ImagePlan, segmented: Segmented | None) -> Iterator[_Region]:
 
 
 def _inside(box: Prompt, height: int, width: int) -> Mask:
-    canvas = np.zeros((height, width), np.uint8)
-    corners = np.round(np.array(box.corners(height, width)) - 0.5).astype(np.int32)
-    cv2.fillPoly(canvas, [corners.reshape(-1, 1, 2)], 1)
-    return canvas.view(np.bool_)
+    """The pixels whose centers lie in a rectangle."""
+    corners = np.array(box.corners(height, width))
+    left, top = np.clip(np.floor(corners.min(0)), 0, (width, height)).astype(int)
+    right, bottom = np.clip(np.ceil(corners.max(0)), 0, (width, height)).astype(int)
+    rows, columns = np.mgrid[top:bottom, left:right] + 0.5
+    x, y = columns - corners[0, 0], rows - corners[0, 1]
+    angle = math.radians(box.rotation)
+    along = x * math.cos(angle) + y * math.sin(angle)
+    across = y * math.cos(angle) - x * math.sin(angle)
+    mask = np.zeros((height, width), np.bool_)
+    mask[top:bottom, left:right] = (
+        (along >= 0) & (along < box.width * width) & (across >= 0) & (across < box.height * height)
+    )
+    return mask
 
 
 def corrected(kept: Mask, predicted: Mask, target: Target) -> Mask:

@@ -1,7 +1,6 @@
 """One region of Label Studio's JSON → one typed value."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
@@ -44,9 +43,9 @@ def read_region(raw: object) -> Prompt | Painted | None:
 
 def number(value: object, low: float, high: float, what: str) -> float:
     """A finite number from ``low`` to ``high``, or a ``RegionError`` that names ``what``."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise RegionError(f"{what} is {_shown(value)}, not a number")
-    if not low <= value <= high:
+    if not low <= value <= high:  # NaN is outside too
         raise RegionError(f"{what} is {_shown(value)}, outside {low:g}…{high:g}")
     return float(value)
 

@@ -123,16 +123,17 @@ def _forget(page: Page, instance: Instance, since: int = 0) -> Page:
 
 
 def _release(page: Page, source: Source) -> Page:
-    """Marks spent on a region that is no longer there ask again."""
-    marks = {
-        mark_id: replace(mark, owner=None, spent=False)
-        for mark_id, mark in page.marks.items()
-        if mark.spent
-        and not mark.gone
-        and mark.owner not in page.instances
-        and mark.owner not in source.snapshot.painted
-    }
-    return replace(page, marks={**page.marks, **marks})
+    """Marks spent on a region that is no longer there ask again; deleted ones are forgotten."""
+    marks = {}
+    for mark_id, mark in page.marks.items():
+        lost = mark.owner not in page.instances and mark.owner not in source.snapshot.painted
+        if mark.gone and not mark.spent and source.tells_about(mark.version):
+            continue
+        if mark.spent and not mark.gone and lost:
+            marks[mark_id] = replace(mark, owner=None, spent=False)
+        else:
+            marks[mark_id] = mark
+    return replace(page, marks=marks)
 
 
 def _put(page: Page, instance: Instance, marks: dict[str, Mark] | None = None) -> Page:

@@ -24,8 +24,9 @@ def match(pages: Mapping[int, Page], evidence: Evidence) -> tuple[int | None, Pa
     return None, _claim(Page(evidence.task), evidence, draft)
 
 
-def _by_region(page: Page, evidence: Evidence, _: Snapshot | None) -> bool:
-    return bool(evidence.ids & page.marks.keys())
+def _by_region(page: Page, evidence: Evidence, draft: Snapshot | None) -> bool:
+    possible = draft is None or page.user in {None, draft.user}
+    return possible and bool(evidence.ids & page.marks.keys())
 
 
 def _by_draft(page: Page, evidence: Evidence, draft: Snapshot | None) -> bool:
