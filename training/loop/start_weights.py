@@ -11,12 +11,16 @@ from dynamite._compat import import_timm
 from dynamite.backbones import Backbone
 from dynamite.backbones.trunks import TRUNKS
 from dynamite.errors import CheckpointError
+from dynamite.published import published_name
 
 PACKAGE = "package:"
 
 
 def load_backbone(backbone: Backbone, name: str, source: str) -> None:
     """Load ImageNet weights into a backbone of that name.
+
+    The file may call its tensors as timm does, or as the published networks do: the files that
+    the authors of Swin, HRNet and SegFormer give out. Swin's output norms are not in them and stay.
 
     Args:
         backbone: what ``build_backbone(name)`` gave.
@@ -31,28 +35,30 @@ def load_backbone(backbone: Backbone, name: str, source: str) -> None:
     weights = _read(path)
     if name == "efficientnet_lite0" and "_conv_stem.weight" in weights:
         weights = _rename_by_order(weights, TRUNKS[name].timm_name)
-    target = _body(backbone)
-    own = target.state_dict()
-    missing = sorted(set(own) - set(weights))
+    own = backbone.state_dict()
+    found = {key: weights[theirs] for key in own if (theirs := _name_in(weights, key, name))}
+    missing = sorted(key for key in set(own) - set(found) if not _may_lack(key))
     if missing:
         raise CheckpointError(
             f"{path.name} lacks {len(missing)} of {len(own)} tensors of {name}, "
             f"{missing[0]} among them"
         )
-    wrong = [key for key in own if own[key].shape != weights[key].shape]
-    if wrong:
-        key = wrong[0]
-        raise CheckpointError(
-            f"{path.name}: {key} is {tuple(weights[key].shape)}, {name} needs "
-            f"{tuple(own[key].shape)}"
-        )
-    target.load_state_dict({key: weights[key] for key in own})
+    for key, value in found.items():
+        if value.shape != own[key].shape:
+            raise CheckpointError(
+                f"{path.name}: {key} is {tuple(value.shape)}, {name} needs {tuple(own[key].shape)}"
+            )
+    backbone.load_state_dict(found, strict=False)
 
 
-def _body(backbone: Backbone) -> torch.nn.Module:
-    body = getattr(backbone, "body", backbone)
-    assert isinstance(body, torch.nn.Module)  # noqa: S101
-    return body
+def _name_in(weights: Mapping[str, Tensor], key: str, name: str) -> str | None:
+    published = published_name(f"backbone.{key}", name).removeprefix("backbone.")
+    candidates = (published, f"backbone.{published}", key.removeprefix("body."))
+    return next((candidate for candidate in candidates if candidate in weights), None)
+
+
+def _may_lack(key: str) -> bool:
+    return key.startswith("norms.") or key.endswith("num_batches_tracked")
 
 
 def _locate(source: str) -> Path:

