@@ -34,7 +34,8 @@ def _by_draft(page: Page, evidence: Evidence, draft: Snapshot | None) -> bool:
         return False
     if page.user is None:
         return _shares(page, draft) or not _strangers(draft, evidence)
-    return page.user == draft.user and page.source in {None, *(d.key for d in evidence.drafts)}
+    tabs = [draft] if _known(draft, evidence) else evidence.drafts
+    return page.user == draft.user and page.source in {None, *(tab.key for tab in tabs)}
 
 
 def _by_annotation(page: Page, evidence: Evidence, draft: Snapshot | None) -> bool:
