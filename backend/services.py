@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flask import g, has_request_context
@@ -11,9 +10,11 @@ from backend.device_thread import Urgency
 from backend.engine import Engine
 from backend.errors import sentence
 from backend.job_queue import JobQueue
+from backend.label_studio.access import Access, configured_access, keep
 from backend.label_studio.images import FetchSettings, ImageFetcher
 from backend.pictures import Pictures
 from backend.prewarm import Prewarmer
+from backend.retraining.provenance import AnswerLog
 from backend.session.store import SessionStore
 from backend.settings import Settings
 from backend.status.journal import Journal
@@ -23,14 +24,6 @@ if TYPE_CHECKING:
     from dynamite.features import ImageFeatures
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Access:
-    """Where Label Studio is, and the token it accepts."""
-
-    url: str | None
-    token: str | None = field(repr=False)
 
 
 class Services:
@@ -50,6 +43,7 @@ class Services:
         self.queue = queue
         self.cache = cache
         self.journal = Journal()
+        self.answers = AnswerLog(settings.queue_url)
         self.background_labels = settings.background_labels
         self._settings = settings
         self._lock = threading.Lock()
@@ -76,6 +70,7 @@ class Services:
                 return
             self._access = access
             self.images.use(open_fetcher(self._settings, access))
+            keep(access, self._settings)
         log.info("Label Studio is at %s, as it says", access.url)
 
     def prewarm(self, address: str, task: str) -> None:
@@ -99,14 +94,9 @@ class Services:
         self._prewarmer.close()
         self.engine.close()
         self.queue.close()
+        self.answers.close()
         if self.cache is not None:
             self.cache.close()
-
-
-def configured_access(settings: Settings) -> Access:
-    """What the settings say about Label Studio."""
-    url, key = settings.label_studio_url, settings.label_studio_api_key
-    return Access(str(url).rstrip("/") if url else None, key.get_secret_value() if key else None)
 
 
 def open_fetcher(settings: Settings, access: Access) -> ImageFetcher:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -21,20 +21,16 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from backend.retraining.settings import Names, RetrainingSettings
 from dynamite.errors import DynamiteError
 
 PREFIX = "DYNAMITE_"
 MEGABYTE = 1_000_000
-
-
-Names = Annotated[tuple[str, ...], NoDecode]
-"""Several names, separated by commas in the environment."""
 
 
 class SettingsError(DynamiteError):
@@ -46,7 +42,7 @@ def _shared(name: str) -> Any:
     return AliasChoices(name, name.lower())
 
 
-class Settings(BaseSettings):
+class Settings(RetrainingSettings, BaseSettings):
     """What the serving side needs to know; each field's description is its documentation."""
 
     model_config = SettingsConfigDict(
@@ -120,7 +116,7 @@ class Settings(BaseSettings):
             raise ValueError("must be an address or host name without a scheme or path")
         return value
 
-    @field_validator("image_hosts", "background_labels", mode="before")
+    @field_validator("image_hosts", "background_labels", "train_base_sets", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

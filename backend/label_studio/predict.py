@@ -7,6 +7,7 @@ from backend.engine import SupersededError
 from backend.errors import code_and_status
 from backend.label_studio import batch, regions
 from backend.label_studio.prompts import Call, Task, read_call
+from backend.retraining.provenance import Answered
 from backend.session.evidence import Evidence, ImageKey
 from backend.session.plan import Plan
 from backend.session.store import Ticket
@@ -58,7 +59,19 @@ def interactive(call: Call, evidence: Evidence, services: "Services") -> Predict
         services.report(code, error)
         answer = regions.answer(last, {}, call.config)
     services.sessions.remember(ticket, answer.masks, answer.digests)
+    services.answers.note(task.id, answered(ticket.plan, answer, services))
     return prediction(answer, services)
+
+
+def answered(plan: Plan, answer: regions.Answer, services: "Services") -> list[Answered]:
+    """What was answered, so that an accepted mask is known for what it is."""
+    version = services.engine.model.version
+    clicks = {t.id: len(t.taps) for image in plan.images for t in image.targets}
+    return [
+        Answered(region, digest, version, clicks[region])
+        for region, digest in answer.digests.items()
+        if region in clicks
+    ]
 
 
 def answer_to(call: Call, task: Task, ticket: Ticket, services: "Services") -> regions.Answer:

@@ -9,6 +9,7 @@ from training.annotation_store.values import (
     Origin,
     Region,
     Rejection,
+    encode_mask,
 )
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "SnapshotRules",
     "StoreError",
     "counting",
+    "encode_mask",
     "write_snapshot",
 ]

@@ -108,7 +108,8 @@ def _link(source: Path, target: Path) -> None:
 def _coco(entries: list[dict[str, Any]]) -> dict[str, Any]:
     labels = sorted({r.label for entry in entries for r in entry["image"].regions})
     categories = {label: number for number, label in enumerate(labels, start=1)}
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, entry in enumerate(entries, start=1):
         image: AcceptedImage = entry["image"]
         images.append(

@@ -134,12 +134,11 @@ class AnnotationStore:
             text = json.dumps(event, sort_keys=True)
             database.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?)", (text, reason))
 
-    def take_waiting(self) -> list[dict[str, Any]]:
-        """All events kept, which are no longer; the caller deals with them or keeps them again."""
+    def stop_waiting(self, event: dict[str, Any]) -> None:
+        """Forget an event kept: it has been dealt with."""
         with self._transaction() as database:
-            rows = database.execute("SELECT event FROM waiting").fetchall()
-            database.execute("DELETE FROM waiting")
-        return [json.loads(row[0]) for row in rows]
+            text = json.dumps(event, sort_keys=True)
+            database.execute("DELETE FROM waiting WHERE event = ?", (text,))
 
     def note_task(self, task: int, project: int, updated_at: str) -> None:
         """Remember how new a task was when it was compared with Label Studio."""
@@ -213,6 +212,11 @@ class AnnotationStore:
         """What was set aside: annotation, region, project, task, updated_at, code, detail."""
         rows = self._database.execute("SELECT * FROM rejected ORDER BY annotation, region")
         return [dict(row) for row in rows]
+
+    def waiting(self) -> list[tuple[dict[str, Any], str]]:
+        """The events kept to be tried again, each with the reason."""
+        rows = self._database.execute("SELECT event, reason FROM waiting ORDER BY rowid")
+        return [(json.loads(row[0]), row[1]) for row in rows]
 
     def change(self) -> int:
         """The number of the last change; changes count from 1."""

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from training.data.masks import Mask, encode
+
 
 class Origin(StrEnum):
     """How a mask came to be."""
@@ -99,3 +101,9 @@ def _image(values: dict[str, Any]) -> AcceptedImage:
         Region(**(region | {"origin": Origin(region["origin"])})) for region in values["regions"]
     )
     return AcceptedImage(**(values | {"regions": regions}))
+
+
+def encode_mask(mask: Mask) -> str:
+    """``Region.counts`` of a bool H×W mask."""
+    counts: str = encode(mask)["counts"]
+    return counts

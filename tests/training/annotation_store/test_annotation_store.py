@@ -114,11 +114,13 @@ def test_new_annotations_are_counted_from_the_last_training(store):
     assert store.new_since_training("line", [1]) == 1
 
 
-def test_events_that_must_wait_are_taken_once(store):
-    store.wait({"body": {"action": "x"}}, "no Label Studio")
-    store.wait({"body": {"action": "x"}}, "no Label Studio")
-    assert store.take_waiting() == [{"body": {"action": "x"}}]
-    assert store.take_waiting() == []
+def test_events_wait_until_they_are_dealt_with(store):
+    event = {"body": {"action": "x"}}
+    store.wait(event, "no Label Studio")
+    store.wait(event, "still none")
+    assert store.waiting() == [(event, "still none")]
+    store.stop_waiting(event)
+    assert store.waiting() == []
 
 
 def test_images_of_no_annotation_are_removed(store):

@@ -1,0 +1,50 @@
+"""The jobs of the queue ``ingest``: from Label Studio's events to the annotation store and on.
+
+Each is called by name with JSON values, by a worker, in a process of its own.
+"""
+
+import logging
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+def ingest_event(event: dict[str, Any]) -> str:
+    """Take one webhook: ``{"body", "verified", "received_at"}``; says what was done with it."""
+    from backend.ingest.context import open_context  # noqa: PLC0415
+    from backend.ingest.events import take  # noqa: PLC0415
+
+    with open_context() as context:
+        return _told(take(event, context))
+
+
+def reconcile(project: int | None = None) -> str:
+    """Compare a project (or all that are known) with Label Studio: what webhooks did not bring."""
+    from backend.ingest.context import open_context  # noqa: PLC0415
+    from backend.ingest.reconciling import reconcile_projects  # noqa: PLC0415
+
+    with open_context() as context:
+        return _told(reconcile_projects(context, None if project is None else [project]))
+
+
+def request_training(line: str, reason: str, force: bool = False) -> str:
+    """Have a line of models trained on what has been accepted by now."""
+    from backend.ingest.context import open_context  # noqa: PLC0415
+    from backend.ingest.deciding import request  # noqa: PLC0415
+
+    with open_context() as context:
+        return _told(request(context, line, reason, force=force))
+
+
+def clean() -> str:
+    """Remove what nothing needs any more: images, snapshots, runs, old model versions."""
+    from backend.ingest.cleaning import clean_up  # noqa: PLC0415
+    from backend.ingest.context import open_context  # noqa: PLC0415
+
+    with open_context() as context:
+        return _told(clean_up(context))
+
+
+def _told(words: str) -> str:
+    log.info("%s", words)
+    return words

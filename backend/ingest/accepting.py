@@ -1,0 +1,123 @@
+"""One annotation with its task → an entry of the store."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import cv2
+import numpy as np
+
+from backend.errors import BadRequestError
+from backend.images.decode import decode
+from backend.images.errors import ImageError, ImageUnauthorizedError, ImageUnreachableError
+from backend.ingest.context import Context
+from backend.ingest.masks import Accepted, read_masks
+from backend.label_studio.labeling_config import LabelingConfig, parse
+from backend.label_studio.prompts import image_addresses
+from backend.retraining.provenance import recall
+from backend.session.evidence import ImageKey
+from training.annotation_store import AcceptedAnnotation, AcceptedImage, Applied, Rejection
+
+
+class TryLaterError(Exception):
+    """Something that is away may come back: the event is to be kept."""
+
+
+def accept(
+    annotation: Mapping[str, Any],
+    task: Mapping[str, Any],
+    project: Mapping[str, Any],
+    context: Context,
+    *,
+    asked: bool,
+) -> Applied:
+    """Put an annotation into the store, what is wrong with it beside it.
+
+    ``asked``: Label Studio has just been asked for it, so it is not one that was deleted.
+
+    Raises:
+        BadRequestError: it lacks its id, its time or its task.
+        TryLaterError: an image cannot be fetched at the moment.
+    """
+    entry = AcceptedAnnotation(
+        annotation_id=number(annotation, "id"),
+        task=number(task, "id"),
+        project=number(project, "id"),
+        updated_at=moment(annotation.get("updated_at")),
+        annotator=annotator(annotation.get("completed_by")),
+        ground_truth=bool(annotation.get("ground_truth")),
+        cancelled=bool(annotation.get("was_cancelled")),
+    )
+    if entry.cancelled:
+        return context.store.apply(entry, revive=asked)
+    try:
+        config = parse(project.get("label_config") or "", context.settings.background_labels)
+    except BadRequestError as error:
+        rejection = Rejection("bad_label_config", str(error))
+        return context.store.apply(entry, [rejection], revive=asked)
+    found = read_masks(annotation.get("result"), config, recall(context.redis, entry.task))
+    images = _images(found, task, config, context)
+    entry = AcceptedAnnotation(**(vars(entry) | {"images": images}))
+    return context.store.apply(entry, found.rejections, revive=asked)
+
+
+def _images(
+    found: Accepted, task: Mapping[str, Any], config: LabelingConfig, context: Context
+) -> tuple[AcceptedImage, ...]:
+    addresses = image_addresses(task.get("data"), config)
+    images = []
+    for key in sorted(found.regions):
+        try:
+            digest, size = _fetch(addresses, key, task, context)
+        except (ImageUnreachableError, ImageUnauthorizedError) as error:
+            raise TryLaterError(str(error)) from error
+        except ImageError as error:
+            found.reject(key, error.code, str(error))
+            continue
+        if size != found.sizes[key]:
+            (height, width), (said_height, said_width) = size, found.sizes[key]
+            words = f"the image is {width}×{height}, the masks are {said_width}×{said_height}"
+            found.reject(key, "wrong_size", words)
+            continue
+        images.append(AcceptedImage(digest, *size, regions=tuple(found.regions[key])))
+    return tuple(images)
+
+
+def _fetch(
+    addresses: Mapping[ImageKey, str], key: ImageKey, task: Mapping[str, Any], context: Context
+) -> tuple[str, tuple[int, int]]:
+    """Keep an image; its digest and H, W."""
+    if key not in addresses:
+        raise ImageError(f"the task has no image {key.index} for the tag {key.name!r}")
+    data = context.images.fetch(addresses[key], task.get("id")).data
+    pixels = decode(data, max_pixels=context.settings.max_image_pixels)
+    size = (pixels.shape[0], pixels.shape[1])
+    plain = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if plain is None or plain.shape != pixels.shape:  # training reads the common formats only
+        data = cv2.imencode(".png", pixels[..., ::-1])[1].tobytes()
+    return context.store.put_image(data), size
+
+
+def number(values: Mapping[str, Any], key: str) -> int:
+    """A field that must be a whole number."""
+    value = values.get(key)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise BadRequestError(f"{key} is {value!r}, not a number")
+    return value
+
+
+def moment(value: object) -> str:
+    """Label Studio's time as UTC with microseconds: later ones sort later."""
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise BadRequestError(f"updated_at is {value!r}, not a time") from None
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def annotator(value: object) -> int | None:
+    """Who made it: a number in events, an object with an id in some answers of the API."""
+    if isinstance(value, Mapping):
+        value = value.get("id")
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

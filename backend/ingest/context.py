@@ -1,0 +1,57 @@
+"""What the jobs work with, opened for one job."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from redis import Redis
+
+from backend.label_studio.access import known_access
+from backend.label_studio.api import LabelStudioApi
+from backend.label_studio.images import FetchedImage, FetchSettings, ImageFetcher
+from backend.retraining.places import store_folder
+from backend.settings import Settings, load
+from training.annotation_store import AnnotationStore
+
+
+class Fetcher(Protocol):
+    """What is needed of ``ImageFetcher``."""
+
+    def fetch(self, value: str, task_id: int | str | None = None) -> FetchedImage:
+        """The bytes of an image and their digest."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """``api`` is None as long as nobody has said where Label Studio is."""
+
+    settings: Settings
+    store: AnnotationStore
+    images: Fetcher
+    redis: "Redis"
+    api: LabelStudioApi | None
+
+
+@contextmanager
+def open_context(settings: Settings | None = None) -> Iterator[Context]:
+    """Open everything; close it at the end."""
+    settings = settings or load()
+    access = known_access(settings)
+    fetcher = ImageFetcher(
+        FetchSettings(
+            label_studio_url=access.url,
+            token=access.token,
+            hosts=settings.image_hosts,
+            local_root=settings.local_files_root,
+            timeout=settings.image_timeout,
+            max_bytes=settings.max_image_bytes,
+        )
+    )
+    with ExitStack() as stack:
+        store = stack.enter_context(AnnotationStore(store_folder(settings)))
+        redis = stack.enter_context(Redis.from_url(settings.queue_url))
+        api = None
+        if access.url and access.token:
+            api = stack.enter_context(LabelStudioApi(access.url, access.token))
+        yield Context(settings, store, fetcher, redis, api)

@@ -1,0 +1,58 @@
+"""Whether training is due, and the one job that all ways to start it end in."""
+
+from backend.ingest.context import Context
+from backend.retraining.places import models_folder, run_folder, snapshot_folder
+from backend.retraining.requests import TrainingRequest, enqueue_training, is_training
+from backend.retraining.settings import parse_projects
+from training.annotation_store import Snapshot, SnapshotRules, write_snapshot
+
+
+def request_if_enough(context: Context, project: int) -> str:
+    """Ask for a training if enough was accepted since the last one; empty if not."""
+    enough = context.settings.train_after
+    line = context.settings.line_of(project)
+    new = context.store.new_since_training(line, projects_of(context, line))
+    if not enough or new < enough or is_training(context.redis, line):
+        return ""
+    return request(context, line, f"{new} new annotations")
+
+
+def request(context: Context, line: str, reason: str, *, force: bool = False) -> str:
+    """Ask for a training of a line on what is accepted now; what came of it, in words.
+
+    The same data are trained on once, however often and by whomever it is asked for, unless
+    ``force``.
+    """
+    settings = context.settings
+    snapshot = take_snapshot(context, line)
+    if not snapshot.images["corrected"] + snapshot.images["unchanged"]:
+        return f"nothing to train {line} on: {sum(snapshot.images.values())} images are accepted"
+    wanted = TrainingRequest(
+        line=line,
+        reason=reason,
+        digest=snapshot.digest,
+        snapshot=str(snapshot.folder),
+        images=snapshot.images,
+        models=str(models_folder(settings, line)),
+        run=str(run_folder(settings) / f"{line}-{snapshot.digest}"),
+        settings=settings,
+    )
+    words = enqueue_training(context.redis, wanted, force=force)
+    context.store.note_trained(line, snapshot.change)
+    return words
+
+
+def take_snapshot(context: Context, line: str) -> Snapshot:
+    """What is accepted now in the projects of a line."""
+    projects = projects_of(context, line)
+    exhaustive = parse_projects(context.settings.exhaustive_projects)
+    rules = SnapshotRules(
+        holdout=context.settings.holdout_share,
+        exhaustive=frozenset(projects) if exhaustive is None else exhaustive,
+    )
+    return write_snapshot(context.store, projects, snapshot_folder(context.settings), rules)
+
+
+def projects_of(context: Context, line: str) -> list[int]:
+    """The projects whose annotations a line is trained on."""
+    return [p for p in context.store.projects() if context.settings.line_of(p) == line]

@@ -1,0 +1,150 @@
+"""Label Studio's events, one at a time: believed if verified, else asked about."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from backend.errors import BadRequestError
+from backend.ingest.accepting import TryLaterError, accept, number
+from backend.ingest.context import Context
+from backend.ingest.deciding import request, request_if_enough
+from backend.label_studio.api import ApiError, LabelStudioApi
+
+NOT_FOUND = 404
+
+Json = Mapping[str, Any]
+
+
+def take(event: Json, context: Context) -> str:
+    """Deal with one event; what was done, in words. An event that must wait is kept in the store.
+
+    Raises:
+        BadRequestError: it is not shaped as Label Studio's are.
+    """
+    try:
+        return act(event, context)
+    except TryLaterError as error:
+        context.store.wait(dict(event), str(error))
+        return f"waits: {error}"
+
+
+def act(event: Json, context: Context) -> str:
+    """What ``take`` does, but what must wait is the caller's to keep.
+
+    Raises:
+        TryLaterError: something is away that may come back.
+    """
+    body = event.get("body")
+    if not isinstance(body, Mapping):
+        raise BadRequestError("the event has no body")
+    action = str(body.get("action"))
+    return f"{action}: {_act(action, body, context, verified=bool(event.get('verified')))}"
+
+
+def _act(action: str, body: Json, context: Context, *, verified: bool) -> str:
+    if action == "START_TRAINING":
+        project = number(_object(body, "project"), "id")
+        line = context.settings.line_of(project)
+        return request(context, line, f"the Start Training button of project {project}")
+    if action in ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED"):
+        project = _object(body, "project")
+        words = [
+            _accept_one(annotation, task, project, context, verified=verified)
+            for annotation, task in _pairs(body)
+        ]
+        words.append(request_if_enough(context, number(project, "id")))
+        return "; ".join(word for word in words if word)
+    return _forget(action, body, context, verified=verified)
+
+
+def _forget(action: str, body: Json, context: Context, *, verified: bool) -> str:
+    if action == "PROJECT_DELETED":
+        project = number(_object(body, "project"), "id")
+        if verified or _is_gone(f"/api/projects/{project}", context):
+            return f"{context.store.delete_project(project)} annotations forgotten"
+        return "not confirmed by Label Studio"
+    kinds = {
+        "ANNOTATIONS_DELETED": ("annotations", context.store.delete),
+        "TASKS_DELETED": ("tasks", context.store.delete_task),
+    }
+    if action not in kinds:
+        return "nothing to do"
+    name, forget = kinds[action]
+    ids = [number(item, "id") for item in _list(body, name)]
+    gone = ids if verified else [i for i in ids if _is_gone(f"/api/{name}/{i}", context)]
+    return f"{sum(map(forget, gone))} annotations forgotten"
+
+
+def _accept_one(
+    annotation: Json, task: Json, project: Json, context: Context, *, verified: bool
+) -> str:
+    if verified:
+        return str(accept(annotation, task, project, context, asked=False))
+    annotation_id = number(annotation, "id")
+    told = ask(_api(context), f"/api/annotations/{annotation_id}")
+    if told is None:
+        return "Label Studio has no such annotation"
+    task_number = told["task"]["id"] if isinstance(told["task"], Mapping) else told["task"]
+    real_task = ask(_api(context), f"/api/tasks/{task_number}")
+    if real_task is None:
+        return "Label Studio has no such task"
+    real_project = ask(_api(context), f"/api/projects/{number(real_task, 'project')}")
+    if real_project is None:
+        return "Label Studio has no such project"
+    return str(accept(told, real_task, real_project, context, asked=True))
+
+
+def ask(api: LabelStudioApi, path: str) -> Any:
+    """What Label Studio answers; None if there is nothing.
+
+    Raises:
+        TryLaterError: it does not answer, or refuses.
+    """
+    try:
+        return api.get(path)
+    except ApiError as error:
+        if error.status == NOT_FOUND:
+            return None
+        raise TryLaterError(str(error)) from error
+
+
+def _is_gone(path: str, context: Context) -> bool:
+    return ask(_api(context), path) is None
+
+
+def _api(context: Context) -> LabelStudioApi:
+    if context.api is None:
+        raise TryLaterError(
+            "the event proves nothing, and Label Studio cannot be asked: set LABEL_STUDIO_URL and "
+            "LABEL_STUDIO_API_KEY"
+        )
+    return context.api
+
+
+def _pairs(body: Json) -> Iterator[tuple[Json, Json]]:
+    annotations, tasks = body.get("annotation"), body.get("task")
+    many = annotations if isinstance(annotations, list) else [annotations]
+    those = tasks if isinstance(tasks, list) else [tasks]
+    by_id = {task.get("id"): task for task in those if isinstance(task, Mapping)}
+    for annotation in many:
+        if not isinstance(annotation, Mapping):
+            raise BadRequestError("the event has no annotation")
+        task = by_id.get(annotation.get("task"))
+        if task is None:
+            raise BadRequestError(f"the event lacks the task of annotation {annotation.get('id')}")
+        yield annotation, task
+
+
+def _object(body: Json, key: str) -> Json:
+    value = body.get(key)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"id": value}
+    if not isinstance(value, Mapping):
+        raise BadRequestError(f"the event has no {key}")
+    return value
+
+
+def _list(body: Json, key: str) -> Sequence[Json]:
+    value = body.get(key)
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        raise BadRequestError(f"the event has no list of {key}")
+    return value

@@ -1,0 +1,83 @@
+"""What webhooks did not bring: they are sent once, with a second's patience."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from backend.ingest.accepting import TryLaterError, accept, moment
+from backend.ingest.context import Context
+from backend.ingest.deciding import request_if_enough
+from backend.ingest.events import act, ask
+from backend.label_studio.api import ApiError
+from backend.retraining.settings import parse_lines
+from dynamite.errors import DynamiteError
+
+
+def reconcile_projects(context: Context, projects: Sequence[int] | None = None) -> str:
+    """Compare projects with Label Studio, and try again the events that had to wait.
+
+    Projects left out, those that something was accepted in, or that are named in the settings.
+    """
+    waiting = context.store.waiting()
+    for event, _ in waiting:
+        _try_again(event, context)
+    if context.api is None:
+        return f"{len(waiting)} events tried again; where Label Studio is nobody has said yet"
+    if projects is None:
+        known = set(context.store.projects()) | set(parse_lines(context.settings.lines))
+        projects = sorted(known)
+    lines = [f"{len(waiting)} events tried again"]
+    for project in projects:
+        try:
+            lines.append(f"project {project}: {reconcile_project(context, project)}")
+        except (TryLaterError, ApiError) as error:
+            lines.append(f"project {project}: {error}")
+    return "; ".join(lines)
+
+
+def _try_again(event: dict[str, Any], context: Context) -> None:
+    """An event that still must wait stays where it is."""
+    try:
+        act(event, context)
+    except (TryLaterError, DynamiteError) as error:
+        context.store.wait(event, str(error))
+    else:
+        context.store.stop_waiting(event)
+
+
+def reconcile_project(context: Context, project: int) -> str:
+    """Take in what is new or changed in a project, forget what is no longer there."""
+    api = context.api
+    assert api is not None  # noqa: S101  the caller has looked
+    described = ask(api, f"/api/projects/{project}")
+    if described is None:
+        return f"deleted; {context.store.delete_project(project)} annotations forgotten"
+    before = context.store.tasks(project)
+    seen, taken, troubles = set(), 0, 0
+    for task in api.tasks(project):
+        seen.add(task["id"])
+        updated = moment(task["updated_at"])
+        if before.get(task["id"]) == updated:
+            continue
+        try:
+            taken += _reconcile_task(context, task, described)
+        except (DynamiteError, TryLaterError):
+            troubles += 1
+        else:
+            context.store.note_task(task["id"], project, updated)
+    stored = {a.task for a in context.store.annotations([project])}
+    forgotten = sum(context.store.delete_task(task) for task in stored - seen)
+    request_if_enough(context, project)
+    return f"{taken} taken in, {forgotten} forgotten" + (
+        f", {troubles} tasks to be tried again" if troubles else ""
+    )
+
+
+def _reconcile_task(context: Context, task: Mapping[str, Any], project: Mapping[str, Any]) -> int:
+    there: list[Mapping[str, Any]] = []
+    if task.get("total_annotations") or task.get("cancelled_annotations"):
+        there = ask(context.api, f"/api/tasks/{task['id']}/annotations/") if context.api else []
+    for gone in set(context.store.annotations_of(task["id"])) - {one["id"] for one in there or ()}:
+        context.store.delete(gone)
+    return sum(
+        accept(one, task, project, context, asked=True).name == "STORED" for one in there or ()
+    )

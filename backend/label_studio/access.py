@@ -1,0 +1,53 @@
+"""Where Label Studio is and the token it accepts, for processes it does not talk to.
+
+The web process hears both at /setup; workers, which fetch images and ask back, read them here.
+"""
+
+import json
+import logging
+from dataclasses import dataclass, field
+
+from backend.settings import Settings
+from dynamite.files import replacing
+
+log = logging.getLogger(__name__)
+
+FILE = "label_studio.json"
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where Label Studio is, and the token it accepts."""
+
+    url: str | None
+    token: str | None = field(repr=False)
+
+
+def configured_access(settings: Settings) -> Access:
+    """What the settings say about Label Studio."""
+    url, key = settings.label_studio_url, settings.label_studio_api_key
+    return Access(str(url).rstrip("/") if url else None, key.get_secret_value() if key else None)
+
+
+def keep(access: Access, settings: Settings) -> None:
+    """Tell the workers; only this user can read the file."""
+    path = settings.state_dir / FILE
+    try:
+        with replacing(path) as draft:
+            draft.touch(mode=0o600)
+            values = {"url": access.url, "token": access.token}
+            draft.write_text(json.dumps(values), encoding="utf-8")
+    except OSError as error:
+        log.warning("the workers do not hear where Label Studio is: %s: %s", path, error.strerror)
+
+
+def known_access(settings: Settings) -> Access:
+    """What the settings say, and where they do not, what Label Studio said at /setup."""
+    configured = configured_access(settings)
+    if not settings.trust_setup:
+        return configured
+    try:
+        told = json.loads((settings.state_dir / FILE).read_text(encoding="utf-8"))
+        return Access(configured.url or told["url"], configured.token or told["token"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return configured

@@ -1,0 +1,1 @@
+"""What the backend knows of retraining: its settings, when it starts, the models it brings."""

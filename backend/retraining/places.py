@@ -1,0 +1,31 @@
+"""Where retraining keeps things."""
+
+from pathlib import Path
+
+from backend.settings import Settings
+
+
+def store_folder(settings: Settings) -> Path:
+    """The annotation store."""
+    return retraining_folder(settings) / "annotations"
+
+
+def snapshot_folder(settings: Settings) -> Path:
+    """Snapshots of the store that trainings read."""
+    return retraining_folder(settings) / "snapshots"
+
+
+def run_folder(settings: Settings) -> Path:
+    """Trainings that go on."""
+    return retraining_folder(settings) / "runs"
+
+
+def retraining_folder(settings: Settings) -> Path:
+    """All of it but the models."""
+    return (settings.retraining_dir or settings.state_dir / "retraining").resolve()
+
+
+def models_folder(settings: Settings, line: str | None = None) -> Path:
+    """The versions of a line of models, by default of the one served here."""
+    base = settings.models_dir or settings.state_dir / "models"
+    return base.resolve() / (line or settings.line)

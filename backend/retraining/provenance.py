@@ -1,0 +1,88 @@
+"""Which masks the model answered, remembered until somebody accepts them.
+
+Serving processes write, the ingest job reads; both by the task's number and the region's id. What
+is lost with the queue server costs no annotation, only the knowledge where a mask came from.
+"""
+
+import json
+import logging
+import queue
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+log = logging.getLogger(__name__)
+
+KEPT_SECONDS = 30 * 24 * 3600
+WAITING = 1000
+"""Most answers not written yet; more are dropped: clicks do not wait for provenance."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One mask that was answered: its region, a name of its pixels, and how it came to be."""
+
+    region: str
+    digest: str
+    version: str
+    clicks: int
+
+
+def key(task: str) -> str:
+    """The hash that holds a task's answers."""
+    return f"dynamite:answers:{task}"
+
+
+def field(region: str, digest: str) -> str:
+    """One mask among those of a task."""
+    return f"{region} {digest}"
+
+
+class AnswerLog:
+    """Writes answers in the background; a click never waits for it."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
+        self._queue: queue.Queue[tuple[str, dict[str, str]] | None] = queue.Queue(WAITING)
+        self._thread = threading.Thread(target=self._run, name="answers", daemon=True)
+        self._thread.start()
+
+    def note(self, task: str, answers: Iterable[Answered]) -> None:
+        """Remember what was answered to a task."""
+        fields = {field(a.region, a.digest): json.dumps([a.version, a.clicks]) for a in answers}
+        if fields:
+            try:
+                self._queue.put_nowait((task, fields))
+            except queue.Full:
+                log.warning("answers of task %s are not remembered: too many are waiting", task)
+
+    def close(self) -> None:
+        """Write what waits, then end the thread."""
+        self._queue.put(None)
+        self._thread.join()
+        self._redis.close()
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            task, fields = item
+            try:
+                with self._redis.pipeline() as pipeline:
+                    pipeline.hset(key(task), mapping=fields)
+                    pipeline.expire(key(task), KEPT_SECONDS)
+                    pipeline.execute()
+            except (RedisError, OSError) as error:
+                log.warning("answers of task %s are not remembered: %s", task, error)
+
+
+def recall(redis: "Redis", task: int) -> Mapping[str, Mapping[str, Any]]:
+    """What was answered to a task: by region, then by the digest of the mask, [version, clicks]."""
+    found: dict[str, dict[str, Any]] = {}
+    raw: Any = redis.hgetall(key(str(task)))
+    for name, value in raw.items():
+        region, _, digest = name.decode().partition(" ")
+        found.setdefault(region, {})[digest] = json.loads(value)
+    return found

@@ -1,0 +1,142 @@
+"""Trainings in the queue: asked for once per data snapshot, one at a time per line of models."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+from rq import Queue, Retry
+from rq.exceptions import NoSuchJobError
+from rq.job import Dependency, Job
+from rq.serializers import JSONSerializer
+
+from backend.settings import Settings
+
+TRAIN = "train"
+TRAIN_JOB = "training.jobs.retrain"
+ATTEMPTS_MORE = 5
+KEPT_SECONDS = 30 * 24 * 3600
+
+CLAIM_SECONDS = 30
+"""How long somebody who asks for a training keeps others from asking for the same."""
+
+_AHEAD = ("queued", "started", "deferred", "scheduled", "ready_to_enqueue")
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """A training that somebody wants; ``images`` of the snapshot by part."""
+
+    line: str
+    reason: str
+    digest: str
+    snapshot: str
+    images: dict[str, int]
+    models: str
+    run: str
+    settings: Settings
+
+    @property
+    def job_id(self) -> str:
+        """The same for the same line and data."""
+        return f"train-{self.line}-{self.digest}"
+
+    def arguments(self) -> dict[str, Any]:
+        """What ``training.jobs.retrain`` is told; JSON."""
+        s = self.settings
+        return {
+            "line": self.line,
+            "reason": self.reason,
+            "digest": self.digest,
+            "snapshot": self.snapshot,
+            "images": self.images,
+            "models": self.models,
+            "run": self.run,
+            "preset": s.preset,
+            "checkpoint": str(s.checkpoint.resolve()) if s.checkpoint else None,
+            "steps": s.train_steps,
+            "batch": s.train_batch,
+            "crop": s.train_crop,
+            "rate": s.train_rate,
+            "base_sets": list(s.train_base_sets),
+            "base_root": str(s.train_base_root.resolve()) if s.train_base_root else None,
+            "base_ratio": s.train_base_ratio,
+            "unchanged_weight": s.unchanged_weight,
+            "hosts": s.train_hosts,
+            "gate": {
+                "least": s.judge_least,
+                "most": s.judge_most,
+                "margin": s.judge_margin,
+                "tolerance": s.judge_tolerance,
+                "budget": s.judge_budget,
+            },
+            "judge_base_set": s.judge_base_set,
+            "keep_versions": s.keep_versions,
+        }
+
+
+def last_job_key(line: str) -> str:
+    """Where the id of a line's last training is."""
+    return f"dynamite:training:{line}"
+
+
+def train_queue(redis: "Redis") -> Queue:
+    """The queue of trainings."""
+    return Queue(TRAIN, connection=redis, serializer=JSONSerializer)
+
+
+def find_job(redis: "Redis", job_id: str) -> Job | None:
+    """A job by its id, None if it is forgotten."""
+    try:
+        return Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
+    except NoSuchJobError:
+        return None
+
+
+def last_job(redis: "Redis", line: str) -> Job | None:
+    """The last training of a line that was asked for."""
+    raw: Any = redis.get(last_job_key(line))
+    return find_job(redis, raw.decode()) if raw else None
+
+
+def is_training(redis: "Redis", line: str) -> bool:
+    """Whether a training of a line is going on or waits for its turn."""
+    job = last_job(redis, line)
+    return job is not None and job.get_status() in _AHEAD
+
+
+def enqueue_training(redis: "Redis", request: TrainingRequest, *, force: bool = False) -> str:
+    """Put a training into the queue unless it is there or done; what came of it, in words."""
+    claim = f"dynamite:asking:{request.job_id}"
+    if not redis.set(claim, 1, nx=True, ex=CLAIM_SECONDS):
+        return f"{request.job_id} is being queued already"
+    try:
+        return _enqueue(redis, request, force=force)
+    finally:
+        redis.delete(claim)
+
+
+def _enqueue(redis: "Redis", request: TrainingRequest, *, force: bool) -> str:
+    job = find_job(redis, request.job_id)
+    if job is not None:
+        status = job.get_status()
+        if status in _AHEAD:
+            return f"{request.job_id} is {status} already"
+        if status == "finished" and not force:
+            return f"{request.job_id} is done already: no annotation has changed since"
+        job.delete()
+    before = last_job(redis, request.line)
+    busy = before is not None and before.get_status() in _AHEAD
+    train_queue(redis).enqueue(
+        TRAIN_JOB,
+        request.arguments(),
+        job_id=request.job_id,
+        description=f"{request.line}: {request.reason}",
+        depends_on=Dependency([before], allow_failure=True) if busy and before else None,
+        job_timeout=round(request.settings.train_hours * 3600),
+        result_ttl=KEPT_SECONDS,
+        failure_ttl=KEPT_SECONDS,
+        retry=Retry(max=ATTEMPTS_MORE),
+        meta={"line": request.line, "reason": request.reason},
+    )
+    redis.set(last_job_key(request.line), request.job_id)
+    return f"{request.job_id} is queued: {request.reason}"

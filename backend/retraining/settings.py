@@ -1,0 +1,131 @@
+"""Settings of what becomes of accepted annotations."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""Several names, separated by commas in the environment."""
+
+LINE = re.compile(r"[a-z0-9][a-z0-9_]{0,39}")
+
+
+class RetrainingSettings(BaseModel):
+    """What is collected, when it is trained on, and what is published."""
+
+    models_dir: Path | None = Field(
+        None,
+        description="folder of model versions, for all hosts; empty: in the state folder",
+    )
+    retraining_dir: Path | None = Field(
+        None, description="folder of accepted annotations and training runs; empty: likewise"
+    )
+    line: str = Field("shared", description="the line of models that is served here")
+    lines: str = Field(
+        "", description="projects with a line of models of their own: plants=3,4 cells=7"
+    )
+    exhaustive_projects: str = Field(
+        "", description="projects that label every object: numbers with commas, or all"
+    )
+    unchanged_weight: float = Field(
+        0.25, ge=0, le=1, description="weight of masks accepted as the model answered them"
+    )
+
+    train_after: int = Field(
+        50, ge=0, description="train after so many new annotations; 0: only when told"
+    )
+    train_schedule: str = Field("", description="train at these times: a cron expression, UTC")
+    train_worker: bool = Field(True, description="`dynamite serve` starts a worker for training")
+    train_steps: int = Field(400, ge=1, description="steps of one training")
+    train_batch: int = Field(4, ge=1, description="images of one step, over all processes")
+    train_crop: int = Field(256, ge=32, multiple_of=32, description="size of a crop, pixels")
+    train_rate: float = Field(1e-4, gt=0, description="learning rate")
+    train_hours: float = Field(12.0, gt=0, description="longest training, hours")
+    train_base_sets: Names = Field(
+        (), description="data sets mixed in, so that nothing is forgotten: names or folders"
+    )
+    train_base_root: Path | None = Field(None, description="folder of those data sets")
+    train_base_ratio: float = Field(
+        0.5, ge=0, lt=1, description="share of the samples drawn from the base sets"
+    )
+    train_hosts: str = Field(
+        "", description="torchrun's --nnodes and --rdzv-endpoint for several hosts: 2@host:29500"
+    )
+
+    holdout_share: float = Field(
+        0.2, gt=0, lt=1, description="share of accepted images that is never trained on"
+    )
+    judge_base_set: str = Field(
+        "", description="data set that tells of forgetting; empty: the small one that ships"
+    )
+    judge_least: int = Field(8, ge=2, description="fewest held-out images that can decide")
+    judge_most: int = Field(60, ge=2, description="most images of a set used, to take minutes")
+    judge_margin: float = Field(
+        0.02, ge=0, description="published if clicks on held-out images fall by this share"
+    )
+    judge_tolerance: float = Field(
+        0.03, ge=0, description="and those on the base set rise by no more than this share"
+    )
+    judge_budget: int = Field(10, ge=1, description="clicks per object before giving up")
+    keep_versions: int = Field(5, ge=1, description="model versions kept beside current and parent")
+    reconcile_minutes: float = Field(
+        15.0, ge=0, description="compare with Label Studio so often, for webhooks lost; 0: never"
+    )
+
+    @field_validator("line")
+    @classmethod
+    def _line_is_a_name(cls, value: str) -> str:
+        if not LINE.fullmatch(value):
+            raise ValueError("must be lower-case letters, digits and underscores")
+        return value
+
+    @model_validator(mode="after")
+    def _lines_can_be_read(self) -> Self:
+        parse_lines(self.lines)
+        parse_projects(self.exhaustive_projects)
+        if self.train_schedule:
+            from croniter import croniter  # noqa: PLC0415
+
+            if not croniter.is_valid(self.train_schedule):
+                raise ValueError(f"train_schedule {self.train_schedule!r} is no cron expression")
+        return self
+
+    def line_of(self, project: int) -> str:
+        """The line of models that a project trains; ``shared`` unless it is named."""
+        return parse_lines(self.lines).get(project, "shared")
+
+
+def parse_lines(text: str) -> dict[int, str]:
+    """``plants=3,4 cells=7`` as line by project.
+
+    Raises:
+        ValueError: it is written otherwise, or names a project twice.
+    """
+    found: dict[int, str] = {}
+    for part in text.replace(";", " ").split():
+        name, equals, numbers = part.partition("=")
+        projects = numbers.split(",")
+        if not equals or not LINE.fullmatch(name) or not all(n.isdecimal() for n in projects):
+            raise ValueError(f"lines: {part!r} is not like plants=3,4")
+        for project in map(int, projects):
+            if project in found:
+                raise ValueError(f"lines: project {project} is named twice")
+            found[project] = name
+    return found
+
+
+def parse_projects(text: str) -> frozenset[int] | None:
+    """Numbers with commas as a set; None for ``all``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text.strip().lower() == "all":
+        return None
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() for part in parts):
+        raise ValueError(f"exhaustive_projects: {text!r} is neither numbers with commas nor 'all'")
+    return frozenset(map(int, parts))
