@@ -22,15 +22,16 @@ def prepare(api: LabelStudioApi, backend_url: str) -> int:
         for path in sorted(IMAGES.glob("*.jpg")):
             with path.open("rb") as file:
                 api.post(f"/api/projects/{project}/import", files={path.name: file})
-    attached = {one["url"].rstrip("/") for one in api.get("/api/ml", project=project)}
-    if backend_url.rstrip("/") not in attached:
-        api.post(
-            "/api/ml",
-            {
-                "project": project,
-                "url": backend_url,
-                "title": "DynaMITE",
-                "is_interactive": True,
-            },
-        )
+    attach(api, project, backend_url)
     return int(project)
+
+
+def attach(api: LabelStudioApi, project: int, backend_url: str) -> None:
+    """Connect the backend alone: Label Studio asks only the first that is interactive."""
+    rows = api.get("/api/ml", project=project)
+    for row in rows:
+        if row["url"].rstrip("/") != backend_url:
+            api.delete(f"/api/ml/{row['id']}")
+    if not any(row["url"].rstrip("/") == backend_url for row in rows):
+        body = {"project": project, "url": backend_url, "title": "DynaMITE"}
+        api.post("/api/ml", body | {"is_interactive": True})

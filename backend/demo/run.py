@@ -27,7 +27,7 @@ def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
     settings = settings_module.load()
     tell("Starting the backend and Label Studio (half a minute on the first run) …")
     broken = None
-    with started(settings, lambda banner: None) as supervisor:  # noqa: ARG005
+    with started(settings, tell) as (supervisor, _):
         process = supervisor.add(label_studio.child(program, folder, port, who))
         label_studio.wait(url, process)
         with LabelStudioApi(url, who.token) as api:

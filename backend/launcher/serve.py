@@ -36,7 +36,9 @@ def serve(
         StartError: something is in the way of starting, or keeps dying.
     """
     broken = None
-    with started(settings, tell, with_worker=with_worker) as supervisor:
+    with started(settings, tell, with_worker=with_worker) as (supervisor, health):
+        version, device = health["model_version"], health["device"]
+        tell(banner(settings, version, device, with_worker=with_worker))
         broken = supervisor.watch(tell)
     if broken is not None:
         raise StartError(f"the {broken.name} keeps ending; everything is stopped")
@@ -45,18 +47,18 @@ def serve(
 @contextmanager
 def started(
     settings: Settings, tell: Callable[[str], Any] = print, *, with_worker: bool = True
-) -> Iterator[Supervisor]:
-    """Start everything, say so when it is ready, stop everything at the end whatever happens."""
+) -> Iterator[tuple[Supervisor, dict[str, Any]]]:
+    """Start everything and wait until it answers; stop everything at the end whatever happens.
+
+    Gives the supervisor and what the web server says at /health. Ctrl-C and SIGTERM end the block
+    without an exception.
+    """
     check(settings)
     supervisor = Supervisor()
     with stopped_by_signals():
         try:
             web = start(settings, supervisor, with_worker=with_worker)
-            health = wait_for_web(settings, web)
-            tell(
-                banner(settings, health["model_version"], health["device"], with_worker=with_worker)
-            )
-            yield supervisor
+            yield supervisor, wait_for_web(settings, web)
         except (StopRequested, KeyboardInterrupt):
             tell("Stopping.")
         finally:

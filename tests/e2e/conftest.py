@@ -26,6 +26,9 @@ ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts" / "e2e"
 STARTING = 900
 
+KEPT_FOLDER = "DYNAMITE_E2E_FOLDER"
+"""Names a folder that keeps Label Studio's data between runs, whose first start takes longest."""
+
 
 def free_port():
     with socket.socket() as probe:
@@ -60,7 +63,8 @@ class Demo:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo")
+    kept = os.environ.get(KEPT_FOLDER)
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("demo")
     program = label_studio.executable(ROOT / ".demo", print)
     port, backend_port = free_port(), free_port()
     command = [sys.executable, "-m", "backend.cli", "demo", "--folder", str(folder)]
