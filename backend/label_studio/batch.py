@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from backend.label_studio.prompts import Call, Task
-from backend.session.evidence import Evidence, Prompt, Snapshot
+from backend.session.evidence import Evidence, Painted, Prompt, Snapshot
 from backend.session.masks import MaskReader
 from backend.session.page import Page
 from backend.session.plan import Plan
@@ -26,11 +26,24 @@ def plan(call: Call, task: Task) -> Plan:
 
 
 def _usable(call: Call, snapshot: Snapshot) -> Snapshot:
-    """The snapshot's prompts that can have a mask, or that are background clicks of such."""
-    prompts = [entry for entry in snapshot.entries if isinstance(entry, Prompt)]
-    named = [p for p in prompts if call.config.brush(p.image.name, p.label)]
-    background = [p for p in prompts if p.label in call.config.background]
-    return replace(snapshot, entries=(*named, *background) if named else ())
+    """The snapshot without what cannot have a mask; empty if nothing in it asks for one."""
+    named = {
+        entry.id
+        for entry in snapshot.entries
+        if isinstance(entry, Prompt) and call.config.brush(entry.image.name, entry.label)
+    }
+    if not named:
+        return replace(snapshot, entries=())
+    return replace(
+        snapshot,
+        entries=tuple(
+            entry
+            for entry in snapshot.entries
+            if entry.id in named
+            or isinstance(entry, Painted)
+            or entry.label in call.config.background
+        ),
+    )
 
 
 def _planned(call: Call, task: Task, snapshot: Snapshot) -> Plan:

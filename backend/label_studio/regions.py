@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backend.label_studio.labeling_config import LabelingConfig
+from backend.label_studio.labeling_config import Control, LabelingConfig
 from backend.session.bitmask import BitMask, Mask, union
 from backend.session.evidence import ImageKey, Prompt, digest
 from backend.session.plan import ImagePlan, Plan, Tap, Target
@@ -40,6 +40,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Region:
+    image: ImageKey
     id: str
     label: str
     mask: Mask
@@ -55,13 +56,12 @@ def answer(plan: Plan, segmented: Mapping[ImageKey, Segmented], config: Labeling
     found = Answer()
     scores = []
     for image in plan.images:
-        control_of = config.brush
         for region in _regions(image, segmented.get(image.image)):
-            control = control_of(image.image.name, region.label)
+            control = config.brush(image.image.name, region.label)
             if control is None or not region.mask.any():
                 continue
             rle = brush_rle.encode(region.mask)
-            found.result.append(_json(region, rle, control.name, image.image))
+            found.result.append(_json(region, rle, control, config))
             found.masks[region.id] = BitMask.of(region.mask)
             found.digests[region.id] = digest(bytes(rle))
             scores += [] if region.score is None else [region.score]
@@ -70,20 +70,22 @@ def answer(plan: Plan, segmented: Mapping[ImageKey, Segmented], config: Labeling
     )
 
 
-def _json(region: _Region, rle: list[int], control: str, image: ImageKey) -> dict[str, Any]:
+def _json(
+    region: _Region, rle: list[int], control: Control, config: LabelingConfig
+) -> dict[str, Any]:
     height, width = region.mask.shape
     written: dict[str, Any] = {
         "id": region.id,
-        "from_name": control,
-        "to_name": image.name,
+        "from_name": control.name,
+        "to_name": region.image.name,
         "type": "brushlabels",
         "original_width": width,
         "original_height": height,
         "image_rotation": 0,
         "value": {"format": "rle", "rle": rle, "brushlabels": [region.label]},
     }
-    if image.index:
-        written["item_index"] = image.index
+    if region.image.index or any(t.many for t in config.images if t.name == region.image.name):
+        written["item_index"] = region.image.index
     if region.score is not None:
         written["score"] = round(region.score, 4)
     return written
@@ -101,7 +103,7 @@ def _regions(plan: ImagePlan, segmented: Segmented | None) -> Iterator[_Region]:
     for repeat in plan.repeats:
         mask = repeat.mask.sized(height, width) & ~taken
         taken |= mask
-        yield _Region(repeat.id, repeat.label, mask)
+        yield _Region(plan.image, repeat.id, repeat.label, mask)
     if segmented is None:
         return
     owners = segmented.label_map.copy()
@@ -116,7 +118,7 @@ def _regions(plan: ImagePlan, segmented: Segmented | None) -> Iterator[_Region]:
             mask = corrected(target.keep.sized(height, width), mask, target) & ~taken
             taken |= mask
             owners[mask] = -1
-        yield _Region(target.id, target.label, mask, float(segmented.scores[index]))
+        yield _Region(plan.image, target.id, target.label, mask, float(segmented.scores[index]))
 
 
 def _inside(box: Prompt, height: int, width: int) -> Mask:

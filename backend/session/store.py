@@ -33,6 +33,7 @@ class _Entry:
     page: Page
     latest: Ticket | None = None
     remembered: int = -1
+    nbytes: int = 0
 
 
 class SessionStore:
@@ -48,18 +49,22 @@ class SessionStore:
         self._lock = threading.Lock()
         self._pages: OrderedDict[int, _Entry] = OrderedDict()
         self._numbers = count()
+        self._bytes = 0
         self._read = MaskReader(max_bytes)
 
     def begin(self, evidence: Evidence) -> Ticket:
         """Take in what a call tells and plan its answer. Thread-safe, quick, no model needed."""
+        for snapshot in evidence.drafts or evidence.annotations:
+            for painted in snapshot.painted.values():
+                self._read(painted)  # here, so that others need not wait for it
         with self._lock:
             number = self._find(evidence)
             entry = self._pages[number]
-            entry.page, plan = reconcile(entry.page, evidence, self._read)
+            page, plan = reconcile(entry.page, evidence, self._read)
+            self._keep(number, page)
             ticket = Ticket(number, next(self._numbers), entry.page.clock, plan, evidence.ids)
             if not plan.overtaken:
                 entry.latest = ticket
-            self._evict(number)
             return ticket
 
     def superseded(self, ticket: Ticket) -> bool:
@@ -91,8 +96,7 @@ class SessionStore:
                 instances[instance_id] = replace(
                     instance, shown=shown, answers=answers[-_REMEMBERED_ANSWERS:]
                 )
-            entry.page = replace(entry.page, instances=instances)
-            self._evict(ticket.page)
+            self._keep(ticket.page, replace(entry.page, instances=instances))
 
     def last_answer(self, ticket: Ticket) -> Plan:
         """A plan that repeats the last good masks of the page: for when the model fails."""
@@ -121,13 +125,13 @@ class SessionStore:
         self._pages.move_to_end(number)
         return number
 
-    def _evict(self, used: int) -> None:
-        total = sum(entry.page.nbytes for entry in self._pages.values())
-        while len(self._pages) > 1 and (
-            total > self._max_bytes or len(self._pages) > self._max_pages
-        ):
-            number, entry = next(iter(self._pages.items()))
-            if number == used:
+    def _keep(self, number: int, page: Page) -> None:
+        """Store a page, and drop others where that takes too much memory."""
+        entry = self._pages[number]
+        self._bytes += page.nbytes - entry.nbytes
+        entry.page, entry.nbytes = page, page.nbytes
+        while self._bytes > self._max_bytes or len(self._pages) > self._max_pages:
+            oldest = next(iter(self._pages))
+            if oldest == number:
                 break
-            total -= entry.page.nbytes
-            del self._pages[number]
+            self._bytes -= self._pages.pop(oldest).nbytes

@@ -210,6 +210,16 @@ def test_batch_joins_the_keypoints_of_a_label():
     assert (len(target.taps), len(image.background)) == (2, 1)
 
 
+def test_batch_leaves_alone_what_has_its_mask_already():
+    raw = body("batch-three-tasks")
+    page = Backend(size=SIZE)
+    clicked = body("first-click")["params"]["context"]["result"]
+    accepted = page(body("first-click"))
+    raw["tasks"][0]["annotations"] = [{"id": 5, "result": clicked + accepted}]
+    call = read_call(raw)
+    assert not batch.plan(call, call.tasks[0]).images
+
+
 def _entries(call):
     task = call["tasks"][0]
     return [r for holder in (*task["drafts"], *task["annotations"]) for r in holder["result"]]

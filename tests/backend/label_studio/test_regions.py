@@ -124,3 +124,13 @@ def test_second_image_of_a_task_says_which_it_is():
 
 def test_label_without_a_brush_is_left_out():
     assert answer(ImagePlan(IMAGE, (target(label="Zebra"),)), area(2, 2, 9, 9)).result == []
+
+
+def test_list_of_images_says_which_one_also_of_the_first():
+    xml = labeling_config.write(["A"]).replace('value="$image"', 'valueList="$pages"')
+    found = regions.answer(
+        Plan((ImagePlan(IMAGE, (target(),)),)),
+        segmented(area(2, 2, 9, 9)),
+        labeling_config.parse(xml),
+    )
+    assert found.result[0]["item_index"] == 0
