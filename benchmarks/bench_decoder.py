@@ -17,7 +17,12 @@ def run() -> list[Row]:
     half = MaskDecoder(CHANNELS, HEADS, LAYERS, FEEDFORWARD).eval()
     half.load_state_dict(decoder.state_dict())
     half.bfloat16()
-    return [row for objects in (1, 10, 30) for row in _measure(decoder, half, objects)]
+    rows = []
+    for threads in sorted({1, torch.get_num_threads()}):
+        torch.set_num_threads(threads)
+        for objects in (1, 10, 30):
+            rows += _measure(decoder, half, objects)
+    return rows
 
 
 def _measure(decoder: MaskDecoder, half: MaskDecoder, objects: int) -> list[Row]:
@@ -37,7 +42,8 @@ def _measure(decoder: MaskDecoder, half: MaskDecoder, objects: int) -> list[Row]
         repeats=3,
     )
     limit = _operations(queries) / (product / taken["products"])
-    note = f"{objects} objects; plain {taken['plain']:.2f} s"
+    threads = torch.get_num_threads()
+    note = f"{objects} objects, {threads} thread(s); plain {taken['plain']:.2f} s"
     return [
         Row("decoder, float32 / its products", taken["ours"] / limit, "×", "≤ 1.3", note),
         Row("decoder, plain / ours in float32", taken["plain"] / taken["ours"], "×", "", note),

@@ -21,13 +21,10 @@ def decode(
     place = encode_map(height, width, features.shape[1]).to(features)
     for layer in decoder.layers:
         attention = layer.attention
-        attended = attention.attend(
-            attention.query(tokens + place),
-            attention.key(content + position),
-            attention.value(content),
-            None,
-        )
-        tokens = layer.attention_norm(tokens + attended)
+        query, key = attention.query(tokens + place), attention.key(content + position)
+        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+        attended = (scores.softmax(-1) @ attention.value(content)).transpose(1, 2).flatten(-2)
+        tokens = layer.attention_norm(tokens + attention.out_proj(attended))
         tokens = layer.feedforward_norm(tokens + layer.linear2(relu(layer.linear1(tokens))))
     return (embedding @ tokens.transpose(1, 2)).unflatten(-1, (height, width))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, relu
+from torch.nn.functional import linear
 
 from dynamite.attention import Attention
 from dynamite.position_encoding import encode_axes
@@ -33,11 +33,7 @@ class DecoderLayer(nn.Module):
     def forward(self, tokens_TC: Tensor, keys: "FoldedQueries", tokens: slice) -> Tensor:
         """Tokens of one image after this layer (T, C)."""
         tokens_TC = self.attention_norm(tokens_TC + keys.attend(tokens_TC, tokens))
-        changed = linear(
-            relu(linear(tokens_TC, self.linear1.weight, self.linear1.bias)),
-            self.linear2.weight,
-            self.linear2.bias,
-        )
+        changed: Tensor = self.linear2(self.linear1(tokens_TC).relu_())
         return self.feedforward_norm(tokens_TC + changed)  # type: ignore[no-any-return]
 
 
@@ -70,9 +66,9 @@ class FoldedQueries:
         constant = torch.bmm(key_HQd, bias.view(heads, -1, 1)).flatten()
         rows, columns = axes
         half = channels // 2
-        by_row = to_scores[:, :half] @ rows.T
+        by_row = to_scores[:, :half] @ rows.T + constant[:, None]
         by_column = to_scores[:, half:] @ columns.T
-        place = by_row[:, :, None] + by_column[:, None] + constant[:, None, None]
+        place = by_row[:, :, None] + by_column[:, None]
         folded = heads * count < channels + count
         if folded:
             out = attention.out_proj.weight.T.reshape(heads, -1, channels)
