@@ -1,5 +1,6 @@
 import base64
 import json
+import threading
 
 import pytest
 
@@ -278,3 +279,27 @@ def test_errors_of_the_library_have_their_own_code(backend, click):
     backend.predictor.fail = InvalidInputError("the click is outside")
     answer = backend.predict({"result": [click("A", 100, 100)]})
     assert (answer.status_code, answer.json["error"]["code"]) == (422, "invalid_input")
+
+
+def test_health_and_setup_are_answered_while_the_device_is_busy(backend, click, capture):
+    backend.predictor.gate.clear()
+    answers = []
+    waiting = threading.Thread(target=lambda: answers.append(backend.result(click("A", 9, 9))))
+    waiting.start()
+    assert backend.client.get("/health").json["status"] == "UP"
+    assert backend.client.post("/setup", json=capture("setup-connect")).status_code == 200
+    assert backend.client.get("/").status_code == 200
+    assert answers == []
+    backend.predictor.gate.set()
+    waiting.join()
+    assert answers[0]
+
+
+def test_warming_waits_and_says_what_it_could_not_have(backend, task, click):
+    body = {"tasks": [task(1), task(2, image="/missing.png")], "project": "3"}
+    body |= {"label_config": write(["A"]), "params": {"context": None}}
+    answer = backend.client.post("/warm", json=body).json
+    assert answer["warm"] == 1
+    assert len(answer["problems"]) == 1
+    backend.result(click("A", 200, 200))
+    assert backend.predictor.encodes == 1

@@ -1,0 +1,123 @@
+"""A click as the annotator's tool sees it: HTTP in, JSON out, with sessions, drafts and masks."""
+
+import time
+
+import numpy as np
+
+from benchmarks.bench_lite import photo
+from benchmarks.desk import Desk, Region, accepted, keypoint
+from benchmarks.table import Row
+from benchmarks.timing import medians
+from dynamite import Click, ClickSet
+
+SIZE = (480, 640)
+IMAGES, CLICKS = 20, 20
+
+
+def run() -> list[Row]:
+    with Desk() as desk:
+        return [*one_click(desk), *many_objects(desk), *session(desk), *large(desk)]
+
+
+def one_click(desk: Desk) -> list[Row]:
+    """A warmed click against the model alone, and against encoding at every click."""
+    image = photo(*SIZE)
+    address = desk.add("one.jpg", image)
+    desk.warm(address)
+    predictor = desk.services.engine.model.predictor
+    features = predictor.encode(image)
+    clicks = ClickSet([[Click(200, 200)]])
+    point = [keypoint(0, 200, 200, *SIZE)]
+
+    def encoding() -> None:
+        predictor.encode(image)
+        desk.click(address, point)
+
+    taken = medians(
+        {
+            "model": lambda: predictor.segment(features, clicks),
+            "click": lambda: desk.click(address, point),
+            "encoding": encoding,
+        },
+        repeats=15,
+    )
+    limit = 2 * taken["model"] + 0.015
+    return [
+        Row("the model's own click", taken["model"] * 1000, "ms"),
+        Row("warmed click, HTTP in to JSON out", taken["click"] * 1000, "ms"),
+        Row("… / (2 × the model's + 15 ms)", taken["click"] / limit, "×", "≤ 1"),
+        Row(
+            "encoding at each click / warmed click", taken["encoding"] / taken["click"], "×", "≥ 5"
+        ),
+    ]
+
+
+def many_objects(desk: Desk) -> list[Row]:
+    """100 objects of a task, 20 of them pending, against 10."""
+    address = desk.add("many.jpg", photo(*SIZE))
+    desk.warm(address)
+    ten, hundred = draft(pending=2, kept=8), draft(pending=20, kept=80)
+    point = [keypoint(0, 20, 20, *SIZE)]
+    answered = len(desk.click(address, point, hundred))
+    taken = medians(
+        {
+            "10": lambda: desk.click(address, point, ten),
+            "100": lambda: desk.click(address, point, hundred),
+        },
+        repeats=9,
+    )
+    return [
+        Row("10 objects, 2 of them pending", taken["10"] * 1000, "ms"),
+        Row(
+            "100 objects, 20 of them pending",
+            taken["100"] * 1000,
+            "ms",
+            note=f"{answered} masks in the answer",
+        ),
+        Row("100 objects / 10 objects", taken["100"] / taken["10"], "×", "≤ 3"),
+    ]
+
+
+def draft(*, pending: int, kept: int) -> list[Region]:
+    """What a draft holds with so many objects, on a grid."""
+    height, width = SIZE
+    places = [(20 + 60 * (i % 10), 20 + 44 * (i // 10)) for i in range(pending + kept)]
+    points = [keypoint(i, *places[i], height, width) for i in range(pending)]
+    masks = [accepted(i % pending, i, *places[pending + i], height, width) for i in range(kept)]
+    return points + masks
+
+
+def session(desk: Desk) -> list[Row]:
+    """400 clicks over 20 images that were opened before they were clicked."""
+    rng = np.random.default_rng(2)
+    addresses = []
+    for number in range(IMAGES):
+        noisy = photo(*SIZE) // 2 + rng.integers(0, 100, (*SIZE, 3), dtype=np.uint8)
+        addresses.append(desk.add(f"session{number}.jpg", noisy))
+        desk.warm(addresses[-1])
+    cache = desk.services.cache
+    assert cache is not None
+    before = cache.misses
+    slowest = 0.0
+    for address in addresses:
+        task, context = desk.new_task(), []
+        for _ in range(CLICKS):
+            x, y = rng.random(2) * (639, 479)
+            context.append(keypoint(0, x, y, *SIZE))
+            start = time.perf_counter()
+            desk.click(address, context, task=task)
+            slowest = max(slowest, time.perf_counter() - start)
+    return [
+        Row("400 clicks over 20 opened images: encodes", cache.misses - before, "", "≤ 0"),
+        Row("… the slowest of them", slowest * 1000, "ms"),
+    ]
+
+
+def large(desk: Desk) -> list[Row]:
+    """A photo of 12 megapixels with 10 pending objects."""
+    height, width = 3000, 4000
+    address = desk.add("large.jpg", photo(height, width))
+    desk.warm(address)
+    points = [keypoint(i, 200 + 390 * i, 300 + 260 * i, height, width) for i in range(10)]
+    taken = medians({"large": lambda: desk.click(address, points[:1], points)}, repeats=5)
+    return [Row("4000×3000, 10 objects, warmed click", taken["large"] * 1000, "ms", "≤ 1000")]

@@ -1,0 +1,117 @@
+"""An annotator's desk without a browser: the whole backend in this process, called over HTTP."""
+
+import io
+import logging
+import tempfile
+import threading
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import requests
+from PIL import Image
+from werkzeug.serving import make_server
+
+from backend.app import create_app
+from backend.images.decode import digest
+from backend.label_studio.images import FetchedImage
+from backend.label_studio.labeling_config import write
+from backend.services import Services, open_services
+from backend.settings import load
+from dynamite import brush_rle
+
+Region = dict[str, Any]
+
+
+class Desk:
+    """A backend with the shipped model, on photos that are in memory."""
+
+    def __init__(self, *, labels: int = 100) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        state = Path(self._folder.name)
+        settings = load(state_dir=state, redis_url=f"unix://{state}/nobody.sock", device="cpu")
+        self.services: Services = open_services(settings)
+        self.services.images.use(self)
+        self.photos: dict[str, bytes] = {}
+        self.config = write([f"L{number}" for number in range(labels)])
+        self._tasks = count(1)
+        self._server = make_server(
+            "127.0.0.1", 0, create_app(settings, self.services), threaded=True
+        )
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+        self._http = requests.Session()
+        self._url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self.services.close()
+        self._folder.cleanup()
+
+    def fetch(self, value: str, task_id: int | str | None = None) -> FetchedImage:  # noqa: ARG002
+        """The bytes of a photo."""
+        return FetchedImage(self.photos[value], digest(self.photos[value]))
+
+    def add(self, name: str, pixels: np.ndarray) -> str:
+        """Lay a photo on the desk; its address."""
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=90)
+        self.photos[name] = file.getvalue()
+        return name
+
+    def new_task(self) -> int:
+        return next(self._tasks)
+
+    def warm(self, address: str) -> None:
+        self.services.warm(address, "0")
+
+    def click(
+        self, address: str, context: list[Region], draft: list[Region] = (), task: int = 0
+    ) -> list[Region]:
+        """One interactive call, on a page of its own unless a task is given."""
+        number = task or self.new_task()
+        drafts = []
+        if draft:
+            time = "2026-01-01T00:00:00.000000Z"
+            drafts = [{"id": number, "user": "a@b", "updated_at": time, "annotation": None}]
+            drafts[0] |= {"created_at": time, "created_username": "a@b, 1", "result": list(draft)}
+        body = {
+            "tasks": [{"id": number, "data": {"image": address}, "drafts": drafts}],
+            "project": "1.1",
+            "label_config": self.config,
+            "params": {"login": None, "password": None, "context": {"result": context}},
+        }
+        answer = self._http.post(f"{self._url}/predict", json=body, timeout=600)
+        answer.raise_for_status()
+        result: list[Region] = answer.json()["results"][0]["result"]
+        return result
+
+
+def keypoint(label: int, x: float, y: float, height: int, width: int) -> Region:
+    """A smart keypoint at a pixel."""
+    value = {"x": x / width * 100, "y": y / height * 100, "width": 0.25}
+    value |= {"keypointlabels": [f"L{label}"], "labels": [f"L{label}"]}
+    named = {"id": f"k{label}-{x:.0f}-{y:.0f}", "from_name": "click", "type": "keypointlabels"}
+    return _placed(named | {"value": value, "is_positive": True}, height, width)
+
+
+def accepted(label: int, number: int, x: float, y: float, height: int, width: int) -> Region:
+    """An accepted mask: a small disc around a pixel."""
+    rows, columns = np.mgrid[:height, :width]
+    mask = np.hypot(columns - x, rows - y) < min(height, width) / 40
+    value = {"format": "rle", "rle": brush_rle.encode(mask), "brushlabels": [f"L{label}"]}
+    named = {"id": f"a{number}", "from_name": "mask", "type": "brushlabels"}
+    return _placed(named | {"value": value}, height, width)
+
+
+def _placed(region: Region, height: int, width: int) -> Region:
+    size = {"original_height": height, "original_width": width, "image_rotation": 0}
+    return region | size | {"to_name": "image", "origin": "manual"}

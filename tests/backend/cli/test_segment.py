@@ -1,0 +1,75 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from pycocotools import mask as coco
+
+import dynamite
+from backend.cli import main
+from dynamite import checkpoint
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    checkpoint.save(dynamite.load("lite", random_weights=True), path, {})
+    return str(path)
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    return str(path)
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["segment", *arguments])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools and numpy 2
+def test_a_picture_and_masks_come_out(photo, weights, tmp_path):
+    out, masks = tmp_path / "overlay.png", tmp_path / "masks.json"
+    result = run(
+        *(photo, "--object", "30,40", "--object", "80,50;90,60", "--background", "5,5"),
+        *("--out", str(out), "--masks", str(masks), "--checkpoint", weights, "--device", "cpu"),
+    )
+    assert result.exit_code == 0, result.output
+    assert cv2.imread(str(out)).shape == (90, 120, 3)
+    document = json.loads(masks.read_text())
+    decoded = [coco.decode(one["segmentation"]) for one in document["objects"]]
+    assert [mask.shape for mask in decoded] == [(90, 120)] * 2
+    assert np.sum(decoded, axis=0).max() <= 1
+    assert [one["area"] for one in document["objects"]] == [int(mask.sum()) for mask in decoded]
+    assert document["model_version"].startswith("lite")
+    assert "object 2:" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--object", "30", "--out", "o.png"], "'30' is no point"),
+        (["--object", "300,40", "--out", "o.png"], "(x=300, y=40) is outside the image of 120×90"),
+        (["--object", "3,4"], "say where to write"),
+        (["--object", "3,4", "--out", "o.xyz"], ".png or .jpg"),
+        (["--out", "o.png"], "--object"),
+        (["--object", "3,4", "--out", "o.png", "--device", "tpu"], "tpu"),
+    ],
+)
+def test_wrong_words_are_told(photo, arguments, words):
+    result = run(photo, *arguments)
+    assert result.exit_code in (1, 2)
+    assert words in result.output
+
+
+def test_what_is_no_image_is_told(tmp_path):
+    text = tmp_path / "photo.jpg"
+    text.write_text("hello")
+    result = run(str(text), "--object", "1,1", "--out", "o.png")
+    assert result.exit_code == 1
+    assert "no image" in result.output
