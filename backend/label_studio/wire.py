@@ -84,7 +84,19 @@ def _prompt(raw: Mapping[str, Any], value: Mapping[str, Any], label: str, kind: 
     rotation = number(value.get("rotation") or 0, -3600, 3600, "rotation")
     if not width or not height:
         raise RegionError("its rectangle is empty")
-    return Prompt(_id(raw), label, _image(raw), x, y, None, width, height, rotation, kind)
+    return Prompt(
+        _id(raw), label, _image(raw), x, y, None, width, height, rotation, kind, _aspect(raw)
+    )
+
+
+def _aspect(raw: Mapping[str, Any]) -> float:
+    try:
+        height, width = (
+            number(raw.get(key), 1, MAX_SIDE, key) for key in ("original_height", "original_width")
+        )
+    except RegionError:
+        return 1.0
+    return height / width
 
 
 def _positive(raw: Mapping[str, Any], value: Mapping[str, Any]) -> bool | None:

@@ -30,7 +30,7 @@ class Prompt:
 
     ``x``, ``y`` in 0…1: the point, or the corner a box is turned about, clockwise by ``rotation``
     degrees; ``width`` and ``height`` of a box in fractions too. ``positive`` is None where the page
-    does not say.
+    does not say. ``aspect``: height of the image by its width, which turned boxes depend on.
     """
 
     id: str
@@ -43,8 +43,9 @@ class Prompt:
     height: float = 0.0
     rotation: float = 0.0
     kind: Kind = Kind.POINT
+    aspect: float = 1.0
 
-    def corners(self, height: int, width: int) -> list[tuple[float, float]]:
+    def corners(self, height: float, width: float) -> list[tuple[float, float]]:
         """The corners of a box in pixels of a ``height`` × ``width`` image, in order."""
         angle = math.radians(self.rotation)
         cos, sin = math.cos(angle), math.sin(angle)
@@ -53,6 +54,13 @@ class Prompt:
             (self.x * width + dx * cos - dy * sin, self.y * height + dx * sin + dy * cos)
             for dx, dy in ((0.0, 0.0), (right, 0.0), (right, down), (0.0, down))
         ]
+
+    def at(self, along: float, across: float) -> tuple[float, float]:
+        """The point at these fractions of a box's width and height, in fractions of the image."""
+        (x0, y0), (x1, y1), _, (x3, y3) = self.corners(self.aspect, 1.0)
+        x = x0 + along * (x1 - x0) + across * (x3 - x0)
+        y = y0 + along * (y1 - y0) + across * (y3 - y0)
+        return x, y / self.aspect
 
 
 @dataclass(frozen=True, slots=True)

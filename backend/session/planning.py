@@ -60,7 +60,7 @@ class _Planner:
         marks = self._evidence_of(instance)
         taps = [_tap(mark) for mark in marks if mark.on and mark.prompt.kind is Kind.POINT]
         boxes = [mark for mark in marks if mark.prompt.kind is Kind.BOX]
-        taps += [_middle(mark) for mark in boxes]
+        taps = [tap for mark in boxes for tap in _inside(mark)] + taps
         target = Target(instance.id, instance.label, tuple(taps))
         if boxes:
             target = replace(target, box=boxes[-1].prompt)
@@ -122,20 +122,16 @@ def _tap(mark: Mark) -> Tap:
     return Tap(mark.prompt.x, mark.prompt.y, mark.born)
 
 
-def _middle(mark: Mark) -> Tap:
-    corners = mark.prompt.corners(1, 1)
-    return Tap(sum(x for x, _ in corners) / 4, sum(y for _, y in corners) / 4, mark.born)
+def _inside(mark: Mark) -> list[Tap]:
+    """Positive clicks for a rectangle: its middle, and halfway from there to each side."""
+    spots = ((0.5, 0.5), (0.25, 0.5), (0.75, 0.5), (0.5, 0.25), (0.5, 0.75))
+    return [Tap(*mark.prompt.at(*spot), mark.born) for spot in spots]
 
 
 def _outside(box: Prompt) -> list[tuple[float, float]]:
-    middle_x, middle_y = box.x + box.width / 2, box.y + box.height / 2
-    dx, dy = box.width * (0.5 + _MARGIN), box.height * (0.5 + _MARGIN)
-    return [
-        (middle_x - dx, middle_y),
-        (middle_x + dx, middle_y),
-        (middle_x, middle_y - dy),
-        (middle_x, middle_y + dy),
-    ]
+    """Background clicks for a rectangle: a little beyond the middle of each side."""
+    near, far = -_MARGIN, 1 + _MARGIN
+    return [box.at(*spot) for spot in ((near, 0.5), (far, 0.5), (0.5, near), (0.5, far))]
 
 
 def _reaches(target: Target, x: float, y: float) -> bool:

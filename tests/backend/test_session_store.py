@@ -169,8 +169,18 @@ def test_rectangle_asks_inside_and_against_its_surroundings():
     (image,) = SessionStore().begin(call(box)).plan.images
     (target,) = image.targets
     assert (target.taps[0].x, target.taps[0].y) == pytest.approx((0.5, 0.5))
+    assert len(target.taps) == 5
+    assert all(0.4 < t.x < 0.6 and 0.4 < t.y < 0.6 for t in target.taps)
     assert len(image.background) == 4
     assert all(not (0.4 <= t.x <= 0.6 and 0.4 <= t.y <= 0.6) for t in image.background)
+
+
+def test_clicks_of_a_turned_rectangle_turn_with_it():
+    box = Prompt("r", "A", FIRST, 0.5, 0.1, None, 0.3, 0.3, 45, Kind.BOX, aspect=0.5)
+    (image,) = SessionStore().begin(call(box)).plan.images
+    corners = np.array(box.corners(100, 200))
+    middle = image.targets[0].taps[0]
+    assert (200 * middle.x, 100 * middle.y) == pytest.approx(tuple(corners.mean(0)))
 
 
 def test_no_background_click_of_a_rectangle_lies_in_another():
