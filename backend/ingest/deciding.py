@@ -27,6 +27,8 @@ def request(context: Context, line: str, reason: str, *, force: bool = False) ->
     snapshot = take_snapshot(context, line)
     if not snapshot.images["corrected"] + snapshot.images["unchanged"]:
         return f"nothing to train {line} on: {sum(snapshot.images.values())} images are accepted"
+    if settings.models_dir is None:
+        models_folder(settings).parent.mkdir(parents=True, exist_ok=True)
     wanted = TrainingRequest(
         line=line,
         reason=reason,

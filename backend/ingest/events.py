@@ -42,9 +42,9 @@ def act(event: Json, context: Context) -> str:
 
 def _act(action: str, body: Json, context: Context, *, verified: bool) -> str:
     if action == "START_TRAINING":
-        project = number(_object(body, "project"), "id")
-        line = context.settings.line_of(project)
-        return request(context, line, f"the Start Training button of project {project}")
+        number_of_it = number(_object(body, "project"), "id")
+        line = context.settings.line_of(number_of_it)
+        return request(context, line, f"the Start Training button of project {number_of_it}")
     if action in ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED"):
         project = _object(body, "project")
         words = [

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backend.launcher.lifeline import die_with_parent
+from dynamite.lifeline import die_with_parent
 
 PATIENCE = 10.0
 """Seconds a child may take to end by itself."""

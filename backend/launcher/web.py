@@ -15,9 +15,9 @@ from gunicorn.sock import TCP6Socket, TCPSocket  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from backend import settings as settings_module
-from backend.launcher.lifeline import die_with_parent
 from backend.settings import Settings
 from dynamite.errors import DynamiteError
+from dynamite.lifeline import die_with_parent
 
 if TYPE_CHECKING:
     from flask import Flask

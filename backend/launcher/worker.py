@@ -8,7 +8,7 @@ from redis import Redis
 from rq import Queue, SpawnWorker
 from rq.serializers import JSONSerializer
 
-from backend.launcher.lifeline import die_with_parent
+from dynamite.lifeline import die_with_parent
 
 WORKER_SECONDS, MAINTENANCE_SECONDS, MONITORING_SECONDS = 25, 5, 5
 """With rq's defaults a job whose worker was killed is found only after many minutes."""

@@ -47,13 +47,13 @@ class AnswerLog:
 
     def __init__(self, url: str) -> None:
         self._redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
-        self._queue: queue.Queue[tuple[str, dict[str, str]] | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[tuple[str, dict[Any, Any]] | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._run, name="answers", daemon=True)
         self._thread.start()
 
     def note(self, task: str, answers: Iterable[Answered]) -> None:
         """Remember what was answered to a task."""
-        fields = {field(a.region, a.digest): json.dumps([a.version, a.clicks]) for a in answers}
+        fields: dict[Any, Any] = {field(a.region, a.digest): json.dumps([a.version, a.clicks]) for a in answers}
         if fields:
             try:
                 self._queue.put_nowait((task, fields))

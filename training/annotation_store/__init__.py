@@ -1,7 +1,14 @@
 """What people accepted: annotations with their images, kept for training."""
 
 from training.annotation_store.selection import counting
-from training.annotation_store.snapshot import Snapshot, SnapshotRules, write_snapshot
+from training.annotation_store.snapshot import (
+    CORRECTED,
+    HOLDOUT,
+    UNCHANGED,
+    Snapshot,
+    SnapshotRules,
+    write_snapshot,
+)
 from training.annotation_store.store import AnnotationStore, Applied, StoreError
 from training.annotation_store.values import (
     AcceptedAnnotation,
@@ -13,6 +20,9 @@ from training.annotation_store.values import (
 )
 
 __all__ = [
+    "CORRECTED",
+    "HOLDOUT",
+    "UNCHANGED",
     "AcceptedAnnotation",
     "AcceptedImage",
     "AnnotationStore",

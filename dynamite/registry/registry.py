@@ -1,0 +1,173 @@
+"""The versions of one line of models and which of them is current."""
+
+import os
+import re
+import secrets
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dynamite.errors import CheckpointError
+from dynamite.registry.errors import RegistryError
+from dynamite.registry.log import Current, Log
+from dynamite.registry.version import (
+    DESCRIPTION,
+    REPORT,
+    WEIGHTS,
+    Description,
+    Version,
+    digest,
+    read_version,
+)
+
+_NAME = re.compile(r"[\w.-]{1,80}")
+
+
+class Registry:
+    """Versions in ``folder``; any number of hosts may read and write at the same time.
+
+    A version appears in one step, whole, or not at all.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._versions = folder / "versions"
+        self._log = Log(folder / "current")
+
+    def current(self) -> Current:
+        """Which version is to be served.
+
+        Raises:
+            RegistryError: the folder cannot be read.
+        """
+        return self._log.read()
+
+    def versions(self) -> list[Version]:
+        """All that are whole and readable, the oldest first."""
+        found = []
+        for folder in self._versions.glob("[!.]*"):
+            try:
+                found.append(read_version(folder))
+            except RegistryError:
+                continue
+        return sorted(found, key=lambda version: (version.created, version.name))
+
+    def get(self, name: str) -> Version:
+        """One version.
+
+        Raises:
+            RegistryError: there is none of that name.
+        """
+        if not _NAME.fullmatch(name):
+            raise RegistryError(f"{name!r} is no name of a version")
+        return read_version(self._versions / name)
+
+    def begin(self, holder: str) -> Current:
+        """Announce a change to come; those that were announced earlier can no longer be made.
+
+        The result is what ``promote`` wants as ``token``.
+        """
+        self._make_folder()
+        return self._log.append(self.current().held(holder, "begins"))
+
+    def add(self, weights: Path, description: Description, report: Path | None = None) -> Version:
+        """Copy a checkpoint of ours into the folder, as a version that is not current yet.
+
+        The same weights again are the version that is there already.
+
+        Raises:
+            CheckpointError: the file is not whole, or not a checkpoint of ours.
+            RegistryError: the folder cannot be written, for example because the disk is full.
+        """
+        from dynamite.checkpoint import read  # noqa: PLC0415
+
+        name = read(weights).version
+        if name is None:
+            raise CheckpointError(f"{weights} has no version: convert it first")
+        target = self._versions / name
+        if (target / DESCRIPTION).is_file():
+            return read_version(target)
+        self._make_folder()
+        draft = self._versions / f".{name}.{secrets.token_hex(4)}.part"
+        try:
+            draft.mkdir()
+            shutil.copyfile(weights, draft / WEIGHTS)
+            if report is not None:
+                shutil.copytree(report, draft / REPORT)
+            now = datetime.now(UTC).isoformat(timespec="microseconds")
+            version = Version(name, draft, now, digest(draft / WEIGHTS), description)
+            version.verify()
+            (draft / DESCRIPTION).write_text(version.to_json(), encoding="utf-8")
+            for path in (draft / WEIGHTS, draft / DESCRIPTION):
+                _sync(path)
+            draft.rename(target)
+        except OSError as error:
+            raise RegistryError(f"version {name} cannot be written: {error}") from error
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return read_version(target)
+
+    def promote(
+        self, name: str | None, *, holder: str, reason: str, token: Current | None = None
+    ) -> Current:
+        """Make a version current (None: the weights that ship), after reading it whole.
+
+        Args:
+            name: the version.
+            holder: who does it, for the log.
+            reason: why, for the log.
+            token: what ``begin`` gave. Without one, whatever is current now is replaced.
+
+        Raises:
+            CheckpointError: its file is damaged; nothing has changed.
+            StaleError: something changed after ``token``, or at this very moment.
+        """
+        if name is not None:
+            self.get(name).verify()
+        self._make_folder()
+        return self._log.append((token or self.current()).moved(name, holder, reason))
+
+    def rollback(self, *, holder: str, reason: str = "rolled back") -> Current:
+        """Return to the version that was current before.
+
+        Raises:
+            RegistryError: there was none.
+            CheckpointError: its file is damaged; nothing has changed.
+            StaleError: something changed at this very moment.
+        """
+        entry = self.current().back(holder, reason)
+        if entry.version is not None:
+            self.get(entry.version).verify()
+        return self._log.append(entry)
+
+    def prune(self, keep: int) -> list[str]:
+        """Delete all but the newest ``keep`` versions, the current one and its parent.
+
+        What a rollback would return to stays as well. Returns the names of those deleted.
+        """
+        current = self.current()
+        kept = {current.version, *current.history[:1]}
+        versions = self.versions()
+        kept |= {v.description.parent for v in versions if v.name == current.version}
+        kept |= {version.name for version in versions[-keep:]}
+        gone = [version for version in versions if version.name not in kept]
+        for version in gone:
+            trash = version.folder.with_name(f".{version.name}.{secrets.token_hex(4)}.gone")
+            version.folder.rename(trash)
+            shutil.rmtree(trash, ignore_errors=True)
+        return [version.name for version in gone]
+
+    def _make_folder(self) -> None:
+        """Make the line's own folder, but not the one that is shared: it may not be mounted."""
+        try:
+            for folder in (self.folder, self._versions):
+                folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise RegistryError(
+                f"the folder of models {self.folder.parent} cannot be used: {error}"
+            ) from error
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

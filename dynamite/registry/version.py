@@ -1,0 +1,106 @@
+"""One version of a model on disk: weights, what they are, and the report they were judged by."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from dynamite.errors import CheckpointError
+from dynamite.registry.errors import RegistryError
+
+WEIGHTS, DESCRIPTION, REPORT = "model.safetensors", "version.json", "report"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of a version.
+
+    Attributes:
+        parent: the version it was trained from; None: the weights that ship.
+        data: digest of the snapshot it was trained on.
+        metrics: whatever was measured, by name; JSON.
+        verdict: what the gate said.
+        note: anything else, JSON.
+    """
+
+    parent: str | None = None
+    data: str | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    verdict: str = ""
+    note: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version in its folder; ``created`` is ISO, UTC."""
+
+    name: str
+    folder: Path
+    created: str
+    sha256: str
+    description: Description
+
+    @property
+    def weights(self) -> Path:
+        """The file that ``dynamite.load`` reads."""
+        return self.folder / WEIGHTS
+
+    @property
+    def report(self) -> Path:
+        """The folder of the report it was judged by; may be missing."""
+        return self.folder / REPORT
+
+    def verify(self) -> None:
+        """Read the weights whole.
+
+        Raises:
+            CheckpointError: they are missing, damaged, or not those of this version.
+        """
+        from dynamite.checkpoint import read  # noqa: PLC0415  torch takes a second to import
+
+        if not self.weights.is_file():
+            raise CheckpointError(f"version {self.name} has no weights: {self.weights} is missing")
+        if digest(self.weights) != self.sha256:
+            raise CheckpointError(
+                f"version {self.name} is damaged: {self.weights} is not the file that was published"
+            )
+        found = read(self.weights).version
+        if found != self.name:
+            raise CheckpointError(f"{self.weights} holds {found}, not {self.name}")
+
+    def to_json(self) -> str:
+        """What ``version.json`` says."""
+        values = {
+            "name": self.name,
+            "created": self.created,
+            "sha256": self.sha256,
+            **asdict(self.description),
+        }
+        return json.dumps(values, indent=1, allow_nan=False)
+
+
+def read_version(folder: Path) -> Version:
+    """The version in a folder.
+
+    Raises:
+        RegistryError: there is none, or its description is damaged.
+    """
+    try:
+        values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        name, created, sha = (str(values.pop(key)) for key in ("name", "created", "sha256"))
+        return Version(name, folder, created, sha, Description(**values))
+    except FileNotFoundError:
+        raise RegistryError(f"there is no version {folder.name}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RegistryError(f"{folder / DESCRIPTION} cannot be read: {error}") from error
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    found = sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()

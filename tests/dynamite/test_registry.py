@@ -1,0 +1,242 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import dynamite
+from dynamite import checkpoint
+from dynamite.errors import CheckpointError
+from dynamite.registry import Description, Registry, RegistryError, StaleError
+
+TINY = {
+    "hidden": 32,
+    "heads": 2,
+    "encoder_layers": 1,
+    "encoder_feedforward": 16,
+    "decoder_layers": 1,
+    "decoder_feedforward": 16,
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Four checkpoints of a tiny network, by letter."""
+    folder = tmp_path_factory.mktemp("weights")
+    model = dynamite.load("lite", random_weights=True, **TINY)
+    found = {}
+    for letter in "abcd":
+        with torch.no_grad():
+            next(model.parameters()).add_(1)
+        path = folder / f"{letter}.safetensors"
+        found[letter] = (path, checkpoint.save(model, path, {}))
+    return found
+
+
+@pytest.fixture
+def registry(tmp_path):
+    (tmp_path / "models").mkdir()
+    return Registry(tmp_path / "models" / "shared")
+
+
+def add(registry, files, *letters):
+    return [registry.add(files[x][0], Description(verdict=x)).name for x in letters]
+
+
+def promote(registry, name, **more):
+    return registry.promote(name, holder="test", reason="test", **more)
+
+
+def test_before_anything_is_published_the_shipped_weights_are_current(registry):
+    assert registry.current().version is None
+    assert registry.versions() == []
+    with pytest.raises(RegistryError, match="nothing to roll back"):
+        registry.rollback(holder="test")
+
+
+def test_a_version_keeps_what_is_known_of_it(registry, files, tmp_path):
+    report = tmp_path / "report"
+    report.mkdir()
+    (report / "table.txt").write_text("good")
+    known = Description("lite-0", "d1", {"nci": 2.5}, "published", {"steps": 4})
+    version = registry.add(files["a"][0], known, report)
+    again = Registry(registry.folder).get(files["a"][1])
+    assert again == version
+    assert again.description == known
+    assert (again.report / "table.txt").read_text() == "good"
+    assert dynamite.load("lite", again.weights).version == version.name
+    assert registry.current().version is None  # adding promotes nothing
+    assert registry.add(files["a"][0], Description()) == version
+
+
+def test_promoting_and_rolling_back(registry, files):
+    a, b = add(registry, files, "a", "b")
+    promote(registry, a)
+    promote(registry, b)
+    assert registry.current().version == b
+    assert registry.rollback(holder="test").version == a
+    assert registry.rollback(holder="test").version is None
+    with pytest.raises(RegistryError, match="nothing to roll back"):
+        registry.rollback(holder="test")
+
+
+def test_a_revived_job_cannot_publish_after_another_has_begun(registry, files):
+    a, b = add(registry, files, "a", "b")
+    zombie = registry.begin("first attempt")
+    second = registry.begin("second attempt")
+    with pytest.raises(StaleError, match="too late"):
+        promote(registry, a, token=zombie)
+    promote(registry, b, token=second)
+    with pytest.raises(StaleError):
+        promote(registry, a, token=zombie)
+    with pytest.raises(StaleError):
+        promote(registry, a, token=second)  # a token is good for one change
+    assert registry.current().version == b
+
+
+def test_a_rollback_by_a_person_during_a_training_stops_its_publication(registry, files):
+    a, b = add(registry, files, "a", "b")
+    promote(registry, a)
+    token = registry.begin("training")
+    registry.rollback(holder="person")
+    with pytest.raises(StaleError):
+        promote(registry, b, token=token)
+    assert registry.current().version is None
+
+
+def test_of_many_at_once_exactly_one_promotes(registry, files):
+    a, b = add(registry, files, "a", "b")
+    token = registry.begin("all of them")
+    outcomes = []
+
+    def try_it(name):
+        try:
+            outcomes.append(promote(registry, name, token=token).version)
+        except StaleError:
+            outcomes.append(None)
+
+    threads = [threading.Thread(target=try_it, args=(name,)) for name in [a, b] * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (winner,) = [outcome for outcome in outcomes if outcome]
+    assert registry.current().version == winner
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "missing", "other"])
+def test_a_damaged_file_is_not_promoted(registry, files, damage):
+    a, b = add(registry, files, "a", "b")
+    promote(registry, a)
+    path = registry.get(b).weights
+    data = bytearray(path.read_bytes())
+    if damage == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    elif damage == "flip":
+        data[-5] ^= 1
+        path.write_bytes(data)
+    elif damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(files["c"][0].read_bytes())
+    with pytest.raises(CheckpointError, match=b):
+        promote(registry, b)
+    assert registry.current().version == a
+
+
+def test_a_damaged_checkpoint_does_not_become_a_version(registry, files, tmp_path):
+    path = tmp_path / "cut.safetensors"
+    path.write_bytes(files["a"][0].read_bytes()[:-100])
+    with pytest.raises(CheckpointError):
+        registry.add(path, Description())
+    assert registry.versions() == []
+
+
+def test_a_half_written_version_is_invisible(registry, files):
+    (name,) = add(registry, files, "a")
+    half = registry.folder / "versions" / files["b"][1]
+    half.mkdir()
+    (half / "model.safetensors").write_bytes(b"half")
+    assert [version.name for version in registry.versions()] == [name]
+    with pytest.raises(RegistryError, match="no version"):
+        promote(registry, files["b"][1])
+
+
+PUBLISHER = """
+import sys
+from pathlib import Path
+from dynamite.registry import Description, Registry
+registry = Registry(Path(sys.argv[1]))
+print("ready", flush=True)
+while True:
+    for path in sys.argv[2:]:
+        version = registry.add(Path(path), Description())
+        registry.promote(version.name, holder="job", reason="test")
+        print(version.name, flush=True)
+        import shutil; shutil.rmtree(registry.folder / "versions" / version.name)
+"""
+
+
+@pytest.mark.slow
+def test_a_publisher_killed_at_any_moment_leaves_a_readable_registry(registry, files):
+    command = [sys.executable, "-c", PUBLISHER, str(registry.folder)]
+    command += [str(path) for path, _ in files.values()]
+    for delay in (0.0, 0.03):
+        environment = dict(os.environ, OMP_NUM_THREADS="1")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as publisher:
+            publisher.stdout.readline()
+            time.sleep(delay)
+            publisher.send_signal(signal.SIGKILL)
+        registry.current()
+        for version in registry.versions():
+            version.verify()
+        promote(registry, registry.add(files["a"][0], Description()).name)
+
+
+def test_old_versions_go_but_never_the_current_its_parent_or_the_way_back(registry, files):
+    a, b, c, d = (files[x][1] for x in "abcd")
+    add(registry, files, "a", "b")
+    registry.add(files["c"][0], Description(parent=a))
+    add(registry, files, "d")
+    promote(registry, b)
+    promote(registry, c)
+    assert registry.prune(keep=1) == []  # b: the way back, a: the parent, d: the newest
+    promote(registry, d)
+    assert registry.prune(keep=1) == [a, b]
+    assert registry.rollback(holder="test").version == c
+
+
+def test_a_share_that_is_gone_is_an_error_not_an_empty_registry(registry, tmp_path):
+    registry.folder.parent.rename(tmp_path / "away")
+    with pytest.raises(RegistryError, match="is it mounted"):
+        registry.current()
+    with pytest.raises(RegistryError):
+        registry.begin("test")
+    assert not registry.folder.parent.exists()  # nothing is written where the share will be
+
+
+def test_a_damaged_log_entry_says_so(registry, files):
+    (a,) = add(registry, files, "a")
+    promote(registry, a)
+    (registry.folder / "current" / "000000002.json").write_text("{")
+    with pytest.raises(RegistryError, match="damaged"):
+        registry.current()
+
+
+def test_names_do_not_leave_the_folder(registry):
+    with pytest.raises(RegistryError, match="no name"):
+        registry.get("../../etc")
+
+
+def test_the_log_does_not_grow_for_ever(registry):
+    for _ in range(120):
+        registry.begin("test")
+    entries = list(Path(registry.folder / "current").iterdir())
+    assert len(entries) <= 101
+    assert json.loads(max(entries).read_text())["number"] == 120

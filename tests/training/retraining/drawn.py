@@ -1,0 +1,84 @@
+"""A kind of image that nobody has seen: bright rectangles on noise, accepted by hand."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import dynamite
+from dynamite import checkpoint
+from dynamite.config import Resize
+from tests.training.tiny_run import TINY_MODEL
+from training.annotation_store import (
+    AcceptedAnnotation,
+    AcceptedImage,
+    AnnotationStore,
+    Origin,
+    Region,
+    SnapshotRules,
+    encode_mask,
+    write_snapshot,
+)
+
+SIDE = 64
+
+
+def drawn(number: int) -> tuple[bytes, list[np.ndarray]]:
+    """An image file and its two masks."""
+    rng = np.random.default_rng(number)
+    image = rng.integers(80, 140, (SIDE, SIDE, 3), np.uint8)
+    masks = []
+    for left, color in ((2, (230, 220, 60)), (34, (20, 40, 170))):
+        x, y = left + int(rng.integers(0, 8)), int(rng.integers(2, 36))
+        mask = np.zeros((SIDE, SIDE), np.bool_)
+        mask[y : y + 22, x : x + 18] = True
+        image[mask] = color
+        masks.append(mask)
+    return cv2.imencode(".png", image)[1].tobytes(), masks
+
+
+def accept(store: AnnotationStore, numbers, project: int = 1) -> None:
+    """Accept both masks of so many images."""
+    for number in numbers:
+        data, masks = drawn(number)
+        regions = tuple(
+            Region(f"r{i}", "box", encode_mask(mask), int(mask.sum()), Origin.DRAWN)
+            for i, mask in enumerate(masks)
+        )
+        image = AcceptedImage(store.put_image(data), SIDE, SIDE, regions)
+        time = "2026-01-01T00:00:00.000000+00:00"
+        store.apply(AcceptedAnnotation(number, number, project, time, images=(image,)))
+
+
+def tiny_weights(path: Path) -> str:
+    """A network that knows nothing, declared so; its version."""
+    size = Resize(SIDE, SIDE)
+    model = dynamite.load("lite", random_weights=True, resize=size, **TINY_MODEL)
+    return checkpoint.save(model, path, {"training_data": "none: under-trained on purpose"})
+
+
+def order(folder: Path, images: int = 16, **more) -> dict:
+    """A training order on that many accepted images, as the queue holds it."""
+    with AnnotationStore(folder / "store") as store:
+        accept(store, range(1, images + 1))
+        rules = SnapshotRules(holdout=0.4, exhaustive=frozenset({1}))
+        snapshot = write_snapshot(store, [1], folder / "snapshots", rules)
+    if not (folder / "start.safetensors").exists():
+        tiny_weights(folder / "start.safetensors")
+    (folder / "models").mkdir(exist_ok=True)
+    return {
+        "line": "shared",
+        "reason": "test",
+        "digest": snapshot.digest,
+        "snapshot": str(snapshot.folder),
+        "images": snapshot.images,
+        "models": str(folder / "models" / "shared"),
+        "run": str(folder / "run"),
+        "checkpoint": str(folder / "start.safetensors"),
+        "steps": 6,
+        "batch": 2,
+        "crop": 64,
+        "rate": 2e-3,
+        "gate": {"least": 2, "margin": 0.0, "chance": 1.0, "budget": 3, "most": 4},
+        "judge_base_set": str(snapshot.folder / "corrected"),
+    } | more

@@ -1,0 +1,110 @@
+import json
+
+import pytest
+
+from dynamite.checkpoint import read
+from dynamite.config import Resize
+from dynamite.registry import Registry
+from tests.training.retraining.drawn import order
+from tests.training.tiny_run import TINY_MODEL
+from training.retraining.launching import TrainingFailedError, command, last_step, train
+from training.retraining.order import OrderError, read_order
+from training.retraining.recipe import accepted_shares, overrides, recipe
+from training.retraining.work import retrain
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("retraining")
+
+
+@pytest.fixture(scope="module")
+def values(folder):
+    return order(folder)
+
+
+def test_an_order_of_another_shape_says_what_is_wrong(values):
+    with pytest.raises(OrderError, match="steps"):
+        read_order(values | {"steps": "many"})
+    with pytest.raises(OrderError, match="colour"):
+        read_order(values | {"colour": 1})
+
+
+def test_the_accepted_images_get_their_share_and_echoes_weigh_less(values, folder):
+    wanted = read_order(
+        values
+        | {"images": {"corrected": 10, "unchanged": 40, "holdout": 5}}
+        | {"base_sets": ["coco", "lvis"], "base_ratio": 0.6, "unchanged_weight": 0.25}
+    )
+    sets = {s.name: s.weight for s in recipe(wanted, wanted.checkpoint).data.sets}
+    assert sets["coco"] == sets["lvis"] == pytest.approx(0.3)
+    assert sets[str(wanted.snapshot / "corrected")] == pytest.approx(0.4 * 10 / 20)
+    assert sets[str(wanted.snapshot / "unchanged")] == pytest.approx(0.4 * 10 / 20)
+    only_echo = read_order(values | {"images": {"unchanged": 3}, "unchanged_weight": 0})
+    with pytest.raises(OrderError, match="nothing to train on"):
+        accepted_shares(only_echo)
+
+
+def test_a_network_that_differs_from_its_preset_is_built_as_it_is(values):
+    config = read(values["checkpoint"]).config
+    assert overrides(config) == TINY_MODEL | {"resize": Resize(64, 64)}
+
+
+def test_several_gpus_or_hosts_are_started_by_torchrun():
+    assert command(1, "") == ["training.retraining.rank"]
+    assert command(2, "")[:4] == ["torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    hosts = command(1, "2@trainer:29500")
+    assert hosts[3:9] == [
+        "--nnodes",
+        "2",
+        "--rdzv-backend",
+        "c10d",
+        "--rdzv-endpoint",
+        "trainer:29500",
+    ]
+
+
+def test_the_progress_of_a_cut_off_file_of_metrics_is_read(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    assert last_step(path) is None
+    path.write_text('{"step": 5, "loss": 1}\n{"step": 10, "lo')
+    assert last_step(path) == 5
+
+
+def test_a_training_that_fails_says_why(values, tmp_path):
+    wanted = read_order(values)
+    config = recipe(wanted, wanted.checkpoint)
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "checkpoints" / "step_00000001.pt").write_bytes(b"damaged")
+    with pytest.raises(TrainingFailedError, match="cannot read the checkpoint"):
+        train(config, tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_train_judge_publish(values):
+    phases = []
+    wanted = read_order(values)
+    outcome = retrain(wanted, "attempt", lambda *told: phases.append(told[0]))
+    registry = Registry(wanted.models)
+    version = registry.get(outcome["version"])
+    version.verify()
+    assert (registry.current().version == version.name) == outcome["published"]
+    assert version.description.data == wanted.digest
+    assert version.description.parent is None
+    assert {"training", "judging, held out", "judging, base"} >= set(phases)
+    report = json.loads((version.report / "report.json").read_text())
+    assert [s["set"] for s in report["sets"]] == ["held out", "base"]
+    assert len(list((version.report / "pictures").glob("*.jpg"))) >= 4
+    assert "nci" in (version.report / "report.txt").read_text()
+    assert not wanted.run.exists()  # checkpoints are not kept
+
+
+@pytest.mark.slow
+def test_a_worse_candidate_is_kept_but_not_published(folder):
+    strict = order(folder, run=str(folder / "strict"), models=str(folder / "models" / "strict"))
+    strict["gate"] = strict["gate"] | {"margin": 0.99}
+    outcome = retrain(read_order(strict), "attempt")
+    registry = Registry(read_order(strict).models)
+    assert not outcome["published"]
+    assert registry.current().version is None
+    assert "not published" in registry.get(outcome["version"]).description.verdict

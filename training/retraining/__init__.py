@@ -1,0 +1,1 @@
+"""From accepted annotations to the next version of a model: train, judge, publish."""

@@ -1,0 +1,138 @@
+"""Two models on the same images: clicks per object, image by image, by MIST."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import dynamite
+from dynamite.checkpoint import read
+from dynamite.clicks import MAX_CLICKS
+from dynamite.config import PAPER_RESIZE
+from dynamite.errors import CheckpointError
+from training.data.sample import InstanceDataset, Sample
+from training.evaluation.mist import mist_score
+from training.evaluation.model_segmenter import ModelSegmenter
+from training.evaluation.plan import Plan
+from training.evaluation.runner import Record, evaluate
+from training.evaluation.segmenter import Segmenter
+
+SHOWN_CLICKS = 5
+"""The IoU is also given after this many clicks beyond one on each object."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One image under both models; ``clicks`` and ``failed`` are of the current, the candidate."""
+
+    sample: Sample
+    index: int
+    clicks: tuple[float, float]
+    failed: tuple[int, int]
+    iou: tuple[float, float]
+    records: tuple[Record, Record]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both models on one set."""
+
+    name: str
+    images: tuple[Judged, ...]
+
+    @property
+    def clicks(self) -> NDArray[np.float64]:
+        """Clicks per object, images × 2: the current model and the candidate."""
+        return np.array([image.clicks for image in self.images], np.float64).reshape(-1, 2)
+
+    def summary(self) -> dict[str, float | int | str]:
+        """The scores, ready for JSON."""
+        before, after = self.clicks.mean(0) if self.images else (float("nan"),) * 2
+        ious = np.array([image.iou for image in self.images]).reshape(-1, 2).mean(0)
+        return {
+            "set": self.name,
+            "images": len(self.images),
+            "objects": sum(len(image.sample.labels) for image in self.images),
+            "nci_current": round(float(before), 4),
+            "nci_candidate": round(float(after), 4),
+            "failed_current": sum(image.failed[0] for image in self.images),
+            "failed_candidate": sum(image.failed[1] for image in self.images),
+            f"iou_after_{SHOWN_CLICKS}_current": round(float(ious[0]), 4),
+            f"iou_after_{SHOWN_CLICKS}_candidate": round(float(ious[1]), 4),
+        }
+
+
+def open_model(weights: Path, device: str) -> Segmenter:
+    """A checkpoint of ours, with the input size it is served with.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    config = read(weights).config
+    if config is None:
+        raise CheckpointError(f"{weights} does not say what network it is")
+    model = dynamite.load(config.name, weights, device=device)
+    return ModelSegmenter(dynamite.Predictor(model, resize=model.config.resize or PAPER_RESIZE))
+
+
+def compare(
+    models: tuple[Segmenter, Segmenter],
+    dataset: InstanceDataset,
+    *,
+    budget: int,
+    most: int,
+    least: int,
+    seconds: float,
+    name: str,
+    report: Callable[[int, int], None] = lambda *_: None,
+) -> Comparison:
+    """Both models on up to ``most`` images, the same ones every time, click by click alike.
+
+    Images are taken in the order of their ids' digests, so that a set that grows keeps most of
+    its choice. No image is begun after ``seconds``, once ``least`` are done.
+    """
+    plan = Plan(per_object=budget)
+    chosen = chosen_indices(dataset, most)
+    started, found = time.monotonic(), []
+    for index in chosen:
+        if len(found) >= least and time.monotonic() - started > seconds:
+            break
+        sample = dataset[index]
+        if 0 < len(sample.labels) <= MAX_CLICKS:
+            records = [evaluate(model, dataset, plan, indices=[index]) for model in models]
+            found.append(_judged(sample, index, records[0][0], records[1][0], budget))
+        report(len(found), len(chosen))
+    return Comparison(name, tuple(found))
+
+
+def chosen_indices(dataset: InstanceDataset, most: int) -> list[int]:
+    """Which images are used."""
+    from hashlib import blake2b  # noqa: PLC0415
+
+    def rank(index: int) -> bytes:
+        return blake2b(dataset.sample_ids[index].encode(), digest_size=8).digest()
+
+    return sorted(range(len(dataset)), key=rank)[:most]
+
+
+def _judged(sample: Sample, index: int, before: Record, after: Record, budget: int) -> Judged:
+    records = (before, after)
+    scores = [mist_score([record.ious], per_object=budget) for record in records]
+    ious = [float(np.nanmean(after_clicks(record.ious, SHOWN_CLICKS))) for record in records]
+    return Judged(
+        sample,
+        index,
+        (scores[0].nci, scores[1].nci),
+        (scores[0].nfo, scores[1].nfo),
+        (ious[0], ious[1]),
+        records,
+    )
+
+
+def after_clicks(ious_TN: NDArray[np.float64], clicks: int) -> Sequence[float]:
+    """The objects' IoUs after so many clicks beyond the first ones, or at the end if earlier."""
+    row: Sequence[float] = ious_TN[min(clicks, len(ious_TN) - 1)].tolist()
+    return row

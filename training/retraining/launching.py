@@ -1,0 +1,132 @@
+"""The training itself: one process, or one a GPU by torchrun, watched and never left behind."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dynamite.errors import DynamiteError
+from dynamite.lifeline import die_with_parent
+from training.config import TrainingConfig
+
+POLL_SECONDS = 1.0
+NICE = 10
+"""On a CPU, clicks go before training."""
+
+RANK = "training.retraining.rank"
+
+Report = Callable[[int, float | None], None]
+"""Told of the steps done, and of the seconds left if they can be known."""
+
+
+class TrainingFailedError(DynamiteError):
+    """The training ended early; the message holds the end of its log."""
+
+
+def train(config: TrainingConfig, out: Path, hosts: str = "", report: Report | None = None) -> Path:
+    """Train in the folder ``out``, from its last checkpoint if there is one; the weights' file.
+
+    Raises:
+        TrainingFailedError: it ended with an error.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    weights = out / "model.safetensors"
+    described = out / "config.json"
+    described.write_text(json.dumps(config.as_dict()), encoding="utf-8")
+    parent, gpus = os.getpid(), gpu_count()
+
+    def prepare() -> None:
+        die_with_parent(parent, signal.SIGKILL)
+        if not gpus:
+            os.nice(NICE)
+
+    with (out / "train.log").open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", *command(gpus, hosts), str(described), str(out)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=prepare,  # noqa: PLW1509
+        )
+        try:
+            watch(process, out, config.total_steps, report)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if process.returncode or not weights.is_file():
+        raise TrainingFailedError(
+            f"the training in {out} ended with status {process.returncode}: "
+            f"{tail(out / 'train.log')}"
+        )
+    return weights
+
+
+def command(gpus: int, hosts: str) -> list[str]:
+    """What Python runs: the rank itself, or torchrun for several GPUs or hosts.
+
+    ``hosts`` is ``NUMBER@ADDRESS:PORT``: so many hosts meet at that address.
+    """
+    if gpus <= 1 and not hosts:
+        return [RANK]
+    number, _, rendezvous = hosts.partition("@")
+    where = (
+        ["--nnodes", number, "--rdzv-backend", "c10d", "--rdzv-endpoint", rendezvous]
+        if hosts
+        else ["--standalone"]
+    )
+    return ["torch.distributed.run", "--nproc-per-node", str(max(1, gpus)), *where, "-m", RANK]
+
+
+def gpu_count() -> int:
+    """GPUs this worker was given."""
+    import torch  # noqa: PLC0415
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def watch(process: "subprocess.Popen[bytes]", out: Path, total: int, report: Report | None) -> None:
+    """Wait for the end, telling of the progress."""
+    started, first = time.monotonic(), None
+    while process.poll() is None:
+        time.sleep(POLL_SECONDS)
+        step = last_step(out / "metrics.jsonl")
+        if report is None or step is None:
+            continue
+        if first is None:
+            started, first = time.monotonic(), step
+        done = step - first
+        pace = (time.monotonic() - started) / done if done else None
+        report(step, None if pace is None else pace * (total - step))
+
+
+def last_step(path: Path) -> int | None:
+    """The step of the newest line of metrics."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        try:
+            values: dict[str, Any] = json.loads(line)
+            return int(values["step"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def tail(path: Path, length: int = 600) -> str:
+    """The end of a log."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")[-length:].strip()
+    except OSError:
+        return "(no log)"

@@ -1,0 +1,30 @@
+"""One process of a retraining: ``python -m training.retraining.rank CONFIG.json OUT``.
+
+Started alone or by torchrun. It dies with its parent: nothing trains on after a killed worker.
+"""
+
+import os
+
+from dynamite.lifeline import die_with_parent
+
+
+def main() -> None:
+    """Begin or go on, from the last checkpoint."""
+    import json  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
+    from dynamite.errors import DynamiteError  # noqa: PLC0415
+    from training.config import from_dict  # noqa: PLC0415
+    from training.loop.run import run  # noqa: PLC0415
+
+    config, out = map(Path, sys.argv[1:3])
+    try:
+        run(from_dict(json.loads(config.read_text(encoding="utf-8"))), out, resume=True)
+    except (DynamiteError, OSError) as error:
+        sys.exit(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    die_with_parent(os.getppid())  # before anything slow is imported
+    main()

@@ -1,0 +1,104 @@
+"""An order → the config of its training run."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from dynamite.checkpoint import read
+from dynamite.config import ModelConfig, preset
+from dynamite.errors import CheckpointError
+from training.annotation_store import CORRECTED, UNCHANGED
+from training.config import TrainingConfig, from_dict
+from training.retraining.order import Order, OrderError
+
+EARLY = ("backbone.body.conv_stem.", "backbone.body.bn1.", "backbone.body.blocks.0.")
+"""Edges and colors of the small convolutional backbone: nothing new to learn in them."""
+
+
+def recipe(order: Order, start: Path) -> TrainingConfig:
+    """How to train on a snapshot, from the weights ``start``.
+
+    The accepted images give 1 − ``base_ratio`` of the samples, each that is only the model's own
+    answers ``unchanged_weight`` times as often as the others; the base sets share the rest.
+
+    Raises:
+        OrderError: nothing in the snapshot is to be trained on.
+        CheckpointError: ``start`` cannot be read.
+    """
+    config = read(start).config
+    if config is None:
+        raise CheckpointError(f"{start} does not say what network it is: convert it first")
+    accepted = accepted_shares(order)
+    base = order.base_ratio if order.base_sets else 0.0
+    shares = {str(order.snapshot / part): share * (1 - base) for part, share in accepted.items()}
+    shares |= {name: base / len(order.base_sets) for name in order.base_sets}
+    early = EARLY if config.backbone == "efficientnet_lite0" else ()
+    values: dict[str, Any] = {
+        "name": f"{order.line}-{order.digest[:8]}",
+        "model": {
+            "preset": config.name,
+            "overrides": overrides(config),
+            "checkpoint": str(start.resolve()),
+        },
+        "data": {
+            "root": str(order.base_root) if order.base_root else None,
+            "sets": [{"name": name, "weight": share} for name, share in shares.items()],
+            "augment": {
+                "scale": [0.8, 2.0],
+                "object_probability": 0.5,
+                "min_area": 40,
+                "min_visible_area": 30,
+                "max_objects": 12,
+                "keep_all_probability": 0.5,
+            },
+        },
+        "stages": [
+            {
+                "steps": order.steps,
+                "batch": order.batch,
+                "crop": order.crop,
+                "learning_rate": order.rate,
+            }
+        ],
+        "loss": {"points": 2048},
+        "optimizer": {
+            "clip_norm": 1.0,
+            "backbone_factor": 0.25,
+            "freeze_batch_norm": True,
+            "freeze": early,
+            "ema_decay": 0.99,
+        },
+        "schedule": {
+            "kind": "trapezoid",
+            "warmup_steps": min(20, order.steps // 5),
+            "decay_share": 0.4,
+        },
+        "compute": {"channels_last": True},
+        "log": {"every_steps": 5, "checkpoint_steps": max(1, min(50, order.steps // 4))},
+    }
+    return from_dict(values, "the retraining config")
+
+
+def accepted_shares(order: Order) -> dict[str, float]:
+    """How much of the accepted samples each part of the snapshot gives; together 1."""
+    weights = {
+        CORRECTED: float(order.images.get(CORRECTED, 0)),
+        UNCHANGED: order.images.get(UNCHANGED, 0) * order.unchanged_weight,
+    }
+    total = sum(weights.values())
+    if not total:
+        raise OrderError(
+            f"nothing to train on in {order.snapshot}: {order.images} images, those accepted "
+            f"unchanged weigh {order.unchanged_weight}"
+        )
+    return {part: weight / total for part, weight in weights.items() if weight}
+
+
+def overrides(config: ModelConfig) -> dict[str, Any]:
+    """In which fields a network differs from its preset."""
+    usual = preset(config.name)
+    return {
+        one.name: getattr(config, one.name)
+        for one in fields(config)
+        if getattr(config, one.name) != getattr(usual, one.name)
+    }
