@@ -1,6 +1,7 @@
 """Random histories while drafts are late: what must hold in doubt, and after a draft told."""
 
 import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -111,5 +112,7 @@ def at(keypoint):
     )
 
 
-TestLateDrafts = LateDrafts.TestCase
-TestLateDrafts.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestLateDrafts = pytest.mark.slow(LateDrafts.TestCase)
+TestLateDrafts.settings = settings(
+    max_examples=40, stateful_step_count=20, deadline=None, derandomize=True
+)

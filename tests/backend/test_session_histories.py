@@ -4,6 +4,7 @@ import copy
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -211,5 +212,7 @@ class Histories(RuleBasedStateMachine):
             assert sum(masks, np.zeros((HEIGHT, WIDTH), int)).max(initial=0) <= 1
 
 
-TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=50, stateful_step_count=25, deadline=None)
+TestHistories = pytest.mark.slow(Histories.TestCase)
+TestHistories.settings = settings(
+    max_examples=50, stateful_step_count=25, deadline=None, derandomize=True
+)
