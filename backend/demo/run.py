@@ -10,7 +10,7 @@ from backend.demo import label_studio
 from backend.demo.project import prepare
 from backend.label_studio.api import LabelStudioApi
 from backend.launcher.banner import address
-from backend.launcher.checks import StartError, check_port
+from backend.launcher.checks import check_port
 from backend.launcher.serve import started
 from backend.settings import variable
 
@@ -26,7 +26,6 @@ def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
     os.environ.setdefault(variable("state_dir"), str(folder / "state"))
     settings = settings_module.load()
     tell("Starting the backend and Label Studio (half a minute on the first run) …")
-    broken = None
     with started(settings, tell) as (supervisor, _):
         process = supervisor.add(label_studio.child(program, folder, port, who))
         label_studio.wait(url, process)
@@ -34,9 +33,7 @@ def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
             project = prepare(api, address(settings, secret=True))
             task = next(api.tasks(project))["id"]
         tell(invitation(f"{url}/projects/{project}/data?task={task}", who))
-        broken = supervisor.watch(tell)
-    if broken is not None:
-        raise StartError(f"{broken.name} keeps ending; everything is stopped")
+        supervisor.watch(tell)
 
 
 def invitation(task_url: str, who: label_studio.Login) -> str:

@@ -5,9 +5,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dynamite.lifeline import die_with_parent
 
@@ -15,7 +16,8 @@ PATIENCE = 10.0
 """Seconds a child may take to end by itself."""
 
 FEW_DEATHS, WITHIN = 5, 60.0
-"""A child that dies more often than this, within so many seconds, is not started again."""
+"""A child that dies more often than this, within so many seconds, rests as long before the next
+start: a worker that cannot run is no reason to stop answering clicks."""
 
 
 @dataclass
@@ -55,13 +57,10 @@ class Child:
         """The exit status, None while the process runs."""
         return self.process.poll() if self.process else None
 
-    def restart(self, now: float) -> bool:
-        """Start it again unless it dies too often; says whether it did."""
+    def rest(self, now: float) -> float:
+        """Note that it has died; seconds to wait before it is started again."""
         self.deaths = [death for death in self.deaths if now - death < WITHIN] + [now]
-        if len(self.deaths) > FEW_DEATHS:
-            return False
-        self.start()
-        return True
+        return 0.0 if len(self.deaths) <= FEW_DEATHS else WITHIN
 
     def stop(self) -> None:
         """Ask it to end, wait, then end it and everything it started."""
@@ -89,19 +88,23 @@ class Supervisor:
         self.children.append(child)
         return child
 
-    def watch(self, announce: object = print, poll: float = 0.2) -> Child | None:
-        """Look after the children until told to stop; returns the one that cannot be kept alive."""
+    def watch(self, tell: Callable[[str], Any] = print, poll: float = 0.2) -> None:
+        """Start again what dies, until told to stop; the others go on meanwhile."""
+        due: dict[str, float] = {}
         while not self.stopping:
+            now = time.monotonic()
             for child in self.children:
-                status = child.status
-                if status is None or self.stopping:
+                if child.status is None:
                     continue
-                if not child.restart(time.monotonic()):
-                    return child
-                if callable(announce):
-                    announce(f"{child.name} ended with status {status}; started again")
+                if child.name not in due:
+                    pause = child.rest(now)
+                    due[child.name] = now + pause
+                    when = f"in {pause:.0f} s" if pause else "now"
+                    tell(f"The {child.name} ended with status {child.status}; starts again {when}.")
+                if now >= due[child.name]:
+                    del due[child.name]
+                    child.start()
             time.sleep(poll)
-        return None
 
     def stop(self) -> None:
         """Stop everything, the last started first."""

@@ -118,6 +118,7 @@ class Annotator:
         self.label("mask", label)
         self.browser.drag(self.place(*start), self.place(*end))
         self.browser.until(self.painted, "the stroke")
+        self.browser.press("Escape")  # else the next label chosen would become the stroke's
 
     def painted(self) -> list[tuple[str, ...]]:
         """The labels of accepted or painted masks on the page."""

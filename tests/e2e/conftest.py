@@ -44,20 +44,22 @@ class Demo:
     backend: str
     email: str
     password: str
+    token: str
     task_url: str
     folder: Path
     said: str
     api: LabelStudioApi
 
-    def project(self, labels=("Cup", "Cake"), images=("cake",)):
+    def project(self, labels=("Cup", "Cake"), images=("cake",), *, config=None, attach=True):
         """A new project with the backend attached; its number and those of its tasks."""
-        body = {"title": f"Test {time.time_ns()}", "label_config": write(labels)}
+        body = {"title": f"Test {time.time_ns()}", "label_config": config or write(labels)}
         project = self.api.post("/api/projects", body)["id"]
         for name in images:
             with (IMAGES / f"{name}.jpg").open("rb") as file:
                 self.api.post(f"/api/projects/{project}/import", files={f"{name}.jpg": file})
-        attach = {"project": project, "url": self.backend, "title": "DynaMITE"}
-        self.api.post("/api/ml", attach | {"is_interactive": True})
+        if attach:
+            row = {"project": project, "url": self.backend, "title": "DynaMITE"}
+            self.api.post("/api/ml", row | {"is_interactive": True})
         return project, sorted(task["id"] for task in self.api.tasks(project))
 
 
@@ -93,6 +95,7 @@ def demo(tmp_path_factory):
                 f"http://127.0.0.1:{backend_port}",
                 who.email,
                 who.password,
+                who.token,
                 re.search(r"Open\s+(\S+)", said)[1],
                 folder,
                 said,

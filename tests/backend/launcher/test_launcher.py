@@ -97,16 +97,21 @@ def test_no_child_survives_a_launcher_killed_with_9(tmp_path):
     until(lambda: not any(map(is_alive, children)))
 
 
-def test_what_dies_is_started_again_but_not_for_ever():
+def test_what_dies_starts_again_and_rests_when_it_dies_too_often():
     supervisor = Supervisor()
     said = []
-    child = supervisor.add(running([sys.executable, "-c", "raise SystemExit(7)"]))
+
+    def tell(line):
+        said.append(line)
+        supervisor.stopping = len(said) > FEW_DEATHS
+
+    supervisor.add(running([sys.executable, "-c", "raise SystemExit(7)"]))
     try:
-        assert supervisor.watch(said.append, poll=0.01) is child
+        supervisor.watch(tell, poll=0.01)
     finally:
         supervisor.stop()
-    assert len(said) == FEW_DEATHS
-    assert said[0] == "sleeper ended with status 7; started again"
+    assert said[0] == "The sleeper ended with status 7; starts again now."
+    assert said[-1] == "The sleeper ended with status 7; starts again in 60 s."
 
 
 def test_the_queue_server_keeps_what_it_has_when_killed(tmp_path):
