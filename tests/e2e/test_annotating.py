@@ -38,6 +38,11 @@ def inside(mask, away_from):
     return (columns[far] + 0.5) / width * 100, (rows[far] + 0.5) / height * 100
 
 
+def beside(mask):
+    """A place that a mask leaves free: where it can, on the cup."""
+    return next(place for place in (CUP, FREE) if not pixel(mask, place))
+
+
 @pytest.fixture
 def on_cake(demo, person):
     """A person who has just opened the photo of the cake."""
@@ -115,8 +120,7 @@ def test_after_an_accept_a_click_outside_is_a_new_object(on_cake):
     on_cake.click("Cake", *CAKE)
     on_cake.accept_all()
     (first,) = on_cake.regions()
-    elsewhere = next(place for place in (CUP, FREE) if not pixel(first.mask, place))
-    on_cake.click("Cake", *elsewhere)
+    on_cake.click("Cake", *beside(first.mask))
     new = [region for region in on_cake.suggestions() if region.id != first.id]
     assert len(new) == 1
     assert not (new[0].mask & first.mask).any()
@@ -178,7 +182,7 @@ def test_a_reloaded_page_goes_on_where_it_was(demo, person):
     (cake,) = person.regions()
     person.wait_until_saved(demo.api, task, masks=1)
     person.open_task(project, task)
-    person.click("Cup", *CUP)
+    person.click("Cup", *beside(cake.mask))
     found = by_label(person.suggestions())
     assert set(found) == {"Cup"}
     assert not (found["Cup"].mask & cake.mask).any()
