@@ -188,3 +188,11 @@ def test_a_reloaded_page_goes_on_where_it_was(demo, person):
     assert not (found["Cup"].mask & cake.mask).any()
     person.accept_all()
     assert {region.id for region in person.regions()} == {cake.id, found["Cup"].id}
+
+
+def test_the_status_page_needs_no_script(demo, person):
+    person.browser.open(demo.backend + "/")
+    text = person.browser.run("return document.body.innerText")
+    for words in ("DynaMITE backend is up", "lite-", "answers", demo.url):
+        assert words in text
+    assert person.browser.run("return document.scripts.length") == 0
