@@ -1,8 +1,9 @@
 """The way into the queue: events become RQ jobs, by name, in JSON."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -12,6 +13,8 @@ from rq.serializers import JSONSerializer
 from backend.spool import Event, Spool
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 INGEST = "ingest"
 INGEST_JOB = "backend.ingest.ingest_event"
@@ -50,6 +53,10 @@ class JobQueue:
         except (RedisError, OSError):
             return {"up": False, "waiting": None, "failed": None, "on_disk": len(self._spool)}
         return {"up": True, "waiting": waiting, "failed": failed, "on_disk": len(self._spool)}
+
+    def ask(self, question: Callable[["Redis"], T]) -> T:
+        """Put a quick question to the queue server, whose absence it must bear."""
+        return question(self._quick)
 
     def close(self) -> None:
         """Stop delivering; what waits on disk is kept."""

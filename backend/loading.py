@@ -1,5 +1,7 @@
 """The model of a serving process: loaded, moved to its device, tried once."""
 
+from pathlib import Path
+
 import numpy as np
 
 from backend.engine import Model
@@ -13,28 +15,37 @@ class DeviceError(DynamiteError):
     """The device asked for does not exist or does not work."""
 
 
-def load_model(settings: Settings) -> Model:
-    """Load the weights and segment a blank image, so that the first click finds everything warm.
+def load_model(settings: Settings, weights: Path | None = None) -> Model:
+    """Load weights and segment a blank image, so that the first click finds everything warm.
+
+    ``weights`` are those of a published version; left out, the configured ones or those that ship.
 
     Raises:
         CheckpointError: the weights are missing or do not fit.
-        DeviceError: the device does not exist here.
+        DeviceError: the device does not exist here, or the model does not run on it.
     """
     import torch  # noqa: PLC0415
 
     import dynamite  # noqa: PLC0415
+    from dynamite.checkpoint import read  # noqa: PLC0415
 
     device = choose_device(settings.device)
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)
-    network = dynamite.load(settings.preset, settings.checkpoint, device=device)
+    preset = settings.preset
+    if weights is not None:
+        config = read(weights).config
+        preset = preset if config is None else config.name
+    network = dynamite.load(preset, weights or settings.checkpoint, device=device)
     predictor = dynamite.Predictor(network)
     blank = np.zeros((*TRIAL_SIZE, 3), np.uint8)
     try:
         features = predictor.encode(blank)
-        predictor.segment(features, dynamite.ClickSet([[dynamite.Click(9, 9)]]))
+        answer = predictor.segment(features, dynamite.ClickSet([[dynamite.Click(9, 9)]]))
     except RuntimeError as error:
         raise DeviceError(f"the model does not run on {device}: {error}") from error
+    if not np.isfinite(answer.scores).all():
+        raise DeviceError(f"the model {network.version} answers with what is no number")
     return Model(predictor, network.version, device)
 
 

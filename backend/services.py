@@ -2,22 +2,29 @@
 
 import logging
 import threading
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from flask import g, has_request_context
 
 from backend.device_thread import Urgency
-from backend.engine import Engine
+from backend.engine import Engine, Model
 from backend.errors import sentence
 from backend.job_queue import JobQueue
 from backend.label_studio.access import Access, configured_access, keep
 from backend.label_studio.images import FetchSettings, ImageFetcher
 from backend.pictures import Pictures
 from backend.prewarm import Prewarmer
+from backend.retraining.page_models import PageModels
+from backend.retraining.places import open_registry
 from backend.retraining.provenance import AnswerLog
+from backend.retraining.state import TrainingState, last_training
+from backend.retraining.watcher import ModelWatcher
 from backend.session.store import SessionStore
 from backend.settings import Settings
 from backend.status.journal import Journal
+from dynamite.errors import DynamiteError
+from dynamite.registry import Current, Registry
 
 if TYPE_CHECKING:
     from backend.features import FeatureCache
@@ -37,11 +44,14 @@ class Services:
         sessions: SessionStore,
         queue: JobQueue,
         cache: "FeatureCache[ImageFeatures] | None" = None,
+        watcher: ModelWatcher | None = None,
     ) -> None:
         self.engine = engine
         self.sessions = sessions
         self.queue = queue
         self.cache = cache
+        self.watcher = watcher
+        self.page_models = PageModels()
         self.journal = Journal()
         self.answers = AnswerLog(settings.queue_url)
         self.background_labels = settings.background_labels
@@ -89,8 +99,30 @@ class Services:
         log.error("%s: %s", request_id, sentence(error), exc_info=error if unexpected else None)
         self.journal.error(code, sentence(error), request_id)
 
+    def training(self) -> TrainingState | None:
+        """The last training of the line that is served here."""
+        return self.queue.ask(lambda redis: last_training(redis, self._settings.line))
+
+    def versions(self) -> dict[str, object]:
+        """The versions there are, the one that answers first, and how training stands."""
+        serving = self.engine.model.version
+        others = [v.name for v in open_registry(self._settings).versions()]
+        training = self.training()
+        return {
+            "versions": [serving, *(name for name in reversed(others) if name != serving)],
+            "training": None if training is None else asdict(training),
+            "problem": self.watcher.problem if self.watcher else None,
+        }
+
+    def alarm(self, words: str) -> None:
+        """Note that a new version of the model cannot be used."""
+        log.error("%s", words)
+        self.journal.error("model_rejected", words)
+
     def close(self) -> None:
         """Stop all threads."""
+        if self.watcher is not None:
+            self.watcher.close()
         self._prewarmer.close()
         self.engine.close()
         self.queue.close()
@@ -122,12 +154,42 @@ def open_services(settings: Settings) -> Services:
     from backend.features import open_cache  # noqa: PLC0415
     from backend.loading import load_model  # noqa: PLC0415
 
-    model = load_model(settings)
+    registry = open_registry(settings)
+    model, entry = load_current(settings, registry)
     cache = open_cache(settings, model.device)
-    return Services(
+    engine = Engine(model, cache)
+    services = Services(
         settings,
-        engine=Engine(model, cache),
+        engine=engine,
         sessions=SessionStore(),
         queue=JobQueue(settings.queue_url, settings.state_dir / "spool"),
         cache=cache,
     )
+    services.watcher = ModelWatcher(
+        registry,
+        load=lambda weights: load_model(settings, weights),
+        swap=engine.swap,
+        alarm=services.alarm,
+        serving=entry.version,
+        number=entry.number,
+    )
+    services.watcher.start()
+    return services
+
+
+def load_current(settings: Settings, registry: Registry) -> tuple[Model, Current]:
+    """The current version; the configured weights where there is none, or it cannot be used.
+
+    The watcher finds the latter out again, says so and tries on.
+    """
+    from backend.loading import load_model  # noqa: PLC0415
+
+    try:
+        entry = registry.current()
+        if entry.version is not None:
+            version = registry.get(entry.version)
+            version.verify()
+            return load_model(settings, version.weights), entry
+    except DynamiteError as error:
+        log.warning("the current version cannot be used: %s", error)
+    return load_model(settings), Current()

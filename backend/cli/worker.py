@@ -5,13 +5,22 @@ import click
 
 @click.command()
 @click.option(
-    "--queues", default="ingest", show_default=True, help="Queues to serve, comma separated."
+    "--queues",
+    default="ingest",
+    show_default=True,
+    help="Queues to serve, comma separated: ingest, train.",
 )
+@click.option("--gpus", help="GPUs that training may use, as 0,1; left out: none.")
 @click.option("--burst", is_flag=True, help="Stop when the queues are empty.")
-def worker(queues: str, burst: bool) -> None:
-    """Run one more worker for the queue.
+def worker(queues: str, gpus: str | None, burst: bool) -> None:
+    """Run one more worker.
 
-    `dynamite serve` starts one already. Set REDIS_URL where the queue is on another machine.
+    `dynamite serve` starts one for each queue already. Set REDIS_URL where the queue is on another
+    machine, and DYNAMITE_MODELS_DIR and DYNAMITE_RETRAINING_DIR to folders both machines see.
+
+    \b
+    Example: a machine that trains on two GPUs
+      REDIS_URL=redis://server:6379 dynamite worker --queues train --gpus 0,1
     """
     import logging
 
@@ -19,7 +28,13 @@ def worker(queues: str, burst: bool) -> None:
     from backend.launcher.worker import work
     from backend.settings import load
 
+    names = [name.strip() for name in queues.split(",") if name.strip()]
+    unknown = sorted(set(names) - {"ingest", "train"})
+    if unknown or not names:
+        raise click.UsageError(f"no such queue: {', '.join(unknown)}; there are ingest and train")
+    if gpus is not None and not all(part.strip().isdecimal() for part in gpus.split(",")):
+        raise click.UsageError(f"--gpus {gpus!r} is not like 0,1")
     logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", level=logging.INFO)
     settings = load()
     wait_until_ready(settings.queue_url)
-    work(settings.queue_url, [name.strip() for name in queues.split(",")], burst=burst)
+    work(settings, names, burst=burst, gpus=gpus)

@@ -1,7 +1,7 @@
 """Whether training is due, and the one job that all ways to start it end in."""
 
 from backend.ingest.context import Context
-from backend.retraining.places import models_folder, run_folder, snapshot_folder
+from backend.retraining.places import open_registry, run_folder, snapshot_folder
 from backend.retraining.requests import TrainingRequest, enqueue_training, is_training
 from backend.retraining.settings import parse_projects
 from training.annotation_store import Snapshot, SnapshotRules, write_snapshot
@@ -27,15 +27,13 @@ def request(context: Context, line: str, reason: str, *, force: bool = False) ->
     snapshot = take_snapshot(context, line)
     if not snapshot.images["corrected"] + snapshot.images["unchanged"]:
         return f"nothing to train {line} on: {sum(snapshot.images.values())} images are accepted"
-    if settings.models_dir is None:
-        models_folder(settings).parent.mkdir(parents=True, exist_ok=True)
     wanted = TrainingRequest(
         line=line,
         reason=reason,
         digest=snapshot.digest,
         snapshot=str(snapshot.folder),
         images=snapshot.images,
-        models=str(models_folder(settings, line)),
+        models=str(open_registry(settings, line).folder),
         run=str(run_folder(settings) / f"{line}-{snapshot.digest}"),
         settings=settings,
     )

@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING, Any
 
-from backend.engine import SupersededError
+from backend.engine import Model, SupersededError
 from backend.errors import code_and_status
 from backend.label_studio import batch, regions
 from backend.label_studio.prompts import Call, Task, read_call
@@ -47,8 +47,10 @@ def interactive(call: Call, evidence: Evidence, services: "Services") -> Predict
     """
     task = call.tasks[0]
     ticket = services.sessions.begin(evidence)
+    pending = services.sessions.has_pending(ticket)
+    model = services.page_models.choose(ticket.page, services.engine.model, pending=pending)
     try:
-        answer = answer_to(call, task, ticket, services)
+        answer = answer_to(call, task, ticket, services, model)
     except SupersededError:
         return empty(services)
     except Exception as error:
@@ -59,13 +61,12 @@ def interactive(call: Call, evidence: Evidence, services: "Services") -> Predict
         services.report(code, error)
         answer = regions.answer(last, {}, call.config)
     services.sessions.remember(ticket, answer.masks, answer.digests)
-    services.answers.note(task.id, answered(ticket.plan, answer, services))
-    return prediction(answer, services)
+    services.answers.note(task.id, answered(ticket.plan, answer, model.version))
+    return prediction(answer, model.version)
 
 
-def answered(plan: Plan, answer: regions.Answer, services: "Services") -> list[Answered]:
+def answered(plan: Plan, answer: regions.Answer, version: str) -> list[Answered]:
     """What was answered, so that an accepted mask is known for what it is."""
-    version = services.engine.model.version
     clicks = {t.id: len(t.taps) for image in plan.images for t in image.targets}
     return [
         Answered(region, digest, version, clicks[region])
@@ -74,7 +75,9 @@ def answered(plan: Plan, answer: regions.Answer, services: "Services") -> list[A
     ]
 
 
-def answer_to(call: Call, task: Task, ticket: Ticket, services: "Services") -> regions.Answer:
+def answer_to(
+    call: Call, task: Task, ticket: Ticket, services: "Services", model: Model
+) -> regions.Answer:
     """Segment what the ticket plans."""
     if ticket.plan.overtaken:
         raise SupersededError("a newer call of this page has been answered")
@@ -82,24 +85,25 @@ def answer_to(call: Call, task: Task, ticket: Ticket, services: "Services") -> r
     def superseded() -> bool:
         return services.sessions.superseded(ticket)
 
-    segmented = segment(ticket.plan, task, services, superseded)
+    segmented = segment(ticket.plan, task, services, superseded, model)
     return regions.answer(ticket.plan, segmented, call.config)
 
 
 def in_batch(call: Call, task: Task, services: "Services") -> Prediction:
     """Masks for what lies in the task; else nothing at once, and its features in the background."""
     plan = batch.plan(call, task)
+    model = services.engine.model
     if not plan.images:
         for value in task.images.values():
             services.prewarm(value, task.id)
         return empty(services)
     try:
-        segmented = segment(plan, task, services, lambda: False)
+        segmented = segment(plan, task, services, lambda: False, model)
     except Exception as error:  # one bad image must not cost the other tasks their masks
         code, _ = code_and_status(error)
         services.report(code, error)
         return empty(services)
-    return prediction(regions.answer(plan, segmented, call.config), services)
+    return prediction(regions.answer(plan, segmented, call.config), model.version)
 
 
 def warm(body: dict[str, Any], services: "Services") -> tuple[int, list[str]]:
@@ -121,11 +125,14 @@ def warm(body: dict[str, Any], services: "Services") -> tuple[int, list[str]]:
 
 
 def segment(
-    plan: Plan, task: Task, services: "Services", superseded: "Callable[[], bool]"
+    plan: Plan,
+    task: Task,
+    services: "Services",
+    superseded: "Callable[[], bool]",
+    model: Model,
 ) -> "dict[ImageKey, Segmentation]":
     """The model's answer for each image of the plan that has something to segment."""
     done = {}
-    model = services.engine.model
     for part in plan.images:
         if not part.targets:
             continue
@@ -139,12 +146,12 @@ def segment(
     return done
 
 
-def prediction(answer: regions.Answer, services: "Services") -> Prediction:
+def prediction(answer: regions.Answer, version: str) -> Prediction:
     """An answer as Label Studio wants it."""
     return {
         "result": answer.result,
         "score": round(answer.score, 4),
-        "model_version": services.engine.model.version,
+        "model_version": version,
     }
 
 

@@ -57,7 +57,7 @@ def blueprint(settings: Settings, services: "Services") -> Blueprint:
 
     @both("/versions", "GET")
     def versions() -> Response:
-        return jsonify(versions=[services.engine.model.version])
+        return jsonify(services.versions())
 
     @both("/setup", "POST")
     def set_up() -> Response:

@@ -33,15 +33,12 @@ def serve(
     """Run everything until Ctrl-C or SIGTERM.
 
     Raises:
-        StartError: something is in the way of starting, or keeps dying.
+        StartError: something is in the way of starting.
     """
-    broken = None
     with started(settings, tell, with_worker=with_worker) as (supervisor, health):
         version, device = health["model_version"], health["device"]
         tell(banner(settings, version, device, with_worker=with_worker))
-        broken = supervisor.watch(tell)
-    if broken is not None:
-        raise StartError(f"the {broken.name} keeps ending; everything is stopped")
+        supervisor.watch(tell)
 
 
 @contextmanager
@@ -74,7 +71,10 @@ def start(settings: Settings, supervisor: Supervisor, *, with_worker: bool) -> C
     wait_until_ready(settings.queue_url, server)
     python = [sys.executable, "-m"]
     if with_worker:
-        supervisor.add(Child("worker", [*python, "backend.cli", "worker"], dict(os.environ)))
+        worker = [*python, "backend.cli", "worker", "--queues"]
+        supervisor.add(Child("worker", [*worker, "ingest"], dict(os.environ)))
+        if settings.train_worker:
+            supervisor.add(Child("training worker", [*worker, "train"], dict(os.environ)))
     environment = model_environment(settings.torch_threads)
     return supervisor.add(Child("web server", [*python, "backend.launcher.web"], environment))
 

@@ -1,6 +1,7 @@
-"""A worker for the queue: JSON only, each job in a fresh process that dies with the worker."""
+"""A worker for the queues: JSON only, each job in a fresh process that dies with the worker."""
 
 import logging
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ from redis import Redis
 from rq import Queue, SpawnWorker
 from rq.serializers import JSONSerializer
 
+from backend.retraining.janitor import Janitor
+from backend.settings import Settings
 from dynamite.lifeline import die_with_parent
 
 WORKER_SECONDS, MAINTENANCE_SECONDS, MONITORING_SECONDS = 25, 5, 5
@@ -23,9 +26,16 @@ class Worker(SpawnWorker):
         super().main_work_horse(*args, **kwargs)
 
 
-def work(url: str, queues: Sequence[str], *, burst: bool = False) -> None:
-    """Work until told to stop; with ``burst`` until the queues are empty."""
-    connection = Redis.from_url(url)
+def work(
+    settings: Settings, queues: Sequence[str], *, burst: bool = False, gpus: str | None = None
+) -> None:
+    """Work until told to stop; with ``burst`` until the queues are empty.
+
+    ``gpus`` are the numbers of the GPUs that its jobs may use, none unless told: the one that
+    serves is not trained on.
+    """
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpus or ""
+    connection = Redis.from_url(settings.queue_url)
     sources = [Queue(name, connection=connection, serializer=JSONSerializer) for name in queues]
     worker = Worker(
         sources,
@@ -36,4 +46,9 @@ def work(url: str, queues: Sequence[str], *, burst: bool = False) -> None:
         job_monitoring_interval=MONITORING_SECONDS,
     )
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
-    worker.work(burst=burst, logging_level="WARNING")
+    janitor = Janitor(settings, queues)
+    janitor.start()
+    try:
+        worker.work(burst=burst, logging_level="WARNING")
+    finally:
+        janitor.close()

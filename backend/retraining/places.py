@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from backend.settings import Settings
+from dynamite.registry import Registry
 
 
 def store_folder(settings: Settings) -> Path:
@@ -29,3 +30,11 @@ def models_folder(settings: Settings, line: str | None = None) -> Path:
     """The versions of a line of models, by default of the one served here."""
     base = settings.models_dir or settings.state_dir / "models"
     return base.resolve() / (line or settings.line)
+
+
+def open_registry(settings: Settings, line: str | None = None) -> Registry:
+    """The registry of a line; makes its folder, but not one that may be a share to be mounted."""
+    folder = models_folder(settings, line)
+    if settings.models_dir is None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    return Registry(folder)

@@ -53,7 +53,9 @@ class AnswerLog:
 
     def note(self, task: str, answers: Iterable[Answered]) -> None:
         """Remember what was answered to a task."""
-        fields: dict[Any, Any] = {field(a.region, a.digest): json.dumps([a.version, a.clicks]) for a in answers}
+        fields: dict[Any, Any] = {
+            field(a.region, a.digest): json.dumps([a.version, a.clicks]) for a in answers
+        }
         if fields:
             try:
                 self._queue.put_nowait((task, fields))

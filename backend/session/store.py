@@ -98,6 +98,13 @@ class SessionStore:
                 )
             self._keep(ticket.page, replace(entry.page, instances=instances))
 
+    def has_pending(self, ticket: Ticket) -> bool:
+        """Whether the page shows masks that are neither accepted nor dropped."""
+        with self._lock:
+            entry = self._pages.get(ticket.page)
+            instances = entry.page.instances.values() if entry else ()
+            return any(i.status is Status.PENDING and i.shown is not None for i in instances)
+
     def last_answer(self, ticket: Ticket) -> Plan:
         """A plan that repeats the last good masks of the page: for when the model fails."""
         with self._lock:

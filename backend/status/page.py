@@ -25,6 +25,8 @@ def blueprint(settings: Settings, services: "Services") -> Blueprint:
             waiting=services.engine.waiting,
             tiers=services.cache.tiers() if services.cache else [],
             queue=services.queue.state(),
+            training=services.training(),
+            problem=services.watcher.problem if services.watcher else None,
             label_studio=services.label_studio_address or "not known yet",
             guarded=settings.basic_auth_user is not None,
             loopback=settings.is_loopback,

@@ -1,0 +1,60 @@
+"""``dynamite annotations``: what was accepted, and what was set aside."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from training.annotation_store import AnnotationStore
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def annotations(context: click.Context) -> None:
+    """Show what was accepted, and what was set aside and why."""
+    from collections import Counter
+
+    from backend.retraining.places import store_folder
+    from backend.settings import load
+    from training.annotation_store import AnnotationStore
+
+    store = context.with_resource(AnnotationStore(store_folder(load())))
+    context.obj = store
+    if context.invoked_subcommand is not None:
+        return
+    kept = store.annotations()
+    regions = [r for a in kept for image in a.images for r in image.regions]
+    origins = Counter(str(region.origin) for region in regions)
+    click.echo(f"{len(kept)} annotations of {len({a.project for a in kept})} projects")
+    for origin, count in origins.most_common():
+        click.echo(f"  {count:>6} masks {origin}")
+    click.echo(f"{len(store.rejected())} set aside: `dynamite annotations rejected` lists them")
+    waiting = store.waiting()
+    if waiting:
+        click.echo(f"{len(waiting)} events wait: {waiting[0][1]}")
+
+
+@annotations.command()
+@click.pass_obj
+def rejected(store: "AnnotationStore") -> None:
+    """List what was set aside, with the reason."""
+    from rich.console import Console
+    from rich.table import Table
+
+    rows = store.rejected()
+    if not rows:
+        click.echo("nothing was set aside")
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("project", "task", "annotation", "region", "reason", ""):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(
+            str(row["project"]),
+            str(row["task"]),
+            str(row["annotation"]),
+            row["region"] or "(all)",
+            row["code"],
+            row["detail"],
+        )
+    Console(width=None if Console().is_terminal else 160).print(table)

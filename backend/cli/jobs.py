@@ -1,0 +1,75 @@
+"""``dynamite jobs``: trainings and their progress."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from rich.table import Table
+
+    from backend.retraining.state import TrainingState
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Stay, with a progress bar, until nothing goes on.")
+def jobs(watch: bool) -> None:
+    """Show training jobs and their progress."""
+    from redis import Redis
+    from rich.console import Console
+
+    from backend.launcher.valkey import wait_until_ready
+    from backend.retraining.state import all_trainings
+    from backend.settings import load
+
+    settings = load()
+    wait_until_ready(settings.queue_url)
+    with Redis.from_url(settings.queue_url) as redis:
+        if watch:
+            follow(redis)
+        states = all_trainings(redis)
+        if not states:
+            click.echo("no training yet: `dynamite retrain` asks for one")
+            return
+        Console(width=None if Console().is_terminal else 160).print(table(states))
+
+
+def table(states: "Sequence[TrainingState]") -> "Table":
+    """The trainings, the newest first."""
+    from rich.table import Table
+
+    found = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("job", "state", "when (UTC)", "because of", ""):
+        found.add_column(name, overflow="fold")
+    for state in states:
+        found.add_row(state.job, state.status, state.when, state.reason, state.words)
+    return found
+
+
+def follow(redis: "Redis") -> None:
+    """A bar for each training that goes on; plain lines where there is no terminal."""
+    import time
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from backend.retraining.state import all_trainings, duration
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TextColumn("{task.fields[left]}")) as bars:
+        rows = {}
+        while active := [s for s in all_trainings(redis) if s.status in ("started", "queued")]:
+            for state in active:
+                if state.job not in rows:
+                    rows[state.job] = bars.add_task(state.job, total=None, left="")
+                left = "" if state.seconds_left is None else f"{duration(state.seconds_left)} left"
+                bars.update(
+                    rows[state.job],
+                    description=f"{state.job} {state.phase or state.status}",
+                    completed=state.done or 0,
+                    total=state.total,
+                    left=left,
+                )
+                if not bars.console.is_terminal:
+                    click.echo(f"{state.job}: {state.words or state.status}")
+            time.sleep(1 if bars.console.is_terminal else 10)

@@ -1,0 +1,89 @@
+"""``dynamite models``: versions of the model, and which one answers."""
+
+import getpass
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from dynamite.registry import Registry
+
+
+@click.group()
+@click.option("--line", help="Line of models [the one served here].")
+@click.pass_context
+def models(context: click.Context, line: str | None) -> None:
+    """List, show, promote and roll back model versions.
+
+    Serving processes notice within seconds and swap between two clicks.
+    """
+    from backend.retraining.places import open_registry
+    from backend.settings import load
+
+    context.obj = open_registry(load(), line)
+
+
+@models.command("list")
+@click.pass_obj
+def list_models(registry: "Registry") -> None:
+    """Show all versions, the current one marked."""
+    from rich.console import Console
+    from rich.table import Table
+
+    current = registry.current()
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("", "version", "made (UTC)", "from", "data", "verdict"):
+        table.add_column(name, overflow="fold")
+    shipped = "→" if current.version is None else ""
+    table.add_row(shipped, "(shipped)", "", "", "", "the weights that ship, or DYNAMITE_CHECKPOINT")
+    for version in registry.versions():
+        known = version.description
+        table.add_row(
+            "→" if version.name == current.version else "",
+            version.name,
+            version.created[:19].replace("T", " "),
+            known.parent or "(shipped)",
+            (known.data or "")[:8],
+            known.verdict,
+        )
+    Console(width=None if Console().is_terminal else 160).print(table)
+
+
+@models.command()
+@click.argument("version")
+@click.pass_obj
+def show(registry: "Registry", version: str) -> None:
+    """Show one VERSION: where it is, what it was trained on, how it was judged."""
+    found = registry.get(version)
+    click.echo(found.to_json())
+    table = found.report / "report.txt"
+    if table.is_file():
+        click.echo(f"\n{table.read_text(encoding='utf-8')}")
+        click.echo(f"pictures: {found.report / 'pictures'}")
+
+
+@models.command()
+@click.argument("version")
+@click.pass_obj
+def promote(registry: "Registry", version: str) -> None:
+    """Make VERSION the one that answers; it is read whole first."""
+    registry.promote(version, holder=getpass.getuser(), reason="promoted by hand")
+    click.echo(f"{version} is current; serving processes take it up within 10 s")
+
+
+@models.command()
+@click.pass_obj
+def rollback(registry: "Registry") -> None:
+    """Return to the version that was current before."""
+    entry = registry.rollback(holder=getpass.getuser())
+    click.echo(f"{entry.version or 'the shipped weights'}: current again")
+
+
+@models.command()
+@click.pass_obj
+def log(registry: "Registry") -> None:
+    """Show which version is current, since when and by whom, as JSON."""
+    from dataclasses import asdict
+
+    click.echo(json.dumps(asdict(registry.current()), indent=1))

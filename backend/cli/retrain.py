@@ -1,0 +1,22 @@
+"""``dynamite retrain``: train on what has been accepted, now."""
+
+import click
+
+
+@click.command()
+@click.option("--line", help="Line of models [the one served here].")
+@click.option("--force", is_flag=True, help="Also on data that have been trained on already.")
+def retrain(line: str | None, force: bool) -> None:
+    """Ask for a training on the accepted annotations, now.
+
+    The training runs in a worker; `dynamite jobs --watch` shows its progress.
+    """
+    from backend.ingest.context import open_context
+    from backend.ingest.deciding import request
+    from backend.launcher.valkey import wait_until_ready
+    from backend.settings import load
+
+    settings = load()
+    wait_until_ready(settings.queue_url)
+    with open_context(settings) as context:
+        click.echo(request(context, line or settings.line, "dynamite retrain", force=force))

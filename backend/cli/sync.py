@@ -1,0 +1,28 @@
+"""``dynamite sync``: accepted annotations that no webhook brought."""
+
+import click
+
+
+@click.command()
+@click.option("--project", type=int, required=True, help="Number of the project.")
+@click.option("--label-studio", "url", help="Address of Label Studio [LABEL_STUDIO_URL].")
+@click.option("--token", help="Access token of either kind [LABEL_STUDIO_API_KEY].")
+def sync(project: int, url: str | None, token: str | None) -> None:
+    """Compare a project with Label Studio and take in what no webhook brought."""
+    from rich.console import Console
+
+    from backend.ingest.context import open_context
+    from backend.ingest.reconciling import reconcile_projects
+    from backend.launcher.valkey import wait_until_ready
+    from backend.settings import load
+
+    settings = load(label_studio_url=url, label_studio_api_key=token)
+    wait_until_ready(settings.queue_url)
+    with open_context(settings) as context:
+        if context.api is None:
+            raise click.UsageError(
+                "give --label-studio and --token, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
+            )
+        with Console(stderr=True).status(f"Comparing project {project} with Label Studio"):
+            told = reconcile_projects(context, [project])
+        click.echo(told.replace("; ", "\n"))

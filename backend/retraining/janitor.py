@@ -1,0 +1,132 @@
+"""Jobs whose worker was killed are found, and what is due by the clock is asked for.
+
+Every worker runs this in a thread. Several do no harm: what is to happen once has a key in Redis
+that only the first one gets.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from croniter import croniter
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.exceptions import NoSuchJobError
+from rq.registry import StartedJobRegistry
+from rq.serializers import JSONSerializer
+
+from backend.retraining.settings import parse_lines
+from backend.settings import Settings
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 10.0
+"""A started job counts as abandoned 65 s after its last heartbeat (rq: 5 s and a fixed 60)."""
+
+CLEAN_SECONDS = 6 * 3600.0
+KEPT_SECONDS = 7 * 24 * 3600
+JOB_SECONDS = 3600
+INGEST = "ingest"
+
+
+class Janitor:
+    """Looks around every ten seconds until closed."""
+
+    def __init__(
+        self, settings: Settings, queues: Sequence[str], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._settings = settings
+        self._queues = queues
+        self._clock = clock
+        self._redis = Redis.from_url(settings.queue_url, socket_timeout=10)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End."""
+        self._stop.set()
+        self._thread.join()
+        self._redis.close()
+
+    def look_around(self) -> None:
+        """Once: jobs without a worker run again, jobs that are due are enqueued."""
+        for name in self._queues:
+            queue = Queue(name, connection=self._redis, serializer=JSONSerializer)
+            StartedJobRegistry(queue=queue).cleanup()
+            requeue_lost(queue)
+        now = self._clock()
+        for name, arguments in due_jobs(self._redis, self._settings, now):
+            log.info("due: %s%s", name, arguments)
+            Queue(INGEST, connection=self._redis, serializer=JSONSerializer).enqueue(
+                name, *arguments, job_timeout=JOB_SECONDS, result_ttl=3600, failure_ttl=KEPT_SECONDS
+            )
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_SECONDS):
+            try:
+                self.look_around()
+            except (RedisError, OSError) as error:
+                log.warning("the queue server is away: %s", error)
+            except Exception:
+                log.exception("the janitor stumbled")
+
+
+def requeue_lost(queue: Queue) -> None:
+    """Jobs that a worker had taken but not begun when it was killed go back into the queue."""
+    redis = queue.connection
+    for job_id in queue.intermediate_queue.get_job_ids():
+        if job_id in queue.started_job_registry:
+            continue
+        first_seen = f"dynamite:lost:{queue.name}:{job_id}"
+        if redis.set(first_seen, 1, nx=True, ex=600):
+            continue  # it may just be on its way
+        if redis.ttl(first_seen) > 600 - 3 * EVERY_SECONDS:
+            continue
+        try:
+            job = queue.fetch_job(job_id)
+        except NoSuchJobError:
+            job = None
+        queue.intermediate_queue.remove(job_id)
+        redis.delete(first_seen)
+        if job is not None:
+            queue.enqueue_job(job)
+
+
+def due_jobs(
+    redis: "Redis", settings: Settings, now: float
+) -> list[tuple[str, tuple[object, ...]]]:
+    """The jobs that are due and that nobody has asked for yet, each with its arguments."""
+    due: list[tuple[str, tuple[object, ...]]] = []
+    often = 60 * settings.reconcile_minutes
+    if often and first(redis, "reconcile", now, often):
+        due.append(("backend.ingest.reconcile", ()))
+    if first(redis, "clean", now, CLEAN_SECONDS):
+        due.append(("backend.ingest.clean", ()))
+    if settings.train_schedule:
+        slot = croniter(settings.train_schedule, now).get_prev(float)
+        for line in sorted({"shared", *parse_lines(settings.lines).values()}):
+            if first_at(redis, f"train:{line}", slot, now):
+                due.append(("backend.ingest.request_training", (line, "the schedule")))
+    return due
+
+
+def first(redis: "Redis", what: str, now: float, seconds: float) -> bool:
+    """Whether nobody has done ``what`` in the stretch of ``seconds`` that ``now`` is in."""
+    stretch = int(now // seconds)
+    return bool(redis.set(f"dynamite:due:{what}:{stretch}", 1, nx=True, ex=round(2 * seconds)))
+
+
+def first_at(redis: "Redis", what: str, slot: float, now: float) -> bool:
+    """Whether nobody has done ``what`` for the time ``slot``, and the schedule was known then."""
+    since = f"dynamite:since:{what}"
+    redis.set(since, now, nx=True)
+    known: object = redis.get(since)
+    if not isinstance(known, bytes) or slot < float(known):
+        return False
+    return bool(redis.set(f"dynamite:due:{what}:{slot:.0f}", 1, nx=True, ex=KEPT_SECONDS))

@@ -1,0 +1,138 @@
+import pytest
+import torch
+
+import dynamite
+from backend.engine import Model
+from backend.loading import load_model
+from backend.retraining.page_models import KEPT_SECONDS, PageModels
+from backend.retraining.watcher import ModelWatcher
+from backend.settings import load
+from dynamite import checkpoint
+from dynamite.config import Resize
+from dynamite.registry import Description, Registry
+from tests.training.tiny_run import TINY_MODEL
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    model = dynamite.load("lite", random_weights=True, resize=Resize(64, 64), **TINY_MODEL)
+    found = {}
+    for letter in "ab":
+        with torch.no_grad():
+            next(model.parameters()).add_(1)
+        path = folder / f"{letter}.safetensors"
+        found[letter] = (path, checkpoint.save(model, path, {}))
+    return found
+
+
+@pytest.fixture
+def registry(tmp_path, files):
+    (tmp_path / "models").mkdir()
+    registry = Registry(tmp_path / "models" / "shared")
+    for path, _ in files.values():
+        registry.add(path, Description())
+    return registry
+
+
+class Engine:
+    """Remembers what was swapped in and what was complained of."""
+
+    def __init__(self, registry):
+        self.models, self.alarms, self.loads = [], [], 0
+        self.watcher = ModelWatcher(
+            registry, load=self.load, swap=self.models.append, alarm=self.alarms.append
+        )
+
+    def load(self, weights):
+        self.loads += 1
+        name = "shipped" if weights is None else weights.parent.name
+        return Model(None, name, "cpu")
+
+
+def promote(registry, name):
+    registry.promote(name, holder="test", reason="test")
+
+
+def test_a_new_current_version_is_swapped_in_and_a_rollback_too(registry, files):
+    engine = Engine(registry)
+    assert engine.watcher.check() is False
+    for name in (files["a"][1], files["b"][1]):
+        promote(registry, name)
+        assert engine.watcher.check() is True
+        assert engine.watcher.check() is False
+    registry.rollback(holder="test")
+    engine.watcher.check()
+    registry.rollback(holder="test")
+    engine.watcher.check()
+    a, b = files["a"][1], files["b"][1]
+    assert [model.version for model in engine.models] == [a, b, a, "shipped"]
+    assert engine.alarms == []
+
+
+def test_a_damaged_version_keeps_the_old_model_and_is_told_once(registry, files):
+    engine = Engine(registry)
+    promote(registry, files["a"][1])
+    engine.watcher.check()
+    promote(registry, files["b"][1])
+    weights = registry.get(files["b"][1]).weights
+    good = weights.read_bytes()
+    weights.write_bytes(good[:1000])  # damaged after it was promoted
+    for _ in range(3):
+        assert engine.watcher.check() is False
+    (alarm,) = engine.alarms
+    assert files["b"][1] in alarm and "the old model stays" in alarm
+    assert [model.version for model in engine.models] == [files["a"][1]]
+    assert engine.watcher.problem == alarm
+    promote(registry, files["a"][1])  # somebody goes back by hand
+    engine.watcher.check()
+    assert engine.watcher.problem is None
+
+
+def test_while_the_share_is_gone_the_model_stays(registry, files, tmp_path):
+    engine = Engine(registry)
+    promote(registry, files["a"][1])
+    engine.watcher.check()
+    (tmp_path / "models").rename(tmp_path / "away")
+    assert engine.watcher.check() is False
+    (tmp_path / "models").mkdir()  # an empty mount point
+    assert engine.watcher.check() is False
+    assert len(engine.models) == 1
+    assert len(engine.alarms) == 2
+    (tmp_path / "models").rmdir()
+    (tmp_path / "away").rename(tmp_path / "models")
+    promote(registry, files["b"][1])
+    assert engine.watcher.check() is True
+    assert engine.watcher.problem is None
+
+
+@pytest.mark.slow
+def test_the_watchers_own_thread_takes_it_up_within_ten_seconds(registry, files):
+    import time
+
+    engine = Engine(registry)
+    engine.watcher.start()
+    promote(registry, files["a"][1])
+    start = time.monotonic()
+    while not engine.models and time.monotonic() - start < 10:
+        time.sleep(0.05)
+    engine.watcher.close()
+    assert engine.models  # the limit is the promise
+
+
+def test_weights_of_a_version_are_loaded_and_tried(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = load_model(load(device="cpu"), files["a"][0])
+    assert model.version == files["a"][1]
+
+
+def test_pages_that_are_left_do_not_keep_old_weights():
+    now = [0.0]
+    pages = PageModels(lambda: now[0])
+    old, new = Model(None, "old", "cpu"), Model(None, "new", "cpu")
+    assert pages.choose(1, old, pending=False) is old
+    assert pages.choose(1, new, pending=True) is old
+    assert pages.choose(2, new, pending=True) is new
+    now[0] = KEPT_SECONDS
+    assert pages.choose(3, new, pending=False) is new
+    assert pages.versions == {"new"}
