@@ -35,7 +35,7 @@ def one_click(desk: Desk) -> list[Row]:
 
     taken = medians(
         {
-            "model": lambda: predictor.segment(features, clicks),
+            "model": lambda: desk.services.engine.segment(features, clicks),
             "click": lambda: desk.click(address, point),
             "encoding": encoding,
         },

@@ -1,6 +1,7 @@
 import base64
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -182,7 +183,7 @@ def test_unknown_paths_and_methods_are_json_errors(backend):
 def test_health_versions_and_setup(backend, capture):
     health = backend.client.get("/health").json
     assert health["status"] == "UP"
-    assert backend.client.get("/versions").json == {"versions": ["discs-1"]}
+    assert backend.client.get("/versions").json["versions"] == ["discs-1"]
     for _ in range(2):
         answer = backend.client.post("/setup", json=capture("setup-connect"))
         assert answer.json["model_version"] == "discs-1"
@@ -303,3 +304,34 @@ def test_warming_waits_and_says_what_it_could_not_have(backend, task, click):
     assert len(answer["problems"]) == 1
     backend.result(click("A", 200, 200))
     assert backend.predictor.encodes == 1
+
+
+def test_a_call_overtaken_by_a_newer_one_costs_no_model_run(backend, click, monkeypatch):
+    sessions, begun = backend.services.sessions, threading.Semaphore(0)
+    begin = sessions.begin
+
+    def counting(evidence):
+        ticket = begin(evidence)
+        begun.release()
+        return ticket
+
+    monkeypatch.setattr(sessions, "begin", counting)
+    backend.predictor.gate.clear()
+    one, two = click("A", 200, 200, name="one"), click("A", 230, 200, name="two")
+    answers = {}
+
+    def call(name, *context):
+        window = replace(backend, client=backend.client.application.test_client())
+        answers[name] = window.result(*context)
+
+    threads = [threading.Thread(target=call, args=("older", one))]
+    threads.append(threading.Thread(target=call, args=("newer", one, two)))
+    for thread in threads:
+        thread.start()
+        assert begun.acquire(timeout=20)
+    backend.predictor.gate.set()
+    for thread in threads:
+        thread.join()
+    assert answers["older"] == []  # the page drops it anyway
+    assert len(answers["newer"]) == 1
+    assert backend.predictor.segments == 1
