@@ -1,0 +1,192 @@
+"""How many clicks so many accepted images save, on a kind of image that the model has not seen.
+
+    python -m benchmarks.retraining_curve facade --data ../sets --images 10 20 40 --out curve
+
+Images of the set are put into an annotation store as if people had accepted them; the rest of the
+way is that of a real retraining: snapshot, training from the weights that ship, judgement on the
+held-out images of the same kind and on the base set. Prints a table, writes curve.json and .png.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+from rich.console import Console
+from rich.table import Table
+
+from dynamite.loading import shipped
+from training.annotation_store import (
+    AcceptedAnnotation,
+    AcceptedImage,
+    AnnotationStore,
+    Origin,
+    Region,
+    SnapshotRules,
+    encode_mask,
+    write_snapshot,
+)
+from training.annotation_store.snapshot import HOLDOUT, part_of
+from training.data.catalog import open_dataset
+from training.data.sample import Sample
+from training.retraining.base_set import open_base_set
+from training.retraining.judging import Comparison, compare, open_model
+from training.retraining.launching import gpu_count, train
+from training.retraining.order import read_order
+from training.retraining.recipe import recipe
+
+TIME = "2026-01-01T00:00:00.000000+00:00"
+
+
+def main() -> None:
+    """Measure and report."""
+    arguments = parse()
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    dataset = open_dataset(arguments.set, arguments.data, on_problem="skip")
+    points: list[dict[str, Any]] = []
+    for count in arguments.images:
+        started = time.monotonic()
+        folder = out / f"{arguments.set}-{count}"
+        order = accept(dataset, count, folder, arguments)
+        weights = train(recipe(read_order(order), shipped("lite")), folder / "run")
+        judged = judge(weights, order, arguments)
+        points.append(
+            {"images": count, "minutes": round((time.monotonic() - started) / 60, 1)}
+            | {comparison.name: comparison.summary() for comparison in judged}
+        )
+        (out / "curve.json").write_text(json.dumps(points, indent=1))
+        Console(width=120).print(table(points, arguments.set))
+    plot(points, arguments.set, out / "curve.png")
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("set", help="facade, dsb2018, …")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--images", type=int, nargs="+", default=[10, 20, 40])
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--rate", type=float, default=1e-4)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--crop", type=int, default=256)
+    parser.add_argument("--budget", type=int, default=20, help="clicks per object")
+    parser.add_argument("--most", type=int, default=25, help="images judged of each set")
+    parser.add_argument("--base", nargs="*", default=["coco_train2017", "ecssd"])
+    parser.add_argument("--out", type=Path, default=Path("curve"))
+    return parser.parse_args()
+
+
+def accept(dataset: Any, count: int, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """A training order on ``count`` accepted images; all held-out ones are there every time."""
+    rules = SnapshotRules(holdout=0.3, exhaustive=frozenset({1}))
+    taken = 0
+    with AnnotationStore(folder / "store") as store:
+        for index in range(len(dataset)):
+            image = stored(store, dataset[index])
+            if part_of(image, rules.holdout) != HOLDOUT:
+                taken += 1
+                if taken > count:
+                    continue
+            store.apply(AcceptedAnnotation(index + 1, index + 1, 1, TIME, images=(image,)))
+        snapshot = write_snapshot(store, [1], folder / "snapshots", rules)
+    return {
+        "line": "curve",
+        "reason": f"{count} images",
+        "digest": snapshot.digest,
+        "snapshot": str(snapshot.folder),
+        "images": snapshot.images,
+        "models": str(folder / "models"),
+        "run": str(folder / "run"),
+        "steps": arguments.steps,
+        "batch": arguments.batch,
+        "crop": arguments.crop,
+        "rate": arguments.rate,
+        "base_sets": arguments.base,
+        "base_root": str(arguments.data.resolve()),
+    }
+
+
+def stored(store: AnnotationStore, sample: Sample) -> AcceptedImage:
+    """An image of a data set as the store keeps accepted ones."""
+    data = cv2.imencode(".png", sample.image[..., ::-1])[1].tobytes()
+    height, width = sample.instances.shape
+    masks = [sample.instances == index for index in range(len(sample.labels))]
+    regions = tuple(
+        Region(f"r{i}", label, encode_mask(mask), int(mask.sum()), Origin.DRAWN)
+        for i, (label, mask) in enumerate(zip(sample.labels, masks, strict=True))
+        if mask.any()
+    )
+    return AcceptedImage(store.put_image(data), height, width, regions)
+
+
+def judge(weights: Path, order: dict[str, Any], arguments: argparse.Namespace) -> list[Comparison]:
+    """The shipped model beside the trained one, on its kind and on the base set."""
+    device = "cuda" if gpu_count() else "cpu"
+    models = (open_model(shipped("lite"), device), open_model(weights, device))
+    sets = {
+        "kind": open_dataset(Path(order["snapshot"]) / HOLDOUT),
+        "base": open_base_set("", None),
+    }
+    return [
+        compare(
+            models,
+            dataset,
+            budget=arguments.budget,
+            most=arguments.most,
+            least=arguments.most,
+            seconds=1e9,
+            name=name,
+        )
+        for name, dataset in sets.items()
+        if dataset is not None
+    ]
+
+
+def saved(point: dict[str, Any], name: str) -> float:
+    """The share of clicks saved on a set."""
+    found = point[name]
+    return float(1 - found["nci_candidate"] / found["nci_current"])
+
+
+def table(points: list[dict[str, Any]], title: str) -> Table:
+    """One line a point."""
+    found = Table(title=f"{title}: accepted images against clicks saved", title_justify="left")
+    for name in ("images", "NCI before", "after", "saved", "failed", "IoU+5", "base", "minutes"):
+        found.add_column(name, justify="right")
+    for point in points:
+        kind = point["kind"]
+        found.add_row(
+            str(point["images"]),
+            f"{kind['nci_current']:.2f}",
+            f"{kind['nci_candidate']:.2f}",
+            f"{saved(point, 'kind'):+.1%}",
+            f"{kind['failed_current']} → {kind['failed_candidate']}",
+            f"{kind['iou_after_5_current']:.3f} → {kind['iou_after_5_candidate']:.3f}",
+            f"{-saved(point, 'base'):+.1%}",
+            str(point["minutes"]),
+        )
+    return found
+
+
+def plot(points: list[dict[str, Any]], title: str, path: Path) -> None:
+    """The curve as a picture."""
+    import matplotlib as mpl  # noqa: PLC0415
+
+    mpl.use("Agg")
+    from matplotlib import pyplot  # noqa: PLC0415
+
+    figure, axes = pyplot.subplots(figsize=(6, 4))
+    images = [0, *(point["images"] for point in points)]
+    for name, label in (("kind", "held out, same kind"), ("base", "base set")):
+        axes.plot(images, [0, *(100 * saved(p, name) for p in points)], "o-", label=label)
+    axes.axhline(0, color="gray", linewidth=0.5)
+    axes.set(xlabel="accepted images", ylabel="clicks saved, %", title=title)
+    axes.legend()
+    figure.savefig(path, dpi=120, bbox_inches="tight")
+
+
+if __name__ == "__main__":
+    main()
