@@ -1,0 +1,82 @@
+import stat
+
+import pytest
+
+from backend.demo import label_studio
+from backend.demo.project import IMAGES, LABELS, attach
+from backend.demo.run import invitation
+from backend.label_studio.labeling_config import parse, write
+
+
+def test_the_login_is_made_once_and_only_its_owner_may_read_it(tmp_path):
+    first = label_studio.login(tmp_path)
+    assert label_studio.login(tmp_path) == first
+    assert stat.S_IMODE((tmp_path / "login.json").stat().st_mode) == 0o600
+    assert len(first.token) == 40
+    assert label_studio.login(tmp_path / "other") != first
+
+
+def test_label_studio_talks_to_nobody_and_takes_a_backend_of_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "of another one")
+    given = label_studio.environment(tmp_path, label_studio.login(tmp_path))
+    assert "LABEL_STUDIO_API_KEY" not in given
+    assert given["ML_BLOCK_LOCAL_IP"] == given["SSRF_PROTECTION_ENABLED"] == "false"
+    assert given["COLLECT_ANALYTICS"] == "0"
+    assert given["SENTRY_DSN"] == given["FRONTEND_SENTRY_DSN"] == ""
+
+
+def test_a_named_label_studio_must_be_one_that_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv(label_studio.EXECUTABLE, str(tmp_path / "nothing"))
+    with pytest.raises(label_studio.DemoError, match="nothing, which cannot be run"):
+        label_studio.executable(tmp_path, print)
+
+
+def test_a_failed_installation_says_why():
+    with pytest.raises(label_studio.DemoError, match="failed: .*boom"):
+        label_studio.run(["python3", "-c", "raise SystemExit('boom')"])
+
+
+def test_every_photo_is_named_with_its_licence():
+    sources = (IMAGES / "SOURCES.md").read_text()
+    photos = sorted(path.name for path in IMAGES.glob("*.jpg"))
+    assert len(photos) >= 3
+    for name in photos:
+        assert f"| {name} |" in sources
+    assert "CC BY 2.0" in sources
+
+
+def test_the_config_of_the_demo_has_nothing_wrong():
+    assert parse(write(LABELS)).problems == ()
+
+
+def test_the_invitation_holds_all_one_needs(tmp_path):
+    who = label_studio.login(tmp_path)
+    text = invitation("http://localhost:8080/projects/1/data?task=1", who)
+    for part in ("http://localhost:8080/projects/1", who.email, who.password, "Auto-Annotation"):
+        assert part in text
+    assert who.token not in text
+
+
+class Rows:
+    """Label Studio's list of backends."""
+
+    def __init__(self, *urls):
+        self.rows = [{"id": number, "url": url} for number, url in enumerate(urls)]
+
+    def get(self, path, **query):
+        return list(self.rows)
+
+    def delete(self, path):
+        self.rows = [row for row in self.rows if path != f"/api/ml/{row['id']}"]
+
+    def post(self, path, body):
+        self.rows.append({"id": 99, "url": body["url"]})
+
+
+@pytest.mark.parametrize(
+    "before", [[], ["http://b:1"], ["http://b:9"], ["http://b:9", "http://b:1"]]
+)
+def test_only_the_backend_that_runs_is_connected(before):
+    api = Rows(*before)
+    attach(api, 1, "http://b:1")
+    assert [row["url"] for row in api.rows] == ["http://b:1"]
