@@ -32,7 +32,7 @@ def test_a_named_label_studio_must_be_one_that_runs(tmp_path, monkeypatch):
 
 
 def test_a_failed_installation_says_why():
-    with pytest.raises(label_studio.DemoError, match="failed: .*boom"):
+    with pytest.raises(label_studio.DemoError, match=r"failed: .*boom"):
         label_studio.run(["python3", "-c", "raise SystemExit('boom')"])
 
 
