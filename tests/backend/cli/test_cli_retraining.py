@@ -1,0 +1,103 @@
+import pytest
+import torch
+
+import dynamite
+from backend.cli import main
+from dynamite import checkpoint
+from dynamite.config import Resize
+from dynamite.registry import Description, Registry
+from tests.training.tiny_run import TINY_MODEL
+from training.annotation_store import AcceptedAnnotation, AnnotationStore, Rejection
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Call ``dynamite`` in an empty folder; its status and what it printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        printed = capsys.readouterr()
+        return ended.value.code, printed.out + printed.err
+
+    return call
+
+
+@pytest.fixture
+def versions(tmp_path):
+    """Two versions in the registry where the settings look for it."""
+    (tmp_path / ".state" / "models").mkdir(parents=True)
+    registry = Registry(tmp_path / ".state" / "models" / "shared")
+    model = dynamite.load("lite", random_weights=True, resize=Resize(64, 64), **TINY_MODEL)
+    names = []
+    for verdict in ("published: −20 %", "not published: +1 %"):
+        with torch.no_grad():
+            next(model.parameters()).add_(1)
+        checkpoint.save(model, tmp_path / "w.safetensors", {})
+        known = Description(data="0123456789", verdict=verdict)
+        names.append(registry.add(tmp_path / "w.safetensors", known).name)
+    return names
+
+
+def test_models_are_listed_promoted_and_rolled_back(run, versions):
+    first, second = versions
+    status, out = run("models", "list")
+    assert status == 0
+    assert "→ (shipped)" in " ".join(out.split())
+    assert out.index(first) < out.index(second)
+    assert "not published: +1 %" in out
+    assert run("models", "promote", first)[0] == 0
+    status, out = run("models", "list")
+    assert f"→ {first}" in " ".join(out.split())
+    assert "shipped weights" in run("models", "rollback")[1]
+    status, out = run("models", "rollback")
+    assert status == 1
+    assert "nothing to roll back to" in out
+    assert '"data": "0123456789"' in run("models", "show", second)[1]
+
+
+def test_a_damaged_version_is_not_promoted(run, versions, tmp_path):
+    path = tmp_path / ".state" / "models" / "shared" / "versions" / versions[0]
+    (path / "model.safetensors").write_bytes(b"damaged")
+    status, out = run("models", "promote", versions[0])
+    assert status == 1
+    assert "is damaged" in out
+    status, out = run("models", "promote", "lite-00000000")
+    assert status == 1
+    assert "no version lite-00000000" in out
+
+
+def test_what_was_set_aside_is_listed_with_its_reason(run, tmp_path):
+    assert "nothing was set aside" in run("annotations", "rejected")[1]
+    with AnnotationStore(tmp_path / ".state" / "retraining" / "annotations") as store:
+        entry = AcceptedAnnotation(7, 5, 3, "2026-01-01T00:00:00.000000+00:00")
+        store.apply(entry, [Rejection("empty_mask", "the mask has no pixel", "r1")])
+    status, out = run("annotations", "rejected")
+    assert status == 0
+    assert all(word in out for word in ("3", "5", "7", "r1", "empty_mask", "no pixel"))
+    assert "1 set aside" in run("annotations")[1]
+
+
+@pytest.mark.parametrize("command", [["retrain"], ["jobs"]])
+def test_without_a_queue_server_it_says_so(run, command):
+    status, out = run(*command)
+    assert status == 1
+    assert "the queue server does not answer" in out
+
+
+def test_sync_needs_label_studio(run):
+    status, out = run("sync")
+    assert status == 2
+    assert "--project" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["--queues", "other"], "no such queue"), (["--gpus", "all"], "not like 0,1")],
+)
+def test_a_worker_says_what_it_cannot_do(run, arguments, words):
+    status, out = run("worker", *arguments)
+    assert status == 2
+    assert words in out

@@ -1,0 +1,234 @@
+"""Retraining with real workers and a real queue server, killed with −9 at bad moments."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, Retry
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from backend.launcher.valkey import valkey_child, wait_until_ready
+from dynamite.registry import Registry
+from tests.training.retraining.drawn import order
+
+pytestmark = pytest.mark.training
+
+STEPS = 120
+
+
+class Site:
+    """A queue server and workers of one test, all killed at the end."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.url = f"unix://{folder / 'q.sock'}"
+        self.workers = []
+        self.start_server()
+
+    def start_server(self):
+        self.server = valkey_child(self.folder / "q.sock", self.folder)
+        self.server.start()
+        wait_until_ready(self.url, self.server)
+        self.redis = Redis.from_url(self.url)
+
+    def worker(self, queues="train"):
+        environment = dict(
+            os.environ,
+            REDIS_URL=self.url,
+            DYNAMITE_STATE_DIR=str(self.folder / "state"),
+            DYNAMITE_RECONCILE_MINUTES="0",
+            OMP_NUM_THREADS="1",
+        )
+        with (self.folder / f"worker-{len(self.workers)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "backend.cli", "worker", "--queues", queues],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.workers.append(process)
+        return process
+
+    def enqueue(self, values):
+        queue = Queue("train", connection=self.redis, serializer=JSONSerializer)
+        return queue.enqueue(
+            "training.jobs.retrain",
+            values,
+            job_id=f"train-shared-{values['digest']}",
+            retry=Retry(max=5),
+            job_timeout=3600,
+        )
+
+    def status(self, job):
+        return Job.fetch(job.id, connection=self.redis, serializer=JSONSerializer).get_status()
+
+    def close(self):
+        for worker in self.workers:
+            worker.kill()
+            worker.wait()
+        self.server.stop()
+
+
+@pytest.fixture
+def site(tmp_path):
+    found = Site(tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def values(tmp_path):
+    return order(tmp_path, steps=STEPS)
+
+
+def wait(until, seconds, what):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = until()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def steps(values):
+    """The step of each line of metrics, in the order written."""
+    path = Path(values["run"]) / "metrics.jsonl"
+    return [json.loads(x)["step"] for x in path.read_text().splitlines()] if path.exists() else []
+
+
+def checkpointed(values):
+    return any((Path(values["run"]) / "checkpoints").glob("step_*.pt"))
+
+
+def ranks(values):
+    """Processes that train in the run's folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if "training.retraining.rank" in words and values["run"] in words:
+            found.append(int(path.parent.name))
+    return found
+
+
+def horses(worker):
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    return [int(child) for child in children]
+
+
+def outcome(site, job):
+    return Job.fetch(job.id, connection=site.redis, serializer=JSONSerializer).return_value()
+
+
+def check_trained_once(site, job, values):
+    found = outcome(site, job)
+    registry = Registry(Path(values["models"]))
+    assert [version.name for version in registry.versions()] == [found["version"]]
+    registry.get(found["version"]).verify()
+    assert (registry.current().version == found["version"]) == found["published"]
+    assert not list((registry.folder / "versions").glob(".*"))
+
+
+def test_a_job_process_killed_while_training_goes_on_from_its_checkpoint(site, values):
+    worker = site.worker()
+    job = site.enqueue(values)
+    wait(lambda: checkpointed(values), 120, "a checkpoint")
+    (rank,) = ranks(values)
+    (horse,) = horses(worker)
+    os.kill(horse, signal.SIGKILL)
+    wait(lambda: rank not in ranks(values), 10, "the end of the orphan")
+    reached = int(max((Path(values["run"]) / "checkpoints").glob("*.pt")).stem.split("_")[1])
+    wait(lambda: ranks(values), 60, "the next attempt")
+    wait(lambda: site.status(job) == "finished", 240, "the end")
+    log = b"".join(path.read_bytes() for path in site.folder.glob("worker-*.log"))
+    assert reached > 0, log
+    check_trained_once(site, job, values)
+
+
+def test_a_job_whose_worker_was_killed_runs_again_within_90_seconds_and_goes_on(site, values):
+    first = site.worker()
+    job = site.enqueue(values | {"steps": 400})
+    wait(lambda: checkpointed(values), 120, "a checkpoint")
+    site.worker()  # idle so far
+    before = {*horses(first), *ranks(values)}
+    first.kill()
+    first.wait()
+    killed = time.monotonic()
+    wait(lambda: not ranks(values), 10, "the end of the orphans")
+    assert not any(Path(f"/proc/{pid}/task").exists() for pid in before)
+    written = steps(values)
+    wait(lambda: ranks(values), 95, "the next attempt")
+    assert time.monotonic() - killed < 95
+    wait(lambda: len(steps(values)) > len(written), 120, "more steps")
+    assert min(steps(values)[len(written) - 10 :]) > 0
+    assert steps(values) == sorted(set(steps(values)))  # no step is done twice in the records
+    wait(lambda: site.status(job) == "finished", 280, "the end")
+    check_trained_once(site, job, values)
+
+
+def test_a_queue_server_killed_with_jobs_queued_has_them_when_it_is_back(site, values):
+    job = site.enqueue(values | {"steps": 6})
+    worker = site.worker()
+    wait(lambda: site.status(job) != "queued", 60, "the beginning")
+    second = site.enqueue(values | {"steps": 6, "digest": "another", "run": values["run"] + "-2"})
+    time.sleep(1.5)  # appendfsync everysec
+    site.server.process.send_signal(signal.SIGKILL)
+    site.server.process.wait()
+    with pytest.raises(RedisError):
+        site.redis.ping()
+    site.start_server()
+    assert worker.poll() is None or site.worker()
+    for one in (job, second):
+        wait(lambda one=one: site.status(one) == "finished", 280, f"{one.id}")
+    names = [version.name for version in Registry(Path(values["models"])).versions()]
+    assert len(names) == len(set(names)) <= 2
+
+
+LIMITED = """
+import json, resource, signal, sys
+from pathlib import Path
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+from training.retraining.launching import TrainingFailedError, train
+from training.retraining.order import read_order
+from training.retraining.recipe import recipe
+order = read_order(json.loads(Path(sys.argv[1]).read_text()))
+try:
+    train(recipe(order, order.checkpoint), order.run)
+    print("done")
+except TrainingFailedError as error:
+    print("failed", str(error)[-300:])
+"""
+
+
+def test_a_disk_that_is_full_at_a_checkpoint_loses_nothing_and_can_be_gone_on_with(
+    values, tmp_path
+):
+    path = tmp_path / "order.json"
+    path.write_text(json.dumps(values | {"steps": 12}))
+
+    def run(limit):
+        command = [sys.executable, "-c", LIMITED, str(path), str(limit)]
+        environment = dict(os.environ, OMP_NUM_THREADS="1")
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment, check=True
+        ).stdout
+
+    told = run(300_000)
+    assert told.startswith("failed")
+    assert "File too large" in told or "write" in told.lower()
+    assert not checkpointed(values)
+    assert not list(Path(values["run"]).glob("*.safetensors"))
+    assert run(-1).startswith("done")
