@@ -26,7 +26,7 @@ def retrain(values: dict[str, Any]) -> dict[str, Any]:
             return
         eta = None if left is None else round(left)
         job.meta["progress"] = {"phase": phase, "done": done, "total": total, "seconds_left": eta}
-        job.save_meta()
+        job.save_meta()  # type: ignore[no-untyped-call]
 
     attempt = f"{job.id}, by {job.worker_name}" if job else "by hand"
     try:

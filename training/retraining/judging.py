@@ -96,7 +96,8 @@ def compare(
     """
     plan = Plan(per_object=budget)
     chosen = chosen_indices(dataset, most)
-    started, found = time.monotonic(), []
+    started = time.monotonic()
+    found: list[Judged] = []
     for index in chosen:
         if len(found) >= least and time.monotonic() - started > seconds:
             break
