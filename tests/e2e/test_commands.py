@@ -36,8 +36,10 @@ def test_doctor_says_that_a_token_is_not_accepted(run):
 
 
 def test_doctor_takes_a_personal_access_token(run, demo):
-    token = demo.api.post("/api/token/")["token"]
-    result = run("doctor", token=token)
+    kept = demo.folder / "personal-token"  # Label Studio gives out one, and shows it once
+    if not kept.exists():
+        kept.write_text(demo.api.post("/api/token/")["token"])
+    result = run("doctor", token=kept.read_text())
     assert result.exit_code == 0, result.output
     assert "the personal access token of" in result.output
 
