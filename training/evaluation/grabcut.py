@@ -77,20 +77,23 @@ class _GrabCutImage:
 def cut_out(
     image: Image, foreground: Sequence[Point], background: Sequence[Point], before: Mask | None
 ) -> Mask:
-    """One object against all else: GrabCut from its previous mask, or from discs on its clicks.
+    """One object against all else.
 
-    What lies far from the probable object is background; parts without a click are dropped.
+    GrabCut starts from discs around the object's clicks and from its mask ``before``, as far as
+    they are nearer to a click on the object than to any other: a mask that has run away would
+    otherwise teach it the colors of what it ran into. What lies far from that start is background;
+    parts without a click are dropped.
     """
     height, width = image.shape[:2]
-    state_HW = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
-    if before is not None and before.any():
-        state_HW[before] = cv2.GC_PR_FGD
-        around = 2 * SEED_RADIUS
-    else:
-        around = max(SEED_RADIUS, round(SIZE_PRIOR * min(height, width)))
+    start_HW = np.zeros((height, width), np.uint8)
     for y, x in foreground:
-        if state_HW[y, x] != cv2.GC_PR_FGD:
-            cv2.circle(state_HW, (x, y), around, cv2.GC_PR_FGD, cv2.FILLED)
+        cv2.circle(start_HW, (x, y), round(SIZE_PRIOR * min(height, width)), 1, cv2.FILLED)
+    if before is not None:
+        start_HW |= before
+    if background:
+        own, other = _distance(foreground, start_HW.shape), _distance(background, start_HW.shape)
+        start_HW &= own < other
+    state_HW = np.where(start_HW, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     left, top, w, h = cv2.boundingRect((state_HW == cv2.GC_PR_FGD).view(np.uint8))
     margin = round(WINDOW * max(w, h)) + SEED_RADIUS
     for seeds, value in ((background, cv2.GC_BGD), (foreground, cv2.GC_FGD)):
@@ -105,6 +108,15 @@ def cut_out(
     _, parts_HW = cv2.connectedComponents(mask_HW.view(np.uint8))
     wanted = {int(parts_HW[point]) for point in foreground} - {0}
     return np.isin(parts_HW, list(wanted))
+
+
+def _distance(points: Sequence[Point], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Of each pixel to the nearest of the points."""
+    elsewhere_HW = np.ones(shape, np.uint8)
+    for point in points:
+        elsewhere_HW[point] = 0
+    distance = cv2.distanceTransform(elsewhere_HW, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance, np.float32)
 
 
 def _grab_cut(image: Image, state_hw: NDArray[np.uint8]) -> Mask:
