@@ -15,7 +15,7 @@ from dynamite.errors import DynamiteError
 
 SECTIONS = {
     "Serve": {
-        "serve": "Run the backend with its queue and one worker.",
+        "serve": "Run the backend with its queue and workers.",
         "demo": "Label Studio with a sample project, attached to the backend.",
         "worker": "Run one more worker for the queue.",
         "doctor": "Check the connection to Label Studio and say what to mend.",

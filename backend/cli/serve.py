@@ -15,7 +15,7 @@ import click
 @click.option("--state-dir", type=click.Path(path_type=Path), help="Folder of cache and queue.")
 @click.option("--no-worker", is_flag=True, help="Leave the queue to workers elsewhere.")
 def serve(no_worker: bool, **options: object) -> None:
-    """Run the backend with its queue and one worker, until Ctrl-C.
+    """Run the backend with its queue and workers, until Ctrl-C.
 
     Every option is also a setting with an environment variable; `dynamite settings` lists them
     all.

@@ -24,7 +24,8 @@ RUN_SECONDS = 7 * 24 * 3600.0
 def clean_up(context: Context) -> str:
     """Remove what is not needed; how much, in words."""
     settings = context.settings
-    lines = [path.name for path in folders(models_folder(settings).parent)]
+    published = {path.name for path in folders(models_folder(settings).parent)}
+    lines = sorted(published.union(settings.all_lines))
     versions = 0
     for line in lines:
         try:

@@ -21,7 +21,8 @@ def banner(settings: Settings, version: str, device: str, *, with_worker: bool =
     url = address(settings)
     attach = f"{url}/k/(your DYNAMITE_WEBHOOK_SECRET)" if settings.webhook_secret else url
     queue = "at REDIS_URL" if settings.redis_url else "embedded"
-    workers = "one worker" if with_worker else "no worker of its own"
+    own = "two workers" if settings.train_worker else "one worker"
+    workers = own if with_worker else "no worker of its own"
     lines = [
         "",
         f"  DynaMITE listens on {url}",

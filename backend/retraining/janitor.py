@@ -17,7 +17,6 @@ from rq.exceptions import NoSuchJobError
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
-from backend.retraining.settings import parse_lines
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -110,7 +109,7 @@ def due_jobs(
         due.append(("backend.ingest.clean", ()))
     if settings.train_schedule:
         slot = croniter(settings.train_schedule, now).get_prev(float)
-        for line in sorted({"shared", *parse_lines(settings.lines).values()}):
+        for line in settings.all_lines:
             if first_at(redis, f"train:{line}", slot, now):
                 due.append(("backend.ingest.request_training", (line, "the schedule")))
     return due

@@ -97,6 +97,11 @@ class RetrainingSettings(BaseModel):
         """The line of models that a project trains; ``shared`` unless it is named."""
         return parse_lines(self.lines).get(project, "shared")
 
+    @property
+    def all_lines(self) -> list[str]:
+        """Every line that some project may train."""
+        return sorted({"shared", self.line, *parse_lines(self.lines).values()})
+
 
 def parse_lines(text: str) -> dict[int, str]:
     """``plants=3,4 cells=7`` as line by project.

@@ -62,7 +62,8 @@ class Backend:
             "train_crop": SIDE,
             "train_rate": 3e-3,
             "holdout_share": 0.4,
-            "judge_most": 16,
+            "judge_most": 12,
+            "judge_budget": 5,
             "reconcile_minutes": 0,
         } | settings
         self.environment = os.environ | {
