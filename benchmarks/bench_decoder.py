@@ -16,7 +16,7 @@ def run() -> list[Row]:
     decoder = MaskDecoder(CHANNELS, HEADS, LAYERS, FEEDFORWARD).eval()
     half = MaskDecoder(CHANNELS, HEADS, LAYERS, FEEDFORWARD).eval()
     half.load_state_dict(decoder.state_dict())
-    half.bfloat16()
+    half.multiply_in(torch.bfloat16)
     rows = []
     for threads in sorted({1, torch.get_num_threads()}):
         torch.set_num_threads(threads)
@@ -29,14 +29,13 @@ def _measure(decoder: MaskDecoder, half: MaskDecoder, objects: int) -> list[Row]
     queries = objects + 9
     inputs = [torch.randn(1, CHANNELS, SIDE, SIDE)]
     inputs += [torch.randn(1, queries, CHANNELS) for _ in range(3)]
-    halves = [tensor.bfloat16() for tensor in inputs]
     left, right = torch.randn(2048, CHANNELS), torch.randn(CHANNELS, FEEDFORWARD)
     product = 2 * left.numel() * FEEDFORWARD * 40
     taken = medians(
         {
             "plain": lambda: plain.decode(decoder, *inputs),
             "ours": lambda: decoder(*inputs),
-            "bf16": lambda: half(*halves),
+            "bf16": lambda: half(*inputs),
             "products": lambda: [left @ right for _ in range(40)],
         },
         repeats=3,

@@ -30,7 +30,8 @@ def load(
         name: a preset (``dynamite.config.PRESETS``).
         checkpoint: our safetensors or a published checkpoint; left out, the one that ships.
         device: where to put it.
-        dtype: of weights and features; bfloat16 halves both.
+        dtype: of the mask decoder's products. With bfloat16, where the processor has it, a click
+            of the published networks takes less than half the time; features stay float32.
         random_weights: start from random weights, the same each time, instead of a checkpoint.
         overrides: fields of ``ModelConfig`` to change, for example ``decoder_layers=0``.
 
@@ -46,7 +47,7 @@ def load(
             )
         model = _build(config.with_overrides(overrides))
         model.version = weights_version(f"{name}-random", model.state_dict())
-        return model.to(device, dtype).eval()
+        return model.to(device).multiply_in(dtype).eval()
 
     found = read(shipped(name) if checkpoint is None else checkpoint)
     if found.config is not None:

@@ -89,10 +89,15 @@ class DynaMITE(nn.Module):
                 config.hidden, config.heads, config.decoder_layers, config.decoder_feedforward
             )
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the weights, and so of the features."""
-        return self.head.norm.weight.dtype
+    def multiply_in(self, dtype: torch.dtype) -> "DynaMITE":
+        """Make the products of the mask decoder, nearly all of a click, in ``dtype``.
+
+        Everything else stays in float32, the features too: a rounding error before the masked
+        attention can turn a whole query to another place.
+        """
+        if self.config.decoder_layers:
+            self.mask_decoder.multiply_in(dtype)
+        return self
 
     @property
     def device(self) -> torch.device:

@@ -86,7 +86,7 @@ class Predictor:
             self.model.normalize(to_tensor(resize_image(one, size), self.model.device))
             for one, size in zip(images, sizes, strict=True)
         ]
-        maps = self.model.encode(pad_to_multiple(inputs, DIVISOR).to(self.model.dtype))
+        maps = self.model.encode(pad_to_multiple(inputs, DIVISOR))
         features = [
             ImageFeatures(
                 maps=maps if len(images) == 1 else split_batch(maps, index),

@@ -38,7 +38,7 @@ def test_a_saved_network_comes_back_with_its_config(tmp_path: Path) -> None:
     back = dynamite.load("lite", tmp_path / "small.safetensors", dtype=torch.bfloat16)
     assert back.version == version
     assert back.config == model.config
-    assert back.dtype == torch.bfloat16
+    assert back.mask_decoder.product_dtype == torch.bfloat16
 
 
 def test_a_checkpoint_of_another_preset_is_refused(tmp_path: Path) -> None:
