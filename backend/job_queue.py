@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, Retry
 from rq.serializers import JSONSerializer
 
 from backend.spool import Event, Spool
@@ -19,6 +19,7 @@ T = TypeVar("T")
 INGEST = "ingest"
 INGEST_JOB = "backend.ingest.ingest_event"
 JOB_SECONDS = 120
+ATTEMPTS_MORE = 5
 RESULT_SECONDS = 3600
 FAILURE_SECONDS = 30 * 24 * 3600
 ANSWER_SECONDS = 0.03
@@ -70,6 +71,7 @@ class JobQueue:
             event,
             description=INGEST_JOB,  # by default all arguments, which would end up in logs
             job_timeout=JOB_SECONDS,
+            retry=Retry(max=ATTEMPTS_MORE),  # a killed worker must not cost an annotation
             result_ttl=RESULT_SECONDS,
             failure_ttl=FAILURE_SECONDS,
         )

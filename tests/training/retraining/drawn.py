@@ -1,12 +1,14 @@
 """A kind of image that nobody has seen: bright rectangles on noise, accepted by hand."""
 
+import base64
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 import dynamite
-from dynamite import checkpoint
+from backend.label_studio.labeling_config import write
+from dynamite import brush_rle, checkpoint
 from dynamite.config import Resize
 from tests.training.tiny_run import TINY_MODEL
 from training.annotation_store import (
@@ -21,6 +23,8 @@ from training.annotation_store import (
 )
 
 SIDE = 64
+LABELS = ["left", "right"]
+CONFIG = write(LABELS)
 
 
 def drawn(number: int) -> tuple[bytes, list[np.ndarray]]:
@@ -82,3 +86,33 @@ def order(folder: Path, images: int = 16, **more) -> dict:
         "gate": {"least": 2, "margin": 0.0, "chance": 1.0, "budget": 3, "most": 4},
         "judge_base_set": str(snapshot.folder / "corrected"),
     } | more
+
+
+def a_task(number, data):
+    address = "data:image/png;base64," + base64.b64encode(data).decode()
+    return {"id": number, "data": {"image": address}, "project": 3}
+
+
+def accepted(number):
+    """The webhook of an annotator who drew both masks of an image."""
+    data, masks = drawn(number)
+    result = [
+        {
+            "id": f"r{number}-{label}",
+            "type": "brushlabels",
+            "from_name": "mask",
+            "to_name": "image",
+            "original_width": SIDE,
+            "original_height": SIDE,
+            "value": {"format": "rle", "rle": brush_rle.encode(mask), "brushlabels": [label]},
+        }
+        for label, mask in zip(LABELS, masks, strict=True)
+    ]
+    time_ = "2026-11-22T07:10:40.783276Z"
+    annotation = {"id": number, "task": number, "result": result, "updated_at": time_}
+    return {
+        "action": "ANNOTATION_CREATED",
+        "annotation": annotation,
+        "task": a_task(number, data),
+        "project": {"id": 3, "label_config": CONFIG},
+    }

@@ -1,11 +1,14 @@
 """Retraining with real workers and a real queue server, killed with −9 at bad moments."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,11 +18,13 @@ from rq import Queue, Retry
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from backend.job_queue import JobQueue
 from backend.launcher.valkey import valkey_child, wait_until_ready
 from dynamite.registry import Registry
-from tests.training.retraining.drawn import order
+from tests.training.retraining.drawn import accepted, drawn, order
+from training.annotation_store import AnnotationStore
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 
 STEPS = 120
 
@@ -39,13 +44,14 @@ class Site:
         wait_until_ready(self.url, self.server)
         self.redis = Redis.from_url(self.url)
 
-    def worker(self, queues="train"):
+    def worker(self, queues="train", settings=None):
         environment = dict(
             os.environ,
             REDIS_URL=self.url,
             DYNAMITE_STATE_DIR=str(self.folder / "state"),
             DYNAMITE_RECONCILE_MINUTES="0",
             OMP_NUM_THREADS="1",
+            **(settings or {}),
         )
         with (self.folder / f"worker-{len(self.workers)}.log").open("wb") as log:
             process = subprocess.Popen(
@@ -159,7 +165,7 @@ def test_a_job_process_killed_while_training_goes_on_from_its_checkpoint(site, v
     wait(lambda: rank not in ranks(values), 10, "the end of the orphan")
     reached = int(max((Path(values["run"]) / "checkpoints").glob("*.pt")).stem.split("_")[1])
     wait(lambda: ranks(values), 60, "the next attempt")
-    wait(lambda: site.status(job) == "finished", 240, "the end")
+    wait(lambda: site.status(job) == "finished", 500, "the end")
     log = b"".join(path.read_bytes() for path in site.folder.glob("worker-*.log"))
     assert reached > 0, log
     check_trained_once(site, job, values)
@@ -167,7 +173,7 @@ def test_a_job_process_killed_while_training_goes_on_from_its_checkpoint(site, v
 
 def test_a_job_whose_worker_was_killed_runs_again_within_90_seconds_and_goes_on(site, values):
     first = site.worker()
-    job = site.enqueue(values | {"steps": 400})
+    job = site.enqueue(values | {"steps": 200})
     wait(lambda: checkpointed(values), 120, "a checkpoint")
     site.worker()  # idle so far
     before = {*horses(first), *ranks(values)}
@@ -182,7 +188,7 @@ def test_a_job_whose_worker_was_killed_runs_again_within_90_seconds_and_goes_on(
     wait(lambda: len(steps(values)) > len(written), 120, "more steps")
     assert min(steps(values)[len(written) - 10 :]) > 0
     assert steps(values) == sorted(set(steps(values)))  # no step is done twice in the records
-    wait(lambda: site.status(job) == "finished", 280, "the end")
+    wait(lambda: site.status(job) == "finished", 500, "the end")
     check_trained_once(site, job, values)
 
 
@@ -199,7 +205,7 @@ def test_a_queue_server_killed_with_jobs_queued_has_them_when_it_is_back(site, v
     site.start_server()
     assert worker.poll() is None or site.worker()
     for one in (job, second):
-        wait(lambda one=one: site.status(one) == "finished", 280, f"{one.id}")
+        wait(lambda one=one: site.status(one) == "finished", 400, f"{one.id}")
     names = [version.name for version in Registry(Path(values["models"])).versions()]
     assert len(names) == len(set(names)) <= 2
 
@@ -240,3 +246,84 @@ def test_a_disk_that_is_full_at_a_checkpoint_loses_nothing_and_can_be_gone_on_wi
     assert not checkpointed(values)
     assert not list(Path(values["run"]).glob("*.safetensors"))
     assert run(-1).startswith("done")
+
+
+SEVERAL = """
+import json, sys
+from pathlib import Path
+import training.retraining.launching as launching
+from training.retraining.order import read_order
+from training.retraining.recipe import recipe
+launching.gpu_count = lambda: 2  # as many processes; without GPUs they meet by gloo
+order = read_order(json.loads(Path(sys.argv[1]).read_text()))
+launching.train(recipe(order, order.checkpoint), order.run)
+"""
+
+
+def test_the_ranks_of_torchrun_die_with_the_job_that_started_them(values, tmp_path):
+    path = tmp_path / "order.json"
+    path.write_text(json.dumps(values | {"steps": 500}))
+    environment = dict(os.environ, OMP_NUM_THREADS="1")
+    with subprocess.Popen([sys.executable, "-c", SEVERAL, str(path)], env=environment) as job:
+        wait(lambda: steps(values), 200, "the first steps")
+        assert len(ranks(values)) == 3  # torchrun itself and two ranks
+        job.kill()
+    wait(lambda: not ranks(values), 15, "the end of all of them")
+
+
+class SlowPhotos:
+    """An image host that answers only when it is told to."""
+
+    def __init__(self):
+        self.asked, self.go = threading.Event(), threading.Event()
+        photos = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                photos.asked.set()
+                photos.go.wait(200)
+                content = drawn(1)[0]
+                self.send_response(200)
+                self.send_header("Content-Type", "image/png")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                with contextlib.suppress(OSError):  # who asked is dead
+                    self.wfile.write(content)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.host = f"127.0.0.1:{self.server.server_port}"
+
+    def close(self):
+        self.go.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_an_annotation_whose_worker_was_killed_is_taken_by_the_next_one(site, tmp_path):
+    photos = SlowPhotos()
+    event = accepted(1)
+    event["task"]["data"]["image"] = f"http://{photos.host}/1.png"
+    queue = JobQueue(site.url, tmp_path / "spool")
+    queue.put({"body": event, "verified": True})
+    queue.close()
+    settings = {"DYNAMITE_IMAGE_HOSTS": photos.host, "DYNAMITE_IMAGE_TIMEOUT": "100"}
+    first = site.worker("ingest", settings)
+    assert photos.asked.wait(120)
+    first.kill()
+    photos.go.set()
+    site.worker("ingest", settings)
+    folder = tmp_path / "state" / "retraining" / "annotations"
+
+    def stored():
+        if not folder.is_dir():
+            return []
+        with AnnotationStore(folder) as store:
+            return store.annotations()
+
+    (found,) = wait(stored, 150, "the annotation")
+    assert found.annotation_id == 1
+    photos.close()

@@ -1,6 +1,5 @@
 """The whole loop with everything real: queue server, two workers, a web server under clicks."""
 
-import base64
 import os
 import signal
 import socket
@@ -17,13 +16,18 @@ from redis import Redis
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
-from backend.label_studio.labeling_config import write
 from dynamite import brush_rle
-from tests.training.retraining.drawn import SIDE, drawn, tiny_weights
+from tests.training.retraining.drawn import (
+    CONFIG,
+    LABELS,
+    SIDE,
+    a_task,
+    accepted,
+    drawn,
+    tiny_weights,
+)
 from training.annotation_store import AnnotationStore
 
-LABELS = ["left", "right"]
-CONFIG = write(LABELS)
 UNSEEN = range(1000, 1012)
 
 
@@ -169,36 +173,6 @@ class Backend:
         finally:
             self.process.kill()
             self.log.close()
-
-
-def a_task(number, data):
-    address = "data:image/png;base64," + base64.b64encode(data).decode()
-    return {"id": number, "data": {"image": address}, "project": 3}
-
-
-def accepted(number):
-    """The webhook of an annotator who drew both masks of an image."""
-    data, masks = drawn(number)
-    result = [
-        {
-            "id": f"r{number}-{label}",
-            "type": "brushlabels",
-            "from_name": "mask",
-            "to_name": "image",
-            "original_width": SIDE,
-            "original_height": SIDE,
-            "value": {"format": "rle", "rle": brush_rle.encode(mask), "brushlabels": [label]},
-        }
-        for label, mask in zip(LABELS, masks, strict=True)
-    ]
-    time_ = "2026-11-22T07:10:40.783276Z"
-    annotation = {"id": number, "task": number, "result": result, "updated_at": time_}
-    return {
-        "action": "ANNOTATION_CREATED",
-        "annotation": annotation,
-        "task": a_task(number, data),
-        "project": {"id": 3, "label_config": CONFIG},
-    }
 
 
 class Clicks:
