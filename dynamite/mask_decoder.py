@@ -44,14 +44,11 @@ class MaskDecoder(nn.Module):
         self.layers: nn.ModuleList = nn.ModuleList(
             DecoderLayer(channels, heads, feedforward) for _ in range(layers)
         )
-
-    @property
-    def product_dtype(self) -> torch.dtype:
-        """What tokens are held and multiplied in; queries and the final logits are float32."""
-        return next(self.layers[0].linear1.parameters()).dtype
+        self.product_dtype = torch.float32
 
     def multiply_in(self, dtype: torch.dtype) -> None:
-        """Hold and multiply tokens in ``dtype``."""
+        """Hold and multiply tokens in ``dtype``; queries and the final logits stay float32."""
+        self.product_dtype = dtype
         for layer in self.layers:
             for part in (layer.attention_norm, layer.linear1, layer.linear2):
                 part.to(dtype)

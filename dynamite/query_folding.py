@@ -78,7 +78,7 @@ class FoldedQueries:
         """What some tokens of the image get from the queries: (T, C)."""
         scores = self.place[:, tokens] + self.to_scores @ tokens_TC.T
         shares = scores.unflatten(0, (self.heads, -1)).softmax(dim=1).flatten(0, 1)
-        return shares.to(tokens_TC.dtype).T @ self.to_output
+        return torch.mm(shares.to(tokens_TC.dtype).T, self.to_output)
 
 
 @dataclass(frozen=True, slots=True)
