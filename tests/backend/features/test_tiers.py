@@ -101,7 +101,7 @@ class TestDisk:
         assert tier.get(key("a"))
         tier = open_disk(tmp_path, 20)
         assert tier.get(key("a"))
-        assert len(tier) == 2 and tier.used == 20  # noqa: PT018
+        assert len(tier) == 2 and tier.used == 20
 
     def test_a_budget_of_nothing_writes_nothing(self, tmp_path: Path) -> None:
         tier = open_disk(tmp_path, 0)
