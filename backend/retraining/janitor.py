@@ -61,7 +61,7 @@ class Janitor:
             requeue_lost(queue)
         now = self._clock()
         for name, arguments in due_jobs(self._redis, self._settings, now):
-            log.info("due: %s%s", name, arguments)
+            log.debug("due: %s%s", name, arguments)
             Queue(INGEST, connection=self._redis, serializer=JSONSerializer).enqueue(
                 name, *arguments, job_timeout=JOB_SECONDS, result_ttl=3600, failure_ttl=KEPT_SECONDS
             )
