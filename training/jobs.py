@@ -1,6 +1,7 @@
 """The jobs of the queue ``train``, called by name, each in a process of its own."""
 
 import logging
+import os
 from typing import Any
 
 from rq import get_current_job
@@ -9,6 +10,8 @@ from dynamite.errors import DynamiteError
 
 log = logging.getLogger(__name__)
 
+NICE = 10
+
 
 def retrain(values: dict[str, Any]) -> dict[str, Any]:
     """Train on a snapshot, judge, publish (``training.retraining.order.Order`` in JSON).
@@ -16,6 +19,7 @@ def retrain(values: dict[str, Any]) -> dict[str, Any]:
     What is wrong for good is not tried again; a job that was killed is, and goes on from its
     checkpoint.
     """
+    give_way()
     from training.retraining.order import read_order  # noqa: PLC0415
     from training.retraining.work import retrain as work  # noqa: PLC0415
 
@@ -40,3 +44,12 @@ def retrain(values: dict[str, Any]) -> dict[str, Any]:
         raise
     log.info("%s: %s", outcome["version"], outcome["verdict"])
     return outcome
+
+
+def give_way() -> None:
+    """Without a GPU of its own the job leaves half of the cores, and the first turn, to clicks."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES"):
+        return
+    os.nice(NICE)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (cores or 1) // 2)))

@@ -16,9 +16,6 @@ from dynamite.lifeline import die_with_parent
 from training.config import TrainingConfig
 
 POLL_SECONDS = 1.0
-NICE = 10
-"""On a CPU, clicks go before training."""
-
 RANK = "training.retraining.rank"
 
 Report = Callable[[int, float | None], None]
@@ -39,21 +36,15 @@ def train(config: TrainingConfig, out: Path, hosts: str = "", report: Report | N
     weights = out / "model.safetensors"
     described = out / "config.json"
     described.write_text(json.dumps(config.as_dict()), encoding="utf-8")
-    parent, gpus = os.getpid(), gpu_count()
-
-    def prepare() -> None:
-        die_with_parent(parent, signal.SIGKILL)
-        if not gpus:
-            os.nice(NICE)
-
+    parent = os.getpid()
     with (out / "train.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", *command(gpus, hosts), str(described), str(out)],
+            [sys.executable, "-m", *command(gpu_count(), hosts), str(described), str(out)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=prepare,  # noqa: PLW1509
+            preexec_fn=lambda: die_with_parent(parent, signal.SIGKILL),  # noqa: PLW1509
         )
         try:
             watch(process, out, config.total_steps, report)
