@@ -65,7 +65,9 @@ def reconcile_project(context: Context, project: int) -> str:
         else:
             context.store.note_task(task["id"], project, updated)
     stored = {a.task for a in context.store.annotations([project])}
-    forgotten = sum(context.store.delete_task(task) for task in stored - seen)
+    # A list read page by page can miss some: only what is not there when asked for is gone.
+    gone = [task for task in sorted(stored - seen) if ask(api, f"/api/tasks/{task}") is None]
+    forgotten = sum(map(context.store.delete_task, gone))
     request_if_enough(context, project)
     return f"{taken} taken in, {forgotten} forgotten" + (
         f", {troubles} tasks to be tried again" if troubles else ""

@@ -11,15 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from dynamite.files import replacing
-from training.annotation_store.schema import StoreError, connect
+from training.annotation_store.reading import Reading
+from training.annotation_store.schema import StoreError
 from training.annotation_store.values import (
     AcceptedAnnotation,
     Rejection,
-    images_from_json,
 )
 
 __all__ = ["AnnotationStore", "Applied", "StoreError"]
@@ -36,12 +35,8 @@ class Applied(StrEnum):
     DELETED = "it has been deleted"
 
 
-class AnnotationStore:
+class AnnotationStore(Reading):
     """The store in ``folder``. Not for several threads at once; any number of processes may."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._database = connect(folder / "annotations.sqlite")
 
     def __enter__(self) -> "AnnotationStore":
         return self
@@ -52,8 +47,6 @@ class AnnotationStore:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
-
-    # Writing
 
     def put_image(self, data: bytes) -> str:
         """Keep an image file; returns the SHA-256 that names it."""
@@ -162,77 +155,6 @@ class AnnotationStore:
         for path in unused:
             path.unlink(missing_ok=True)
         return len(unused)
-
-    # Reading
-
-    def image_path(self, digest: str) -> Path:
-        """Where the image of that digest is."""
-        return self.folder / "images" / digest[:2] / digest
-
-    def annotations(self, projects: Sequence[int] | None = None) -> list[AcceptedAnnotation]:
-        """All that are not deleted, of some projects or of all, by id."""
-        rows = self._database.execute("SELECT * FROM annotations WHERE NOT deleted ORDER BY 1")
-        return [
-            AcceptedAnnotation(
-                annotation_id=row["annotation"],
-                task=row["task"],
-                project=row["project"],
-                updated_at=row["updated_at"],
-                annotator=row["annotator"],
-                ground_truth=bool(row["ground_truth"]),
-                cancelled=bool(row["cancelled"]),
-                images=images_from_json(row["images"]),
-            )
-            for row in rows
-            if projects is None or row["project"] in projects
-        ]
-
-    def annotations_of(self, task: int) -> list[int]:
-        """The ids of a task's annotations."""
-        rows = self._database.execute(
-            "SELECT annotation FROM annotations WHERE task = ? AND NOT deleted", (task,)
-        )
-        return [row[0] for row in rows]
-
-    def projects(self) -> list[int]:
-        """The projects that something was accepted in."""
-        rows = self._database.execute(
-            "SELECT DISTINCT project FROM annotations WHERE NOT deleted ORDER BY 1"
-        )
-        return [row[0] for row in rows]
-
-    def tasks(self, project: int) -> dict[int, str]:
-        """How new each task of a project was when it was last compared with Label Studio."""
-        rows = self._database.execute(
-            "SELECT task, updated_at FROM tasks WHERE project = ?", (project,)
-        )
-        return {row[0]: row[1] for row in rows}
-
-    def rejected(self) -> list[dict[str, Any]]:
-        """What was set aside: annotation, region, project, task, updated_at, code, detail."""
-        rows = self._database.execute("SELECT * FROM rejected ORDER BY annotation, region")
-        return [dict(row) for row in rows]
-
-    def waiting(self) -> list[tuple[dict[str, Any], str]]:
-        """The events kept to be tried again, each with the reason."""
-        rows = self._database.execute("SELECT event, reason FROM waiting ORDER BY rowid")
-        return [(json.loads(row[0]), row[1]) for row in rows]
-
-    def change(self) -> int:
-        """The number of the last change; changes count from 1."""
-        return int(self._database.execute("SELECT change FROM counter").fetchone()[0])
-
-    def new_since_training(self, line: str, projects: Sequence[int]) -> int:
-        """How many annotations that count changed since the last training of a line."""
-        row = self._database.execute(
-            "SELECT change FROM trained WHERE line = ?", (line,)
-        ).fetchone()
-        rows = self._database.execute(
-            "SELECT project FROM annotations "
-            "WHERE change > ? AND NOT deleted AND NOT cancelled AND images != '[]'",
-            (row[0] if row else 0,),
-        )
-        return sum(found[0] in projects for found in rows)
 
     def _is_news(self, annotation: AcceptedAnnotation, old: sqlite3.Row) -> bool:
         if annotation.updated_at != old["updated_at"]:

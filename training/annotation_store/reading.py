@@ -1,0 +1,86 @@
+"""What can be asked of the store."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from training.annotation_store.schema import connect
+from training.annotation_store.values import AcceptedAnnotation, images_from_json
+
+
+class Reading:
+    """The half of the store that changes nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._database = connect(folder / "annotations.sqlite")
+
+    def image_path(self, digest: str) -> Path:
+        """Where the image of that digest is."""
+        return self.folder / "images" / digest[:2] / digest
+
+    def annotations(self, projects: Sequence[int] | None = None) -> list[AcceptedAnnotation]:
+        """All that are not deleted, of some projects or of all, by id."""
+        rows = self._database.execute("SELECT * FROM annotations WHERE NOT deleted ORDER BY 1")
+        return [
+            AcceptedAnnotation(
+                annotation_id=row["annotation"],
+                task=row["task"],
+                project=row["project"],
+                updated_at=row["updated_at"],
+                annotator=row["annotator"],
+                ground_truth=bool(row["ground_truth"]),
+                cancelled=bool(row["cancelled"]),
+                images=images_from_json(row["images"]),
+            )
+            for row in rows
+            if projects is None or row["project"] in projects
+        ]
+
+    def annotations_of(self, task: int) -> list[int]:
+        """The ids of a task's annotations."""
+        rows = self._database.execute(
+            "SELECT annotation FROM annotations WHERE task = ? AND NOT deleted", (task,)
+        )
+        return [row[0] for row in rows]
+
+    def projects(self) -> list[int]:
+        """The projects that something was accepted in."""
+        rows = self._database.execute(
+            "SELECT DISTINCT project FROM annotations WHERE NOT deleted ORDER BY 1"
+        )
+        return [row[0] for row in rows]
+
+    def tasks(self, project: int) -> dict[int, str]:
+        """How new each task of a project was when it was last compared with Label Studio."""
+        rows = self._database.execute(
+            "SELECT task, updated_at FROM tasks WHERE project = ?", (project,)
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def rejected(self) -> list[dict[str, Any]]:
+        """What was set aside: annotation, region, project, task, updated_at, code, detail."""
+        rows = self._database.execute("SELECT * FROM rejected ORDER BY annotation, region")
+        return [dict(row) for row in rows]
+
+    def waiting(self) -> list[tuple[dict[str, Any], str]]:
+        """The events kept to be tried again, each with the reason."""
+        rows = self._database.execute("SELECT event, reason FROM waiting ORDER BY rowid")
+        return [(json.loads(row[0]), row[1]) for row in rows]
+
+    def change(self) -> int:
+        """The number of the last change; changes count from 1."""
+        return int(self._database.execute("SELECT change FROM counter").fetchone()[0])
+
+    def new_since_training(self, line: str, projects: Sequence[int]) -> int:
+        """How many annotations that count changed since the last training of a line."""
+        row = self._database.execute(
+            "SELECT change FROM trained WHERE line = ?", (line,)
+        ).fetchone()
+        rows = self._database.execute(
+            "SELECT project FROM annotations "
+            "WHERE change > ? AND NOT deleted AND NOT cancelled AND images != '[]'",
+            (row[0] if row else 0,),
+        )
+        return sum(found[0] in projects for found in rows)
