@@ -65,6 +65,8 @@ class ModelConfig:
     """Masks may fall off with the distance from their click."""
     decoder_stride: Literal[4, 8] = 4
     """At 8 the decoder works on a quarter of the tokens and its change is added at stride 4."""
+    drop_stray_parts: bool = False
+    """``Predictor`` gives parts of a mask without a click to the background."""
     zoom_in: bool = False
     """``Predictor`` looks again, at a crop, where an object is small."""
 
@@ -127,6 +129,7 @@ LITE = ModelConfig(
     object_attention=True,
     relative_positions=True,
     decoder_stride=8,
+    drop_stray_parts=True,
 )
 
 PRESETS: dict[str, ModelConfig] = {

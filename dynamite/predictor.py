@@ -17,6 +17,7 @@ from dynamite.image_ops import check_image, input_size, pad_to_multiple, resize_
 from dynamite.label_map import label_map, object_scores
 from dynamite.model import DIVISOR, DynaMITE
 from dynamite.queries import PackedClicks
+from dynamite.stray_parts import drop_stray_parts
 from dynamite.zoom_in import zoom_in
 
 
@@ -159,6 +160,8 @@ class Predictor:
             )
             scores = object_scores(logits, owners, len(said.objects))
             found = labels.cpu().numpy()
+            if self.model.config.drop_stray_parts and output_size in (None, one.image_size):
+                found = drop_stray_parts(found, said)
             if one.image is not None and output_size in (None, one.image_size):
                 found = zoom_in(one.image, said, found, self._look)
             results.append(Segmentation(found, scores.cpu().numpy(), logits.cpu().numpy()))

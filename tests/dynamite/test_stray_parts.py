@@ -1,0 +1,44 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dynamite import Click, ClickSet
+from dynamite.stray_parts import drop_stray_parts
+
+
+def labels(text: str) -> np.ndarray:
+    """One character a pixel: the object's digit, or a dot for the background."""
+    rows = text.split()
+    return np.array([[-1 if c == "." else int(c) for c in row] for row in rows], dtype=np.int16)
+
+
+def test_a_small_part_without_a_click_goes_to_the_background() -> None:
+    found = drop_stray_parts(labels("000..0 000..1"), ClickSet([[Click(1, 1)], [Click(5, 1)]]))
+    assert (found == labels("000... 000..1")).all()
+
+
+def test_a_part_with_a_click_stays_however_small() -> None:
+    before = labels("000..0 000...")
+    found = drop_stray_parts(before, ClickSet([[Click(1, 1), Click(5, 0, 1)]]))
+    assert (found == before).all()
+
+
+def test_a_part_as_large_as_the_clicked_one_stays() -> None:
+    before = labels("00..00 00..00")
+    assert (drop_stray_parts(before, ClickSet([[Click(0, 0)]])) == before).all()
+
+
+def test_an_object_whose_clicks_are_all_outside_its_mask_stays_whole() -> None:
+    before = labels("0...0 .....")
+    assert (drop_stray_parts(before, ClickSet([[Click(2, 1)]])) == before).all()
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=st.integers(0, 10_000), x=st.integers(0, 19), y=st.integers(0, 11))
+def test_only_pixels_become_background_and_never_clicked_ones(seed: int, x: int, y: int) -> None:
+    before = np.random.default_rng(seed).integers(-1, 2, (12, 20)).astype(np.int16)
+    found = drop_stray_parts(before, ClickSet([[Click(x, y)], [Click(19 - x, 11 - y)]]))
+    assert ((found == before) | (found == -1)).all()
+    for index, (cx, cy) in enumerate([(x, y), (19 - x, 11 - y)]):
+        if before[cy, cx] == index:
+            assert found[cy, cx] == index
