@@ -60,7 +60,7 @@ def load(
     weights = fitting_weights(found, model)
     model.load_state_dict(weights)
     model.version = found.version or weights_version(name, weights)
-    return model.to(device, dtype).eval()
+    return model.to(device).multiply_in(dtype).eval()
 
 
 def _build(config: ModelConfig) -> DynaMITE:
