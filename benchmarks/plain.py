@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate, relu
 
-from dynamite.deformable_attention import LEVELS, POINTS, DeformableAttention
+from dynamite.deformable_attention import LEVELS, POINTS
 from dynamite.mask_decoder import MaskDecoder
-from dynamite.pixel_decoder import PixelDecoder
+from dynamite.pixel_decoder import DeformableLayer, PixelDecoder
 from dynamite.position_encoding import encode_map
 
 Size = tuple[int, int]
@@ -29,15 +29,22 @@ def decode(
     return (embedding @ tokens.transpose(1, 2)).unflatten(-1, (height, width))
 
 
-class PlainDeformable(torch.nn.Module):
-    """Section 4.1 by ``grid_sample``, one call a level."""
+class PlainLayer(torch.nn.Module):
+    """Section 4.1, all tokens at once, by ``grid_sample``, one call a level."""
 
-    def __init__(self, ours: DeformableAttention) -> None:
+    def __init__(self, ours: DeformableLayer) -> None:
         super().__init__()
         self.ours = ours
 
-    def forward(self, query: Tensor, value: Tensor, reference: Tensor, sizes: list[Size]) -> Tensor:
-        ours, (batch, tokens, _) = self.ours, value.shape
+    def forward(
+        self, tokens: Tensor, position: Tensor, reference: Tensor, sizes: list[Size]
+    ) -> Tensor:
+        ours = self.ours
+        tokens = ours.norm1(tokens + self._attend(tokens + position, tokens, reference, sizes))
+        return ours.norm2(tokens + ours.linear2(relu(ours.linear1(tokens))))
+
+    def _attend(self, query: Tensor, value: Tensor, reference: Tensor, sizes: list[Size]) -> Tensor:
+        ours, (batch, tokens, _) = self.ours.attention, value.shape
         heads = ours.heads
         values = ours.value_proj(value).view(batch, tokens, heads, -1)
         offsets = ours.sampling_offsets(query).view(batch, tokens, heads, LEVELS, POINTS, 2)
@@ -56,9 +63,8 @@ class PlainDeformable(torch.nn.Module):
 
 
 def plain_pixel_decoder(decoder: PixelDecoder) -> PixelDecoder:
-    """The same pixel decoder with its deformable attention written out. Changes ``decoder``."""
-    for layer in decoder.layers:
-        layer.attention = PlainDeformable(layer.attention)
+    """The same pixel decoder with its deformable layers written out. Changes ``decoder``."""
+    decoder.layers = torch.nn.ModuleList(PlainLayer(layer) for layer in decoder.layers)
     return decoder
 
 

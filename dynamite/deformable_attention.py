@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding_bag, linear
+from torch.nn.functional import embedding_bag, linear, pad
 
 LEVELS = 3
 POINTS = 4
@@ -43,35 +43,46 @@ class DeformableAttention(nn.Module):
             nn.init.xavier_uniform_(projection.weight)
             nn.init.zeros_(projection.bias)
 
-    def forward(
+    def table(self, value_BTC: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
+        """What all tokens gather from: a row (C/H) for each image, place and head, in this order.
+
+        Args:
+            value_BTC: the tokens of all levels.
+            sizes: (h, w) of the levels, in the order of the tokens.
+        """
+        bordered = _with_borders(self.value_proj(value_BTC), sizes)
+        return bordered.reshape(-1, value_BTC.shape[-1] // self.heads)
+
+    def gather(
         self,
         query_BTC: Tensor,
-        value_BTC: Tensor,
+        table: Tensor,
         reference_T2: Tensor,
         sizes: Sequence[tuple[int, int]],
     ) -> Tensor:
-        """Attended tokens (B, T, C).
+        """Attended tokens (B, T, C), of all tokens or of some.
 
         Args:
-            query_BTC: tokens of all levels with their positions.
-            value_BTC: the same tokens without.
-            reference_T2: (x, y) of each token in 0…1.
-            sizes: (h, w) of the levels, in the order of the tokens.
+            query_BTC: those tokens with their positions.
+            table: from ``table``.
+            reference_T2: (x, y) of each of them in 0…1.
+            sizes: (h, w) of the levels.
         """
-        batch, tokens, channels = value_BTC.shape
-        value = self.value_proj(value_BTC).view(batch * tokens * self.heads, -1)
+        batch, tokens, channels = query_BTC.shape
         offsets = self.sampling_offsets(query_BTC).float()
         offsets = offsets.view(batch, tokens, self.heads, LEVELS, POINTS, 2)
         weights = self.attention_weights(query_BTC).float()
         weights = weights.view(batch, tokens, self.heads, LEVELS * POINTS).softmax(dim=-1)
         rows, shares = self._corners(offsets, weights, reference_T2, sizes)
-        if value.dtype == torch.bfloat16 and value.device.type == "cpu":
-            value = value.float()  # its CPU kernel is quick in float32 only
         gathered = embedding_bag(
-            rows.flatten(0, 2), value, mode="sum", per_sample_weights=shares.flatten(0, 2).to(value)
+            rows.view(-1, rows.shape[-1]),
+            table,
+            mode="sum",
+            per_sample_weights=shares.view(-1, rows.shape[-1]).to(table),
         )
-        gathered = gathered.view(batch, tokens, channels).to(query_BTC.dtype)
-        return linear(gathered, self.output_proj.weight, self.output_proj.bias)
+        return linear(
+            gathered.view(batch, tokens, channels), self.output_proj.weight, self.output_proj.bias
+        )
 
     def _corners(
         self,
@@ -81,30 +92,52 @@ class DeformableAttention(nn.Module):
         sizes: Sequence[tuple[int, int]],
     ) -> tuple[Tensor, Tensor]:
         """Row in the value table and share of each of the L·P·4 corners: (B, T, H, 4·L·P) each."""
-        batch, tokens = offsets_BTHLP2.shape[:2]
+        batch, _, heads = offsets_BTHLP2.shape[:3]
         device = offsets_BTHLP2.device
         size_L2 = torch.tensor([(w, h) for h, w in sizes], device=device)
-        counts = torch.tensor([h * w for h, w in sizes], device=device)
-        start_L1 = (counts.cumsum(0) - counts)[:, None]
+        counts = torch.tensor([(h + 2) * (w + 2) for h, w in sizes], device=device)
         width_L1, height_L1 = size_L2[:, :1], size_L2[:, 1:]
 
-        # Pixels of the sampled level: (reference + offset / size) · size − ½.
-        centre = reference_T2[:, None, :] * size_L2 - 0.5
-        place = centre[None, :, None, :, None, :] + offsets_BTHLP2
+        # Pixels of the sampled level with its border: (reference + offset / size) · size − ½ + 1.
+        centre = reference_T2[:, None, :] * size_L2 + 0.5
+        place = offsets_BTHLP2 + centre[None, :, None, :, None, :]
         corner = place.floor()
         right, below = (place - corner).unbind(-1)
-        left_x, top_y = corner.long().unbind(-1)
+        x, y = corner.long().unbind(-1)
         share = weights_BTHS.unflatten(-1, (LEVELS, POINTS))
-        # The first row of each image in the table, and how far apart two tokens of a head are.
-        image = torch.arange(batch, device=device).view(-1, 1, 1, 1, 1) * tokens
-        head = torch.arange(self.heads, device=device).view(1, 1, -1, 1, 1)
+        lower = share * below
+        upper = share - lower
 
-        rows, shares = [], []
-        for dy, share_y in ((0, 1 - below), (1, below)):
-            for dx, share_x in ((0, 1 - right), (1, right)):
-                x, y = left_x + dx, top_y + dy
-                inside = (x >= 0) & (x < width_L1) & (y >= 0) & (y < height_L1)
-                token = start_L1 + torch.where(inside, y * width_L1 + x, 0)
-                rows.append((image + token) * self.heads + head)
-                shares.append(share * share_y * share_x * inside)
-        return torch.stack(rows, -1).flatten(3), torch.stack(shares, -1).flatten(3)
+        # Where each image's and head's part of the table begins; a row of it is one head's value.
+        image = torch.arange(batch, device=device).view(-1, 1, 1, 1, 1) * int(counts.sum())
+        level_L1 = (counts.cumsum(0) - counts)[:, None]
+        head = torch.arange(heads, device=device).view(1, 1, -1, 1, 1)
+        start = (image + level_L1) * heads + head
+        stride = (width_L1 + 2) * heads
+        # Outside, every sample falls on the border of zeros.
+        top = start + _clamp(y, height_L1 + 1) * stride
+        bottom = start + _clamp(y + 1, height_L1 + 1) * stride
+        left = _clamp(x, width_L1 + 1) * heads
+        far = _clamp(x + 1, width_L1 + 1) * heads
+
+        rows = torch.stack((top + left, top + far, bottom + left, bottom + far), dim=-1)
+        upper_right, lower_right = upper * right, lower * right
+        shares = torch.stack(
+            (upper - upper_right, upper_right, lower - lower_right, lower_right), dim=-1
+        )
+        return rows.flatten(3), shares.flatten(3)
+
+
+def _clamp(index: Tensor, largest_L1: Tensor) -> Tensor:
+    """``index`` in 0 … ``largest``."""
+    return index.clamp(min=0).minimum(largest_L1)
+
+
+def _with_borders(value_BTC: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
+    """The levels with a border of zeros each, one after the other: (B, Σ (h+2)·(w+2), C)."""
+    levels = value_BTC.split([h * w for h, w in sizes], dim=1)
+    bordered = [
+        pad(level.unflatten(1, size), (0, 0, 1, 1, 1, 1)).flatten(1, 2)
+        for level, size in zip(levels, sizes, strict=True)
+    ]
+    return torch.cat(bordered, dim=1)

@@ -5,17 +5,13 @@ do not change here, hence a token's way through all layers touches no other toke
 few, hence what multiplies every token can be folded into them (``query_folding``).
 """
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
 from dynamite.attention import Attention
+from dynamite.chunks import chunks
 from dynamite.position_encoding import encode_axes
 from dynamite.query_folding import QueryAttention, prepare
-
-CPU_CHUNK = 2048
-"""Tokens carried through all layers at once: their activations stay in the cores' caches."""
 
 
 class DecoderLayer(nn.Module):
@@ -94,16 +90,9 @@ class MaskDecoder(nn.Module):
             for layer in self.layers
         ]
         parts = []
-        for chunk in _chunks(features_CT):
+        for chunk in chunks(features_CT.shape[1], features_CT.device):
             tokens_TC = features_CT[:, chunk].T.to(self.product_dtype).contiguous()
             for layer, queries in zip(self.layers, prepared, strict=True):
                 tokens_TC = layer(tokens_TC, queries, chunk)
             parts.append(embedding_QC @ tokens_TC.to(embedding_QC).T)
         return torch.cat(parts, dim=-1)
-
-
-def _chunks(features_CT: Tensor) -> Iterator[slice]:
-    count = features_CT.shape[1]
-    step = CPU_CHUNK if features_CT.device.type == "cpu" and not torch.is_grad_enabled() else count
-    for start in range(0, count, step):
-        yield slice(start, start + step)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
+from dynamite.chunks import chunks
 from dynamite.deformable_attention import LEVELS, DeformableAttention
 from dynamite.position_encoding import encode_map
 
@@ -29,10 +30,16 @@ class DeformableLayer(nn.Module):
         sizes: Sequence[tuple[int, int]],
     ) -> Tensor:
         """The tokens of all levels after this layer (B, T, C)."""
-        attended = self.attention(tokens_BTC + position_TC, tokens_BTC, reference_T2, sizes)
-        tokens_BTC = self.norm1(tokens_BTC + attended)
-        changed: Tensor = self.linear2(relu(self.linear1(tokens_BTC)))
-        return self.norm2(tokens_BTC + changed)  # type: ignore[no-any-return]
+        table = self.attention.table(tokens_BTC, sizes)
+        done = []
+        for chunk in chunks(tokens_BTC.shape[1], tokens_BTC.device):
+            part_BTC = tokens_BTC[:, chunk]
+            placed = part_BTC + position_TC[chunk]
+            attended = self.attention.gather(placed, table, reference_T2[chunk], sizes)
+            part_BTC = self.norm1(part_BTC + attended)
+            changed: Tensor = self.linear2(self.linear1(part_BTC).relu_())
+            done.append(self.norm2(part_BTC + changed))
+        return torch.cat(done, dim=1)
 
 
 class FpnLevel(nn.Module):

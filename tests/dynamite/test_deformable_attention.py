@@ -43,7 +43,7 @@ def test_one_weighted_gathering_is_the_published_sampling() -> None:
         attention.attention_weights.weight.normal_(std=0.5)
     tokens = sum(h * w for h, w in SIZES)
     query, value = torch.randn(2, tokens, 32), torch.randn(2, tokens, 32)
-    found = attention(query, value, reference_points(), SIZES)
+    found = attention.gather(query, attention.table(value, SIZES), reference_points(), SIZES)
     torch.testing.assert_close(found, plain(attention, query, value), rtol=1e-4, atol=1e-4)
 
 

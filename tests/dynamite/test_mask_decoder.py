@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from dynamite import mask_decoder
+from dynamite import chunks
 from dynamite.mask_decoder import MaskDecoder
 from dynamite.position_encoding import encode_map
 
@@ -43,7 +43,7 @@ def example(queries: int) -> tuple[MaskDecoder, tuple[Tensor, ...]]:
 def test_folding_and_chunks_change_nothing(
     queries: int, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mask_decoder, "CPU_CHUNK", chunk)
+    monkeypatch.setattr(chunks, "CPU_CHUNK", chunk)
     decoder, inputs = example(queries)
     with torch.inference_mode():
         torch.testing.assert_close(decoder(*inputs), plain(decoder, *inputs), rtol=1e-3, atol=1e-3)
