@@ -65,6 +65,8 @@ class ModelConfig:
     """Masks may fall off with the distance from their click."""
     decoder_stride: Literal[4, 8] = 4
     """At 8 the decoder works on a quarter of the tokens and its change is added at stride 4."""
+    obey_clicks: bool = False
+    """``Predictor`` gives the pixels around a click to whom it was made for."""
     drop_stray_parts: bool = False
     """``Predictor`` gives parts of a mask without a click to the background."""
     zoom_in: bool = False
@@ -129,6 +131,7 @@ LITE = ModelConfig(
     object_attention=True,
     relative_positions=True,
     decoder_stride=8,
+    obey_clicks=True,
     drop_stray_parts=True,
 )
 

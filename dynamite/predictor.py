@@ -15,7 +15,8 @@ from dynamite.errors import InvalidInputError
 from dynamite.features import ImageFeatures, join_batch, split_batch
 from dynamite.image_ops import check_image, input_size, pad_to_multiple, resize_image, to_tensor
 from dynamite.label_map import label_map, object_scores
-from dynamite.model import DIVISOR, DynaMITE
+from dynamite.model import DIVISOR, STRIDE, DynaMITE
+from dynamite.obedience import obey
 from dynamite.queries import PackedClicks
 from dynamite.stray_parts import drop_stray_parts
 from dynamite.zoom_in import zoom_in
@@ -151,14 +152,17 @@ class Predictor:
         results = []
         for index, (one, said) in enumerate(zip(all_features, all_clicks, strict=True)):
             logits, owners = prediction.logits_BQhw[index].float(), prediction.owners_BQ[index]
+            decided = logits
+            if self.model.config.obey_clicks:
+                decided = obey(logits, packed.coords_BK2[index, : len(said)] / STRIDE)
             labels = label_map(
-                logits,
+                decided,
                 owners,
                 padded_size=maps.padded_size,
                 input_size=one.input_size,
                 output_size=output_size or one.image_size,
             )
-            scores = object_scores(logits, owners, len(said.objects))
+            scores = object_scores(decided, owners, len(said.objects))
             found = labels.cpu().numpy()
             if self.model.config.drop_stray_parts and output_size in (None, one.image_size):
                 found = drop_stray_parts(found, said)
