@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Small networks are slower on many threads, most of all beside other processes.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve demo test check fast test-e2e test-training test-load bench clean
@@ -26,10 +28,10 @@ demo: $(STAMP) ## Label Studio with a sample project, attached to the backend
 	$(BIN)/dynamite demo
 
 test: $(STAMP) ## every test but the slow suites below
-	$(BIN)/python -m pytest -m "not e2e and not training and not load"
+	$(PYTEST) -m "not e2e and not training and not load"
 
 fast: $(STAMP)
-	$(BIN)/python -m pytest -q -m "not slow and not e2e and not training and not load"
+	$(PYTEST) -q -m "not slow and not e2e and not training and not load"
 
 check: $(STAMP) ## lint, types, import rules, fast tests
 	$(BIN)/ruff check .
@@ -39,13 +41,13 @@ check: $(STAMP) ## lint, types, import rules, fast tests
 	$(MAKE) --no-print-directory fast
 
 test-e2e: $(STAMP) ## the real Label Studio in a real browser
-	$(BIN)/python -m pytest -m e2e
+	$(PYTEST) -m e2e
 
 test-training: $(STAMP) ## real trainings: overfitting, resuming, retraining
-	$(BIN)/python -m pytest -m training
+	$(PYTEST) -m training
 
 test-load: $(STAMP) ## many clicks, many webhooks
-	$(BIN)/python -m pytest -m load
+	$(PYTEST) -m load
 
 bench: $(STAMP) ## the benchmarks; prints ratios, appends to docs/benchmarks.md
 	$(BIN)/python -m benchmarks
