@@ -25,11 +25,10 @@ def obey(logits_Qhw: Tensor, places_K2: Tensor) -> Tensor:
     clicks, (height, width) = len(places_K2), logits_Qhw.shape[-2:]
     y = torch.arange(height, device=logits_Qhw.device) + 0.5
     x = torch.arange(width, device=logits_Qhw.device) + 0.5
-    distance_Khw = torch.hypot(
-        y[None, :, None] - places_K2[:, 0, None, None],
-        x[None, None] - places_K2[:, 1, None, None],
-    )
-    nearest_hw, owner_hw = distance_Khw.min(dim=0)
+    down_Kh = (y - places_K2[:, :1]).square()
+    across_Kw = (x - places_K2[:, 1:]).square()
+    squared_hw, owner_hw = (down_Kh[:, :, None] + across_Kw[:, None]).min(dim=0)
+    nearest_hw = squared_hw.sqrt()
     index = torch.arange(clicks, device=logits_Qhw.device)[:, None, None]
     mine_Khw = (owner_hw == index) & (nearest_hw < REACH)
     wanted_hw = logits_Qhw.amax(dim=0) + MARGIN * (1 - nearest_hw / REACH)

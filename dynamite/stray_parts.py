@@ -17,21 +17,19 @@ def drop_stray_parts(labels_HW: LabelMap, clicks: ClickSet) -> LabelMap:
     """The label map without stray parts; an object with no click inside its mask stays whole."""
     kept = labels_HW.copy()
     for index, own in enumerate(clicks.objects):
-        mask_HW = labels_HW == index
-        rows, columns = (np.flatnonzero(mask_HW.any(axis=axis)) for axis in (1, 0))
-        if not len(rows):
-            continue
-        window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        stray = _stray(mask_HW[window], own, top=int(rows[0]), left=int(columns[0]))
-        kept[window][stray] = -1
+        mask_HW = (labels_HW == index).view(np.uint8)
+        left, top, width, height = cv2.boundingRect(mask_HW)
+        window = slice(top, top + height), slice(left, left + width)
+        if width:
+            kept[window][_stray(mask_HW[window], own, top=top, left=left)] = -1
     return kept
 
 
 def _stray(
-    mask_hw: NDArray[np.bool_], clicks: tuple[Click, ...], *, top: int, left: int
+    mask_hw: NDArray[np.uint8], clicks: tuple[Click, ...], *, top: int, left: int
 ) -> NDArray[np.bool_]:
     """Which pixels of the mask, cut out at (top, left), are stray."""
-    _, parts_hw, stats, _ = cv2.connectedComponentsWithStats(mask_hw.astype(np.uint8))
+    _, parts_hw, stats, _ = cv2.connectedComponentsWithStats(mask_hw)
     height, width = mask_hw.shape
     places = [(int(click.y) - top, int(click.x) - left) for click in clicks]
     clicked = {int(parts_hw[y, x]) for y, x in places if 0 <= y < height and 0 <= x < width} - {0}
