@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.images.decode import FRAME, decode
+from backend.images.errors import ImageChangedError
 from backend.label_studio.images import FetchedImage
 
 REMEMBERED = 10_000
@@ -57,17 +58,30 @@ class Pictures:
         """
         known = self._recall(address)
         if known is not None:
-            return Picture(known, lambda: self._decode(self._fetcher.fetch(address, task).data))
-        fetched = self._fetcher.fetch(address, task)
-        name = f"{fetched.digest}-{FRAME}"
-        self._remember(address, name)
-        return Picture(name, lambda: self._decode(fetched.data))
+            return Picture(known, lambda: self._fetch_again(address, task, known))
+        name, data = self._fetch(address, task)
+        return Picture(name, lambda: self._decode(data))
 
     def use(self, fetcher: Fetcher) -> None:
         """Fetch with another fetcher from now on: addresses may mean another server."""
         self._fetcher = fetcher
         with self._lock:
             self._known.clear()
+
+    def _fetch(self, address: str, task: str) -> tuple[str, bytes]:
+        fetched = self._fetcher.fetch(address, task)
+        name = f"{fetched.digest}-{FRAME}"
+        self._remember(address, name)
+        return name, fetched.data
+
+    def _fetch_again(self, address: str, task: str, known: str) -> Pixels:
+        """The pixels of content ``known``: others must not be kept under its name."""
+        name, data = self._fetch(address, task)
+        if name != known:
+            raise ImageChangedError(
+                f"the image of task {task} has been replaced by another: click again"
+            )
+        return self._decode(data)
 
     def _decode(self, data: bytes) -> Pixels:
         return decode(data, max_pixels=self._max_pixels)

@@ -37,6 +37,13 @@ class ImageMissingError(ImageError):
     status = 404
 
 
+class ImageChangedError(ImageError):
+    """Another image lies at the address than a moment ago."""
+
+    code = "image_changed"
+    status = 409
+
+
 class ImageUnauthorizedError(ImageError):
     """The token is missing, or the server does not accept it."""
 
