@@ -87,9 +87,11 @@ class DiskTier(Generic[F]):
         name = key.file_name
         reserved = value.nbytes + HEADER_BYTES
         with self._lock:
-            if self.is_off or reserved > self.budget or not is_wanted():
+            if self.is_off or not is_wanted():
                 return
-            self._remove(name)
+            self._remove(name)  # also where the new value does not fit: an old one is never served
+            if reserved > self.budget:
+                return
             self._make_room(reserved)
             self.used += reserved
         file = None

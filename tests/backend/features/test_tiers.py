@@ -103,6 +103,15 @@ class TestDisk:
         assert tier.get(key("a"))
         assert len(tier) == 2 and tier.used == 20
 
+    def test_a_value_too_large_to_keep_takes_the_old_one_of_its_key_away(
+        self, tmp_path: Path
+    ) -> None:
+        tier = open_disk(tmp_path, HEADER_BYTES)
+        tier.put(key("a"), Fake("a", 0))
+        tier.put(key("a"), Fake("a", 1))
+        assert tier.get(key("a")) is None
+        assert (len(tier), tier.used, on_disk(tmp_path)) == (0, 0, 0)
+
     def test_a_budget_of_nothing_writes_nothing(self, tmp_path: Path) -> None:
         tier = open_disk(tmp_path, 0)
         tier.put(key("a"), Fake("a", 0))
