@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from backend.auth import is_authorized
 from backend.errors import UnauthorizedError, code_and_status, sentence
 from backend.label_studio import routes
+from backend.metrics import routes as metrics
 from backend.settings import Settings
 from backend.status import page
 
@@ -30,6 +31,7 @@ def create_app(settings: Settings, services: "Services") -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.register_blueprint(routes.blueprint(settings, services))
     app.register_blueprint(page.blueprint(settings, services))
+    app.register_blueprint(metrics.blueprint(services))
 
     @app.before_request
     def begin() -> None:

@@ -1,6 +1,7 @@
 """The one owner of the model on a device: features of images, masks of clicks."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,9 +61,16 @@ class Model:
 class Engine:
     """Runs the model for many threads; clicks go before encodes, encodes before prewarming."""
 
-    def __init__(self, model: Model, cache: FeatureCache) -> None:
+    def __init__(
+        self,
+        model: Model,
+        cache: FeatureCache,
+        encoded: Callable[[float], object] = lambda _: None,
+    ) -> None:
+        """``encoded`` is told how long each encode took, without its wait for the device."""
         self._model = model
         self._cache = cache
+        self._encoded = encoded
         self._device = DeviceThread()
         self._lock = threading.Lock()
         self._encodes: dict[tuple[str, str], Job[ImageFeatures]] = {}
@@ -131,9 +139,16 @@ class Engine:
         self, key: tuple[str, str], image: Callable[[], Image], model: Model
     ) -> "ImageFeatures":
         pixels = image()
+
+        def run() -> "ImageFeatures":
+            started = time.perf_counter()
+            features = model.predictor.encode(pixels)
+            self._encoded(time.perf_counter() - started)
+            return features
+
         with self._lock:
             urgency = Urgency(self._wanted.get(key, Urgency.PREWARM))
-            job = self._device.submit(urgency, lambda: model.predictor.encode(pixels))
+            job = self._device.submit(urgency, run)
             self._encodes[key] = job
         try:
             return job.future.result()

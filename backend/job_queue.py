@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-INGEST = "ingest"
+INGEST, TRAIN = QUEUES = ("ingest", "train")
 INGEST_JOB = "backend.ingest.ingest_event"
 JOB_SECONDS = 120
 ATTEMPTS_MORE = 5
@@ -46,14 +46,17 @@ class JobQueue:
             return False
         return True
 
-    def state(self) -> dict[str, Any]:
-        """Numbers for the status page: waiting, failed, on disk, and whether it answers."""
+    @property
+    def on_disk(self) -> int:
+        """How many events wait on disk for the queue server."""
+        return len(self._spool)
+
+    def depths(self) -> dict[str, dict[str, int]] | None:
+        """Jobs by queue and state (waiting, running, failed); None while the server is away."""
         try:
-            queue = Queue(INGEST, connection=self._quick, serializer=JSONSerializer)
-            waiting, failed = queue.count, queue.failed_job_registry.count
+            return {name: depth(Queue(name, connection=self._quick)) for name in QUEUES}
         except (RedisError, OSError):
-            return {"up": False, "waiting": None, "failed": None, "on_disk": len(self._spool)}
-        return {"up": True, "waiting": waiting, "failed": failed, "on_disk": len(self._spool)}
+            return None
 
     def ask(self, question: Callable[["Redis"], T]) -> T:
         """Put a quick question to the queue server, whose absence it must bear."""
@@ -75,3 +78,12 @@ class JobQueue:
             result_ttl=RESULT_SECONDS,
             failure_ttl=FAILURE_SECONDS,
         )
+
+
+def depth(queue: Queue) -> dict[str, int]:
+    """How many jobs of a queue are waiting, running and failed."""
+    return {
+        "waiting": queue.count,
+        "running": queue.started_job_registry.get_job_count(cleanup=False),
+        "failed": queue.failed_job_registry.get_job_count(cleanup=False),
+    }

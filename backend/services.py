@@ -13,6 +13,7 @@ from backend.errors import sentence
 from backend.job_queue import JobQueue
 from backend.label_studio.access import Access, configured_access, keep
 from backend.label_studio.images import FetchSettings, ImageFetcher
+from backend.metrics.meters import Meters
 from backend.pictures import Pictures
 from backend.prewarm import Prewarmer
 from backend.retraining.page_models import PageModels
@@ -45,8 +46,10 @@ class Services:
         queue: JobQueue,
         cache: "FeatureCache[ImageFeatures] | None" = None,
         watcher: ModelWatcher | None = None,
+        meters: Meters | None = None,
     ) -> None:
         self.engine = engine
+        self.meters = meters or Meters()
         self.sessions = sessions
         self.queue = queue
         self.cache = cache
@@ -157,13 +160,15 @@ def open_services(settings: Settings) -> Services:
     registry = open_registry(settings)
     model, entry = load_current(settings, registry)
     cache = open_cache(settings, model.device)
-    engine = Engine(model, cache)
+    meters = Meters()
+    engine = Engine(model, cache, meters.encodes.observe)
     services = Services(
         settings,
         engine=engine,
         sessions=SessionStore(),
         queue=JobQueue(settings.queue_url, settings.state_dir / "spool"),
         cache=cache,
+        meters=meters,
     )
     services.watcher = ModelWatcher(
         registry,

@@ -36,7 +36,8 @@ def predict(body: dict[str, Any], services: "Services") -> list[Prediction]:
     for note in call.notes:
         log.info("project %s: %s", call.project, note)
     if call.evidence is not None:
-        return [interactive(call, call.evidence, services)]
+        with services.meters.clicks.time():
+            return [interactive(call, call.evidence, services)]
     return [in_batch(call, task, services) for task in call.tasks]
 
 

@@ -17,6 +17,7 @@ from rq.exceptions import NoSuchJobError
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
+from backend.job_queue import INGEST
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,6 @@ EVERY_SECONDS = 10.0
 CLEAN_SECONDS = 6 * 3600.0
 KEPT_SECONDS = 7 * 24 * 3600
 JOB_SECONDS = 3600
-INGEST = "ingest"
 
 
 class Janitor:

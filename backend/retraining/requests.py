@@ -9,9 +9,9 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Dependency, Job
 from rq.serializers import JSONSerializer
 
+from backend.job_queue import TRAIN
 from backend.settings import Settings
 
-TRAIN = "train"
 TRAIN_JOB = "training.jobs.retrain"
 ATTEMPTS_MORE = 5
 KEPT_SECONDS = 30 * 24 * 3600

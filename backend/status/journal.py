@@ -1,7 +1,7 @@
 """The last troubles, kept in memory for the status page."""
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,11 +27,13 @@ class Journal:
         self._lock = threading.Lock()
         self._errors: deque[Entry] = deque(maxlen=KEPT)
         self._configs: dict[str, tuple[str, ...]] = {}
+        self._counts: Counter[str] = Counter()
 
     def error(self, code: str, message: str, request_id: str = "") -> None:
         """Note an error; the same one again only raises its count."""
         now = datetime.now(UTC)
         with self._lock:
+            self._counts[code] += 1
             count = 1
             if self._errors and self._errors[-1].code == code:
                 last = self._errors[-1]
@@ -53,6 +55,12 @@ class Journal:
         """The last errors, newest first."""
         with self._lock:
             return list(reversed(self._errors))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each code was noted since the start."""
+        with self._lock:
+            return dict(self._counts)
 
     @property
     def configs(self) -> dict[str, tuple[str, ...]]:

@@ -21,6 +21,7 @@ from backend.job_queue import JobQueue
 from backend.label_studio.images import FetchedImage
 from backend.label_studio.labeling_config import write
 from backend.launcher.valkey import valkey_child, wait_until_ready
+from backend.metrics.meters import Meters
 from backend.services import Services
 from backend.session.store import SessionStore
 from backend.settings import load
@@ -205,10 +206,12 @@ def make_backend(tmp_path, monkeypatch, queue_server):
     def build(**overrides):
         overrides = {"redis_url": queue_server, "state_dir": tmp_path / "state"} | overrides
         settings = load(**overrides)
-        predictor, photos = Discs(), Photos()
+        predictor, photos, meters = Discs(), Photos(), Meters()
+        model = Model(predictor, "discs-1", "cpu")
         services = Services(
             settings,
-            engine=Engine(Model(predictor, "discs-1", "cpu"), Cache()),
+            engine=Engine(model, Cache(), meters.encodes.observe),
+            meters=meters,
             sessions=SessionStore(),
             queue=JobQueue(settings.queue_url, settings.state_dir / "spool"),
         )
