@@ -16,6 +16,7 @@ from backend.label_studio.images import FetchSettings, ImageFetcher
 from backend.metrics.meters import Meters
 from backend.pictures import Pictures
 from backend.prewarm import Prewarmer
+from backend.retraining import connected
 from backend.retraining.page_models import PageModels
 from backend.retraining.places import open_registry
 from backend.retraining.provenance import AnswerLog
@@ -85,6 +86,10 @@ class Services:
             self.images.use(open_fetcher(self._settings, access))
             keep(access, self._settings)
         log.info("Label Studio is at %s, as it says", access.url)
+
+    def note_project(self, number: int) -> None:
+        """Remember that a project has connected."""
+        self.queue.ask(lambda redis: connected.note(redis, number))
 
     def prewarm(self, address: str, task: str) -> None:
         """Compute an image's features when there is nothing better to do."""

@@ -8,6 +8,7 @@ from backend.ingest.context import Context
 from backend.ingest.deciding import request_if_enough
 from backend.ingest.events import act, ask
 from backend.label_studio.api import ApiError
+from backend.retraining import connected
 from backend.retraining.settings import parse_lines
 from dynamite.errors import DynamiteError
 
@@ -15,7 +16,8 @@ from dynamite.errors import DynamiteError
 def reconcile_projects(context: Context, projects: Sequence[int] | None = None) -> str:
     """Compare projects with Label Studio, and try again the events that had to wait.
 
-    Projects left out, those that something was accepted in, or that are named in the settings.
+    Projects left out, those that have connected, that something was accepted in, or that are named
+    in the settings.
     """
     waiting = context.store.waiting()
     for event, _ in waiting:
@@ -23,8 +25,8 @@ def reconcile_projects(context: Context, projects: Sequence[int] | None = None) 
     if context.api is None:
         return f"{len(waiting)} events tried again; where Label Studio is nobody has said yet"
     if projects is None:
-        known = set(context.store.projects()) | set(parse_lines(context.settings.lines))
-        projects = sorted(known)
+        accepted_in, named = context.store.projects(), parse_lines(context.settings.lines)
+        projects = sorted({*connected.connected(context.redis), *accepted_in, *named})
     lines = [f"{len(waiting)} events tried again"]
     for project in projects:
         try:
@@ -50,20 +52,21 @@ def reconcile_project(context: Context, project: int) -> str:
     assert api is not None  # noqa: S101  the caller has looked
     described = ask(api, f"/api/projects/{project}")
     if described is None:
+        connected.forget(context.redis, project)
         return f"deleted; {context.store.delete_project(project)} annotations forgotten"
     before = context.store.tasks(project)
     seen, taken, troubles = set(), 0, 0
     for task in api.tasks(project):
         seen.add(task["id"])
-        updated = moment(task["updated_at"])
-        if before.get(task["id"]) == updated:
+        state = state_of(task)
+        if before.get(task["id"]) == state:
             continue
         try:
             taken += _reconcile_task(context, task, described)
         except (DynamiteError, TryLaterError):
             troubles += 1
         else:
-            context.store.note_task(task["id"], project, updated)
+            context.store.note_task(task["id"], project, state)
     stored = {a.task for a in context.store.annotations([project])}
     # A list read page by page can miss some: only what is not there when asked for is gone.
     gone = [task for task in sorted(stored - seen) if ask(api, f"/api/tasks/{task}") is None]
@@ -72,6 +75,15 @@ def reconcile_project(context: Context, project: int) -> str:
     return f"{taken} taken in, {forgotten} forgotten" + (
         f", {troubles} tasks to be tried again" if troubles else ""
     )
+
+
+def state_of(task: Mapping[str, Any]) -> str:
+    """What changes when a task's annotations do.
+
+    Label Studio counts them a moment after it has set the time, so the time alone says too little.
+    """
+    counts = [task.get("total_annotations"), task.get("cancelled_annotations")]
+    return " ".join(map(str, [moment(task["updated_at"]), *counts]))
 
 
 def _reconcile_task(context: Context, task: Mapping[str, Any], project: Mapping[str, Any]) -> int:

@@ -24,6 +24,8 @@ def set_up(body: dict[str, Any], services: "Services", *, is_trusted: bool) -> l
     schema = body.get("schema", "")
     if not isinstance(schema, str):
         raise BadRequestError("the labelling config in 'schema' must be a string of XML")
+    if is_trusted and project.isdecimal():
+        services.note_project(int(project))
     hostname, token = body.get("hostname"), body.get("access_token")
     if is_trusted and isinstance(hostname, str) and isinstance(token, str):
         services.learn_label_studio(hostname, token)

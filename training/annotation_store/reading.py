@@ -53,7 +53,7 @@ class Reading:
         return [row[0] for row in rows]
 
     def tasks(self, project: int) -> dict[int, str]:
-        """How new each task of a project was when it was last compared with Label Studio."""
+        """The state of each task of a project when it was last compared with Label Studio."""
         rows = self._database.execute(
             "SELECT task, updated_at FROM tasks WHERE project = ?", (project,)
         )

@@ -133,10 +133,10 @@ class AnnotationStore(Reading):
             text = json.dumps(event, sort_keys=True)
             database.execute("DELETE FROM waiting WHERE event = ?", (text,))
 
-    def note_task(self, task: int, project: int, updated_at: str) -> None:
-        """Remember how new a task was when it was compared with Label Studio."""
+    def note_task(self, task: int, project: int, state: str) -> None:
+        """Remember the state of a task when it was compared with Label Studio."""
         with self._transaction() as database:
-            values = (task, project, updated_at)
+            values = (task, project, state)
             database.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)", values)
 
     def note_trained(self, line: str, change: int) -> None:

@@ -8,6 +8,7 @@ import pytest
 from backend.errors import BadRequestError
 from backend.ingest.events import take
 from backend.ingest.reconciling import reconcile_projects
+from backend.retraining.connected import connected, note
 from backend.retraining.provenance import Answered, AnswerLog
 from backend.session.evidence import digest
 from dynamite import brush_rle
@@ -239,3 +240,33 @@ def test_the_reconcile_finds_what_no_webhook_brought(make_context, site, api):
     page["tasks"][0]["updated_at"] = "2026-11-22T10:00:00Z"
     reconcile_projects(context, [3])
     assert sorted(kept(context)) == [1, 8]  # Label Studio has it: its word is the last
+
+
+def test_an_annotation_that_was_counted_after_the_tasks_time_was_set_is_found(
+    make_context, site, api
+):
+    context = make_context(api, train_after=0)
+    site.answers["/api/projects/3"] = an_event()["body"]["project"]
+    task = {"id": 1, "project": 3, "data": {"image": "/data/a.png"}, "updated_at": LATER}
+    site.answers["/api/tasks"] = {"tasks": [task | {"total_annotations": 0}], "total": 1}
+    reconcile_projects(context, [3])
+    site.answers["/api/tasks"]["tasks"] = [task | {"total_annotations": 1}]
+    site.answers["/api/tasks/1/annotations"] = [an_annotation(1)]
+    reconcile_projects(context, [3])
+    assert sorted(kept(context)) == [1]
+
+
+def test_a_project_that_has_connected_is_compared_even_if_nothing_ever_came_from_it(
+    make_context, site, api
+):
+    context = make_context(api, train_after=0)
+    note(context.redis, 3)
+    site.answers["/api/projects/3"] = an_event()["body"]["project"]
+    task = {"id": 1, "project": 3, "data": {"image": "/data/a.png"}, "updated_at": LATER}
+    site.answers["/api/tasks"] = {"tasks": [task | {"total_annotations": 1}], "total": 1}
+    site.answers["/api/tasks/1/annotations"] = [an_annotation(1)]
+    assert "project 3: 1 taken in" in reconcile_projects(context)
+    del site.answers["/api/projects/3"]
+    assert "project 3: deleted" in reconcile_projects(context)
+    assert connected(context.redis) == set()
+    assert kept(context) == {}

@@ -125,3 +125,14 @@ def test_the_secret_stands_before_every_path_but_replaces_no_password(make_backe
     assert client.get(f"/k/{SECRET}/health").status_code == 200
     assert client.post(f"/k/{SECRET}/setup", json={}).status_code == 401
     assert client.post(f"/k/{SECRET}/setup", json={}, headers=basic("right")).status_code == 200
+
+
+def test_a_project_that_connects_is_remembered_for_the_comparison(make_backend, queue_server):
+    def setup(backend, project):
+        body = {"project": project, "schema": "", "hostname": "", "access_token": ""}
+        return backend.client.post("/setup", json=body)
+
+    assert setup(make_backend(), "3.1795330728").status_code == 200
+    assert setup(make_backend(redis_url="unix:///nobody.sock"), "4.1").status_code == 200
+    with Redis.from_url(queue_server) as redis:
+        assert redis.smembers("dynamite:projects") == {b"3"}
