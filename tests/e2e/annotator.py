@@ -33,6 +33,7 @@ class Annotator:
     def __init__(self, browser: Browser, url: str, artifacts: Path) -> None:
         self.browser = browser
         self.url = url
+        self.task = 0
         self._artifacts = artifacts
 
     def log_in(self, email: str, password: str) -> None:
@@ -45,6 +46,7 @@ class Annotator:
         )
 
     def open_task(self, project: int, task: int) -> None:
+        self.task = task
         self.browser.open(f"{self.url}/projects/{project}/data?task={task}")
         script = """const s = window.Htx && Htx.annotationStore && Htx.annotationStore.selected;
           const image = s && s.names && s.names.get('image');
@@ -157,13 +159,31 @@ class Annotator:
         return self._regions("page.regionStore.regions")
 
     def accept_all(self) -> None:
-        self.browser.run(PAGE + "page.acceptAllSuggestions()")
+        self._press("bottombar-accept-suggestions-button")
 
     def reject_all(self) -> None:
-        self.browser.run(PAGE + "page.rejectAllSuggestions()")
+        self._press("bottombar-reject-suggestions-button")
 
     def accept(self, region_id: str) -> None:
-        self.browser.run(PAGE + "page.acceptSuggestion(arguments[0])", region_id)
+        """The tick under one mask."""
+        self._press_under(region_id, "tick")
+
+    def reject(self, region_id: str) -> None:
+        """The cross under one mask."""
+        self._press_under(region_id, "cross")
+
+    def auto_accept(self, *, on: bool) -> None:
+        """The switch "Auto-Accept Suggestions", which is there while nothing is suggested."""
+        if self.browser.run("return Htx.autoAcceptSuggestions") != on:
+            self.browser.run(
+                "document.querySelector('[data-testid=bottombar-auto-accept-toggle]').click()"
+            )
+        self.browser.until(
+            lambda: self.browser.run("return Htx.autoAcceptSuggestions") == on, "Auto-Accept"
+        )
+
+    def undo(self) -> None:
+        self.browser.press("z", hold="Control")
 
     def submit(self) -> None:
         self.browser.run(
@@ -175,6 +195,30 @@ class Annotator:
         path = self._artifacts / f"{name}.png"
         self.browser.screenshot(path)
         return path
+
+    def _press(self, button: str) -> None:
+        self.browser.run(f"document.querySelector('[data-testid={button}]').click()")
+
+    def _press_under(self, region_id: str, mark: str) -> None:
+        """The pair of marks lies under its mask, the cross on the left."""
+        place = self.browser.run(
+            PAGE
+            + """const [id, right] = arguments;
+            const {left, right: end, bottom} = page.suggestions.get(id).bboxCoordsCanvas;
+            const away = (rect) => Math.hypot(
+              rect.getAbsolutePosition().x + 32 - (left + end) / 2,
+              rect.getAbsolutePosition().y - 10 - bottom);
+            const pairs = image.stageRef.find('Rect').filter(
+              rect => rect.width() === 64 && rect.height() === 32);
+            const pair = pairs.sort((a, b) => away(a) - away(b))[0].getAbsolutePosition();
+            const box = document.querySelector('.konvajs-content').getBoundingClientRect();
+            return [box.left + pair.x + (right ? 48 : 16), box.top + pair.y + 16]""",
+            region_id,
+            mark == "tick",
+        )
+        self.browser.click_at(*place)
+        gone = PAGE + "return !page.suggestions.has(arguments[0])"
+        self.browser.until(lambda: self.browser.run(gone, region_id), f"the {mark} to act")
 
     def _and_wait(self, act) -> None:
         answered = """return performance.getEntriesByType('resource')

@@ -70,9 +70,11 @@ class Browser:
     def type(self, css: str, text: str) -> None:
         self._call("POST", f"/element/{self.find(css)}/value", {"text": text})
 
-    def press(self, key: str) -> None:
-        key = KEYS.get(key, key)
-        steps = [{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]
+    def press(self, key: str, *, hold: str = "") -> None:
+        """Press a key, with another held."""
+        keys = [KEYS.get(name, name) for name in (hold, key) if name]
+        steps = [{"type": "keyDown", "value": one} for one in keys]
+        steps += [{"type": "keyUp", "value": one} for one in reversed(keys)]
         self._actions({"type": "key", "id": "keys", "actions": steps})
 
     def click_at(self, x: float, y: float, *, hold: str = "") -> None:

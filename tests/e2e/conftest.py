@@ -127,3 +127,11 @@ def person(logged_in, request):
     """An annotator who is logged in; the page at the end of each test is kept as a picture."""
     yield logged_in
     logged_in.screenshot(request.node.name)
+
+
+@pytest.fixture
+def on_cake(demo, person):
+    """A person who has just opened the photo of the cake."""
+    project, (task,) = demo.project()
+    person.open_task(project, task)
+    return person

@@ -4,51 +4,9 @@ import time
 
 import numpy as np
 import pytest
+from photo import CAKE, CUP, beside, by_label, inside, pixel
 
 pytestmark = pytest.mark.e2e
-
-CAKE, CUP = (37.0, 70.0), (73.0, 66.0)
-FREE = (6.0, 92.0)
-"""Percent of the image of the cake: on the cake, on the cup, and on neither."""
-
-
-def pixel(mask, place):
-    """Whether a mask has the pixel at percentages of its size."""
-    height, width = mask.shape
-    return bool(mask[int(place[1] / 100 * height), int(place[0] / 100 * width)])
-
-
-def by_label(regions):
-    found = {region.labels[0]: region for region in regions}
-    assert len(found) == len(regions), "one region a label was expected"
-    return found
-
-
-def inside(mask, away_from):
-    """Percentages of a pixel well inside a mask and far from a place."""
-    height, width = mask.shape
-    solid = mask.copy()
-    for axis in (0, 1):
-        for shift in (-4, 4):
-            solid &= np.roll(mask, shift, axis)
-    rows, columns = np.nonzero(solid)
-    far = np.hypot(
-        columns / width - away_from[0] / 100, rows / height - away_from[1] / 100
-    ).argmax()
-    return (columns[far] + 0.5) / width * 100, (rows[far] + 0.5) / height * 100
-
-
-def beside(mask):
-    """A place that a mask leaves free: where it can, on the cup."""
-    return next(place for place in (CUP, FREE) if not pixel(mask, place))
-
-
-@pytest.fixture
-def on_cake(demo, person):
-    """A person who has just opened the photo of the cake."""
-    project, (task,) = demo.project()
-    person.open_task(project, task)
-    return person
 
 
 def test_the_demo_leads_to_the_first_mask(demo, person):
