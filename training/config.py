@@ -159,6 +159,8 @@ class TrainingConfig:
     seed: int = Field(default=2091831170, ge=0)
     max_rounds: int = Field(default=3, ge=0)
     """Rounds of corrective clicks before the supervised one, uniform in 0..max (MODEL_SPEC 9.3)."""
+    corrected_images: Literal["all", "first"] = "all"
+    """Images of a batch that get them: the reference's code stops at the first, a defect (9.3)."""
     max_seconds: float | None = Field(default=None, gt=0)
     """Wall-clock limit of one run of the command; it then writes a checkpoint and stops."""
     loss: LossConfig = LossConfig()

@@ -54,7 +54,9 @@ class Iteration(nn.Module):
         for _ in range(rounds):
             with torch.no_grad():
                 logits = self.model.interact(maps, self._pack(clicks)).logits_BQhw
-            clicks = correct(logits, batch, clicks, rngs)
+            corrected = correct(logits, batch, clicks, rngs)
+            only_first = self.config.corrected_images == "first"
+            clicks = (corrected[0], *clicks[1:]) if only_first else corrected
         if rounds and torch.is_autocast_enabled(batch.images.device.type):
             # Weights cast under no_grad are cached without their history: no gradient would come.
             torch.clear_autocast_cache()

@@ -1,0 +1,159 @@
+"""What each part of the network and of its training is worth, on one short schedule.
+
+    python -m benchmarks.ablations --data ../sets --seeds 1 --out ablations
+
+Every row is `configs/lite_ablation.yaml` with one thing changed, trained from the same start and
+judged on the same held-out images by MIST (strategy random, up to 10 clicks an object). Differences
+are taken image by image; ± is their standard error. A row that is there already is not made again.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+import dynamite
+from dynamite.config import Resize
+from training.config import TrainingConfig, load_config
+from training.evaluation.model_segmenter import ModelSegmenter
+from training.evaluation.plan import Plan
+from training.evaluation.runner import evaluate
+from training.loop.run import run
+from training.loop.sources import Sources, open_sources
+
+CONFIG = Path("configs/lite_ablation.yaml")
+WHOLE = "all parts"
+PARTS: dict[str, dict[str, Any]] = {
+    WHOLE: {},
+    "no static background queries": {"static_background_queries": 0},
+    "no decoder": {"decoder_layers": 0},
+    "time of clicks only": {"click_encoding": "temporal"},
+    "place of clicks only": {"click_encoding": "spatial"},
+    "neither time nor place": {"click_encoding": "none"},
+    "no click types": {"click_type_embedding": False},
+    "no object attention": {"object_attention": False},
+    "no relative positions": {"relative_positions": False},
+}
+"""Fields of ``ModelConfig`` that differ."""
+FIRST_ONLY = "only the first image corrected"
+"""As in the reference's code; a change of the training, not of the network."""
+
+EVALUATED_AT = Resize(192, 256)
+"""Near the scale of the 128-pixel crops."""
+
+
+def main() -> None:
+    """Train what is missing, judge, report."""
+    arguments = parse()
+    config = load_config(CONFIG)
+    sources = open_sources(config.data, arguments.data)
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    for name in arguments.only or [*PARTS, FIRST_ONLY]:
+        for seed in range(arguments.seeds):
+            folder = arguments.out / f"{name.replace(' ', '-')}-{seed}"
+            train(varied(config, name, seed), folder, arguments.data)
+            found.setdefault(name, []).append(judged(folder, sources, arguments.most))
+            Console(width=110).print(table(found))
+    (arguments.out / "table.json").write_text(json.dumps(summary(found), indent=1))
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each row")
+    parser.add_argument("--most", type=int, default=30, help="images judged of each set")
+    parser.add_argument("--only", nargs="*", choices=[*PARTS, FIRST_ONLY], metavar="ROW")
+    parser.add_argument("--out", type=Path, default=Path("ablations"))
+    return parser.parse_args()
+
+
+def varied(config: TrainingConfig, name: str, seed: int) -> TrainingConfig:
+    """The config of a row."""
+    config = replace(config, seed=config.seed + seed)
+    if name == FIRST_ONLY:
+        return replace(config, corrected_images="first")
+    return replace(config, model=replace(config.model, overrides=PARTS[name]))
+
+
+def train(config: TrainingConfig, folder: Path, data: Path) -> None:
+    """Train one row in its folder, going on where it was stopped."""
+    if not (folder / "model.safetensors").is_file():
+        run(config, folder, data=data, resume=True)
+
+
+def judged(folder: Path, sources: Sources, most: int) -> NDArray[np.float64]:
+    """Clicks per object and mean IoU of each held-out image, (images, 2)."""
+    kept = folder / "judged.json"
+    if kept.is_file():
+        return np.array(json.loads(kept.read_text()))
+    model = dynamite.load("lite", folder / "model.safetensors")
+    segmenter = ModelSegmenter(dynamite.Predictor(model, resize=EVALUATED_AT))
+    plan = Plan()
+    rows = []
+    for dataset in sources.held_out:
+        few = range(min(most, len(dataset)))
+        for index in track(few, f"{folder.name} on {dataset.name}", transient=True):
+            for record in evaluate(segmenter, dataset, plan, indices=[index]):
+                steps, objects = record.ious.shape
+                failed = (record.ious[-1] < plan.threshold).any()
+                clicks = plan.per_object if failed else (objects + steps - 1) / objects
+                rows.append([float(clicks), float(np.nanmean(record.ious[-1]))])
+    kept.write_text(json.dumps(rows))
+    return np.array(rows)
+
+
+def summary(found: dict[str, list[NDArray[np.float64]]]) -> list[dict[str, Any]]:
+    """One entry a row: means, and paired differences to the whole network with their errors."""
+    entries = []
+    for name, runs in found.items():
+        values = np.stack(runs)  # seeds × images × 2
+        entry = {
+            "row": name,
+            "seeds": len(runs),
+            "images": values.shape[1],
+            "nci": float(values[..., 0].mean()),
+            "iou": float(values[..., 1].mean()),
+        }
+        if name != WHOLE and len(found.get(WHOLE, [])) >= len(runs):
+            change = (values - np.stack(found[WHOLE][: len(runs)])).mean(axis=0)
+            error = change.std(axis=0, ddof=1) / np.sqrt(len(change))
+            for key, column in (("nci", 0), ("iou", 1)):
+                entry[f"{key}_change"] = float(change[:, column].mean())
+                entry[f"{key}_error"] = float(error[column])
+        entries.append(entry)
+    return entries
+
+
+def table(found: dict[str, list[NDArray[np.float64]]]) -> Table:
+    """The rows as far as they are known."""
+    shown = Table(title="Ablations: change against all parts, paired by image")
+    for name in ("row", "seeds", "NCI", "change", "IoU", "change"):
+        shown.add_column(name, justify="left" if name == "row" else "right")
+    for entry in summary(found):
+        changes = [
+            f"{entry[f'{key}_change']:+.3f} ± {entry[f'{key}_error']:.3f}"
+            if f"{key}_change" in entry
+            else ""
+            for key in ("nci", "iou")
+        ]
+        shown.add_row(
+            entry["row"],
+            str(entry["seeds"]),
+            f"{entry['nci']:.2f}",
+            changes[0],
+            f"{entry['iou']:.3f}",
+            changes[1],
+        )
+    return shown
+
+
+if __name__ == "__main__":
+    main()

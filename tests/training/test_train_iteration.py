@@ -1,0 +1,32 @@
+"""Who gets corrective clicks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from dynamite import load
+from tests.training.tiny_run import TINY_MODEL, tiny_config, write_data
+from training.config import from_dict
+from training.loop.batches import batches
+from training.loop.distributed import Processes
+from training.loop.iteration import Iteration
+from training.loop.sources import open_sources
+
+
+@pytest.mark.parametrize(
+    ("corrected_images", "corrected"), [("all", [True, True]), ("first", [True, False])]
+)
+def test_every_image_of_a_batch_is_corrected_unless_told_otherwise(
+    tmp_path: Path, corrected_images: str, corrected: list[bool]
+) -> None:
+    config = from_dict(tiny_config(corrected_images=corrected_images))
+    sources = open_sources(config.data, write_data(tmp_path))
+    recipe = sources.recipe(config.data, replace(config.stages[0], crop=64), config.seed)
+    (batch,) = batches(recipe, [range(2)], workers=0)
+    torch.manual_seed(0)
+    model = load("lite", random_weights=True, **TINY_MODEL)
+    outcome = Iteration(model, config, Processes())(batch, rounds=2)
+    pairs = zip(batch.clicks, outcome.clicks, strict=True)
+    assert [len(after) > len(before) for before, after in pairs] == corrected
