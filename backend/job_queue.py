@@ -18,7 +18,8 @@ T = TypeVar("T")
 
 INGEST, TRAIN = QUEUES = ("ingest", "train")
 INGEST_JOB = "backend.ingest.ingest_event"
-JOB_SECONDS = 120
+JOB_SECONDS = 3600
+"""An event can ask for a training, whose snapshot of many images takes long."""
 ATTEMPTS_MORE = 5
 RESULT_SECONDS = 3600
 FAILURE_SECONDS = 30 * 24 * 3600
@@ -69,7 +70,7 @@ class JobQueue:
         self._patient.close()
 
     def _enqueue(self, event: Event, connection: "Redis") -> None:
-        Queue(INGEST, connection=connection, serializer=JSONSerializer).enqueue(
+        ingest_queue(connection).enqueue(
             INGEST_JOB,
             event,
             description=INGEST_JOB,  # by default all arguments, which would end up in logs
@@ -78,6 +79,11 @@ class JobQueue:
             result_ttl=RESULT_SECONDS,
             failure_ttl=FAILURE_SECONDS,
         )
+
+
+def ingest_queue(connection: "Redis") -> Queue:
+    """The queue of everything but trainings."""
+    return Queue(INGEST, connection=connection, serializer=JSONSerializer)
 
 
 def depth(queue: Queue) -> dict[str, int]:

@@ -6,16 +6,28 @@ Each is called by name with JSON values, by a worker, in a process of its own.
 import logging
 from typing import Any
 
+from rq import get_current_job
+
 log = logging.getLogger(__name__)
 
 
 def ingest_event(event: dict[str, Any]) -> str:
-    """Take one webhook: ``{"body", "verified", "received_at"}``; says what was done with it."""
-    from backend.ingest.context import open_context  # noqa: PLC0415
-    from backend.ingest.events import take  # noqa: PLC0415
+    """Take one webhook: ``{"body", "verified", "received_at"}``; says what was done with it.
 
+    Those that wait are taken along, but not when this one is tried again: one of them may have
+    been what killed the process.
+    """
+    from backend.ingest.context import open_context  # noqa: PLC0415
+    from backend.ingest.draining import take_along  # noqa: PLC0415
+    from backend.ingest.events import take  # noqa: PLC0415
+    from backend.job_queue import ATTEMPTS_MORE  # noqa: PLC0415
+
+    job = get_current_job()
     with open_context() as context:
-        return _told(take(event, context))
+        told = _told(take(event, context))
+        if job is not None and job.retries_left == ATTEMPTS_MORE:
+            log.info("%d more events", take_along(context))
+    return told
 
 
 def reconcile(project: int | None = None) -> str:

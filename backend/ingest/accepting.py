@@ -48,6 +48,8 @@ def accept(
         ground_truth=bool(annotation.get("ground_truth")),
         cancelled=bool(annotation.get("was_cancelled")),
     )
+    if refused := context.store.refusal(entry, revive=asked):
+        return refused
     if entry.cancelled:
         return context.store.apply(entry, revive=asked)
     try:

@@ -80,14 +80,14 @@ def _accept_one(
     if verified:
         return str(accept(annotation, task, project, context, asked=False))
     annotation_id = number(annotation, "id")
-    told = ask(_api(context), f"/api/annotations/{annotation_id}")
+    told = ask(api_of(context), f"/api/annotations/{annotation_id}")
     if told is None:
         return "Label Studio has no such annotation"
     task_number = told["task"]["id"] if isinstance(told["task"], Mapping) else told["task"]
-    real_task = ask(_api(context), f"/api/tasks/{task_number}")
+    real_task = ask(api_of(context), f"/api/tasks/{task_number}")
     if real_task is None:
         return "Label Studio has no such task"
-    real_project = ask(_api(context), f"/api/projects/{number(real_task, 'project')}")
+    real_project = ask(api_of(context), f"/api/projects/{number(real_task, 'project')}")
     if real_project is None:
         return "Label Studio has no such project"
     return str(accept(told, real_task, real_project, context, asked=True))
@@ -108,10 +108,15 @@ def ask(api: LabelStudioApi, path: str) -> Any:
 
 
 def _is_gone(path: str, context: Context) -> bool:
-    return ask(_api(context), path) is None
+    return ask(api_of(context), path) is None
 
 
-def _api(context: Context) -> LabelStudioApi:
+def api_of(context: Context) -> LabelStudioApi:
+    """Label Studio, to be asked.
+
+    Raises:
+        TryLaterError: nobody has said yet where it is.
+    """
     if context.api is None:
         raise TryLaterError(
             "the event proves nothing, and Label Studio cannot be asked: set LABEL_STUDIO_URL and "

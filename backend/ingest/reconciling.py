@@ -6,11 +6,12 @@ from typing import Any
 from backend.ingest.accepting import TryLaterError, accept, moment
 from backend.ingest.context import Context
 from backend.ingest.deciding import request_if_enough
-from backend.ingest.events import act, ask
+from backend.ingest.events import act, api_of, ask
 from backend.label_studio.api import ApiError
 from backend.retraining import connected
 from backend.retraining.settings import parse_lines
 from dynamite.errors import DynamiteError
+from training.annotation_store import Applied
 
 
 def reconcile_projects(context: Context, projects: Sequence[int] | None = None) -> str:
@@ -48,8 +49,7 @@ def _try_again(event: dict[str, Any], context: Context) -> None:
 
 def reconcile_project(context: Context, project: int) -> str:
     """Take in what is new or changed in a project, forget what is no longer there."""
-    api = context.api
-    assert api is not None  # noqa: S101  the caller has looked
+    api = api_of(context)
     described = ask(api, f"/api/projects/{project}")
     if described is None:
         connected.forget(context.redis, project)
@@ -87,11 +87,12 @@ def state_of(task: Mapping[str, Any]) -> str:
 
 
 def _reconcile_task(context: Context, task: Mapping[str, Any], project: Mapping[str, Any]) -> int:
-    there: list[Mapping[str, Any]] = []
-    if task.get("total_annotations") or task.get("cancelled_annotations"):
-        there = ask(context.api, f"/api/tasks/{task['id']}/annotations/") if context.api else []
-    for gone in set(context.store.annotations_of(task["id"])) - {one["id"] for one in there or ()}:
+    # Read before Label Studio is asked: what is accepted meanwhile must not look deleted.
+    stored = set(context.store.annotations_of(task["id"]))
+    if not (stored or task.get("total_annotations") or task.get("cancelled_annotations")):
+        return 0
+    there = ask(api_of(context), f"/api/tasks/{task['id']}/annotations/") or []
+    for gone in stored - {one["id"] for one in there}:
         context.store.delete(gone)
-    return sum(
-        accept(one, task, project, context, asked=True).name == "STORED" for one in there or ()
-    )
+    applied = [accept(one, task, project, context, asked=True) for one in there]
+    return applied.count(Applied.STORED)

@@ -17,7 +17,7 @@ from rq.exceptions import NoSuchJobError
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
-from backend.job_queue import INGEST
+from backend.job_queue import JOB_SECONDS, ingest_queue
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ EVERY_SECONDS = 10.0
 
 CLEAN_SECONDS = 6 * 3600.0
 KEPT_SECONDS = 7 * 24 * 3600
-JOB_SECONDS = 3600
 
 
 class Janitor:
@@ -62,7 +61,7 @@ class Janitor:
         now = self._clock()
         for name, arguments in due_jobs(self._redis, self._settings, now):
             log.debug("due: %s%s", name, arguments)
-            Queue(INGEST, connection=self._redis, serializer=JSONSerializer).enqueue(
+            ingest_queue(self._redis).enqueue(
                 name, *arguments, job_timeout=JOB_SECONDS, result_ttl=3600, failure_ttl=KEPT_SECONDS
             )
 

@@ -71,12 +71,8 @@ class AnnotationStore(Reading):
         ``revive``: Label Studio has just been asked and has it, so that a deletion is forgotten.
         """
         with self._transaction() as database:
-            old = self._find(annotation.annotation_id)
-            if old is not None:
-                if old["deleted"] and not revive:
-                    return Applied.DELETED
-                if not old["deleted"] and not self._is_news(annotation, old):
-                    return Applied.OLD
+            if refused := self.refusal(annotation, revive=revive):
+                return refused
             self._write(annotation, deleted=False)
             database.execute(
                 "DELETE FROM rejected WHERE annotation = ?", (annotation.annotation_id,)
@@ -155,6 +151,15 @@ class AnnotationStore(Reading):
         for path in unused:
             path.unlink(missing_ok=True)
         return len(unused)
+
+    def refusal(self, annotation: AcceptedAnnotation, *, revive: bool = False) -> Applied | None:
+        """Why ``apply`` would not keep an annotation, whatever its images; None if it would."""
+        old = self._find(annotation.annotation_id)
+        if old is None:
+            return None
+        if old["deleted"]:
+            return None if revive else Applied.DELETED
+        return None if self._is_news(annotation, old) else Applied.OLD
 
     def _is_news(self, annotation: AcceptedAnnotation, old: sqlite3.Row) -> bool:
         if annotation.updated_at != old["updated_at"]:
