@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate, relu
 
-from dynamite.deformable_attention import LEVELS, POINTS
+from dynamite.deformable_attention import LEVELS, POINTS, Grid
 from dynamite.mask_decoder import MaskDecoder
 from dynamite.pixel_decoder import DeformableLayer, PixelDecoder
 from dynamite.position_encoding import encode_map
@@ -36,27 +36,25 @@ class PlainLayer(torch.nn.Module):
         super().__init__()
         self.ours = ours
 
-    def forward(
-        self, tokens: Tensor, position: Tensor, reference: Tensor, sizes: list[Size]
-    ) -> Tensor:
+    def forward(self, tokens: Tensor, position: Tensor, grid: Grid) -> Tensor:
         ours = self.ours
-        tokens = ours.norm1(tokens + self._attend(tokens + position, tokens, reference, sizes))
+        tokens = ours.norm1(tokens + self._attend(tokens + position, tokens, grid))
         return ours.norm2(tokens + ours.linear2(relu(ours.linear1(tokens))))
 
-    def _attend(self, query: Tensor, value: Tensor, reference: Tensor, sizes: list[Size]) -> Tensor:
+    def _attend(self, query: Tensor, value: Tensor, grid: Grid) -> Tensor:
         ours, (batch, tokens, _) = self.ours.attention, value.shape
         heads = ours.heads
         values = ours.value_proj(value).view(batch, tokens, heads, -1)
         offsets = ours.sampling_offsets(query).view(batch, tokens, heads, LEVELS, POINTS, 2)
         weights = ours.attention_weights(query).view(batch, tokens, heads, -1).softmax(-1)
         samples, start = [], 0
-        for level, (h, w) in enumerate(sizes):
+        for level, (h, w) in enumerate(grid.sizes):
             part = values[:, start : start + h * w].permute(0, 2, 3, 1).flatten(0, 1)
             start += h * w
             scale = torch.tensor([w, h], device=value.device)
-            place = reference[None, :, None, None] + offsets[:, :, :, level] / scale
-            grid = place.transpose(1, 2).flatten(0, 1) * 2 - 1
-            samples.append(grid_sample(part.unflatten(-1, (h, w)), grid, align_corners=False))
+            place = grid.reference_T2[None, :, None, None] + offsets[:, :, :, level] / scale
+            spots = place.transpose(1, 2).flatten(0, 1) * 2 - 1
+            samples.append(grid_sample(part.unflatten(-1, (h, w)), spots, align_corners=False))
         weights = weights.transpose(1, 2).flatten(0, 1)[:, None]
         gathered = (torch.cat(samples, dim=-1) * weights).sum(-1)
         return ours.output_proj(gathered.view(batch, -1, tokens).transpose(1, 2))

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
 from dynamite.chunks import chunks
-from dynamite.deformable_attention import LEVELS, DeformableAttention
+from dynamite.deformable_attention import LEVELS, DeformableAttention, Grid
 from dynamite.position_encoding import encode_map
+from dynamite.token_products import linear
 
 
 class DeformableLayer(nn.Module):
@@ -26,18 +27,17 @@ class DeformableLayer(nn.Module):
         self,
         tokens_BTC: Tensor,
         position_TC: Tensor,
-        reference_T2: Tensor,
-        sizes: Sequence[tuple[int, int]],
+        grid: Grid,
     ) -> Tensor:
         """The tokens of all levels after this layer (B, T, C)."""
-        table = self.attention.table(tokens_BTC, sizes)
+        gathering = self.attention.prepare(tokens_BTC, grid)
         done = []
         for chunk in chunks(tokens_BTC.shape[1], tokens_BTC.device):
             part_BTC = tokens_BTC[:, chunk]
-            placed = part_BTC + position_TC[chunk]
-            attended = self.attention.gather(placed, table, reference_T2[chunk], sizes)
+            attended = gathering.attend(part_BTC + position_TC[chunk], chunk)
             part_BTC = self.norm1(part_BTC + attended)
-            changed: Tensor = self.linear2(self.linear1(part_BTC).relu_())
+            hidden = linear(part_BTC, self.linear1.weight, self.linear1.bias).relu_()
+            changed = linear(hidden, self.linear2.weight, self.linear2.bias)
             done.append(self.norm2(part_BTC + changed))
         return torch.cat(done, dim=1)
 
@@ -129,10 +129,10 @@ class PixelDecoder(nn.Module):
                 for index, (h, w) in enumerate(sizes)
             ]
         ).to(dtype)
-        reference = torch.cat([_cell_centres(h, w, device) for h, w in sizes])
+        grid = Grid.of(sizes, device)
         tokens = torch.cat([level.flatten(2).transpose(1, 2) for level in levels], dim=1)
         for layer in self.layers:
-            tokens = layer(tokens, position, reference, sizes)
+            tokens = layer(tokens, position, grid)
         split = tokens.transpose(1, 2).split([h * w for h, w in sizes], dim=-1)
         return [
             part.unflatten(-1, size).contiguous() for part, size in zip(split, sizes, strict=True)
@@ -155,10 +155,3 @@ def _top_down(levels: Sequence[Tensor]) -> list[Tensor]:
     for level in levels[1:]:
         joined.append(level + upsample(joined[-1], level.shape[-2:]))
     return joined
-
-
-def _cell_centres(height: int, width: int, device: torch.device) -> Tensor:
-    """(x, y) in 0…1 of the cells of a map, row by row: (h·w, 2)."""
-    y = (torch.arange(height, device=device) + 0.5) / height
-    x = (torch.arange(width, device=device) + 0.5) / width
-    return torch.stack((x.expand(height, -1), y[:, None].expand(-1, width)), dim=-1).flatten(0, 1)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from dynamite.deformable_attention import LEVELS, POINTS, DeformableAttention
+from dynamite.deformable_attention import LEVELS, POINTS, DeformableAttention, Grid
 
 SIZES = [(2, 3), (4, 6), (8, 12)]
 
@@ -35,15 +35,22 @@ def plain(attention: DeformableAttention, query: Tensor, value: Tensor) -> Tenso
     return attention.output_proj(total.flatten(2))
 
 
-def test_one_weighted_gathering_is_the_published_sampling() -> None:
+def example() -> DeformableAttention:
+    """Offsets large enough to leave the maps."""
     torch.manual_seed(0)
     attention = DeformableAttention(32, 4)
-    with torch.no_grad():  # offsets large enough to leave the maps
+    with torch.no_grad():
         attention.sampling_offsets.weight.normal_(std=0.5)
         attention.attention_weights.weight.normal_(std=0.5)
+    return attention
+
+
+def test_one_weighted_gathering_is_the_published_sampling() -> None:
+    attention = example()
     tokens = sum(h * w for h, w in SIZES)
     query, value = torch.randn(2, tokens, 32), torch.randn(2, tokens, 32)
-    found = attention.gather(query, attention.table(value, SIZES), reference_points(), SIZES)
+    grid = Grid.of(SIZES, query.device)
+    found = attention.prepare(value, grid).attend(query, slice(None))
     torch.testing.assert_close(found, plain(attention, query, value), rtol=1e-4, atol=1e-4)
 
 
@@ -52,3 +59,26 @@ def test_offsets_start_on_a_star_of_growing_reach() -> None:
     assert torch.allclose(bias[0, 0, 2], torch.tensor([3.0, 0.0]))
     assert torch.allclose(bias[1, 2, 0], torch.tensor([1.0, 1.0]))
     assert torch.allclose(bias[4, 1, 3], torch.tensor([-4.0, 0.0]), atol=1e-6)
+
+
+def test_gradients_pass_through_the_gathering() -> None:
+    attention = example()
+    tokens = sum(h * w for h, w in SIZES)
+    inputs = [torch.randn(2, tokens, 32, requires_grad=True) for _ in range(2)]
+    grid = Grid.of(SIZES, inputs[0].device)
+    inputs += list(attention.parameters())
+    ours = attention.prepare(inputs[1], grid).attend(inputs[0], slice(None))
+    found = torch.autograd.grad(ours.sin().sum(), inputs)
+    expected = torch.autograd.grad(plain(attention, *inputs[:2]).sin().sum(), inputs)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-3)
+
+
+def test_numbers_that_are_lost_give_nan_and_no_crash() -> None:
+    attention = DeformableAttention(32, 4)
+    grid = Grid.of(SIZES, torch.device("cpu"))
+    query = torch.randn(1, len(grid.reference_T2), 32)
+    query[0, 5] = torch.nan
+    found = attention.prepare(torch.randn_like(query), grid).attend(query, slice(None))
+    assert found[0, 5].isnan().all()
+    assert not found[0, 6].isnan().any()
