@@ -1,0 +1,42 @@
+"""What the documents promise is there: code that runs, links that lead somewhere, commands."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from backend.cli import main
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "deploy/*.md", "dynamite/weights/*.md")
+    for path in ROOT.glob(pattern)
+)
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+COMMAND = re.compile(r"(?:^|`|/)dynamite ([a-z][a-z-]+)", re.MULTILINE)
+
+
+def test_the_code_of_the_readme_runs() -> None:
+    (code,) = CODE.findall((ROOT / "README.md").read_text())
+    names = {"image": np.random.default_rng(0).integers(0, 256, (120, 200, 3), np.uint8)}
+    exec(code, names)
+    result = names["result"]
+    assert result.label_map.shape == (120, 200)
+    assert len(result.masks) == len(result.scores) == 2
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_files(path: Path) -> None:
+    targets = [link for link in LINK.findall(path.read_text()) if "://" not in link]
+    assert [link for link in targets if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_exist(path: Path) -> None:
+    named = set(COMMAND.findall(path.read_text()))
+    unknown = {name for name in named if CliRunner().invoke(main, [name, "--help"]).exit_code != 0}
+    assert unknown == set()
