@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from flask import g, has_request_context
@@ -188,18 +188,24 @@ def open_services(settings: Settings) -> Services:
 
 
 def load_current(settings: Settings, registry: Registry) -> tuple[Model, Current]:
-    """The current version; the configured weights where there is none, or it cannot be used.
+    """The current version; where it cannot be used, the last one that can, or what is configured.
 
-    The watcher finds the latter out again, says so and tries on.
+    The watcher finds that out again, says so and tries on.
     """
     from backend.loading import load_model  # noqa: PLC0415
 
     try:
         entry = registry.current()
-        if entry.version is not None:
-            version = registry.get(entry.version)
-            version.verify()
-            return load_model(settings, version.weights), entry
     except DynamiteError as error:
-        log.warning("the current version cannot be used: %s", error)
-    return load_model(settings), Current()
+        log.warning("the versions cannot be read: %s", error)
+        return load_model(settings), Current()
+    for name in (entry.version, *entry.history):
+        if not name:
+            break
+        try:
+            version = registry.get(name)
+            version.verify()
+            return load_model(settings, version.weights), replace(entry, version=name)
+        except DynamiteError as error:
+            log.warning("version %s cannot be used: %s", name, error)
+    return load_model(settings), replace(entry, version=None)

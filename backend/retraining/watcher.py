@@ -80,6 +80,7 @@ class ModelWatcher:
             number, since = self._failed
             if number == entry.number and time.monotonic() - since < AGAIN_SECONDS:
                 return False
+        log.info("version %s is loaded beside %s", entry.version, self._serving)
         try:
             if entry.version is None:
                 model = self._load(None)

@@ -22,6 +22,7 @@ from backend.job_queue import JobQueue
 from backend.launcher.valkey import valkey_child, wait_until_ready
 from dynamite.registry import Registry
 from tests.training.retraining.drawn import accepted, drawn, order
+from tests.training.retraining.serving import wait
 from training.annotation_store import AnnotationStore
 
 pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
@@ -100,16 +101,6 @@ def site(tmp_path):
 @pytest.fixture
 def values(tmp_path):
     return order(tmp_path, steps=STEPS)
-
-
-def wait(until, seconds, what):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = until()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 def steps(values):
