@@ -89,10 +89,15 @@ def state_of(task: Mapping[str, Any]) -> str:
 def _reconcile_task(context: Context, task: Mapping[str, Any], project: Mapping[str, Any]) -> int:
     # Read before Label Studio is asked: what is accepted meanwhile must not look deleted.
     stored = set(context.store.annotations_of(task["id"]))
-    if not (stored or task.get("total_annotations") or task.get("cancelled_annotations")):
+    if not (stored or task.get("total_annotations")):
         return 0
-    there = ask(api_of(context), f"/api/tasks/{task['id']}/annotations/") or []
-    for gone in stored - {one["id"] for one in there}:
-        context.store.delete(gone)
+    api = api_of(context)
+    there = list(ask(api, f"/api/tasks/{task['id']}/annotations/") or [])
+    for missing in sorted(stored - {one["id"] for one in there}):
+        found = ask(api, f"/api/annotations/{missing}")  # one that was skipped is not in the list
+        if found is None:
+            context.store.delete(missing)
+        else:
+            there.append(found)
     applied = [accept(one, task, project, context, asked=True) for one in there]
     return applied.count(Applied.STORED)

@@ -256,6 +256,24 @@ def test_an_annotation_that_was_counted_after_the_tasks_time_was_set_is_found(
     assert sorted(kept(context)) == [1]
 
 
+def test_an_annotation_that_the_list_leaves_out_is_asked_for_before_it_is_forgotten(
+    make_context, site, api
+):
+    context = make_context(api, train_after=0)
+    take(an_event(), context)
+    site.answers["/api/projects/3"] = an_event()["body"]["project"]
+    task = {"id": 1, "project": 3, "data": {"image": "/data/a.png"}, "updated_at": LATER}
+    site.answers["/api/tasks"] = {"tasks": [task | {"total_annotations": 0}], "total": 1}
+    site.answers["/api/tasks/1/annotations"] = []
+    site.answers["/api/annotations/1"] = an_annotation(1, updated=LATER, was_cancelled=True)
+    reconcile_projects(context, [3])
+    assert kept(context)[1].cancelled
+    site.answers["/api/tasks"]["tasks"] = [task | {"updated_at": "2026-11-22T09:00:00Z"}]
+    del site.answers["/api/annotations/1"]
+    reconcile_projects(context, [3])
+    assert kept(context) == {}
+
+
 def test_a_project_that_has_connected_is_compared_even_if_nothing_ever_came_from_it(
     make_context, site, api
 ):
