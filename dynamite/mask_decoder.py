@@ -12,6 +12,7 @@ from dynamite.attention import Attention
 from dynamite.chunks import chunks
 from dynamite.position_encoding import encode_axes
 from dynamite.query_folding import QueryAttention, prepare
+from dynamite.token_products import linear
 
 
 class DecoderLayer(nn.Module):
@@ -25,10 +26,11 @@ class DecoderLayer(nn.Module):
         self.linear2 = nn.Linear(feedforward, channels)
         self.feedforward_norm = nn.LayerNorm(channels)
 
-    def forward(self, tokens_TC: Tensor, queries: QueryAttention, tokens: slice) -> Tensor:
-        """Tokens of one image after this layer (T, C)."""
-        tokens_TC = self.attention_norm(tokens_TC + queries.attend(tokens_TC, tokens))
-        changed: Tensor = self.linear2(self.linear1(tokens_TC).relu_())
+    def forward(self, tokens_TC: Tensor, queries: QueryAttention, rows: slice) -> Tensor:
+        """Some rows of tokens of one image after this layer (T, C)."""
+        tokens_TC = self.attention_norm(tokens_TC + queries.attend(tokens_TC, rows))
+        hidden = linear(tokens_TC, self.linear1.weight, self.linear1.bias).relu_()
+        changed = linear(hidden, self.linear2.weight, self.linear2.bias)
         return self.feedforward_norm(tokens_TC + changed)  # type: ignore[no-any-return]
 
 
@@ -69,8 +71,8 @@ class MaskDecoder(nn.Module):
         axes = encode_axes(height, width, features_BChw.shape[1], features_BChw.device)
         rows, columns = (axis.to(features_BChw) for axis in axes)
         logits = [
-            self._decode(features_ChW.flatten(1), content, position, embedding, (rows, columns))
-            for features_ChW, content, position, embedding in zip(
+            self._decode(features_Chw, content, position, embedding, (rows, columns))
+            for features_Chw, content, position, embedding in zip(
                 features_BChw, content_BQC, position_BQC, embedding_BQC, strict=True
             )
         ]
@@ -78,7 +80,7 @@ class MaskDecoder(nn.Module):
 
     def _decode(
         self,
-        features_CT: Tensor,
+        features_Chw: Tensor,
         content_QC: Tensor,
         position_QC: Tensor,
         embedding_QC: Tensor,
@@ -90,9 +92,10 @@ class MaskDecoder(nn.Module):
             for layer in self.layers
         ]
         parts = []
-        for chunk in chunks(features_CT.shape[1], features_CT.device):
-            tokens_TC = features_CT[:, chunk].T.to(self.product_dtype).contiguous()
+        height, width = features_Chw.shape[1:]
+        for rows in chunks(height, features_Chw.device, size=width):
+            tokens_TC = features_Chw[:, rows].flatten(1).T.to(self.product_dtype).contiguous()
             for layer, queries in zip(self.layers, prepared, strict=True):
-                tokens_TC = layer(tokens_TC, queries, chunk)
+                tokens_TC = layer(tokens_TC, queries, rows)
             parts.append(embedding_QC @ tokens_TC.to(embedding_QC).T)
         return torch.cat(parts, dim=-1)

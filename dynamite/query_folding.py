@@ -5,9 +5,9 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
 from dynamite.attention import Attention
+from dynamite.token_products import linear
 
 GAIN = 2
 """Folding needs fewer passes over memory: measured, it pays up to twice the multiplications."""
@@ -16,12 +16,12 @@ GAIN = 2
 class QueryAttention(Protocol):
     """The queries of one image, prepared to be attended to."""
 
-    def attend(self, tokens_TC: Tensor, tokens: slice) -> Tensor:
-        """What some tokens of the image get from the queries: (T, C).
+    def attend(self, tokens_TC: Tensor, rows: slice) -> Tensor:
+        """What some rows of the image's tokens get from the queries: (T, C).
 
         Args:
             tokens_TC: those tokens, in the type of the products.
-            tokens: which tokens of the image they are.
+            rows: which rows of the map they are.
         """
 
 
@@ -47,11 +47,11 @@ def prepare(
     weight, bias = attention.part(0)
     to_scores = torch.bmm(key_HQd, weight.view(heads, -1, channels)).flatten(0, 1)
     constant = torch.bmm(key_HQd, bias.view(heads, -1, 1)).flatten()
-    # What a token's position adds to its scores is separable: a table of rows and one of columns.
     rows, columns = axes
-    by_row = to_scores[:, : channels // 2] @ rows.T + constant[:, None]
-    by_column = to_scores[:, channels // 2 :] @ columns.T
-    place = (by_row[:, :, None] + by_column[:, None]).flatten(1)
+    place = Place(
+        by_row=to_scores[:, : channels // 2] @ rows.T + constant[:, None],
+        by_column=to_scores[:, channels // 2 :] @ columns.T,
+    )
     if heads * count < GAIN * (channels + count):
         out = attention.out_proj.weight.T.reshape(heads, -1, channels)
         # The shares of a head sum to 1, so a part of the bias in each row makes one bias in all.
@@ -62,23 +62,38 @@ def prepare(
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """What a token's position adds to its scores: a part by its row and one by its column.
+
+    (H·Q, h) and (H·Q, w).
+    """
+
+    by_row: Tensor
+    by_column: Tensor
+
+    def scores(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        """That of the tokens in some rows: (H·Q, T), new, to be added to."""
+        return (self.by_row[:, rows, None] + self.by_column[:, None]).flatten(1).to(dtype)
+
+
+@dataclass(frozen=True, slots=True)
 class FoldedQueries:
     """Keys times the query projection, ``to_scores``; values times the output's, ``to_output``.
 
-    Both are (H·Q, C): 2·H·Q·C multiplications a token in place of 2·C·C + 2·Q·C. ``place`` is
-    (H·Q, tokens of the image).
+    Both are (H·Q, C): 2·H·Q·C multiplications a token in place of 2·C·C + 2·Q·C.
     """
 
     heads: int
     to_scores: Tensor
     to_output: Tensor
-    place: Tensor
+    place: Place
 
-    def attend(self, tokens_TC: Tensor, tokens: slice) -> Tensor:
-        """What some tokens of the image get from the queries: (T, C)."""
-        scores = self.place[:, tokens] + self.to_scores @ tokens_TC.T
+    def attend(self, tokens_TC: Tensor, rows: slice) -> Tensor:
+        """What some rows of the image's tokens get from the queries: (T, C)."""
+        scores = self.place.scores(rows, tokens_TC.dtype)
+        scores.addmm_(self.to_scores, tokens_TC.T)
         shares = scores.unflatten(0, (self.heads, -1)).softmax(dim=1).flatten(0, 1)
-        return torch.mm(shares.to(tokens_TC.dtype).T, self.to_output)
+        return torch.mm(shares.T, self.to_output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +104,15 @@ class ManyQueries:
     key_HQd: Tensor
     value_HQd: Tensor
     out_proj: tuple[Tensor, Tensor]
-    place: Tensor
+    place: Place
 
-    def attend(self, tokens_TC: Tensor, tokens: slice) -> Tensor:
-        """What some tokens of the image get from the queries: (T, C)."""
+    def attend(self, tokens_TC: Tensor, rows: slice) -> Tensor:
+        """What some rows of the image's tokens get from the queries: (T, C)."""
         heads = len(self.key_HQd)
         query: Tensor = linear(tokens_TC, self.query_weight).unflatten(-1, (heads, -1))
         # The bias of the query projection is already in ``place``.
-        products = torch.bmm(self.key_HQd, query.permute(1, 2, 0))
-        scores_HQT = self.place[:, tokens].unflatten(0, (heads, -1)) + products
-        shares_HTQ = scores_HQT.softmax(dim=1).to(tokens_TC.dtype).transpose(1, 2)
+        scores_HQT = self.place.scores(rows, tokens_TC.dtype).unflatten(0, (heads, -1))
+        scores_HQT.baddbmm_(self.key_HQd, query.permute(1, 2, 0))
+        shares_HTQ = scores_HQT.softmax(dim=1).transpose(1, 2)
         mixed_HTd = torch.bmm(shares_HTQ, self.value_HQd)
         return linear(mixed_HTd.transpose(0, 1).flatten(1), *self.out_proj)
