@@ -15,7 +15,6 @@ from backend.ingest.context import Context
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.images import FetchedImage
 from backend.label_studio.labeling_config import write
-from backend.launcher.valkey import valkey_child, wait_until_ready
 from backend.settings import load
 from dynamite import brush_rle
 from training.annotation_store import AnnotationStore
@@ -74,29 +73,19 @@ def an_event(action="ANNOTATION_CREATED", annotation=None, *, image="/data/a.png
     return {"body": body, "verified": True, "received_at": "2026-11-22T07:10:41Z"} | more
 
 
-@pytest.fixture(scope="session")
-def queue_url(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("queue")
-    child = valkey_child(folder / "q.sock", folder)
-    child.start()
-    wait_until_ready(f"unix://{folder / 'q.sock'}", child)
-    yield f"unix://{folder / 'q.sock'}"
-    child.stop()
-
-
 @pytest.fixture
-def make_context(tmp_path, monkeypatch, queue_url):
+def make_context(tmp_path, monkeypatch, queue_server):
     monkeypatch.chdir(tmp_path)
     opened = []
 
     def build(api=None, **overrides):
-        overrides = {"redis_url": queue_url, "state_dir": tmp_path / "state"} | overrides
-        redis = Redis.from_url(queue_url)
+        overrides = {"redis_url": queue_server, "state_dir": tmp_path / "state"} | overrides
+        redis = Redis.from_url(queue_server)
         store = AnnotationStore(tmp_path / f"store-{len(opened)}")
         opened.extend([redis, store])
         return Context(load(**overrides), store, Photos(), redis, api)
 
-    with Redis.from_url(queue_url) as connection:
+    with Redis.from_url(queue_server) as connection:
         connection.flushall()
     yield build
     for one in opened:

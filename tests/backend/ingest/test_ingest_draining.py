@@ -12,9 +12,9 @@ from tests.backend.ingest.conftest import an_annotation, an_event
 
 
 @pytest.fixture
-def put(queue_url, tmp_path):
+def put(queue_server, tmp_path):
     """Puts events into the queue as webhooks do."""
-    queue = JobQueue(queue_url, tmp_path / "spool")
+    queue = JobQueue(queue_server, tmp_path / "spool")
     yield lambda *events: [queue.put(json.loads(json.dumps(event))) for event in events]
     queue.close()
 
@@ -65,8 +65,8 @@ def test_it_goes_on_for_a_while_only(context, put):
     assert ingest_queue(context.redis).count == 1
 
 
-def test_a_job_tried_again_takes_no_other_along(context, put, queue_url, tmp_path, monkeypatch):
-    monkeypatch.setenv("REDIS_URL", queue_url)
+def test_a_job_tried_again_takes_no_other_along(context, put, queue_server, tmp_path, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", queue_server)
     monkeypatch.setenv("DYNAMITE_STATE_DIR", str(tmp_path / "state"))
     along = []
     monkeypatch.setattr("backend.ingest.draining.take_along", lambda _: along.append(1))

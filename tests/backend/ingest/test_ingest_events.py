@@ -154,9 +154,9 @@ def test_recorded_webhooks_are_taken(context, name):
     assert len(rejected(context)) == 2
 
 
-def test_where_a_mask_comes_from_is_known_by_what_the_model_answered(context, queue_url):
+def test_where_a_mask_comes_from_is_known_by_what_the_model_answered(context, queue_server):
     answered = mask()
-    log = AnswerLog(queue_url)
+    log = AnswerLog(queue_server)
     name = digest(bytes(brush_rle.encode(answered)))
     log.note("1", [Answered("r1", name, "lite-1", 3), Answered("r2", name, "lite-1", 2)])
     log.close()

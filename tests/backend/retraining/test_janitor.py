@@ -5,33 +5,22 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from backend.launcher.valkey import valkey_child, wait_until_ready
 from backend.retraining.janitor import Janitor, due_jobs
 from backend.settings import load
 
 HOUR = 3600.0
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("queue")
-    child = valkey_child(folder / "q.sock", folder)
-    child.start()
-    wait_until_ready(f"unix://{folder / 'q.sock'}", child)
-    yield f"unix://{folder / 'q.sock'}"
-    child.stop()
-
-
 @pytest.fixture
-def redis(url, tmp_path, monkeypatch):
+def redis(queue_server, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with Redis.from_url(url) as redis:
+    with Redis.from_url(queue_server) as redis:
         redis.flushall()
         yield redis
 
 
-def test_two_schedulers_do_not_double_what_is_due(redis, url):
-    settings = load(redis_url=url, train_schedule="0 2 * * *", lines="cells=7")
+def test_two_schedulers_do_not_double_what_is_due(redis, queue_server):
+    settings = load(redis_url=queue_server, train_schedule="0 2 * * *", lines="cells=7")
     day = 20_000 * 24 * HOUR
     assert ("backend.ingest.reconcile", ()) in due_jobs(redis, settings, day + HOUR)
     first = due_jobs(redis, settings, day + 2 * HOUR + 1)
@@ -44,9 +33,9 @@ def test_two_schedulers_do_not_double_what_is_due(redis, url):
 
 
 def test_a_schedule_missed_while_all_was_down_is_made_up_for_but_not_one_before_the_first_start(
-    redis, url
+    redis, queue_server
 ):
-    settings = load(redis_url=url, train_schedule="0 2 * * *", reconcile_minutes=0)
+    settings = load(redis_url=queue_server, train_schedule="0 2 * * *", reconcile_minutes=0)
     day = 20_000 * 24 * HOUR
 
     def trainings(now):
@@ -57,16 +46,16 @@ def test_a_schedule_missed_while_all_was_down_is_made_up_for_but_not_one_before_
     assert trainings(day + 37 * HOUR) == 0
 
 
-def test_what_is_due_reaches_a_json_worker(redis, url):
-    settings = load(redis_url=url)
+def test_what_is_due_reaches_a_json_worker(redis, queue_server):
+    settings = load(redis_url=queue_server)
     janitor = Janitor(settings, ["ingest"])
     janitor.look_around()
     jobs = Queue("ingest", connection=redis, serializer=JSONSerializer).jobs
     assert {job.func_name for job in jobs} == {"backend.ingest.reconcile", "backend.ingest.clean"}
 
 
-def test_a_job_taken_but_not_begun_when_its_worker_was_killed_is_put_back(redis, url):
-    settings = load(redis_url=url, reconcile_minutes=0)
+def test_a_job_taken_but_not_begun_when_its_worker_was_killed_is_put_back(redis, queue_server):
+    settings = load(redis_url=queue_server, reconcile_minutes=0)
     queue = Queue("ingest", connection=redis, serializer=JSONSerializer)
     job = queue.enqueue("backend.ingest.ingest_event", {})
     redis.lmove(queue.key, queue.intermediate_queue_key, "LEFT", "LEFT")  # what a worker does first
@@ -79,7 +68,7 @@ def test_a_job_taken_but_not_begun_when_its_worker_was_killed_is_put_back(redis,
     assert queue.intermediate_queue.get_job_ids() == []
 
 
-def test_the_thread_lives_through_the_absence_of_the_server(url, tmp_path, monkeypatch):
+def test_the_thread_lives_through_the_absence_of_the_server(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("backend.retraining.janitor.EVERY_SECONDS", 0.01)
     janitor = Janitor(load(redis_url=f"unix://{tmp_path}/nobody"), ["ingest"])

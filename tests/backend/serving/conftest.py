@@ -20,7 +20,6 @@ from backend.images.errors import ImageMissingError
 from backend.job_queue import JobQueue
 from backend.label_studio.images import FetchedImage
 from backend.label_studio.labeling_config import write
-from backend.launcher.valkey import valkey_child, wait_until_ready
 from backend.metrics.meters import Meters
 from backend.services import Services
 from backend.session.store import SessionStore
@@ -183,18 +182,6 @@ def task():
 @pytest.fixture
 def capture():
     return a_capture
-
-
-@pytest.fixture(scope="session")
-def queue_server(tmp_path_factory):
-    """The embedded queue server, really running."""
-    folder = tmp_path_factory.mktemp("queue")
-    child = valkey_child(folder / "q.sock", folder)
-    child.start()
-    url = f"unix://{folder / 'q.sock'}"
-    wait_until_ready(url, child)
-    yield url
-    child.stop()
 
 
 @pytest.fixture
