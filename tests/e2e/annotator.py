@@ -130,15 +130,30 @@ class Annotator:
         )
         return [tuple(one["labels"]) for one in found]
 
-    def wait_until_saved(self, api: LabelStudioApi, task: int, *, masks: int) -> None:
-        """Wait for the autosave: masks are in the draft."""
+    def wait_until_saved(
+        self, api: LabelStudioApi, task: int, *, masks: int, clicks: int | None = None
+    ) -> None:
+        """Wait until the draft holds so many masks (and keypoints)."""
 
         def saved() -> bool:
             drafts = api.get(f"/api/tasks/{task}/drafts")
-            results = [one for draft in drafts for one in draft["result"]]
-            return len([one for one in results if one["type"] == "brushlabels"]) == masks
+            types = [one["type"] for draft in drafts for one in draft["result"]]
+            enough = clicks is None or types.count("keypointlabels") == clicks
+            return types.count("brushlabels") == masks and enough
 
         self.browser.until(saved, "the draft to be saved")
+
+    def delete_click(self, label: str) -> None:
+        """Select the newest keypoint of a label and delete it."""
+        self.browser.run(
+            PAGE
+            + """const found = page.regionStore.regions.filter(
+              r => r.type === 'keypointregion' && r.labels.includes(arguments[0]));
+            page.unselectAll();
+            page.selectArea(found.at(-1))""",
+            label,
+        )
+        self.browser.press("Backspace")
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Percentages of the image as a place in the window."""
@@ -204,7 +219,8 @@ class Annotator:
         place = self.browser.run(
             PAGE
             + """const [id, right] = arguments;
-            const {left, right: end, bottom} = page.suggestions.get(id).bboxCoordsCanvas;
+            const pending = [...page.suggestions.values()].find(one => one.cleanId === id);
+            const {left, right: end, bottom} = pending.bboxCoordsCanvas;
             const away = (rect) => Math.hypot(
               rect.getAbsolutePosition().x + 32 - (left + end) / 2,
               rect.getAbsolutePosition().y - 10 - bottom);
@@ -217,7 +233,9 @@ class Annotator:
             mark == "tick",
         )
         self.browser.click_at(*place)
-        gone = PAGE + "return !page.suggestions.has(arguments[0])"
+        gone = PAGE + (
+            "return ![...page.suggestions.values()].some(one => one.cleanId === arguments[0])"
+        )
         self.browser.until(lambda: self.browser.run(gone, region_id), f"the {mark} to act")
 
     def _and_wait(self, act) -> None:

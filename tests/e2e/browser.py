@@ -101,7 +101,7 @@ class Browser:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(self._call("GET", "/screenshot")))
 
-    def until(self, what: Callable[[], T], says: str, seconds: float = 60) -> T:
+    def until(self, what: Callable[[], T], says: str, seconds: float = 120) -> T:
         """Wait until ``what()`` is true and return it; fail saying what did not happen."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
