@@ -25,6 +25,8 @@ RESULT_SECONDS = 3600
 FAILURE_SECONDS = 30 * 24 * 3600
 ANSWER_SECONDS = 0.03
 """How long the queue server may take while a webhook waits: Label Studio cuts off after 1 s."""
+QUESTION_SECONDS = 1.0
+"""And while somebody wants to know how things stand."""
 
 
 class JobQueue:
@@ -33,6 +35,9 @@ class JobQueue:
     def __init__(self, url: str, spool_folder: Path) -> None:
         self._quick = Redis.from_url(
             url, socket_connect_timeout=ANSWER_SECONDS, socket_timeout=ANSWER_SECONDS
+        )
+        self._asking = Redis.from_url(
+            url, socket_connect_timeout=QUESTION_SECONDS, socket_timeout=QUESTION_SECONDS
         )
         self._patient = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=10)
         self._spool = Spool(spool_folder, lambda event: self._enqueue(event, self._patient))
@@ -55,19 +60,19 @@ class JobQueue:
     def depths(self) -> dict[str, dict[str, int]] | None:
         """Jobs by queue and state (waiting, running, failed); None while the server is away."""
         try:
-            return {name: depth(Queue(name, connection=self._quick)) for name in QUEUES}
+            return {name: depth(Queue(name, connection=self._asking)) for name in QUEUES}
         except (RedisError, OSError):
             return None
 
     def ask(self, question: Callable[["Redis"], T]) -> T:
         """Put a quick question to the queue server, whose absence it must bear."""
-        return question(self._quick)
+        return question(self._asking)
 
     def close(self) -> None:
         """Stop delivering; what waits on disk is kept."""
         self._spool.close()
-        self._quick.close()
-        self._patient.close()
+        for connection in (self._quick, self._asking, self._patient):
+            connection.close()
 
     def _enqueue(self, event: Event, connection: "Redis") -> None:
         ingest_queue(connection).enqueue(

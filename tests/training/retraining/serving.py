@@ -81,6 +81,11 @@ class Backend:
     def versions(self):
         return requests.get(f"{self.url}/versions", timeout=30).json()
 
+    def trained(self):
+        """The last training, once it has ended."""
+        state = self.versions()["training"]
+        return state if state and state["status"] in ("finished", "failed") else None
+
     def metric(self, name, **labels):
         """One sample of /metrics, None if there is none of that name and labels."""
         text = requests.get(f"{self.url}/metrics", timeout=30).text
@@ -151,15 +156,17 @@ class Backend:
                 ious.append((answer & mask).sum() / (answer | mask).sum())
         return float(np.mean(ious))
 
-    def web_processes(self):
+    def processes(self, words):
+        """Those that this backend runs, by words of their command."""
         found = []
         for path in Path("/proc").glob("[0-9]*"):
             try:
-                words = (path / "cmdline").read_bytes().decode(errors="replace")
+                command = (path / "cmdline").read_bytes().decode(errors="replace")
                 variables = (path / "environ").read_bytes().decode(errors="replace")
             except OSError:
                 continue
-            if "backend.launcher.web" in words and str(self.folder / "state") in variables:
+            # A server that changes its title writes over its environment.
+            if words in command and str(self.folder / "state") in command + variables:
                 found.append(int(path.name))
         return found
 

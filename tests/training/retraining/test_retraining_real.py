@@ -22,11 +22,7 @@ def test_accepted_annotations_make_a_better_model_that_serves_and_is_rolled_back
         pressed = {"action": "START_TRAINING", "project": {"id": 3}}
         for _ in range(2):
             backend.webhook(pressed)
-        state = wait(lambda: backend.versions()["training"], 400, "a training")
-        wait(lambda: backend.versions()["training"]["status"] != "queued", 60, "its start")
-        ended = ("finished", "failed")
-        wait(lambda: backend.versions()["training"]["status"] in ended, 900, "its end")
-        state = backend.versions()["training"]
+        state = wait(backend.trained, 1200, "the end of a training")
         assert state["status"] == "finished", state
         assert state["verdict"].startswith("published"), state
         wait(lambda: backend.version() == state["version"], 10, "the swap")
@@ -49,12 +45,13 @@ def test_a_thousand_webhooks_in_a_minute_lose_nothing_while_clicks_go_on(start):
         with AnnotationStore(backend.folder / "state" / "retraining" / "annotations") as store:
             return len(store.annotations())
 
+    events = [accepted(number % 20 + 1) for number in range(1000)]
+    for number, event in enumerate(events):
+        event["annotation"] |= {"id": number, "task": number}
+        event["task"]["id"] = number
     with Clicks(backend) as clicks:
         started = time.monotonic()
-        for number in range(1, 1001):
-            event = accepted(number % 20 + 1)
-            event["annotation"] |= {"id": number, "task": number}
-            event["task"]["id"] = number
+        for event in events:
             backend.webhook(event)
         took = time.monotonic() - started
         wait(lambda: stored() == 1000, 300, "all of them")

@@ -13,11 +13,14 @@ import dynamite
 from dynamite import checkpoint
 from dynamite.registry import Description, Registry
 from dynamite.registry.version import Version
+from tests.training.retraining.drawn import accepted
 from tests.training.retraining.serving import Backend, Clicks, wait
+from training.annotation_store import AnnotationStore
 
 pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 
 
+WEB, QUEUE = "backend.launcher.web", "valkey-server"
 PAGES = itertools.count(70_000)
 
 
@@ -84,7 +87,7 @@ def test_killed_while_it_loads_the_next_version_it_comes_back_whole(backend, reg
         before = len(logged(backend))
         promote(registry, second)
         wait(lambda: f"{second} is loaded beside" in logged(backend)[before:], 60, "the load", 0.01)
-        processes = backend.web_processes()
+        processes = backend.processes(WEB)
         for process in processes:
             os.kill(process, signal.SIGSTOP)
         if f"model {second} answers now" not in logged(backend)[before:]:
@@ -124,7 +127,7 @@ def test_a_damaged_version_raises_the_alarm_and_the_old_one_answers(
         assert told in backend.versions()["problem"]
         assert told in requests.get(backend.url, timeout=30).text
     assert clicks.problems == []
-    for process in backend.web_processes():  # and one that starts now has the last good one
+    for process in backend.processes(WEB):  # and one that starts now has the last good one
         os.kill(process, signal.SIGKILL)
     assert wait(backend.version, 240, "the restarted server") == first
     assert answer(backend) == before
@@ -146,3 +149,22 @@ def test_while_the_shared_folder_is_gone_clicks_are_answered(backend, registry, 
         wait(lambda: backend.version() == second, 60, "the second version")
     assert clicks.problems == []
     assert clicks.count > 0
+
+
+def test_the_queue_server_killed_with_events_queued_loses_none_and_clicks_are_answered(backend):
+    def waiting():
+        return backend.metric("dynamite_jobs", queue="ingest", state="waiting")
+
+    before = waiting()
+    with Clicks(backend) as clicks:
+        for number in range(1, 41):
+            if number == 21:
+                (server,) = backend.processes(QUEUE)
+                os.kill(server, signal.SIGKILL)
+            backend.webhook(accepted(number))
+        wait(lambda: waiting() == before + 40, 120, "all of them in the queue")
+    assert clicks.problems == []
+    assert backend.metric("dynamite_spooled_events") == 0
+    backend.dynamite("worker", "--burst")
+    with AnnotationStore(backend.folder / "state" / "retraining" / "annotations") as store:
+        assert [one.annotation_id for one in store.annotations()] == list(range(1, 41))
