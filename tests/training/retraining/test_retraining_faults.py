@@ -172,7 +172,7 @@ def test_a_job_whose_worker_was_killed_runs_again_within_90_seconds_and_goes_on(
     first = site.worker()
     job = site.enqueue(values | {"steps": 200})
     wait(lambda: checkpointed(values), 120, "a checkpoint")
-    site.worker()  # idle so far
+    second = site.worker()  # idle so far
     before = {*horses(first), *ranks(values)}
     first.kill()
     first.wait()
@@ -180,8 +180,9 @@ def test_a_job_whose_worker_was_killed_runs_again_within_90_seconds_and_goes_on(
     wait(lambda: not ranks(values), 10, "the end of the orphans")
     wait(lambda: not any(alive(pid) for pid in before), 10, "the end of the job's process")
     written = steps(values)
-    wait(lambda: ranks(values), 95, "the next attempt")
-    assert time.monotonic() - killed < 95
+    wait(lambda: horses(second), killed + 90 - time.monotonic(), "the next attempt: the promise")
+    print(f"runs again {time.monotonic() - killed:.0f} s after its worker was killed")
+    wait(lambda: ranks(values), 60, "its training")
     wait(lambda: len(steps(values)) > len(written), 120, "more steps")
     assert min(steps(values)[len(written) - 10 :]) > 0
     assert steps(values) == sorted(set(steps(values)))  # no step is done twice in the records
