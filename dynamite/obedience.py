@@ -4,6 +4,8 @@ A network may overrule a click. A person never means that: a click says at least
 under it are. Its own query is therefore raised above all others close to it.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -20,19 +22,35 @@ def obey(logits_Qhw: Tensor, places_K2: Tensor) -> Tensor:
     Args:
         logits_Qhw: at stride 4; the queries of the clicks come first.
         places_K2: (y, x) of the clicks in cells of the map. A cell near several belongs to the
-            nearest.
+            nearest, and of equally near ones to the first.
     """
-    clicks, (height, width) = len(places_K2), logits_Qhw.shape[-2:]
-    y = torch.arange(height, device=logits_Qhw.device) + 0.5
-    x = torch.arange(width, device=logits_Qhw.device) + 0.5
-    down_Kh = (y - places_K2[:, :1]).square()
-    across_Kw = (x - places_K2[:, 1:]).square()
-    squared_hw, owner_hw = (down_Kh[:, :, None] + across_Kw[:, None]).min(dim=0)
-    nearest_hw = squared_hw.sqrt()
-    index = torch.arange(clicks, device=logits_Qhw.device)[:, None, None]
-    mine_Khw = (owner_hw == index) & (nearest_hw < REACH)
-    wanted_hw = logits_Qhw.amax(dim=0) + MARGIN * (1 - nearest_hw / REACH)
-    raised_Khw = torch.where(
-        mine_Khw, torch.maximum(logits_Qhw[:clicks], wanted_hw), logits_Qhw[:clicks]
-    )
-    return torch.cat((raised_Khw, logits_Qhw[clicks:]))
+    obeyed_Qhw = logits_Qhw.clone()
+    click_M, y_M, x_M, squared_M = _near(places_K2, logits_Qhw.shape[1:])
+    wanted_M = logits_Qhw[:, y_M, x_M].amax(dim=0) + MARGIN * (1 - squared_M.sqrt() / REACH)
+    obeyed_Qhw[click_M, y_M, x_M] = torch.maximum(logits_Qhw[click_M, y_M, x_M], wanted_M)
+    return obeyed_Qhw
+
+
+def _near(places_K2: Tensor, size: torch.Size) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Each cell that a click reaches, once: its nearest click, y, x, and the distance squared."""
+    height, width = size
+    device = places_K2.device
+    aside_W = torch.arange(-math.ceil(REACH), math.ceil(REACH) + 1, device=device)
+    y_KW, x_KW = (places_K2.floor().long()[..., None] + aside_W).unbind(1)
+    down_KW = (y_KW + 0.5 - places_K2[:, :1]).square()
+    across_KW = (x_KW + 0.5 - places_K2[:, 1:]).square()
+    squared_KWW = down_KW[:, :, None] + across_KW[:, None]
+    inside_KW = (y_KW >= 0) & (y_KW < height), (x_KW >= 0) & (x_KW < width)
+    reached = (squared_KWW.sqrt() < REACH) & inside_KW[0][:, :, None] & inside_KW[1][:, None]
+    click_M, row_M, column_M = reached.nonzero().unbind(-1)
+    y_M, x_M, squared_M = y_KW[click_M, row_M], x_KW[click_M, column_M], squared_KWW[reached]
+
+    # Of the clicks that reach the same cell the nearest has it, of equals the first.
+    cell_M = y_M * width + x_M
+    nearest = squared_M.new_full((height * width,), torch.inf)
+    nearest = nearest.scatter_reduce(0, cell_M, squared_M, "amin")
+    closest = (squared_M == nearest[cell_M]).nonzero()[:, 0]
+    first = click_M.new_full((height * width,), len(places_K2))
+    first = first.scatter_reduce(0, cell_M[closest], click_M[closest], "amin")
+    mine = closest[click_M[closest] == first[cell_M[closest]]]
+    return click_M[mine], y_M[mine], x_M[mine], squared_M[mine]

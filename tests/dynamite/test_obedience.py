@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dynamite import Click, ClickSet, Predictor
 from dynamite.model import DynaMITE
-from dynamite.obedience import obey
+from dynamite.obedience import MARGIN, REACH, obey
 from tests.dynamite.golden import make_image
 
 
@@ -23,6 +23,35 @@ def test_a_cell_between_two_clicks_belongs_to_the_nearer() -> None:
     logits[2] = 7.0
     winner = obey(logits, torch.tensor([[4.5, 2.5], [4.5, 5.5]])).argmax(dim=0)
     assert winner[4, :8].tolist()[2:6] == [0, 0, 1, 1]
+
+
+def plain(logits: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Every cell of the map asked for its nearest click."""
+    obeyed = logits.clone()
+    for y in range(logits.shape[1]):
+        for x in range(logits.shape[2]):
+            down, across = y + 0.5 - places[:, 0], x + 0.5 - places[:, 1]
+            distances = (down.square() + across.square()).sqrt()
+            nearest = int(distances.argmin())
+            if distances[nearest] < REACH:
+                wanted = logits[:, y, x].amax() + MARGIN * (1 - distances[nearest] / REACH)
+                obeyed[nearest, y, x] = torch.maximum(logits[nearest, y, x], wanted)
+    return obeyed
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    seed=st.integers(0, 1000), clicks=st.integers(1, 6), size=st.tuples(*[st.integers(1, 14)] * 2)
+)
+def test_looking_around_clicks_gives_what_looking_everywhere_gives(
+    seed: int, clicks: int, size: tuple[int, int]
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(clicks + 2, *size, generator=generator)
+    # On a grid of half cells, so that many are equally near to a cell.
+    places = torch.rand(clicks, 2, generator=generator) * torch.tensor(size) * 2
+    places = places.floor() / 2
+    assert torch.equal(obey(logits, places), plain(logits, places))
 
 
 def test_logits_far_from_all_clicks_are_left_as_they_are() -> None:

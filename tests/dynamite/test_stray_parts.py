@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,3 +43,32 @@ def test_only_pixels_become_background_and_never_clicked_ones(seed: int, x: int,
     for index, (cx, cy) in enumerate([(x, y), (19 - x, 11 - y)]):
         if before[cy, cx] == index:
             assert found[cy, cx] == index
+
+
+def plain(before: np.ndarray, clicks: ClickSet) -> np.ndarray:
+    """Each object looked for on the whole map."""
+    kept = before.copy()
+    for index, own in enumerate(clicks.objects):
+        _, parts = cv2.connectedComponents((before == index).astype(np.uint8))
+        clicked = {int(parts[int(c.y), int(c.x)]) for c in own} - {0}
+        limit = max(((parts == part).sum() for part in clicked), default=0)
+        for part in set(np.unique(parts).tolist()) - clicked - {0}:
+            if (parts == part).sum() < limit:
+                kept[parts == part] = -1
+    return kept
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    seed=st.integers(0, 10_000), objects=st.integers(1, 5), size=st.tuples(*[st.integers(1, 9)] * 2)
+)
+def test_looking_into_boxes_gives_what_looking_everywhere_gives(
+    seed: int, objects: int, size: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(-1, objects, size).astype(np.int16)
+    before = coarse.repeat(2, axis=0).repeat(3, axis=1)
+    height, width = before.shape
+    spots = (rng.random((objects, 2)) * (width, height)).tolist()
+    clicks = ClickSet([[Click(int(x), int(y), time)] for time, (x, y) in enumerate(spots)])
+    assert (drop_stray_parts(before, clicks) == plain(before, clicks)).all()
