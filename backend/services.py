@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flask import g, has_request_context
 
+from backend.admission import Admission
 from backend.device_thread import Urgency
 from backend.engine import Engine, Model
 from backend.errors import sentence
@@ -56,6 +57,7 @@ class Services:
         self.cache = cache
         self.watcher = watcher
         self.page_models = PageModels()
+        self.admission = Admission(settings.threads)
         self.journal = Journal()
         self.answers = AnswerLog(settings.queue_url)
         self.background_labels = settings.background_labels

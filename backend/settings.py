@@ -51,7 +51,7 @@ class Settings(RetrainingSettings, BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on; loopback unless told")
     port: int = Field(9090, ge=1, le=65535, description="port to listen on")
-    threads: int = Field(32, ge=2, le=256, description="requests answered at the same time")
+    threads: int = Field(64, ge=2, le=256, description="requests that may wait for the model")
 
     preset: str = Field("lite", description="model configuration, see dynamite/config.py")
     checkpoint: Path | None = Field(None, description="weights; empty: the shipped ones")

@@ -51,7 +51,8 @@ def interactive(call: Call, evidence: Evidence, services: "Services") -> Predict
     pending = services.sessions.has_pending(ticket)
     model = services.page_models.choose(ticket.page, services.engine.model, pending=pending)
     try:
-        answer = answer_to(call, task, ticket, services, model)
+        with services.admission.place():
+            answer = answer_to(call, task, ticket, services, model)
     except SupersededError:
         return empty(services)
     except Exception as error:
@@ -99,7 +100,8 @@ def in_batch(call: Call, task: Task, services: "Services") -> Prediction:
             services.prewarm(value, task.id)
         return empty(services)
     try:
-        segmented = segment(plan, task, services, lambda: False, model)
+        with services.admission.place():
+            segmented = segment(plan, task, services, lambda: False, model)
     except Exception as error:  # one bad image must not cost the other tasks their masks
         code, _ = code_and_status(error)
         services.report(code, error)
@@ -117,7 +119,8 @@ def warm(body: dict[str, Any], services: "Services") -> tuple[int, list[str]]:
     for task in call.tasks:
         for address in task.images.values():
             try:
-                services.warm(address, task.id)
+                with services.admission.place():
+                    services.warm(address, task.id)
             except DynamiteError as error:
                 problems.append(str(error))
             else:

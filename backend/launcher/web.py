@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.errors import AppImportError  # type: ignore[import-untyped]
 from gunicorn.sock import TCP6Socket, TCPSocket  # type: ignore[import-untyped]
-from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
+    _DEFER,
+    TConn,
+    ThreadWorker,
+)
 
 from backend import settings as settings_module
 from backend.settings import Settings
@@ -22,6 +26,12 @@ from dynamite.lifeline import die_with_parent
 if TYPE_CHECKING:
     from flask import Flask
 
+
+SPARE_THREADS = 8
+"""Threads beyond those that may wait for the model: /health and /setup always find one."""
+
+SILENCE_SECONDS = 0.05
+"""How long a new connection may hold a thread before it says something."""
 
 LOAD_FAILED = 4
 """Status of a worker that raised ``AppImportError``."""
@@ -45,6 +55,12 @@ class LateListener(ThreadWorker):  # type: ignore[misc]
         except (DynamiteError, OSError) as error:
             raise AppImportError(f"Error: {error}") from error
 
+    def handle(self, conn: TConn) -> object:
+        """Answer a request; a connection that stays silent waits without holding a thread."""
+        if not conn.initialized and not conn.wait_for_data(SILENCE_SECONDS):
+            return _DEFER
+        return super().handle(conn)
+
 
 class Web(BaseApplication):  # type: ignore[misc]
     """Our application, configured from the settings instead of gunicorn's command line."""
@@ -59,7 +75,7 @@ class Web(BaseApplication):  # type: ignore[misc]
         values: dict[str, Any] = {
             "bind": f"unix:{control}",
             "workers": 1,
-            "threads": self.settings.threads,
+            "threads": self.settings.threads + SPARE_THREADS,
             "worker_class": LateListener,
             "timeout": 0,  # a long encode of a huge photo is no reason to kill the process
             "graceful_timeout": 8,

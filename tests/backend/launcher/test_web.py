@@ -1,0 +1,65 @@
+"""The web server's own behavior, with an application that needs no model."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+SERVER = """
+from flask import Flask
+from backend import settings
+from backend.launcher.web import Web
+
+class Small(Web):
+    def load(self):
+        app = Flask("small")
+        app.add_url_rule("/health", view_func=lambda: {"status": "UP"})
+        return app
+
+Small(settings.load()).run()
+"""
+
+
+@pytest.fixture
+def port(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    own = {"DYNAMITE_PORT": str(port), "DYNAMITE_STATE_DIR": str(tmp_path), "DYNAMITE_THREADS": "2"}
+    process = subprocess.Popen([sys.executable, "-c", SERVER], env=os.environ | own, cwd=tmp_path)
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                health(port)
+                break
+            except URLError:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def health(port, timeout=60):
+    with urlopen(f"http://127.0.0.1:{port}/health", timeout=timeout) as answer:
+        return json.load(answer)["status"]
+
+
+def test_connections_that_say_nothing_take_no_thread(port):
+    """gunicorn alone lets each of them hold a thread for five seconds."""
+    with ExitStack() as stack:
+        for _ in range(60):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert health(port, timeout=8) == "UP"
