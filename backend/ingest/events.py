@@ -42,6 +42,8 @@ def act(event: Json, context: Context) -> str:
 
 def _act(action: str, body: Json, context: Context, *, verified: bool) -> str:
     if action == "START_TRAINING":
+        if not verified:  # Label Studio sends the password with this one
+            return "it does not prove that it comes from Label Studio"
         number_of_it = number(_object(body, "project"), "id")
         line = context.settings.line_of(number_of_it)
         return request(context, line, f"the Start Training button of project {number_of_it}")

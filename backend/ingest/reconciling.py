@@ -55,21 +55,23 @@ def reconcile_project(context: Context, project: int) -> str:
         connected.forget(context.redis, project)
         return f"deleted; {context.store.delete_project(project)} annotations forgotten"
     before = context.store.tasks(project)
+    # Read before Label Studio is asked: what is accepted meanwhile must not look deleted.
+    stored = context.store.annotations_by_task(project)
     seen, taken, troubles = set(), 0, 0
     for task in api.tasks(project):
         seen.add(task["id"])
         state = state_of(task)
-        if before.get(task["id"]) == state:
+        known = stored.get(task["id"], set())
+        if before.get(task["id"]) == state or not (known or task.get("total_annotations")):
             continue
         try:
-            taken += _reconcile_task(context, task, described)
+            taken += _reconcile_task(context, task, described, known)
         except (DynamiteError, TryLaterError):
             troubles += 1
         else:
             context.store.note_task(task["id"], project, state)
-    stored = {a.task for a in context.store.annotations([project])}
     # A list read page by page can miss some: only what is not there when asked for is gone.
-    gone = [task for task in sorted(stored - seen) if ask(api, f"/api/tasks/{task}") is None]
+    gone = [task for task in sorted(stored.keys() - seen) if ask(api, f"/api/tasks/{task}") is None]
     forgotten = sum(map(context.store.delete_task, gone))
     request_if_enough(context, project)
     return f"{taken} taken in, {forgotten} forgotten" + (
@@ -86,14 +88,12 @@ def state_of(task: Mapping[str, Any]) -> str:
     return " ".join(map(str, [moment(task["updated_at"]), *counts]))
 
 
-def _reconcile_task(context: Context, task: Mapping[str, Any], project: Mapping[str, Any]) -> int:
-    # Read before Label Studio is asked: what is accepted meanwhile must not look deleted.
-    stored = set(context.store.annotations_of(task["id"]))
-    if not (stored or task.get("total_annotations")):
-        return 0
+def _reconcile_task(
+    context: Context, task: Mapping[str, Any], project: Mapping[str, Any], known: set[int]
+) -> int:
     api = api_of(context)
     there = list(ask(api, f"/api/tasks/{task['id']}/annotations/") or [])
-    for missing in sorted(stored - {one["id"] for one in there}):
+    for missing in sorted(known - {one["id"] for one in there}):
         found = ask(api, f"/api/annotations/{missing}")  # one that was skipped is not in the list
         if found is None:
             context.store.delete(missing)

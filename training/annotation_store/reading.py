@@ -45,6 +45,16 @@ class Reading:
         )
         return [row[0] for row in rows]
 
+    def annotations_by_task(self, project: int) -> dict[int, set[int]]:
+        """The ids of a project's annotations, by task."""
+        rows = self._database.execute(
+            "SELECT task, annotation FROM annotations WHERE project = ? AND NOT deleted", (project,)
+        )
+        found: dict[int, set[int]] = {}
+        for task, annotation in rows:
+            found.setdefault(task, set()).add(annotation)
+        return found
+
     def projects(self) -> list[int]:
         """The projects that something was accepted in."""
         rows = self._database.execute(

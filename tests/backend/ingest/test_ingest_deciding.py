@@ -31,6 +31,12 @@ def test_the_button_starts_one_training_however_often_it_is_pressed(context):
     assert "queued" in request(context, "shared", "again", force=True)
 
 
+def test_the_button_pressed_by_somebody_unknown_starts_nothing(context):
+    accept(context, 1, 12)
+    assert "does not prove" in take({"body": START, "verified": False}, context)
+    assert train_queue(context.redis).job_ids == []
+
+
 def test_a_failed_training_can_be_asked_for_again(context):
     accept(context, *range(1, 6))
     request(context, "shared", "first")
