@@ -70,7 +70,11 @@ class Backend:
             stderr=self.log,
             start_new_session=True,
         )
-        wait(self.version, 120, "the web server")
+        try:
+            wait(self.version, 240, "the web server")
+        except AssertionError as error:
+            self.close()
+            raise AssertionError((folder / "serve.log").read_text()[-2000:]) from error
 
     def version(self):
         try:
