@@ -90,8 +90,8 @@ class Services:
         log.info("Label Studio is at %s, as it says", access.url)
 
     def note_project(self, number: int) -> None:
-        """Remember that a project has connected."""
-        self.queue.ask(lambda redis: connected.note(redis, number))
+        """Remember that a project has connected; /setup does not wait for it."""
+        self.answers.write(lambda redis: connected.note(redis, number))
 
     def prewarm(self, address: str, task: str) -> None:
         """Compute an image's features when there is nothing better to do."""

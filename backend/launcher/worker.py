@@ -17,6 +17,10 @@ WORKER_SECONDS, MAINTENANCE_SECONDS, MONITORING_SECONDS = 25, 5, 5
 """With rq's defaults a job whose worker was killed is found only after many minutes."""
 
 
+NICE = 5
+"""People wait for the web server, nobody for a job: where cores are few, it comes first."""
+
+
 class Worker(SpawnWorker):
     """rq's spawning worker whose job processes do not outlive it."""
 
@@ -34,6 +38,7 @@ def work(
     ``gpus`` are the numbers of the GPUs that its jobs may use, none unless told: the one that
     serves is not trained on.
     """
+    os.nice(NICE)
     os.environ["CUDA_VISIBLE_DEVICES"] = gpus or ""
     connection = Redis.from_url(settings.queue_url)
     sources = [Queue(name, connection=connection, serializer=JSONSerializer) for name in queues]

@@ -8,7 +8,7 @@ import json
 import logging
 import queue
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,11 +43,11 @@ def field(region: str, digest: str) -> str:
 
 
 class AnswerLog:
-    """Writes answers in the background; a click never waits for it."""
+    """Writes answers, and other notes, in the background; no request waits for it."""
 
     def __init__(self, url: str) -> None:
         self._redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
-        self._queue: queue.Queue[tuple[str, dict[Any, Any]] | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[Callable[[Redis], object] | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._run, name="answers", daemon=True)
         self._thread.start()
 
@@ -57,10 +57,14 @@ class AnswerLog:
             field(a.region, a.digest): json.dumps([a.version, a.clicks]) for a in answers
         }
         if fields:
-            try:
-                self._queue.put_nowait((task, fields))
-            except queue.Full:
-                log.warning("answers of task %s are not remembered: too many are waiting", task)
+            self.write(lambda redis: _keep(redis, task, fields))
+
+    def write(self, what: Callable[["Redis"], object]) -> None:
+        """Have something else written, when its turn comes."""
+        try:
+            self._queue.put_nowait(what)
+        except queue.Full:
+            log.warning("a note is not written: too many are waiting")
 
     def close(self) -> None:
         """Write what waits, then end the thread."""
@@ -69,15 +73,18 @@ class AnswerLog:
         self._redis.close()
 
     def _run(self) -> None:
-        while (item := self._queue.get()) is not None:
-            task, fields = item
+        while (write := self._queue.get()) is not None:
             try:
-                with self._redis.pipeline() as pipeline:
-                    pipeline.hset(key(task), mapping=fields)
-                    pipeline.expire(key(task), KEPT_SECONDS)
-                    pipeline.execute()
+                write(self._redis)
             except (RedisError, OSError) as error:
-                log.warning("answers of task %s are not remembered: %s", task, error)
+                log.warning("a note is not written: %s", error)
+
+
+def _keep(redis: "Redis", task: str, fields: dict[Any, Any]) -> None:
+    with redis.pipeline() as pipeline:
+        pipeline.hset(key(task), mapping=fields)
+        pipeline.expire(key(task), KEPT_SECONDS)
+        pipeline.execute()
 
 
 def recall(redis: "Redis", task: int) -> Mapping[str, Mapping[str, Any]]:

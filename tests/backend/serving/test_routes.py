@@ -296,6 +296,21 @@ def test_health_and_setup_are_answered_while_the_device_is_busy(backend, click, 
     assert answers[0]
 
 
+def test_setup_does_not_wait_for_the_queue_server(backend, capture, monkeypatch):
+    answers, noted = threading.Event(), []
+
+    def note(redis, project):
+        assert answers.wait(20)
+        noted.append(project)
+
+    monkeypatch.setattr("backend.services.connected.note", note)
+    assert backend.client.post("/setup", json=capture("setup-connect")).status_code == 200
+    assert noted == []
+    answers.set()
+    backend.services.answers.close()
+    assert noted == [int(capture("setup-connect")["project"].partition(".")[0])]
+
+
 def test_warming_waits_and_says_what_it_could_not_have(backend, task, click):
     body = {"tasks": [task(1), task(2, image="/missing.png")], "project": "3"}
     body |= {"label_config": write(["A"]), "params": {"context": None}}
