@@ -21,7 +21,7 @@ from backend.retraining import connected
 from backend.retraining.page_models import PageModels
 from backend.retraining.places import open_registry
 from backend.retraining.provenance import AnswerLog
-from backend.retraining.state import TrainingState, last_training
+from backend.retraining.state import Asked, TrainingState, last_asked, last_training
 from backend.retraining.watcher import ModelWatcher
 from backend.session.store import SessionStore
 from backend.settings import Settings
@@ -113,14 +113,19 @@ class Services:
         """The last training of the line that is served here."""
         return self.queue.ask(lambda redis: last_training(redis, self._settings.line))
 
+    def asked(self) -> Asked | None:
+        """What came of asking for a training last."""
+        return self.queue.ask(lambda redis: last_asked(redis, self._settings.line))
+
     def versions(self) -> dict[str, object]:
         """The versions there are, the one that answers first, and how training stands."""
         serving = self.engine.model.version
         others = [v.name for v in open_registry(self._settings).versions()]
-        training = self.training()
+        training, asked = self.training(), self.asked()
         return {
             "versions": [serving, *(name for name in reversed(others) if name != serving)],
             "training": None if training is None else asdict(training),
+            "asked": None if asked is None else asdict(asked),
             "problem": self.watcher.problem if self.watcher else None,
         }
 

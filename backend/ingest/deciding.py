@@ -4,6 +4,7 @@ from backend.ingest.context import Context
 from backend.retraining.places import open_registry, run_folder, snapshot_folder
 from backend.retraining.requests import TrainingRequest, enqueue_training, is_training
 from backend.retraining.settings import parse_projects
+from backend.retraining.state import note_asked
 from training.annotation_store import Snapshot, SnapshotRules, write_snapshot
 
 
@@ -21,8 +22,14 @@ def request(context: Context, line: str, reason: str, *, force: bool = False) ->
     """Ask for a training of a line on what is accepted now; what came of it, in words.
 
     The same data are trained on once, however often and by whomever it is asked for, unless
-    ``force``.
+    ``force``. The answer is on the status page: Label Studio's button gives none of its own.
     """
+    outcome = _request(context, line, reason, force=force)
+    note_asked(context.redis, line, reason, outcome)
+    return outcome
+
+
+def _request(context: Context, line: str, reason: str, *, force: bool) -> str:
     settings = context.settings
     snapshot = take_snapshot(context, line)
     if not snapshot.images["corrected"] + snapshot.images["unchanged"]:

@@ -1,6 +1,7 @@
 """How retraining stands: for the status page, /versions and the command line."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from rq.registry import (
     StartedJobRegistry,
 )
 
-from backend.retraining.requests import find_job, last_job, train_queue
+from backend.retraining.requests import KEPT_SECONDS, find_job, last_job, train_queue
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,15 @@ class TrainingState:
             left = "" if self.seconds_left is None else f", {duration(self.seconds_left)} left"
             return f"{self.phase} {self.done} of {self.total}{left}"
         return self.verdict or self.error or ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Somebody asked for a training: when (UTC), why, and what came of it."""
+
+    when: str
+    reason: str
+    outcome: str
 
 
 def duration(seconds: int) -> str:
@@ -86,6 +96,26 @@ def last_training(redis: "Redis", line: str) -> TrainingState | None:
         return None if job is None else describe(job)
     except (RedisError, OSError):
         return None
+
+
+def note_asked(redis: "Redis", line: str, reason: str, outcome: str) -> None:
+    """Remember what came of asking for a training."""
+    asked = Asked(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}", reason, outcome)
+    redis.set(asked_key(line), json.dumps(asdict(asked)), ex=KEPT_SECONDS)
+
+
+def last_asked(redis: "Redis", line: str) -> Asked | None:
+    """What came of asking last; None if nobody has, or nobody can be asked."""
+    try:
+        raw: Any = redis.get(asked_key(line))
+        return Asked(**json.loads(raw)) if raw else None
+    except (RedisError, OSError):
+        return None
+
+
+def asked_key(line: str) -> str:
+    """Where that is kept."""
+    return f"dynamite:asked:{line}"
 
 
 def all_trainings(redis: "Redis") -> list[TrainingState]:

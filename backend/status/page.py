@@ -27,6 +27,7 @@ def blueprint(settings: Settings, services: "Services") -> Blueprint:
             queues=services.queue.depths(),
             on_disk=services.queue.on_disk,
             training=services.training(),
+            asked=services.asked(),
             problem=services.watcher.problem if services.watcher else None,
             label_studio=services.label_studio_address or "not known yet",
             guarded=settings.basic_auth_user is not None,

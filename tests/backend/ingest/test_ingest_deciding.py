@@ -4,6 +4,7 @@ from rq.job import JobStatus
 from backend.ingest.deciding import request
 from backend.ingest.events import take
 from backend.retraining.requests import last_job, train_queue
+from backend.retraining.state import last_asked
 from backend.settings import SettingsError, load
 from tests.backend.ingest.conftest import an_annotation, an_event, brush, mask
 
@@ -27,7 +28,10 @@ def test_the_button_starts_one_training_however_often_it_is_pressed(context):
     assert job.id.startswith("train-shared-")
     assert job.args[0]["images"]["corrected"] > 0
     job.set_status(JobStatus.FINISHED)
-    assert "done already" in request(context, "shared", "again")
+    take({"body": START, "verified": True}, context)
+    asked = last_asked(context.redis, "shared")
+    assert asked.reason == "the Start Training button of project 3"
+    assert "done already: no annotation has changed since" in asked.outcome
     assert "queued" in request(context, "shared", "again", force=True)
 
 

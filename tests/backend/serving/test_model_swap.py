@@ -1,7 +1,10 @@
 import threading
 from dataclasses import replace
 
+from redis import Redis
+
 from backend.engine import Model
+from backend.retraining.state import note_asked
 from tests.backend.serving.conftest import Discs
 
 
@@ -67,10 +70,16 @@ def test_no_click_fails_while_models_are_swapped(backend, click, task):
     assert len(statuses) >= 45
 
 
-def test_the_status_page_and_versions_tell_of_training_and_of_a_bad_version(backend):
+def test_the_status_page_and_versions_tell_of_training_and_of_a_bad_version(backend, queue_server):
     answer = backend.client.get("/versions").json
     assert answer["versions"] == ["discs-1"]
     assert answer["training"] is None
+    assert answer["asked"] is None
     assert "nothing has been trained yet" in backend.client.get("/").text
+    with Redis.from_url(queue_server) as redis:
+        note_asked(redis, "shared", "the Start Training button of project 3", "nothing to train on")
+    assert backend.client.get("/versions").json["asked"]["outcome"] == "nothing to train on"
+    page = backend.client.get("/").text
+    assert "the Start Training button of project 3" in page and "nothing to train on" in page
     backend.services.alarm("version lite-bad cannot be used, the old model stays: it is damaged")
     assert "lite-bad cannot be used" in backend.client.get("/").text
