@@ -7,13 +7,18 @@ another's smallest cannot win. Most tiles thus have one possible owner and are f
 others, along the borders between objects, are interpolated, and only for their candidates.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
 
 TILE = 16
 """Output pixels on a side of a tile: small enough that few tiles touch a border."""
+
+_NOBODY = 32766
+"""Above every owner; one more would leave no room for the background's −1 in 16 bits."""
 
 _BUDGET = 1 << 22
 """Interpolated values held at once (16 MB in float32)."""
@@ -36,7 +41,7 @@ def label_map(
         input_size: (H, W) of the input before padding.
         output_size: (H, W) wanted.
     """
-    logits_Qhw = logits_Qhw.float()
+    logits_Qhw = logits_Qhw.detach().float()
     rows = Axis.resample(logits_Qhw.shape[1], padded_size[0], input_size[0], output_size[0])
     columns = Axis.resample(logits_Qhw.shape[2], padded_size[1], input_size[1], output_size[1])
     rows, columns = rows.to(logits_Qhw.device), columns.to(logits_Qhw.device)
@@ -44,18 +49,17 @@ def label_map(
 
     candidates_Qyx = _candidates(logits_Qhw, rows, columns)
     lowest, highest = _owner_range(candidates_Qyx, owners)
-    tiles = lowest[:, None, :, None].expand(-1, TILE, -1, TILE).clone()
-    mixed = (lowest != highest).nonzero()
-    pairs = candidates_Qyx[:, mixed[:, 0], mixed[:, 1]].T
-    counts = pairs.sum(dim=1)
-    for count in counts.unique().tolist():
-        chosen = (counts == count).nonzero()[:, 0]
-        for part in chosen.split(max(1, _BUDGET // (count * TILE * TILE))):
-            queries = pairs[part].nonzero()[:, 1].view(-1, count)
-            y, x = mixed[part].unbind(1)
+    tiles_tTT = lowest.view(-1, 1, 1).repeat(1, TILE, TILE)
+    mixed = (lowest != highest).flatten().nonzero()[:, 0]
+    pairs = candidates_Qyx.flatten(1).T.contiguous().index_select(0, mixed)
+    for chosen, most in _by_count(pairs.sum(dim=1)):
+        for part in chosen.split(max(1, _BUDGET // (most * TILE * TILE))):
+            queries, tile = _first(pairs[part], most), mixed[part]
+            y, x = tile // lowest.shape[1], tile % lowest.shape[1]
             values = _interpolate(logits_Qhw, queries, rows, columns, y, x)
-            tiles[y, :, x] = _winners(values, owners[queries])
-    whole = tiles.flatten(2).flatten(0, 1)
+            winners = _winners(values, owners[queries])
+            tiles_tTT.index_copy_(0, tile, winners.unflatten(1, (TILE, TILE)))
+    whole = tiles_tTT.view(*lowest.shape, TILE, TILE).transpose(1, 2).flatten(2).flatten(0, 1)
     return whole[: output_size[0], : output_size[1]].contiguous()
 
 
@@ -113,14 +117,19 @@ def object_scores(logits_Qhw: Tensor, owners_Q: Tensor, objects: int) -> Tensor:
     The mean probability, against the best other object or the background, of the stride-4 cells
     that the object wins; 0 where it wins none.
     """
-    logits = logits_Qhw.float().flatten(1)
-    owners = owners_Q.to(logits.device)
-    merged = torch.stack([logits[owners == index].amax(dim=0) for index in range(-1, objects)])
-    (best, other), (winner, _) = merged.topk(2, dim=0)
-    sure = (best - other).sigmoid()
-    total = logits.new_zeros(objects + 1).index_add_(0, winner, sure)
-    count = winner.bincount(minlength=objects + 1)
-    scores: Tensor = total / count.clamp(min=1)
+    logits = logits_Qhw.detach().float().flatten(1)
+    queries, owners = logits.unbind(), owners_Q.tolist()
+    best = logits.new_full(logits.shape[1:], -torch.inf)
+    other, winner = best, torch.zeros_like(best)
+    for index in range(-1, objects):
+        mine = [query for query, owner in zip(queries, owners, strict=True) if owner == index]
+        own = reduce(torch.maximum, mine)
+        other = torch.maximum(other, torch.minimum(best, own))
+        winner = _replace(winner, own.new_tensor(index + 1), own, best)
+        best = torch.maximum(best, own)
+    sure, row = (best - other).sigmoid(), winner.int()
+    total = logits.new_zeros(objects + 1).index_add_(0, row, sure)
+    scores: Tensor = total / row.bincount(minlength=objects + 1).clamp(min=1)
     return scores[1:]
 
 
@@ -134,39 +143,78 @@ def _bilinear(source: int, target: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def _candidates(logits_Qhw: Tensor, rows: Axis, columns: Axis) -> Tensor:
     """Which queries can win a pixel of each tile: (Q, tiles, tiles) boolean."""
-    by_row = logits_Qhw[:, rows.cells_tK]
-    largest = by_row.amax(dim=2)[:, :, columns.cells_tK].amax(dim=3)
-    smallest = by_row.amin(dim=2)[:, :, columns.cells_tK].amin(dim=3)
-    return largest >= smallest.amax(dim=0)
+    low_Qyw, high_Qyw = _range(logits_Qhw, logits_Qhw, rows)
+    # Cells are picked as whole rows of memory, hence the turn.
+    low_Qwy, high_Qwy = (side.transpose(1, 2).contiguous() for side in (low_Qyw, high_Qyw))
+    low_Qxy, high_Qxy = _range(low_Qwy, high_Qwy, columns)
+    return (high_Qxy >= low_Qxy.amax(dim=0)).transpose(1, 2).contiguous()
+
+
+def _range(low_Qhw: Tensor, high_Qhw: Tensor, axis: Axis) -> tuple[Tensor, Tensor]:
+    """Lowest and highest of the cells that each tile along the second dimension depends on."""
+    first, *others = axis.cells_tK.unbind(1)
+    low, high = low_Qhw.index_select(1, first), high_Qhw.index_select(1, first)
+    for cells in others:
+        part = low_Qhw.index_select(1, cells)
+        torch.minimum(low, part, out=low)
+        part = part if high_Qhw is low_Qhw else high_Qhw.index_select(1, cells)
+        torch.maximum(high, part, out=high)
+    return low, high
 
 
 def _owner_range(candidates_Qyx: Tensor, owners_Q: Tensor) -> tuple[Tensor, Tensor]:
     """Lowest and highest owner among the candidates of each tile."""
+    is_candidate = candidates_Qyx.to(owners_Q.dtype)
     owners = owners_Q[:, None, None]
-    limit = torch.iinfo(torch.int16)
-    lowest = torch.where(candidates_Qyx, owners, limit.max).amin(dim=0)
-    return lowest, torch.where(candidates_Qyx, owners, limit.min).amax(dim=0)
+    lowest = _NOBODY - (is_candidate * (_NOBODY - owners)).amax(dim=0)
+    return lowest, (is_candidate * (owners + 2)).amax(dim=0) - 2
+
+
+def _by_count(counts_n: Tensor) -> Iterator[tuple[Tensor, int]]:
+    """The tiles of at most 2, 4, 8, … candidates, with that number: few groups, and large ones."""
+    largest = int(counts_n.max()) if len(counts_n) else 0
+    fewer, most = 1, 2
+    while fewer < largest:
+        group = ((counts_n > fewer) & (counts_n <= most)).nonzero()[:, 0]
+        if len(group):
+            yield group, most
+        fewer, most = most, 2 * most
+
+
+def _first(pairs_nQ: Tensor, most: int) -> Tensor:
+    """The candidates of n tiles in the order of the queries, then others: they cannot win."""
+    order = pairs_nQ.byte().sort(dim=1, descending=True, stable=True).indices
+    return order[:, :most]
 
 
 def _interpolate(
     logits_Qhw: Tensor, queries_nk: Tensor, rows: Axis, columns: Axis, y: Tensor, x: Tensor
 ) -> Tensor:
-    """Logits of n tiles for their k candidates: (n, k, TILE, TILE)."""
-    cells = logits_Qhw[
-        queries_nk[:, :, None, None],
-        rows.cells_tK[y][:, None, :, None],
-        columns.cells_tK[x][:, None, None, :],
-    ]
-    across = cells @ columns.weights_tTK[x].transpose(1, 2)[:, None]
-    return rows.weights_tTK[y][:, None] @ across
+    """Logits of n tiles for their k candidates: (k, n, TILE · TILE)."""
+    (tiles, count), (_, height, width) = queries_nk.shape, logits_Qhw.shape
+    down = rows.cells_tK.index_select(0, y)[:, :, None, None] * width
+    across = columns.cells_tK.index_select(0, x)[:, None, None, :]
+    cells = down + across + (queries_nk * (height * width))[:, None, :, None]
+    values = logits_Qhw.flatten().index_select(0, cells.flatten()).view(tiles, -1, cells.shape[3])
+    wide = values @ columns.weights_tTK.index_select(0, x).transpose(1, 2)
+    square = rows.weights_tTK.index_select(0, y) @ wide.view(tiles, cells.shape[1], count * TILE)
+    return square.view(tiles, TILE, count, TILE).permute(2, 0, 1, 3).flatten(2)
 
 
-def _winners(values_nkTT: Tensor, owners_nk: Tensor) -> Tensor:
-    """The owner of the largest value, the first of equals: (n, TILE, TILE)."""
-    best = values_nkTT[:, 0]
-    winner = owners_nk[:, :1, None].expand(-1, TILE, TILE)
-    for candidate in range(1, values_nkTT.shape[1]):
-        value = values_nkTT[:, candidate]
-        winner = torch.where(value > best, owners_nk[:, candidate, None, None], winner)
+def _winners(values_knP: Tensor, owners_nk: Tensor) -> Tensor:
+    """The owner of the largest value, the first of equals: (n, P) int16."""
+    best, owners_kn1 = values_knP[0], owners_nk.T[:, :, None].float()
+    winner = owners_kn1[0].expand_as(best)
+    for value, owner in zip(values_knP[1:], owners_kn1[1:], strict=True):
+        winner = _replace(winner, owner, value, best)
         best = torch.maximum(value, best)
-    return winner
+    return winner.to(torch.int16)
+
+
+def _replace(old: Tensor, new: Tensor, value: Tensor, best: Tensor) -> Tensor:
+    """``new`` where ``value`` exceeds ``best``, else ``old``, all float32 and exact.
+
+    Arithmetic, because ``torch.where`` takes as long as twenty such operations on a CPU.
+    """
+    better = torch.gt(value, best, out=torch.empty_like(best))
+    return torch.lerp(old, new.expand_as(old), better)
