@@ -75,15 +75,18 @@ class JobQueue:
             connection.close()
 
     def _enqueue(self, event: Event, connection: "Redis") -> None:
-        ingest_queue(connection).enqueue(
-            INGEST_JOB,
-            event,
-            description=INGEST_JOB,  # by default all arguments, which would end up in logs
-            job_timeout=JOB_SECONDS,
-            retry=Retry(max=ATTEMPTS_MORE),  # a killed worker must not cost an annotation
-            result_ttl=RESULT_SECONDS,
-            failure_ttl=FAILURE_SECONDS,
-        )
+        with connection.pipeline() as pipeline:  # one trip to the server instead of two
+            ingest_queue(connection).enqueue(
+                INGEST_JOB,
+                event,
+                description=INGEST_JOB,  # by default all arguments, which would end up in logs
+                job_timeout=JOB_SECONDS,
+                retry=Retry(max=ATTEMPTS_MORE),  # a killed worker must not cost an annotation
+                result_ttl=RESULT_SECONDS,
+                failure_ttl=FAILURE_SECONDS,
+                pipeline=pipeline,
+            )
+            pipeline.execute()
 
 
 def ingest_queue(connection: "Redis") -> Queue:
