@@ -11,15 +11,13 @@ CHANNELS, HEADS, LAYERS, FEEDFORWARD, SIDE = 256, 8, 5, 512, 256
 
 
 @torch.inference_mode()
-def run() -> list[Row]:
+def run(crowds: tuple[int, ...] = (1, 10)) -> list[Row]:
     torch.manual_seed(0)
     decoder = MaskDecoder(CHANNELS, HEADS, LAYERS, FEEDFORWARD).eval()
     half = MaskDecoder(CHANNELS, HEADS, LAYERS, FEEDFORWARD).eval()
     half.load_state_dict(decoder.state_dict())
     half.multiply_in(torch.bfloat16)
-    rows = [row for objects in (1, 10, 30) for row in _measure(decoder, half, objects)]
-    torch.set_num_threads(1)  # two threads wait for each other wherever the machine is busy
-    return rows + _measure(decoder, half, 1)
+    return [row for objects in crowds for row in _measure(decoder, half, objects)]
 
 
 def _measure(decoder: MaskDecoder, half: MaskDecoder, objects: int) -> list[Row]:

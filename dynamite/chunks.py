@@ -8,12 +8,15 @@ CPU_CHUNK = 2048
 """Tokens: of 256 channels in float32 they take 2 MB."""
 
 
-def chunks(count: int, device: torch.device, size: int = 1) -> Iterator[slice]:
-    """Slices of ``count`` tokens, or rows of ``size`` tokens each, of about ``CPU_CHUNK`` tokens.
+def chunks(
+    count: int, device: torch.device, *, size: int = 1, few: int | None = None
+) -> Iterator[slice]:
+    """Slices of ``count`` tokens, or rows of ``size`` tokens each, of about ``few`` tokens.
 
-    All at once on a GPU, and where gradients are kept anyway.
+    ``few`` is ``CPU_CHUNK`` where nothing else was measured to be better. All at once on a GPU, and
+    where gradients are kept anyway.
     """
-    few = device.type == "cpu" and not torch.is_grad_enabled()
-    step = max(1, CPU_CHUNK // size) if few else count
+    divide = device.type == "cpu" and not torch.is_grad_enabled()
+    step = max(1, (few or CPU_CHUNK) // size) if divide else count
     for start in range(0, count, step):
         yield slice(start, start + step)

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, relu
+from torch.nn.functional import interpolate
 
 from dynamite.chunks import chunks
 from dynamite.deformable_attention import LEVELS, DeformableAttention, Grid
 from dynamite.position_encoding import encode_map
 from dynamite.token_products import linear
+
+CHUNK = 1 << 15
+"""Tokens at once on a CPU: these layers are mostly products, which gain by many; bounds memory."""
 
 
 class DeformableLayer(nn.Module):
@@ -32,7 +35,7 @@ class DeformableLayer(nn.Module):
         """The tokens of all levels after this layer (B, T, C)."""
         gathering = self.attention.prepare(tokens_BTC, grid)
         done = []
-        for chunk in chunks(tokens_BTC.shape[1], tokens_BTC.device):
+        for chunk in chunks(tokens_BTC.shape[1], tokens_BTC.device, few=CHUNK):
             part_BTC = tokens_BTC[:, chunk]
             attended = gathering.attend(part_BTC + position_TC[chunk], chunk)
             part_BTC = self.norm1(part_BTC + attended)
@@ -54,8 +57,10 @@ class FpnLevel(nn.Module):
 
     def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
         """(B, C, h, w) at the size of ``fine``."""
-        joined = self.lateral_norm(self.lateral(fine)) + upsample(coarse, fine.shape[-2:])
-        return relu(self.conv_norm(self.conv(joined)))
+        # In place: at stride 4 every pass goes through main memory.
+        joined = upsample(coarse, fine.shape[-2:]).add_(self.lateral_norm(self.lateral(fine)))
+        level: Tensor = self.conv_norm(self.conv(joined)).relu_()
+        return level
 
 
 class PixelDecoder(nn.Module):
@@ -117,8 +122,8 @@ class PixelDecoder(nn.Module):
         refined = [conv(level) for conv, level in zip(self.refine, fused, strict=True)]
         total = refined[0]
         for coarse in refined[1:]:
-            total = total + upsample(coarse, total.shape[-2:])
-        return self.mask_features(f4 + upsample(total, f4.shape[-2:])), (m32, m16, m8)
+            total = upsample(coarse, total.shape[-2:]).add_(total)
+        return self.mask_features(upsample(total, f4.shape[-2:]).add_(f4)), (m32, m16, m8)
 
     def _encode(self, levels: Sequence[Tensor]) -> list[Tensor]:
         sizes = [(level.shape[-2], level.shape[-1]) for level in levels]

@@ -50,6 +50,8 @@ class TrunkSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     drop_path_rate: float | None = None
     frozen_parts: tuple[str, ...] = ()
+    channels_last: bool = False
+    """Whether answers come faster with the channels last in memory (measured on a CPU)."""
 
 
 TRUNKS: dict[str, TrunkSpec] = {
@@ -75,6 +77,7 @@ TRUNKS: dict[str, TrunkSpec] = {
     "efficientnet_lite0": TrunkSpec(
         timm_name="tf_efficientnet_lite0",
         channels=(24, 40, 112, 320),
+        channels_last=True,  # a quarter less: few channels, and depthwise convolutions
     ),
 }
 
@@ -84,6 +87,7 @@ class Trunk(Backbone):
 
     def __init__(self, spec: TrunkSpec, *, drop_path_rate: float | None, frozen_norm: bool) -> None:
         super().__init__(spec.channels, frozen_norm=frozen_norm)
+        self.channels_last = spec.channels_last
         options = dict(spec.options)
         if drop_path_rate is None:
             drop_path_rate = spec.drop_path_rate
@@ -102,5 +106,9 @@ class Trunk(Backbone):
 
     def forward(self, images_B3HW: Tensor) -> Maps:
         """Return the maps of strides 4, 8, 16, 32."""
-        stride4, stride8, stride16, stride32 = self.body(images_B3HW)
+        if self.channels_last and not torch.is_grad_enabled():
+            images_B3HW = images_B3HW.contiguous(memory_format=torch.channels_last)
+        stride4, stride8, stride16, stride32 = (
+            level.contiguous() for level in self.body(images_B3HW)
+        )
         return stride4, stride8, stride16, stride32
