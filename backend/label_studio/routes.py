@@ -82,6 +82,9 @@ def blueprint(settings: Settings, services: "Services") -> Blueprint:
     return routes
 
 
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
 def without_secret(path: str) -> str:
     """An address as it may be logged."""
     return re.sub(r"^/k/[^/]*", "/k/…", path)
@@ -91,13 +94,17 @@ def body() -> dict[str, Any]:
     """The request's JSON object.
 
     Raises:
-        NotJsonError: it is no JSON, holds NaN or a number of absurd length, or nests too deeply.
+        NotJsonError: it is no JSON, holds NaN, a number of absurd length or half a character, or
+            nests too deeply.
         BadRequestError: it is JSON but no object.
     """
     if not request.is_json:
         raise NotJsonError("the request must have the content type application/json")
     try:
-        value = json.loads(request.get_data(), parse_constant=_refuse, parse_float=_finite)
+        text = request.get_data().decode()
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        if _ESCAPED_SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()  # half a character cannot be kept
     except (ValueError, RecursionError) as error:
         reason = "it nests too deeply" if isinstance(error, RecursionError) else str(error)
         raise NotJsonError(f"the request's body cannot be read as JSON: {reason}") from None
