@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
@@ -10,6 +11,8 @@ from xml.sax.saxutils import quoteattr
 from backend.errors import BadRequestError
 
 MAX_LENGTH = 1_000_000
+REMEMBERED = 16
+"""Configurations that are not read again."""
 
 BRUSH, POINTS, BOXES = "brushlabels", "keypointlabels", "rectanglelabels"
 _WRITTEN = {BRUSH: "BrushLabels", POINTS: "KeyPointLabels", BOXES: "RectangleLabels"}
@@ -81,6 +84,12 @@ def parse(xml: str, background: Iterable[str] = ("Background",)) -> LabelingConf
         _refuse("it is missing or empty")
     if len(xml) > MAX_LENGTH:
         _refuse(f"it has {len(xml)} characters, more than {MAX_LENGTH}")
+    return _parse(xml, frozenset(background))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _parse(xml: str, background: frozenset[str]) -> LabelingConfig:
+    """Every click brings the same configuration again."""
     if re.search(r"<!(DOCTYPE|ENTITY)", xml):
         _refuse("document type declarations are not allowed in it")
     try:
@@ -94,7 +103,7 @@ def parse(xml: str, background: Iterable[str] = ("Background",)) -> LabelingConf
             images.append(_image(element))
         elif kind in _WRITTEN and element.get("name"):
             controls.append(_control(kind, element))
-    return LabelingConfig(tuple(images), tuple(controls), frozenset(background))
+    return LabelingConfig(tuple(images), tuple(controls), background)
 
 
 def write(labels: Sequence[str], background: str = "Background") -> str:

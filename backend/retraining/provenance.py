@@ -78,6 +78,8 @@ class AnswerLog:
                 write(self._redis)
             except (RedisError, OSError) as error:
                 log.warning("a note is not written: %s", error)
+            except Exception:  # one bad note must not cost those after it
+                log.exception("a note cannot be written")
 
 
 def _keep(redis: "Redis", task: str, fields: dict[Any, Any]) -> None:

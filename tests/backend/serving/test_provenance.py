@@ -2,7 +2,7 @@ import time
 
 from redis import Redis
 
-from backend.retraining.provenance import recall
+from backend.retraining.provenance import AnswerLog, recall
 from backend.session.evidence import digest
 
 
@@ -18,3 +18,15 @@ def test_what_was_answered_is_remembered_for_the_day_it_is_accepted(backend, cli
         answered = recall(redis, 1)[region["id"]]
     assert answered[name] == ["discs-1", 2]
     assert len(answered) == 2  # the mask of the first click could be accepted late as well
+
+
+def test_a_note_that_cannot_be_written_does_not_stop_those_after_it(queue_server):
+    log, written = AnswerLog(queue_server), []
+
+    def fail(_):
+        raise ValueError("no note")
+
+    log.write(fail)
+    log.write(written.append)
+    log.close()
+    assert len(written) == 1
