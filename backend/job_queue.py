@@ -30,11 +30,16 @@ QUESTION_SECONDS = 1.0
 
 
 class JobQueue:
-    """Hands events to the workers at once, or keeps them on disk until the queue is back."""
+    """Hands events to the workers at once, or keeps them on disk until the queue is back.
 
-    def __init__(self, url: str, spool_folder: Path) -> None:
+    ``answer_seconds``: how long an event waits for the queue server before it goes to disk.
+    """
+
+    def __init__(
+        self, url: str, spool_folder: Path, *, answer_seconds: float = ANSWER_SECONDS
+    ) -> None:
         self._quick = Redis.from_url(
-            url, socket_connect_timeout=ANSWER_SECONDS, socket_timeout=ANSWER_SECONDS
+            url, socket_connect_timeout=answer_seconds, socket_timeout=answer_seconds
         )
         self._asking = Redis.from_url(
             url, socket_connect_timeout=QUESTION_SECONDS, socket_timeout=QUESTION_SECONDS

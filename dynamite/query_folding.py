@@ -71,9 +71,9 @@ class Place:
     by_row: Tensor
     by_column: Tensor
 
-    def scores(self, rows: slice, dtype: torch.dtype) -> Tensor:
-        """That of the tokens in some rows: (H·Q, T), new, to be added to."""
-        return (self.by_row[:, rows, None] + self.by_column[:, None]).flatten(1).to(dtype)
+    def scores(self, rows: slice) -> Tensor:
+        """That of the tokens in some rows: (H·Q, T), float32, new, to be added to."""
+        return (self.by_row[:, rows, None] + self.by_column[:, None]).flatten(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +90,13 @@ class FoldedQueries:
 
     def attend(self, tokens_TC: Tensor, rows: slice) -> Tensor:
         """What some rows of the image's tokens get from the queries: (T, C)."""
-        scores = self.place.scores(rows, tokens_TC.dtype)
-        scores.addmm_(self.to_scores, tokens_TC.T)
+        scores = self.place.scores(rows)
+        if tokens_TC.dtype == scores.dtype:
+            scores.addmm_(self.to_scores, tokens_TC.T)  # one pass over memory less
+        else:
+            scores += self.to_scores @ tokens_TC.T
         shares = scores.unflatten(0, (self.heads, -1)).softmax(dim=1).flatten(0, 1)
-        return torch.mm(shares.T, self.to_output)
+        return torch.mm(shares.to(tokens_TC.dtype).T, self.to_output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +114,8 @@ class ManyQueries:
         heads = len(self.key_HQd)
         query: Tensor = linear(tokens_TC, self.query_weight).unflatten(-1, (heads, -1))
         # The bias of the query projection is already in ``place``.
-        scores_HQT = self.place.scores(rows, tokens_TC.dtype).unflatten(0, (heads, -1))
-        scores_HQT.baddbmm_(self.key_HQd, query.permute(1, 2, 0))
-        shares_HTQ = scores_HQT.softmax(dim=1).transpose(1, 2)
+        scores_HQT = self.place.scores(rows).unflatten(0, (heads, -1))
+        scores_HQT += torch.bmm(self.key_HQd, query.permute(1, 2, 0))
+        shares_HTQ = scores_HQT.softmax(dim=1).to(tokens_TC.dtype).transpose(1, 2)
         mixed_HTd = torch.bmm(shares_HTQ, self.value_HQd)
         return linear(mixed_HTd.transpose(0, 1).flatten(1), *self.out_proj)

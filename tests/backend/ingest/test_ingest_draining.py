@@ -13,8 +13,8 @@ from tests.backend.ingest.conftest import an_annotation, an_event
 
 @pytest.fixture
 def put(queue_server, tmp_path):
-    """Puts events into the queue as webhooks do."""
-    queue = JobQueue(queue_server, tmp_path / "spool")
+    """Puts events into the queue as webhooks do, but with all the time a busy machine needs."""
+    queue = JobQueue(queue_server, tmp_path / "spool", answer_seconds=30)
     yield lambda *events: [queue.put(json.loads(json.dumps(event))) for event in events]
     queue.close()
 

@@ -303,7 +303,7 @@ class SlowPhotos:
 @pytest.mark.parametrize("at", [1, 3])  # its own job's event; one that it took along
 def test_annotations_whose_worker_was_killed_are_taken_by_the_next_one(site, tmp_path, at):
     photos = SlowPhotos()
-    queue = JobQueue(site.url, tmp_path / "spool")
+    queue = JobQueue(site.url, tmp_path / "spool", answer_seconds=30)
     for number in range(1, 6):
         event = accepted(number)
         if number == at:
