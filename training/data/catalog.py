@@ -67,17 +67,8 @@ class Subset:
     def __init__(self, dataset: InstanceDataset, indices: Sequence[int]) -> None:
         self._dataset = dataset
         self._indices = list(indices)
-        self._sample_ids = [dataset.sample_ids[index] for index in self._indices]
-
-    @property
-    def name(self) -> str:
-        """The whole set's name."""
-        return self._dataset.name
-
-    @property
-    def sample_ids(self) -> Sequence[str]:
-        """The ids of the chosen items."""
-        return self._sample_ids
+        self.name = dataset.name
+        self.sample_ids = [dataset.sample_ids[index] for index in self._indices]
 
     def __len__(self) -> int:
         return len(self._indices)

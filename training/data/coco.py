@@ -4,7 +4,6 @@ Beyond COCO's keys: annotation `ignore` (RLE: neither object nor background) and
 `exhaustive` (false: some objects are not annotated). Crowd regions are ignored, not objects.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,26 +35,16 @@ class CocoDataset:
         on_problem: OnProblem = "raise",
         min_visible_area: int = 0,
     ) -> None:
-        self._name = name
+        self.name = name
         self._min_visible_area = min_visible_area
         self.problems = Problems()
         entries = list(read_entries(content, folder, source, self.problems))
         self.problems.settle(source, on_problem)
         self._entries = [entry for entry in entries if entry.has_object]
-        self._sample_ids = [f"{name}/{entry.file_name}" for entry in self._entries]
+        self.sample_ids = [f"{name}/{entry.file_name}" for entry in self._entries]
         self.without_objects = [
             f"{name}/{entry.file_name}" for entry in entries if not entry.has_object
         ]
-
-    @property
-    def name(self) -> str:
-        """How reports call it."""
-        return self._name
-
-    @property
-    def sample_ids(self) -> Sequence[str]:
-        """`name/file_name` of each image."""
-        return self._sample_ids
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -80,7 +69,7 @@ class CocoDataset:
         return compose(
             image,
             instances,
-            self._sample_ids[index],
+            self.sample_ids[index],
             unknown=unknown,
             crowd=crowd,
             exhaustive=entry.exhaustive,

@@ -8,7 +8,7 @@ of the time that many polygons take, and the file travels to another machine in 
 import io
 import json
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,30 +122,20 @@ class PackedDataset:
             raise DatasetError(f"{path}: not a packed data set: {error}") from error
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise DatasetError(f"{path}: not in the format {FORMAT}; pack it anew")
-        self._name: str = manifest["name"]
+        self.name: str = manifest["name"]
         self._entries: list[dict[str, Any]] = manifest["samples"]
-        self._sample_ids = [str(entry["sample_id"]) for entry in self._entries]
+        self.sample_ids = [str(entry["sample_id"]) for entry in self._entries]
 
     def __reduce__(self) -> tuple[type["PackedDataset"], tuple[Path]]:
         """A loader process opens the file itself."""
         return PackedDataset, (self._path,)
-
-    @property
-    def name(self) -> str:
-        """The name of the set that was packed."""
-        return self._name
-
-    @property
-    def sample_ids(self) -> Sequence[str]:
-        """The ids of the set that was packed."""
-        return self._sample_ids
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __getitem__(self, index: int) -> Sample:
         entry = self._entries[index]
-        source = f"{self._path} ({self._sample_ids[index]})"
+        source = f"{self._path} ({self.sample_ids[index]})"
         number = f"{range(len(self))[index]:06d}"
         try:
             jpeg, png = (self._archive.read(f"{number}.{kind}") for kind in ("jpg", "png"))
@@ -162,7 +152,7 @@ class PackedDataset:
             instances=instances,
             labels=tuple(entry["labels"]),
             ignore=ignore,
-            sample_id=self._sample_ids[index],
+            sample_id=self.sample_ids[index],
             exhaustive=entry["exhaustive"],
             parents=tuple(entry["parents"]),
             stuff=tuple(entry["stuff"]),

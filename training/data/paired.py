@@ -42,7 +42,7 @@ class PairedDataset:
         highest_number: dict[str, int] | None = None,
         on_problem: OnProblem = "raise",
     ) -> None:
-        self._name = name
+        self.name = name
         self._read_regions = read_regions
         self._highest_number = highest_number or {}
         self.problems = Problems()
@@ -61,20 +61,10 @@ class PairedDataset:
             else:
                 self._items.append((pair, None))
         self.problems.settle(name, on_problem)
-        self._sample_ids = [
+        self.sample_ids = [
             f"{name}/{pair.sample_id}" + ("" if number is None else f"#{number}")
             for pair, number in self._items
         ]
-
-    @property
-    def name(self) -> str:
-        """How reports call it."""
-        return self._name
-
-    @property
-    def sample_ids(self) -> Sequence[str]:
-        """`name/stem`, with `#number` where an object is a sample of its own."""
-        return self._sample_ids
 
     def __len__(self) -> int:
         return len(self._items)
@@ -89,7 +79,7 @@ class PairedDataset:
             label = regions.names.get(number, f"object {number}")
             instances.append(Instance(mask, label, int(np.count_nonzero(mask)), number))
         return compose(
-            read_image(pair.image), instances, self._sample_ids[index], unknown=regions.ignore
+            read_image(pair.image), instances, self.sample_ids[index], unknown=regions.ignore
         )
 
     def _regions(self, pair: Pair) -> Regions:
