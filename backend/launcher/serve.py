@@ -49,15 +49,22 @@ def started(
 
     Gives the supervisor and what the web server says at /health. Ctrl-C and SIGTERM end the block
     without an exception.
+
+    Raises:
+        StartError: something is in the way of starting, or it was stopped while it started.
     """
     check(settings)
     supervisor = Supervisor()
+    health = None
     with stopped_by_signals():
         try:
             web = start(settings, supervisor, with_worker=with_worker)
-            yield supervisor, wait_for_web(settings, web)
+            health = wait_for_web(settings, web)
+            yield supervisor, health
         except (StopRequested, KeyboardInterrupt):
             tell("Stopping.")
+            if health is None:
+                raise StartError("stopped before it had started") from None
         finally:
             with signals_ignored():
                 supervisor.stop()

@@ -33,10 +33,6 @@ SPARE_THREADS = 8
 SILENCE_SECONDS = 0.05
 """How long a new connection may hold a thread before it says something."""
 
-SWITCH_SECONDS = 0.0005
-"""How long one thread may keep the others from Python: a tenth of the default, since a request
-changes hands several times before it is answered."""
-
 LOAD_FAILED = 4
 """Status of a worker that raised ``AppImportError``."""
 
@@ -93,7 +89,6 @@ class Web(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> "Flask":
         """Build the application in the worker: CUDA must not be initialized before the fork."""
-        sys.setswitchinterval(SWITCH_SECONDS)
         from backend.app import create_app  # noqa: PLC0415
         from backend.services import open_services  # noqa: PLC0415
 

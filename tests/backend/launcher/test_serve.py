@@ -94,6 +94,13 @@ def wait_until_up(process, environment):
     return answer
 
 
+def wait_until_gone(processes):
+    deadline = time.monotonic() + 20
+    while any(map(is_alive, processes)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGKILL])
 def test_it_serves_says_so_and_leaves_nothing_behind(environment, tmp_path, stop):
     process = start(environment, tmp_path)
@@ -110,14 +117,22 @@ def test_it_serves_says_so_and_leaves_nothing_behind(environment, tmp_path, stop
         assert len(children) >= 4  # queue server, worker, web master, web worker
         process.send_signal(stop)
         assert process.wait(40) == (-stop if stop is signal.SIGKILL else 0)
-        deadline = time.monotonic() + 20
-        while any(map(is_alive, children)):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until_gone(children)
     finally:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def test_one_that_is_stopped_while_it_starts_says_so(environment, tmp_path):
+    process = start(environment, tmp_path)
+    while not (children := descendants(process.pid)):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said == "Stopping.\nError: stopped before it had started\n"
+    wait_until_gone(children)
 
 
 @pytest.mark.parametrize(
