@@ -143,6 +143,17 @@ class Annotator:
 
         self.browser.until(saved, "the draft to be saved")
 
+    def saved_mask(self, api: LabelStudioApi, task: int, region: str) -> Mask:
+        """The mask of a region as the draft holds it."""
+        (found,) = (
+            one
+            for draft in api.get(f"/api/tasks/{task}/drafts")
+            for one in draft["result"]
+            if one["id"] == region
+        )
+        shape = (found["original_height"], found["original_width"])
+        return brush_rle.decode(found["value"]["rle"], shape) > 0
+
     def delete_click(self, label: str) -> None:
         """Select the newest keypoint of a label and delete it."""
         self.browser.run(

@@ -182,8 +182,8 @@ def test_a_job_whose_worker_was_killed_runs_again_within_90_seconds_and_goes_on(
     written = steps(values)
     wait(lambda: horses(second), killed + 90 - time.monotonic(), "the next attempt: the promise")
     print(f"runs again {time.monotonic() - killed:.0f} s after its worker was killed")
-    wait(lambda: ranks(values), 60, "its training")
-    wait(lambda: len(steps(values)) > len(written), 120, "more steps")
+    wait(lambda: ranks(values), 200, "its training")
+    wait(lambda: len(steps(values)) > len(written), 200, "more steps")
     assert min(steps(values)[len(written) - 10 :]) > 0
     assert steps(values) == sorted(set(steps(values)))  # no step is done twice in the records
     wait(lambda: site.status(job) == "finished", 500, "the end")
