@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 LOADING_SECONDS = 300.0
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class StopRequested(BaseException):
     """SIGTERM arrived."""
@@ -115,6 +117,8 @@ def stopped_by_signals() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the work like Ctrl-C does."""
 
     def stop(number: int, frame: object) -> None:  # noqa: ARG001
+        for one in STOPPING:  # `make` and `timeout` send it twice: the second must not cut in
+            signal.signal(one, signal.SIG_IGN)
         raise StopRequested
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
@@ -128,8 +132,7 @@ def stopped_by_signals() -> Iterator[None]:
 @contextmanager
 def signals_ignored() -> Iterator[None]:
     """Let nobody interrupt the stopping: a second Ctrl-C must not leave children behind."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOPPING}
     try:
         yield
     finally:

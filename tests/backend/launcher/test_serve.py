@@ -128,7 +128,9 @@ def test_one_that_is_stopped_while_it_starts_says_so(environment, tmp_path):
     process = start(environment, tmp_path)
     while not (children := descendants(process.pid)):
         time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
+    for _ in range(4):  # as `make` and `timeout` together do
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.001)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert said == "Stopping.\nError: stopped before it had started\n"
