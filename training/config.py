@@ -161,6 +161,9 @@ class TrainingConfig:
     """Rounds of corrective clicks before the supervised one, uniform in 0..max (MODEL_SPEC 9.3)."""
     corrected_images: Literal["all", "first"] = "all"
     """Images of a batch that get them: the reference's code stops at the first, a defect (9.3)."""
+    supervised_rounds: Literal["last", "all"] = "last"
+    """Which predictions have losses: the paper's is the last. An image's features serve all rounds,
+    so that "all" trains the clicks' network several times for each encode."""
     max_seconds: float | None = Field(default=None, gt=0)
     """Wall-clock limit of one run of the command; it then writes a checkpoint and stops."""
     loss: LossConfig = LossConfig()

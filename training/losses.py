@@ -68,7 +68,7 @@ def label_maps(
     result = []
     for maps_Nhw in torch.split(maps_Mhw, [len(counts) + 1 for counts in clicks]):
         full = functional.interpolate(maps_Nhw[None], size, mode="bilinear", align_corners=False)
-        label_HW = full[0].argmax(0)
+        label_HW = full[0].max(0).indices  # argmax over the first dimension is ten times slower
         result.append(label_HW.masked_fill_(label_HW == len(maps_Nhw) - 1, BACKGROUND))
     return result
 

@@ -30,3 +30,21 @@ def test_every_image_of_a_batch_is_corrected_unless_told_otherwise(
     outcome = Iteration(model, config, Processes())(batch, rounds=2)
     pairs = zip(batch.clicks, outcome.clicks, strict=True)
     assert [len(after) > len(before) for before, after in pairs] == corrected
+
+
+def test_every_round_is_supervised_where_asked_for(tmp_path: Path) -> None:
+    totals = {}
+    for supervised in ("last", "all"):
+        config = from_dict(tiny_config(supervised_rounds=supervised))
+        sources = open_sources(config.data, write_data(tmp_path / supervised))
+        recipe = sources.recipe(config.data, replace(config.stages[0], crop=64), config.seed)
+        (batch,) = batches(recipe, [range(2)], workers=0)
+        torch.manual_seed(0)
+        model = load("lite", random_weights=True, **TINY_MODEL).train()
+        iteration = Iteration(model, config, Processes())
+        first = iteration(batch, rounds=0).losses
+        totals[supervised] = float(iteration(batch, rounds=1).losses.total.detach())
+    early = float(config.loss.mask_weight * first.mask + config.loss.dice_weight * first.dice)
+    # An early round is judged by its final prediction alone, the last one by every layer's; the
+    # points are drawn anew, hence the tolerance.
+    assert totals["all"] == pytest.approx((totals["last"] + early) / 2, rel=0.05)

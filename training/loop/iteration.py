@@ -1,14 +1,14 @@
 """One training iteration: encode once, click and correct for some rounds, supervise the last."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dynamite import ClickSet
-from dynamite.model import DynaMITE
+from dynamite.model import DynaMITE, Prediction
 from dynamite.queries import PackedClicks
 from training.click_simulation import corrective_clicks
 from training.config import TrainingConfig
@@ -46,23 +46,30 @@ class Iteration(nn.Module):
     def forward(self, batch: Batch, rounds: int) -> Outcome:
         """Losses after ``rounds`` rounds of corrective clicks, on every image of the batch.
 
-        Gradients flow from the last prediction only, to the clicks' network and the features.
+        Gradients flow from the last prediction only, or from that of every round
+        (``supervised_rounds``), to the clicks' network and the features.
         """
         maps = self.model.encode(self.model.normalize(batch.images))
         clicks = batch.clicks
         rngs = [generator(self.config.seed, Purpose.CORRECTIONS, n) for n in batch.numbers]
-        for _ in range(rounds):
-            with torch.no_grad():
-                logits = self.model.interact(maps, self._pack(clicks)).logits_BQhw
-            corrected = correct(logits, batch, clicks, rngs)
+        every_round = self.config.supervised_rounds == "all"
+        losses: list[Losses] = []
+        for left in range(rounds, 0, -1):
+            with torch.set_grad_enabled(every_round):
+                prediction = self.model.interact(maps, self._pack(clicks))
+                if every_round:
+                    losses.append(self._losses(prediction, batch, clicks))
+            corrected = correct(prediction.logits_BQhw.detach(), batch, clicks, rngs)
             only_first = self.config.corrected_images == "first"
             clicks = (corrected[0], *clicks[1:]) if only_first else corrected
-        if rounds and torch.is_autocast_enabled(batch.images.device.type):
-            # Weights cast under no_grad are cached without their history: no gradient would come.
-            torch.clear_autocast_cache()
+            if left == 1 and torch.is_autocast_enabled(batch.images.device.type):
+                # Weights cast under no_grad are cached without their history: no gradient would
+                # come.
+                torch.clear_autocast_cache()
         prediction = self.model.interact(maps, self._pack(clicks), auxiliary=True)
-        losses = self._losses(prediction.auxiliary, prediction.logits_BQhw, batch, clicks)
-        return Outcome(losses, clicks, prediction.logits_BQhw.detach())
+        losses.append(self._losses(prediction, batch, clicks))
+        total = torch.stack([one.total for one in losses]).mean()
+        return Outcome(replace(losses[-1], total=total), clicks, prediction.logits_BQhw.detach())
 
     def _pack(self, clicks: Sequence[ClickSet]) -> PackedClicks:
         """Padded alike in all processes, since padding queries take part in attention."""
@@ -70,15 +77,10 @@ class Iteration(nn.Module):
         spare = self.processes.maximum(longest) - longest + self.model.bootstrapper.extra
         return PackedClicks.pack(clicks, self.processes.device, extra=spare)
 
-    def _losses(
-        self,
-        auxiliary: tuple[Tensor, ...],
-        final: Tensor,
-        batch: Batch,
-        clicks: Sequence[ClickSet],
-    ) -> Losses:
-        device = final.device
-        supervised = torch.stack([logits.float() for logits in (*auxiliary, final)])
+    def _losses(self, prediction: Prediction, batch: Batch, clicks: Sequence[ClickSet]) -> Losses:
+        device = prediction.logits_BQhw.device
+        layers = (*prediction.auxiliary, prediction.logits_BQhw)
+        supervised = torch.stack([logits.float() for logits in layers])
         counts = clicks_per_object(clicks)
         number = torch.tensor(float(sum(len(one) + 1 for one in counts)), device=device)
         seed = self.config.seed
