@@ -154,7 +154,7 @@ class Predictor:
             logits, owners = prediction.logits_BQhw[index].float(), prediction.owners_BQ[index]
             decided = logits
             if self.model.config.obey_clicks:
-                decided = obey(logits, packed.coords_BK2[index, : len(said)] / STRIDE)
+                decided = obey(logits, packed.coords_BK2[index, : len(said)] / STRIDE, owners)
             labels = label_map(
                 decided,
                 owners,
