@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 .PHONY: help install serve demo test check fast test-e2e test-training test-load bench clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
 # One pip command: two could swap torch for another build (see docs/installation.md).
 $(STAMP): pyproject.toml constraints.txt
@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 install: $(STAMP) ## make .venv with everything in it
 
-serve: $(STAMP) ## the backend on port 9090, with its queue and one worker
+serve: $(STAMP) ## the backend on port 9090, with its queue and two workers
 	$(BIN)/dynamite serve
 
 demo: $(STAMP) ## Label Studio with a sample project, attached to the backend
@@ -49,8 +49,8 @@ test-training: $(STAMP) ## real trainings: overfitting, resuming, retraining
 test-load: $(STAMP) ## many clicks, many webhooks
 	$(PYTEST) -m load
 
-bench: $(STAMP) ## the benchmarks; prints ratios, appends to docs/benchmarks.md
+bench: $(STAMP) ## the benchmarks; prints ratios (python -m benchmarks --write keeps them)
 	$(BIN)/python -m benchmarks
 
-clean: ## remove what the targets above made
-	rm -rf $(VENV) .demo .state .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## remove .venv, the demo and caches; .state (accepted annotations, models) stays
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

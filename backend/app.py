@@ -38,7 +38,10 @@ def create_app(settings: Settings, services: "Services") -> Flask:
         g.request_id = secrets.token_hex(6)
         g.started = time.perf_counter()
         if request.endpoint not in OPEN and not is_authorized(settings):
-            raise UnauthorizedError("this backend asks for a user name and password")
+            raise UnauthorizedError(
+                "this backend asks for a user name and password: in Label Studio, Settings → Model "
+                "→ Edit → Basic Authentication, with DYNAMITE_BASIC_AUTH_USER and _PASSWORD"
+            )
 
     @app.after_request
     def end(response: Response) -> Response:

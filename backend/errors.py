@@ -39,13 +39,6 @@ class UnauthorizedError(ServingError):
     status = 401
 
 
-class QueueUnavailableError(ServingError):
-    """The queue server does not take jobs at the moment."""
-
-    code = "queue_unavailable"
-    status = 503
-
-
 def code_and_status(error: BaseException) -> tuple[str, int]:
     """The stable code and HTTP status of any error."""
     if isinstance(error, ServingError):

@@ -28,6 +28,7 @@ def load_model(settings: Settings, weights: Path | None = None) -> Model:
 
     import dynamite  # noqa: PLC0415
     from dynamite.checkpoint import read  # noqa: PLC0415
+    from dynamite.config import PAPER_RESIZE  # noqa: PLC0415
 
     device = choose_device(settings.device)
     if settings.torch_threads:
@@ -37,7 +38,8 @@ def load_model(settings: Settings, weights: Path | None = None) -> Model:
         config = read(weights).config
         preset = preset if config is None else config.name
     network = dynamite.load(preset, weights or settings.checkpoint, device=device)
-    predictor = dynamite.Predictor(network)
+    # Networks without an input size of their own are served at the one they are judged at.
+    predictor = dynamite.Predictor(network, resize=network.config.resize or PAPER_RESIZE)
     blank = np.zeros((*TRIAL_SIZE, 3), np.uint8)
     try:
         features = predictor.encode(blank)

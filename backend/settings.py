@@ -134,7 +134,9 @@ class Settings(RetrainingSettings, BaseSettings):
     @model_validator(mode="after")
     def _auth_is_whole(self) -> Self:
         if (self.basic_auth_user is None) != (self.basic_auth_password is None):
-            raise ValueError("basic_auth_user and basic_auth_password need each other")
+            raise ValueError(
+                "set both DYNAMITE_BASIC_AUTH_USER and DYNAMITE_BASIC_AUTH_PASSWORD, or neither"
+            )
         return self
 
     @classmethod

@@ -53,7 +53,8 @@ def load(
     if found.config is not None:
         if found.config.name != name:
             raise CheckpointError(
-                f"{found.path} is of the preset {found.config.name!r}, not of {name!r}"
+                f"{found.path} is of the preset {found.config.name!r}, not of {name!r}: ask for "
+                f"{found.config.name!r}"
             )
         config = found.config
     model = _build(config.with_overrides(overrides))

@@ -34,7 +34,8 @@ def worker(queues: str, gpus: str | None, burst: bool) -> None:
         raise click.UsageError(f"no such queue: {', '.join(unknown)}; there are ingest and train")
     if gpus is not None and not all(part.strip().isdecimal() for part in gpus.split(",")):
         raise click.UsageError(f"--gpus {gpus!r} is not like 0,1")
-    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", level=logging.INFO)
     settings = load()
+    level = settings.log_level.upper()
+    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", level=level)
     wait_until_ready(settings.queue_url)
     work(settings, names, burst=burst, gpus=gpus)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from backend.doctor.findings import Finding, bad, good
 from backend.label_studio.api import ApiError, LabelStudioApi
+from backend.settings import Settings
 
 SWITCHES = (
     "start Label Studio with ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false: it refuses "
@@ -16,12 +17,14 @@ CONNECT = "Project → Settings → Model → Connect Model"
 PROBE = "connection test of dynamite doctor"
 
 
-def check_attachment(api: LabelStudioApi, project: int, url: str) -> Iterator[Finding]:
+def check_attachment(
+    api: LabelStudioApi, project: int, url: str, settings: Settings
+) -> Iterator[Finding]:
     """The backend's row in the project, or whether it could have one."""
     rows = api.get("/api/ml", project=project)
     ours = [row for row in rows if same_place(row["url"], url)]
     if not ours:
-        yield from try_to_attach(api, project, url)
+        yield from try_to_attach(api, project, url, settings)
         return
     if len(ours) > 1:
         words = f"the backend is connected {len(ours)} times"
@@ -39,10 +42,12 @@ def check_attachment(api: LabelStudioApi, project: int, url: str) -> Iterator[Fi
         yield bad("connection", words, "Label Studio uses the first only: remove the other one")
     else:
         yield good("connection", f"connected as “{row['title']}”, interactive")
-    yield from check_webhook(api, project, url)
+    yield from check_webhook(api, project, url, settings)
 
 
-def check_webhook(api: LabelStudioApi, project: int, url: str) -> Iterator[Finding]:
+def check_webhook(
+    api: LabelStudioApi, project: int, url: str, settings: Settings
+) -> Iterator[Finding]:
     """Annotation events: missing where one of Label Studio's two guards is still on."""
     hooks = api.get("/api/webhooks/", project=project)
     active = [hook for hook in hooks if same_place(hook["url"], url) and hook["is_active"]]
@@ -52,13 +57,36 @@ def check_webhook(api: LabelStudioApi, project: int, url: str) -> Iterator[Findi
     yield bad(
         "webhook",
         "there is none: no accepted annotation will ever reach the backend",
-        f"Project → Settings → Webhooks: add {url}/webhook, or {SWITCHES}, then connect again",
+        f"Project → Settings → Webhooks: add {shown(url, settings)}/webhook, "
+        f"or {SWITCHES}, then connect again",
     )
 
 
-def try_to_attach(api: LabelStudioApi, project: int, url: str) -> Iterator[Finding]:
+def shown(url: str, settings: Settings) -> str:
+    """The address to connect, as it may stand on a terminal."""
+    return f"{url}/k/(your DYNAMITE_WEBHOOK_SECRET)" if settings.webhook_secret else url
+
+
+def connection(url: str, settings: Settings) -> dict[str, str]:
+    """Address and password as Label Studio must be told them."""
+    body = {"url": url}
+    if settings.webhook_secret is not None:
+        body["url"] += f"/k/{settings.webhook_secret.get_secret_value()}"
+    if settings.basic_auth_user is not None and settings.basic_auth_password is not None:
+        body |= {
+            "auth_method": "BASIC_AUTH",
+            "basic_auth_user": settings.basic_auth_user,
+            "basic_auth_pass": settings.basic_auth_password.get_secret_value(),
+        }
+    return body
+
+
+def try_to_attach(
+    api: LabelStudioApi, project: int, url: str, settings: Settings
+) -> Iterator[Finding]:
     """Attach the backend, see what Label Studio says, and undo it."""
-    body = {"project": project, "url": url, "title": PROBE, "is_interactive": False}
+    body = {"project": project, "title": PROBE, "is_interactive": False}
+    body |= connection(url, settings)
     hooks_before = {hook["id"] for hook in api.get("/api/webhooks/", project=project)}
     try:
         api.post("/api/ml", body)
@@ -67,14 +95,17 @@ def try_to_attach(api: LabelStudioApi, project: int, url: str) -> Iterator[Findi
             words = f"Label Studio refuses the address {url}"
             yield bad("private addresses", words, SWITCHES)
         else:
-            words = f"Label Studio cannot connect: {error}"
+            said = str(error).replace(str(body["url"]), shown(url, settings))
+            words = f"Label Studio cannot connect: {said}"
             yield bad("connection", words, "check the address from its machine")
         return
     finally:
         undo(api, project, hooks_before)
     if is_private(url):
         yield good("private addresses", "Label Studio accepts them")
-    mend = f"{CONNECT}: {url}, with “Use for interactive preannotations” on"
+    password = ", Basic Authentication" if settings.basic_auth_user else ""
+    on = f"with “Use for interactive preannotations” on{password}"
+    mend = f"{CONNECT}: {shown(url, settings)}, {on}"
     yield bad("connection", "the backend is not connected to the project yet", mend)
 
 

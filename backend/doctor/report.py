@@ -34,7 +34,7 @@ def findings(
         fetcher = open_fetcher(settings, Access(url, token))
         try:
             yield from checks.check_images(api, project, fetcher)
-            yield from attachment.check_attachment(api, project, backend_url)
+            yield from attachment.check_attachment(api, project, backend_url, settings)
         except ApiError as error:
             yield Finding("Label Studio", Verdict.BAD, str(error), "check what its log says")
 

@@ -123,7 +123,7 @@ class Client:
 
 def _body(response: http.client.HTTPResponse, url: Url, max_bytes: int) -> bytes:
     too_large = ImageTooLargeError(
-        f"{url.shown} holds more than the {max_bytes} bytes allowed (setting max_image_bytes)"
+        f"{url.shown} holds more than the {max_bytes} bytes allowed (DYNAMITE_MAX_IMAGE_BYTES)"
     )
     promised = response.length
     if promised is not None and promised > max_bytes:

@@ -49,8 +49,8 @@ class AllowedHosts:
         if self.is_own(url) or self._lists(url.host, url):
             return
         raise ImageRefusedError(
-            f"images may not come from {url.host}:{url.port}: add {_written(url)!r} to the setting "
-            "image_hosts if they should"
+            f"images may not come from {url.host}:{url.port}: add {_written(url)!r} to "
+            "DYNAMITE_IMAGE_HOSTS if they should"
         )
 
     def is_own(self, url: Url) -> bool:
@@ -72,7 +72,7 @@ class AllowedHosts:
         if not allowed:
             raise ImageRefusedError(
                 f"{url.host} leads to {', '.join(found) or 'no address'}, which is not public: add "
-                f"that address to the setting image_hosts as well if it is meant"
+                f"that address to DYNAMITE_IMAGE_HOSTS as well if it is meant"
             )
         return allowed
 

@@ -49,7 +49,7 @@ def read_below(root: Path, relative: str, max_bytes: int) -> bytes | None:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise ImageTooLargeError(
-            f"{relative!r} holds more than the {max_bytes} bytes allowed (setting max_image_bytes)"
+            f"{relative!r} holds more than the {max_bytes} bytes allowed (DYNAMITE_MAX_IMAGE_BYTES)"
         )
     return data
 

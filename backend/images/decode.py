@@ -50,7 +50,7 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
             if width * height > max_pixels:
                 raise ImageTooLargeError(
                     f"the image has {width}×{height} pixels, more than the {max_pixels} allowed "
-                    "(setting max_image_pixels)"
+                    "(DYNAMITE_MAX_IMAGE_PIXELS)"
                 )
             return _turned(_pixels(data, image), image)
     except ImageError:
@@ -58,7 +58,7 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageTooLargeError(
             f"the image has many more pixels than the {max_pixels} allowed "
-            "(setting max_image_pixels)"
+            "(DYNAMITE_MAX_IMAGE_PIXELS)"
         ) from None
     except UnidentifiedImageError:
         raise ImageUnreadableError(_what_it_is(data)) from None

@@ -95,7 +95,8 @@ class LabelStudioApi:
             return self._session.request(method, self.url + path, timeout=SECONDS, **arguments)
         except requests.RequestException as error:
             raise ApiError(
-                f"Label Studio at {self.url} cannot be reached: {reason(error)}"
+                f"Label Studio at {self.url} cannot be reached ({reason(error)}): "
+                "LABEL_STUDIO_URL must be an address that works from this machine"
             ) from None
 
     def _exchange(self, token: str, deadline: Deadline) -> tuple[int, Any]:  # noqa: ARG002

@@ -46,7 +46,10 @@ def blueprint(settings: Settings, services: "Services") -> Blueprint:
     def check_secret() -> None:
         wanted = settings.webhook_secret
         if g.secret is not None and not (wanted and same(g.secret, wanted.get_secret_value())):
-            raise UnauthorizedError("the secret in the address is not the configured one")
+            raise UnauthorizedError(
+                "the secret in the address is not the configured one: connect http://HOST:PORT/k/ "
+                "followed by DYNAMITE_WEBHOOK_SECRET"
+            )
 
     @both("/health", "GET")
     def health() -> Response:

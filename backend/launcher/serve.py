@@ -109,7 +109,10 @@ def wait_for_web(settings: Settings, web: Child) -> dict[str, Any]:
             return answer
         finally:
             connection.close()
-    raise StartError(f"the web server did not answer within {LOADING_SECONDS:.0f} s")
+    raise StartError(
+        f"the web server did not answer within {LOADING_SECONDS:.0f} s: the lines above may say "
+        "why; DYNAMITE_DEVICE=cpu does without a GPU"
+    )
 
 
 @contextmanager

@@ -62,7 +62,10 @@ def wait_until_ready(url: str, child: Child | None = None) -> None:
                         f"{child.output}); set REDIS_URL to use a server of your own"
                     ) from error
                 if child is None or time.monotonic() > deadline:
-                    raise QueueError(f"the queue server does not answer: {error}") from error
+                    raise QueueError(
+                        f"the queue server does not answer ({error}): start `dynamite serve` in "
+                        "this folder, or set REDIS_URL"
+                    ) from error
                 time.sleep(0.05)
             else:
                 return

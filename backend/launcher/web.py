@@ -4,7 +4,6 @@ Run as ``python -m backend.launcher.web`` with the settings in the environment; 
 """
 
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,15 +96,15 @@ class Web(BaseApplication):  # type: ignore[misc]
 
 def main() -> None:
     """Serve until told to stop."""
-    logging.basicConfig(
-        level=os.environ.get("DYNAMITE_LOG_LEVEL", "info").upper(),
-        format="%(asctime)s %(levelname)-7s %(message)s",
-        stream=sys.stderr,
-    )
     try:
         settings = settings_module.load()
     except DynamiteError as error:
         sys.exit(f"Error: {error}")
+    logging.basicConfig(
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        stream=sys.stderr,
+    )
     logging.getLogger("gunicorn.error").addFilter(says_something_new)
     Web(settings).run()
 

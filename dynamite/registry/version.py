@@ -92,7 +92,9 @@ def read_version(folder: Path) -> Version:
         name, created, sha = (str(values.pop(key)) for key in ("name", "created", "sha256"))
         return Version(name, folder, created, sha, Description(**values))
     except FileNotFoundError:
-        raise RegistryError(f"there is no version {folder.name}") from None
+        raise RegistryError(
+            f"there is no version {folder.name}: `dynamite models list` shows those there are"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RegistryError(f"{folder / DESCRIPTION} cannot be read: {error}") from error
 

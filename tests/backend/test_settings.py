@@ -68,7 +68,7 @@ def test_no_secret_is_ever_shown(monkeypatch):
         ("DYNAMITE_HOST", "http://0.0.0.0", "without a scheme"),
         ("DYNAMITE_IMAGE_HOSTS", "http://a", "host or host:port"),
         ("LABEL_STUDIO_URL", "ftp://a", "LABEL_STUDIO_URL is 'ftp://a'"),
-        ("DYNAMITE_BASIC_AUTH_USER", "only", "need each other"),
+        ("DYNAMITE_BASIC_AUTH_USER", "only", "or neither"),
         ("DYNAMITE_CONFIG", "/no/such.toml", "/no/such.toml, which is not a file"),
     ],
 )

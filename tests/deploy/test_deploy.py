@@ -8,13 +8,14 @@ import pytest
 import yaml
 
 from backend.cli import main
+from backend.job_queue import QUEUES
 from backend.settings import Settings, variable
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
 CUDA = yaml.safe_load((ROOT / "deploy" / "compose.cuda.yaml").read_text())
-OURS = ("backend", "worker")
+OURS = ("backend", "worker", "trainer")
 
 
 def stages():
@@ -80,7 +81,18 @@ def test_every_command_is_one_of_ours_with_options_it_has(service):
     assert program == "dynamite"
     command = main.get_command(None, name)
     known = {option for parameter in command.params for option in parameter.opts}
-    assert set(options) <= known
+    assert {option for option in options if option.startswith("-")} <= known
+
+
+def test_every_queue_has_a_worker():
+    commands = [COMPOSE["services"][service]["command"] for service in OURS]
+    served = {
+        queue
+        for _, name, *options in commands
+        if name == "worker"
+        for queue in options[options.index("--queues") + 1].split(",")
+    }
+    assert served == set(QUEUES)
 
 
 @pytest.mark.parametrize("service", OURS)

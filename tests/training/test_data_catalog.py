@@ -24,6 +24,15 @@ def test_sets_are_found_by_name_path_and_packed_file(tmp_path: Path) -> None:
     assert type(open_dataset("mini", tmp_path)) is type(named), "the folder wins over its pack"
 
 
+def test_a_folder_that_happens_to_lie_here_does_not_hide_the_one_below_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(MINI, tmp_path / "sets" / "mini")
+    (tmp_path / "mini").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert len(open_dataset("mini", tmp_path / "sets")) == 5
+
+
 def test_a_set_that_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"nonsense(.|\n)*coco_train2017"):
         open_dataset("nonsense", tmp_path)

@@ -24,6 +24,10 @@ TRAINING_SETS = (
 EVALUATION_SETS = ("eval/grabcut", "eval/coco_val", "eval/davis16_val", "eval/lvis_val")
 
 
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.with_name(path.name + ".pack").is_file()
+
+
 def open_dataset(
     name_or_path: str | Path,
     root: Path | None = None,
@@ -39,7 +43,11 @@ def open_dataset(
     if root is not None and name_or_path in LAYOUTS:
         return LAYOUTS[str(name_or_path)](root, on_problem)
     path = Path(name_or_path)
-    if root is not None and not path.is_absolute() and not path.exists():
+    if (
+        root is not None
+        and not path.is_absolute()
+        and (_is_there(root / path) or not path.exists())
+    ):
         path = root / path
     if path.suffix == ".pack":
         return PackedDataset(path)

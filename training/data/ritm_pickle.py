@@ -2,7 +2,7 @@
 
 A pickle is a program. This reader gives it nothing to call but a few harmless stand-ins for
 numpy's constructors; any other name in the file is refused. The result is a COCO json, so
-nothing else in this project ever reads a pickle.
+nothing else in this project reads one, but torch with `weights_only`.
 """
 
 import io

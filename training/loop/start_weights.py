@@ -65,7 +65,10 @@ def _locate(source: str) -> Path:
     if not source.startswith(PACKAGE):
         path = Path(source).expanduser()
         if not path.is_file():
-            raise CheckpointError(f"no backbone weights at {path}")
+            raise CheckpointError(
+                f"no backbone weights at {path.resolve()}: they do not ship; put the file of the "
+                "backbone's authors there, or name another as model.backbone_weights"
+            )
         return path
     package = source.removeprefix(PACKAGE)
     spec = find_spec(package)

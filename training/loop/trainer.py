@@ -201,7 +201,7 @@ class Trainer:
         raise TrainingDivergedError(
             f"step {self.step}: the {what} is {float(own)}; samples: {samples}. The last "
             f"checkpoint in {self.checkpoints} is from before. A lower learning rate or "
-            "compute.amp: off may help; --resume goes on from there."
+            'compute: {amp: "off"} may help; --resume goes on from there.'
         )
 
     def _due(self, every: int) -> bool:

@@ -60,6 +60,7 @@ def recipe(order: Order, start: Path) -> TrainingConfig:
                 "learning_rate": order.rate,
             }
         ],
+        "supervised_rounds": "all",
         "loss": {"points": 2048},
         "optimizer": {
             "clip_norm": 1.0,

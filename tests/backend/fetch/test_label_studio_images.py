@@ -59,7 +59,7 @@ def test_a_storage_whose_host_is_not_listed_is_refused(
 ) -> None:
     storage = serve({"/signed": send()}, host="127.0.0.2")
     label_studio.show("/tasks/7/presign/", redirect(f"{storage.url}/signed?sig=secret"))
-    with pytest.raises(errors.ImageRefusedError, match="image_hosts") as caught:
+    with pytest.raises(errors.ImageRefusedError, match="DYNAMITE_IMAGE_HOSTS") as caught:
         label_studio.fetcher().fetch("s3://bucket/a.png", 7)
     assert storage.at in str(caught.value)
     assert "secret" not in str(caught.value)
