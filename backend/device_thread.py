@@ -8,7 +8,16 @@ from concurrent.futures import Future
 from enum import IntEnum
 from typing import Any, Generic, TypeVar
 
+from backend.errors import ServingError
+
 T = TypeVar("T")
+
+
+class ClosedError(ServingError):
+    """The device's thread has ended, or is about to: it takes no more work."""
+
+    code = "model_unavailable"
+    status = 503
 
 
 class Urgency(IntEnum):
@@ -33,13 +42,24 @@ class DeviceThread:
     def __init__(self, name: str = "device") -> None:
         self._order = itertools.count()
         self._queue: queue.PriorityQueue[tuple[int, int, Job[Any]]] = queue.PriorityQueue()
+        self._lock = threading.Lock()
+        self._is_closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, urgency: Urgency, work: Callable[[], T]) -> "Job[T]":
-        """Queue ``work``; its result or exception arrives in the job's future."""
+        """Queue ``work``; its result or exception arrives in the job's future.
+
+        After ``close`` that is at once a ``ClosedError``.
+        """
         job = Job(work)
-        self._put(urgency, job)
+        with self._lock:  # what is queued must be so before the order to stop
+            if not self._is_closed:
+                self._put(urgency, job)
+                return job
+        job.future.set_exception(
+            ClosedError("the backend is stopping and takes no more work: try again when it is back")
+        )
         return job
 
     def hurry(self, job: "Job[Any]", urgency: Urgency) -> None:
@@ -48,7 +68,9 @@ class DeviceThread:
 
     def close(self) -> None:
         """Finish what is queued, then end the thread."""
-        self._put(Urgency.STOP, Job(_stop))
+        with self._lock:
+            self._is_closed = True
+            self._put(Urgency.STOP, Job(_stop))
         self._thread.join()
 
     @property

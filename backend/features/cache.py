@@ -21,10 +21,11 @@ log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Features)
 
 UNWRITTEN = 4
-"""Most values waiting to be written; they are held in memory beyond its budget."""
+"""Most values waiting to be written; they are held in memory beyond its budget.
 
-PATIENCE = 5.0
-"""Seconds to wait for one of them to be written before the next one is not written at all."""
+What comes while that many wait is not written: a click must not wait for a disk, nor for another
+call that computes for it and waits itself.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class FeatureCache(Generic[F]):
     """Keeps features in three tiers, each within its budget of bytes. For many threads.
 
     What leaves the device goes to memory; everything new is written to disk behind the caller's
-    back. With ``device`` "cpu" there is no device tier.
+    back, unless the disk falls behind. With ``device`` "cpu" there is no device tier.
 
     Args:
         load: reads what ``save`` of a value has written.
@@ -161,7 +162,7 @@ class FeatureCache(Generic[F]):
         self._keep(key, value, drops)
         if not self._disk.is_off:
             with contextlib.suppress(queue.Full):
-                self._unwritten.put((key, value, drops), timeout=PATIENCE)
+                self._unwritten.put_nowait((key, value, drops))
         return value
 
     def _keep(self, key: Key, value: F, drops: int) -> None:

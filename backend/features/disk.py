@@ -72,7 +72,7 @@ class DiskTier(Generic[F]):
                 raise ValueError("its bytes are not those that were written")
             value = self._load(file.path)
         except Exception as error:  # whatever is wrong with the file, it can be made again
-            if file.path.exists():
+            if not _is_gone(error):
                 log.warning("%s cannot be read and is made again: %s", file.path.name, error)
             with self._lock:
                 if self._files.get(key.file_name) is file:
@@ -164,6 +164,11 @@ def _by_age(paths: Iterator[Path]) -> list[tuple[float, int, Path]]:
             status = path.stat()
             found.append((now - status.st_mtime, status.st_size, path))
     return sorted(found, reverse=True)
+
+
+def _is_gone(error: Exception) -> bool:
+    """Whether the file was not there: the error says it, asking the disk again may fail too."""
+    return isinstance(error.__cause__ or error, FileNotFoundError)  # a loader may wrap it
 
 
 def _checksum(path: Path) -> str:

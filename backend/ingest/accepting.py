@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import cv2
 import numpy as np
@@ -103,23 +103,28 @@ def _fetch(
 def number(values: Mapping[str, Any], key: str) -> int:
     """A field that must be a whole number."""
     value = values.get(key)
-    if isinstance(value, bool) or not isinstance(value, int):
+    if not is_number(value):
         raise BadRequestError(f"{key} is {value!r}, not a number")
     return value
+
+
+def is_number(value: object) -> TypeGuard[int]:
+    """Whether it is a whole number; to Python, true and false are numbers too."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def moment(value: object) -> str:
     """Label Studio's time as UTC with microseconds: later ones sort later."""
     try:
         time = datetime.fromisoformat(str(value))
-    except ValueError:
+        aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+        return aware.astimezone(UTC).isoformat(timespec="microseconds")
+    except (ValueError, OverflowError):  # the latter: in UTC it lies before year 1 or after 9999
         raise BadRequestError(f"updated_at is {value!r}, not a time") from None
-    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def annotator(value: object) -> int | None:
     """Who made it: a number in events, an object with an id in some answers of the API."""
     if isinstance(value, Mapping):
         value = value.get("id")
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if is_number(value) else None

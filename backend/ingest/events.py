@@ -1,10 +1,10 @@
 """Label Studio's events, one at a time: believed if verified, else asked about."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.errors import BadRequestError
-from backend.ingest.accepting import TryLaterError, accept, number
+from backend.ingest.accepting import TryLaterError, accept, is_number, number
 from backend.ingest.context import Context
 from backend.ingest.deciding import request, request_if_enough
 from backend.label_studio.api import ApiError, LabelStudioApi
@@ -48,13 +48,7 @@ def _act(action: str, body: Json, context: Context, *, verified: bool) -> str:
         line = context.settings.line_of(number_of_it)
         return request(context, line, f"the Start Training button of project {number_of_it}")
     if action in ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED"):
-        project = _object(body, "project")
-        words = [
-            _accept_one(annotation, task, project, context, verified=verified)
-            for annotation, task in _pairs(body)
-        ]
-        words.append(request_if_enough(context, number(project, "id")))
-        return "; ".join(word for word in words if word)
+        return _accept_all(body, context, verified=verified)
     return _forget(action, body, context, verified=verified)
 
 
@@ -76,6 +70,25 @@ def _forget(action: str, body: Json, context: Context, *, verified: bool) -> str
     return f"{sum(map(forget, gone))} annotations forgotten"
 
 
+def _accept_all(body: Json, context: Context, *, verified: bool) -> str:
+    """Accept all that can be used before saying what is wrong with the others."""
+    project, tasks = _object(body, "project"), _tasks(body)
+    words, wrong = [], []
+    for annotation in _one_or_many(body, "annotation"):
+        if not isinstance(annotation, Mapping):
+            wrong.append("the event has no annotation")
+            continue
+        try:
+            task = _task_of(annotation, tasks)
+            words.append(_accept_one(annotation, task, project, context, verified=verified))
+        except BadRequestError as error:
+            wrong.append(f"annotation {annotation.get('id')}: {error}")
+    words.append(request_if_enough(context, number(project, "id")))
+    if wrong:
+        raise BadRequestError("; ".join(wrong))
+    return "; ".join(word for word in words if word)
+
+
 def _accept_one(
     annotation: Json, task: Json, project: Json, context: Context, *, verified: bool
 ) -> str:
@@ -85,8 +98,7 @@ def _accept_one(
     told = ask(api_of(context), f"/api/annotations/{annotation_id}")
     if told is None:
         return "Label Studio has no such annotation"
-    task_number = told["task"]["id"] if isinstance(told["task"], Mapping) else told["task"]
-    real_task = ask(api_of(context), f"/api/tasks/{task_number}")
+    real_task = ask(api_of(context), f"/api/tasks/{_task_number(told)}")
     if real_task is None:
         return "Label Studio has no such task"
     real_project = ask(api_of(context), f"/api/projects/{number(real_task, 'project')}")
@@ -127,23 +139,33 @@ def api_of(context: Context) -> LabelStudioApi:
     return context.api
 
 
-def _pairs(body: Json) -> Iterator[tuple[Json, Json]]:
-    annotations, tasks = body.get("annotation"), body.get("task")
-    many = annotations if isinstance(annotations, list) else [annotations]
-    those = tasks if isinstance(tasks, list) else [tasks]
-    by_id = {task.get("id"): task for task in those if isinstance(task, Mapping)}
-    for annotation in many:
-        if not isinstance(annotation, Mapping):
-            raise BadRequestError("the event has no annotation")
-        task = by_id.get(annotation.get("task"))
-        if task is None:
-            raise BadRequestError(f"the event lacks the task of annotation {annotation.get('id')}")
-        yield annotation, task
+def _task_of(annotation: Json, tasks: Mapping[int, Json]) -> Json:
+    wanted = _task_number(annotation)
+    if wanted not in tasks:
+        raise BadRequestError(f"the event lacks its task, {wanted}")
+    return tasks[wanted]
+
+
+def _task_number(annotation: Json) -> int:
+    """A number in events, an object with an id in some answers of the API."""
+    task = annotation.get("task")
+    return number(task, "id") if isinstance(task, Mapping) else number(annotation, "task")
+
+
+def _tasks(body: Json) -> dict[int, Json]:
+    """Those that can be told apart, by their number."""
+    tasks = [task for task in _one_or_many(body, "task") if isinstance(task, Mapping)]
+    return {task["id"]: task for task in tasks if is_number(task.get("id"))}
+
+
+def _one_or_many(body: Json, key: str) -> list[Any]:
+    value = body.get(key)
+    return value if isinstance(value, list) else [value]
 
 
 def _object(body: Json, key: str) -> Json:
     value = body.get(key)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if is_number(value):
         return {"id": value}
     if not isinstance(value, Mapping):
         raise BadRequestError(f"the event has no {key}")

@@ -1,8 +1,10 @@
 """Drafts, annotations and predictions of a task → snapshots of pages."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from backend.label_studio.labeling_config import LabelingConfig
 from backend.label_studio.wire import RegionError, read_region
 from backend.session.evidence import ImageKey, Painted, Prompt, Snapshot
 
@@ -18,6 +20,24 @@ def read_snapshots(
         if isinstance(entry, Mapping) and not entry.get("was_cancelled"):
             snapshots.append(_snapshot(kind, entry, images, notes))
     return tuple(snapshots)
+
+
+def asking(
+    snapshots: Iterable[Snapshot], config: LabelingConfig, said: Collection[str]
+) -> tuple[Snapshot, ...]:
+    """The snapshots without keypoints and rectangles that ask for no mask.
+
+    Landmarks and regions of interest: those whose label cannot have a mask, and those of a tag with
+    ``smart="false"``. What the call itself names among its prompts (``said``, ids) stays.
+    """
+    ordinary = {control.name for control in config.controls if not control.smart}
+
+    def asks(entry: Prompt | Painted) -> bool:
+        if isinstance(entry, Painted) or entry.id in said:
+            return True
+        return entry.from_name not in ordinary and config.takes(entry.image.name, entry.label)
+
+    return tuple(replace(s, entries=tuple(filter(asks, s.entries))) for s in snapshots)
 
 
 def _snapshot(
@@ -52,16 +72,15 @@ def _user(raw: Mapping[str, Any]) -> str | None:
     return None if user is None else str(user)
 
 
-def _entries(result: object, key: str, notes: list[str]) -> Iterator[Prompt | Painted]:
-    if not isinstance(result, list):
-        return
-    seen: set[str] = set()
-    for raw in result:
+def _entries(result: object, key: str, notes: list[str]) -> Iterable[Prompt | Painted]:
+    """The first of each id, but a mask without a label only where its id has no other."""
+    found: dict[str, Prompt | Painted] = {}
+    for raw in result if isinstance(result, list) else ():
         try:
-            region = read_region(raw)
+            region = read_region(raw, unlabelled=True)
         except RegionError as error:
             notes.append(f"{key}: a region is left out: {error}")
             continue
-        if region is not None and region.id not in seen:
-            seen.add(region.id)
-            yield region
+        if region is not None and (region.id not in found or not found[region.id].label):
+            found[region.id] = region
+    return found.values()

@@ -43,7 +43,7 @@ class Control:
 
     def offers(self, label: str) -> bool:
         """Whether a region of this tag may carry ``label``."""
-        return self.dynamic or label in self.labels
+        return bool(label) and (self.dynamic or label in self.labels)
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ class LabelingConfig:
             if label is None or (control.offers(label) and label not in self.background):
                 return control
         return None
+
+    def takes(self, image: str, label: str) -> bool:
+        """Whether a click on ``image`` with ``label`` means something: a mask, or no object."""
+        return label in self.background or self.brush(image, label) is not None
 
     @property
     def problems(self) -> tuple[str, ...]:

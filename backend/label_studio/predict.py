@@ -61,7 +61,7 @@ def interactive(call: Call, evidence: Evidence, services: "Services") -> Predict
             raise
         code, _ = code_and_status(error)
         services.report(code, error)
-        answer = regions.answer(last, {}, call.config)
+        answer = regions.answer(last, {}, call.config, task.painted)
     services.sessions.remember(ticket, answer.masks, answer.digests)
     services.answers.note(task.id, answered(ticket.plan, answer, model.version))
     return prediction(answer, model.version)
@@ -88,7 +88,7 @@ def answer_to(
         return services.sessions.superseded(ticket)
 
     segmented = segment(ticket.plan, task, services, superseded, model)
-    return regions.answer(ticket.plan, segmented, call.config)
+    return regions.answer(ticket.plan, segmented, call.config, task.painted)
 
 
 def in_batch(call: Call, task: Task, services: "Services") -> Prediction:
@@ -106,7 +106,8 @@ def in_batch(call: Call, task: Task, services: "Services") -> Prediction:
         code, _ = code_and_status(error)
         services.report(code, error)
         return empty(services)
-    return prediction(regions.answer(plan, segmented, call.config), model.version)
+    answer = regions.answer(plan, segmented, call.config, task.painted)
+    return prediction(answer, model.version)
 
 
 def warm(body: dict[str, Any], services: "Services") -> tuple[int, list[str]]:

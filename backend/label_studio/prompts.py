@@ -1,11 +1,12 @@
 """The body of ``/predict`` → typed values."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from backend.errors import BadRequestError
-from backend.label_studio.drafts import read_snapshots
+from backend.label_studio.drafts import asking, read_snapshots
 from backend.label_studio.labeling_config import LabelingConfig, parse
 from backend.label_studio.wire import RegionError, read_region
 from backend.session.evidence import Evidence, ImageKey, Painted, Prompt, Snapshot
@@ -25,6 +26,15 @@ class Task:
     drafts: tuple[Snapshot, ...] = ()
     annotations: tuple[Snapshot, ...] = ()
     predictions: tuple[Snapshot, ...] = ()
+
+    @cached_property
+    def painted(self) -> Mapping[str, Painted]:
+        """The masks of the task by region id, as last saved: a draft is ahead of annotations."""
+        found: dict[str, Painted] = {}
+        for kind in (self.predictions, self.annotations, self.drafts):
+            for snapshot in sorted(kind, key=lambda s: s.version):
+                found |= snapshot.painted
+        return found
 
 
 @dataclass(frozen=True)
@@ -46,8 +56,8 @@ class Call:
 def read_call(body: object, background: Iterable[str] = ("Background",)) -> Call:
     """Read the JSON body of ``/predict``.
 
-    What is wrong in the context of an interactive call is an error; what is wrong in a draft or an
-    annotation is left out and noted in ``notes``, for the log.
+    A region that cannot be used is left out and noted in ``notes``, for the log; where the context
+    of an interactive call holds no other, it is an error.
 
     Raises:
         BadRequestError: with codes ``bad_body``, ``bad_label_config``, ``no_brush_labels``,
@@ -68,11 +78,12 @@ def read_call(body: object, background: Iterable[str] = ("Background",)) -> Call
     evidence = None
     if context is not None:
         task = tasks[0]
-        regions = tuple(_context(_object(context, "The field params.context"), notes))
-        for region in regions:
-            _check(region, task, config)
+        regions = _context(_object(context, "The field params.context"), task, config, notes)
+        said = {region.id for region in regions}
+        drafts = asking(task.drafts, config, said)
+        annotations = asking(task.annotations, config, said)
         key = f"{project}/{task.id}"
-        evidence = Evidence(key, regions, task.drafts, task.annotations, config.background)
+        evidence = Evidence(key, regions, drafts, annotations, config.background)
     return Call(project, config, tasks, evidence, tuple(notes))
 
 
@@ -108,7 +119,9 @@ def image_addresses(data: object, config: LabelingConfig) -> dict[ImageKey, str]
     return found
 
 
-def _context(context: Mapping[str, Any], notes: list[str]) -> Iterator[Prompt | Painted]:
+def _context(
+    context: Mapping[str, Any], task: Task, config: LabelingConfig, notes: list[str]
+) -> tuple[Prompt | Painted, ...]:
     result = context.get("result") or []
     if not isinstance(result, list):
         raise _bad(f"The field params.context.result is {type(result).__name__}: a list is needed.")
@@ -117,17 +130,34 @@ def _context(context: Mapping[str, Any], notes: list[str]) -> Iterator[Prompt | 
             f"The context has {len(result)} regions, more than {MAX_REGIONS}: delete some.",
             code="too_many_regions",
         )
+    regions: list[Prompt | Painted] = []
+    errors: list[BadRequestError] = []
     for raw in result:
         try:
-            region = read_region(raw)
-        except RegionError as error:
-            raise BadRequestError(
-                f"A region of the context cannot be used: {error}.", code="bad_region"
-            ) from error
+            region = _region(raw, task, config)
+        except BadRequestError as error:
+            errors.append(error)
+            continue
         if region is None:
             notes.append(f"context: a region of type {raw.get('type')!r} is no prompt; left out")
-            continue
-        yield region
+        else:
+            regions.append(region)
+    if errors and not regions:
+        raise errors[0]
+    notes.extend(f"left out: {error}" for error in errors)
+    return tuple(regions)
+
+
+def _region(raw: object, task: Task, config: LabelingConfig) -> Prompt | Painted | None:
+    try:
+        region = read_region(raw)
+    except RegionError as error:
+        raise BadRequestError(
+            f"A region of the context cannot be used: {error}.", code="bad_region"
+        ) from error
+    if region is not None:
+        _check(region, task, config)
+    return region
 
 
 def _check(region: Prompt | Painted, task: Task, config: LabelingConfig) -> None:
@@ -138,7 +168,7 @@ def _check(region: Prompt | Painted, task: Task, config: LabelingConfig) -> None
             f'"{region.image.name}": the labelling configuration names the fields {fields}.',
             code="no_image",
         )
-    if region.label in config.background:
+    if config.takes(region.image.name, region.label):
         return
     if config.brush(region.image.name) is None:
         raise BadRequestError(
@@ -146,12 +176,11 @@ def _check(region: Prompt | Painted, task: Task, config: LabelingConfig) -> None
             "masks have nowhere to go. Add a BrushLabels tag with the labels of the keypoints.",
             code="no_brush_labels",
         )
-    if config.brush(region.image.name, region.label) is None:
-        raise BadRequestError(
-            f'The label "{region.label}" is not in BrushLabels, so it cannot have a mask: use the '
-            "same label values in the keypoint, rectangle and brush tags.",
-            code="unknown_label",
-        )
+    raise BadRequestError(
+        f'The label "{region.label}" is not in BrushLabels, so it cannot have a mask: use the '
+        "same label values in the keypoint, rectangle and brush tags.",
+        code="unknown_label",
+    )
 
 
 def _object(value: object, what: str) -> Mapping[str, Any]:

@@ -3,15 +3,16 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backend.label_studio.labeling_config import Control, LabelingConfig
+from backend.label_studio.labeling_config import BRUSH, LabelingConfig
 from backend.session.bitmask import BitMask, Mask, union
-from backend.session.evidence import ImageKey, Prompt, digest
+from backend.session.evidence import ImageKey, Painted, Prompt, digest
 from backend.session.plan import ImagePlan, Plan, Tap, Target
 from dynamite import brush_rle
 
@@ -47,21 +48,27 @@ class _Region:
     score: float | None = None
 
 
-def answer(plan: Plan, segmented: Mapping[ImageKey, Segmented], config: LabelingConfig) -> Answer:
+def answer(
+    plan: Plan,
+    segmented: Mapping[ImageKey, Segmented],
+    config: LabelingConfig,
+    painted: Mapping[str, Painted] = MappingProxyType({}),
+) -> Answer:
     """Disjoint regions for everything in the plan.
 
     ``segmented`` has the model's answer to ``ImagePlan.clicks`` for every image with targets, its
-    label map in the size of the image. Objects that got no pixel have no region.
+    label map in the size of the image. Objects that got no pixel have no region. ``painted``: the
+    masks on the page by region id, which accepting the answer replaces.
     """
     found = Answer()
     scores = []
     for image in plan.images:
         for region in _regions(image, segmented.get(image.image)):
-            control = config.brush(image.image.name, region.label)
-            if control is None or not region.mask.any():
+            tags = _tags(region, config, painted.get(region.id))
+            if tags is None or not region.mask.any():
                 continue
             rle = brush_rle.encode(region.mask)
-            found.result.append(_json(region, rle, control, config))
+            found.result.append(_json(region, rle, tags, config))
             found.masks[region.id] = BitMask.of(region.mask)
             found.digests[region.id] = digest(bytes(rle))
             scores += [] if region.score is None else [region.score]
@@ -70,19 +77,37 @@ def answer(plan: Plan, segmented: Mapping[ImageKey, Segmented], config: Labeling
     )
 
 
+def _tags(
+    region: _Region, config: LabelingConfig, replaced: Painted | None
+) -> tuple[str, list[str]] | None:
+    """The tag and the labels of a region, None where no tag takes it.
+
+    Accepting it sets both, so the region it replaces keeps its own, unless it was relabelled.
+    """
+    control = config.brush(region.image.name, region.label)
+    if control is None:
+        return None
+    if replaced is None or region.label not in replaced.labels:
+        return control.name, [region.label]
+    brushes = {c.name for c in config.of_type(BRUSH, region.image.name)}
+    name = replaced.from_name if replaced.from_name in brushes else control.name
+    return name, list(replaced.labels)
+
+
 def _json(
-    region: _Region, rle: list[int], control: Control, config: LabelingConfig
+    region: _Region, rle: list[int], tags: tuple[str, list[str]], config: LabelingConfig
 ) -> dict[str, Any]:
     height, width = region.mask.shape
+    from_name, labels = tags
     written: dict[str, Any] = {
         "id": region.id,
-        "from_name": control.name,
+        "from_name": from_name,
         "to_name": region.image.name,
         "type": "brushlabels",
         "original_width": width,
         "original_height": height,
         "image_rotation": 0,
-        "value": {"format": "rle", "rle": rle, "brushlabels": [region.label]},
+        "value": {"format": "rle", "rle": rle, "brushlabels": labels},
     }
     if region.image.index or any(t.many for t in config.images if t.name == region.image.name):
         written["item_index"] = region.image.index
@@ -101,7 +126,7 @@ def _regions(plan: ImagePlan, segmented: Segmented | None) -> Iterator[_Region]:
         return
     taken = union(plan.frozen, height, width)
     for repeat in plan.repeats:
-        mask = repeat.mask.sized(height, width) & ~taken
+        mask = repeat.mask.sized(height, width) & ~taken & ~union(repeat.spares, height, width)
         taken |= mask
         yield _Region(plan.image, repeat.id, repeat.label, mask)
     if segmented is None:
@@ -111,7 +136,7 @@ def _regions(plan: ImagePlan, segmented: Segmented | None) -> Iterator[_Region]:
     order = sorted(range(len(plan.targets)), key=lambda i: plan.targets[i].keep is None)
     for index in order:
         target = plan.targets[index]
-        mask = owners == index
+        mask = (owners == index) & ~union(target.spares, height, width)
         if target.box is not None:
             mask &= _inside(target.box, height, width)
         if target.keep is not None:

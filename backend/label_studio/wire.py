@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
@@ -11,7 +12,8 @@ MAX_SIDE = 100_000
 """Longest image side believed."""
 MAX_INDEX = 10_000
 """Most images of one task."""
-_OUTSIDE = 0.05  # how far outside the image a point may lie, in image sizes
+_OUTSIDE = 5  # how far outside the image a point may lie, in percent of its size
+_FAR = 100_000  # the same for a rectangle's corner and sides: turned ones outgrow narrow images
 _KINDS = {"keypoint": Kind.POINT, "rectangle": Kind.BOX, "brush": Kind.PAINT}
 
 
@@ -19,8 +21,10 @@ class RegionError(ValueError):
     """A region cannot be used; the message says why, the reader adds where."""
 
 
-def read_region(raw: object) -> Prompt | Painted | None:
+def read_region(raw: object, *, unlabelled: bool = False) -> Prompt | Painted | None:
     """A keypoint, rectangle or brush region; None for anything else a result list may hold.
+
+    ``unlabelled``: a brush region may lack a label; it then has the empty one.
 
     Raises:
         RegionError: it is one of these, but cannot be used.
@@ -35,10 +39,12 @@ def read_region(raw: object) -> Prompt | Painted | None:
         raise RegionError("it has no value")
     if kind is not Kind.PAINT and "rle" in value and "x" not in value:
         return None  # a label that was selected while a mask was accepted: the mask's twin
-    label = _label(raw, value)
+    labels = _labels(raw, value)
+    if not labels and not (unlabelled and kind is Kind.PAINT):
+        raise RegionError("it has no label")
     if kind is Kind.PAINT:
-        return _painted(raw, value, label)
-    return _prompt(raw, value, label, kind)
+        return _painted(raw, value, labels)
+    return _prompt(raw, value, labels[0], kind)
 
 
 def number(value: object, low: float, high: float, what: str) -> float:
@@ -50,12 +56,17 @@ def number(value: object, low: float, high: float, what: str) -> float:
     return float(value)
 
 
-def _label(raw: Mapping[str, Any], value: Mapping[str, Any]) -> str:
+def _labels(raw: Mapping[str, Any], value: Mapping[str, Any]) -> tuple[str, ...]:
     for key in (str(raw["type"]), "labels"):
-        labels = value.get(key)
-        if isinstance(labels, list) and labels and isinstance(labels[0], str) and labels[0]:
-            return labels[0]
-    raise RegionError("it has no label")
+        given = value.get(key)
+        if isinstance(given, list) and (named := [v for v in given if isinstance(v, str) and v]):
+            return tuple(named)
+    return ()
+
+
+def _from_name(raw: Mapping[str, Any]) -> str:
+    name = raw.get("from_name")
+    return name if isinstance(name, str) else ""
 
 
 def _image(raw: Mapping[str, Any]) -> ImageKey:
@@ -75,18 +86,27 @@ def _id(raw: Mapping[str, Any]) -> str:
 
 
 def _prompt(raw: Mapping[str, Any], value: Mapping[str, Any], label: str, kind: Kind) -> Prompt:
-    low, high = -100 * _OUTSIDE, 100 * (1 + _OUTSIDE)
-    x, y = (number(value.get(key), low, high, key) / 100 for key in ("x", "y"))
-    if kind is Kind.POINT:
-        inside_x, inside_y = min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)
-        return Prompt(_id(raw), label, _image(raw), inside_x, inside_y, _positive(raw, value))
-    width, height = (number(value.get(key), 0, high, key) / 100 for key in ("width", "height"))
+    beyond = _OUTSIDE if kind is Kind.POINT else _FAR
+    x, y = (number(value.get(key), -beyond, 100 + beyond, key) / 100 for key in ("x", "y"))
+    point = Prompt(_id(raw), label, _image(raw), x, y, from_name=_from_name(raw))
+    if kind is Kind.BOX:
+        return _box(raw, value, point)
+    inside_x, inside_y = min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)
+    return replace(point, x=inside_x, y=inside_y, positive=_positive(raw, value))
+
+
+def _box(raw: Mapping[str, Any], value: Mapping[str, Any], corner: Prompt) -> Prompt:
+    width, height = (number(value.get(key), 0, _FAR, key) / 100 for key in ("width", "height"))
     rotation = number(value.get("rotation") or 0, -3600, 3600, "rotation")
     if not width or not height:
         raise RegionError("its rectangle is empty")
-    return Prompt(
-        _id(raw), label, _image(raw), x, y, None, width, height, rotation, kind, _aspect(raw)
+    box = replace(
+        corner, kind=Kind.BOX, width=width, height=height, rotation=rotation, aspect=_aspect(raw)
     )
+    across, down = zip(*box.corners(box.aspect, 1.0), strict=True)
+    if min(across) >= 1 or max(across) <= 0 or min(down) >= box.aspect or max(down) <= 0:
+        raise RegionError("its rectangle lies outside the image")
+    return box
 
 
 def _aspect(raw: Mapping[str, Any]) -> float:
@@ -107,7 +127,7 @@ def _positive(raw: Mapping[str, Any], value: Mapping[str, Any]) -> bool | None:
     return None
 
 
-def _painted(raw: Mapping[str, Any], value: Mapping[str, Any], label: str) -> Painted:
+def _painted(raw: Mapping[str, Any], value: Mapping[str, Any], labels: tuple[str, ...]) -> Painted:
     height = int(number(raw.get("original_height"), 1, MAX_SIDE, "original_height"))
     width = int(number(raw.get("original_width"), 1, MAX_SIDE, "original_width"))
     rle = value.get("rle") or []
@@ -119,7 +139,9 @@ def _painted(raw: Mapping[str, Any], value: Mapping[str, Any], label: str) -> Pa
     strokes = tuple(map(_stroke, touches)) if isinstance(touches, list) else ()
     if not stream and not strokes:
         raise RegionError("it has neither rle nor touches")
-    return Painted(_id(raw), label, _image(raw), height, width, stream, strokes)
+    label = labels[0] if labels else ""
+    named = _from_name(raw)
+    return Painted(_id(raw), label, _image(raw), height, width, stream, strokes, labels, named)
 
 
 def _stroke(raw: object) -> Stroke:

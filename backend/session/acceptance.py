@@ -91,7 +91,7 @@ def _accept(page: Page, instance: Instance, painted: Painted, source: Source) ->
         )
     accepted = replace(
         instance,
-        label=painted.label,
+        label=painted.label or instance.label,
         status=Status.ACCEPTED,
         version=source.snapshot.version if source.certain else page.version,
         base=None,

@@ -31,6 +31,7 @@ class Prompt:
     ``x``, ``y`` in 0…1: the point, or the corner a box is turned about, clockwise by ``rotation``
     degrees; ``width`` and ``height`` of a box in fractions too. ``positive`` is None where the page
     does not say. ``aspect``: height of the image by its width, which turned boxes depend on.
+    ``from_name``: the tag it was drawn with.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Prompt:
     rotation: float = 0.0
     kind: Kind = Kind.POINT
     aspect: float = 1.0
+    from_name: str = ""
 
     def corners(self, height: float, width: float) -> list[tuple[float, float]]:
         """The corners of a box in pixels of a ``height`` × ``width`` image, in order."""
@@ -54,6 +56,14 @@ class Prompt:
             (self.x * width + dx * cos - dy * sin, self.y * height + dx * sin + dy * cos)
             for dx, dy in ((0.0, 0.0), (right, 0.0), (right, down), (0.0, down))
         ]
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point, in fractions of the image, lies in a box, turned as it is."""
+        angle = math.radians(self.rotation)
+        right, down = x - self.x, (y - self.y) * self.aspect
+        along = right * math.cos(angle) + down * math.sin(angle)
+        across = down * math.cos(angle) - right * math.sin(angle)
+        return 0 <= along <= self.width and 0 <= across <= self.height * self.aspect
 
     def at(self, along: float, across: float) -> tuple[float, float]:
         """The point at these fractions of a box's width and height, in fractions of the image."""
@@ -74,7 +84,11 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Painted:
-    """A mask that lies on the page: Brush RLE, with strokes drawn over it, or strokes alone."""
+    """A mask that lies on the page: Brush RLE, with strokes drawn over it, or strokes alone.
+
+    ``label`` is the first of ``labels``, empty where a saved mask has none: it keeps its pixels,
+    but no click is for it. ``from_name``: the tag it belongs to.
+    """
 
     id: str
     label: str
@@ -83,6 +97,8 @@ class Painted:
     width: int
     rle: bytes = b""
     strokes: tuple[Stroke, ...] = ()
+    labels: tuple[str, ...] = ()
+    from_name: str = ""
 
     @property
     def kind(self) -> Kind:

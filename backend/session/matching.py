@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from backend.session.evidence import Evidence, Painted, Snapshot
 from backend.session.page import Page
+from backend.session.sources import likeliest
 
 
 def match(pages: Mapping[int, Page], evidence: Evidence) -> tuple[int | None, Page]:
@@ -70,6 +71,5 @@ def _claim(page: Page, evidence: Evidence, draft: Snapshot | None) -> Page:
     """The page told by a draft whose it is; without drafts, what it had is submitted."""
     if draft is None:
         return replace(page, source=None)
-    drafts = {snapshot.key for snapshot in evidence.drafts}
-    source = page.source if page.source in drafts else draft.key
-    return replace(page, user=draft.user or page.user, source=source)
+    source = likeliest(evidence.drafts, page, evidence)
+    return replace(page, user=draft.user or page.user, source=source.key)

@@ -89,13 +89,17 @@ class _Desk:
 
         The page's order tells: what lies before an accepted region of its label was there before
         the accept, so a click inside that region, and a negative one after it, made that region.
+        The region that began with the mark is its own whatever its label is by now.
         """
         order = self.source.snapshot.order if self.source.certain else {}
         prompt = mark.prompt
         if prompt.id not in order:
             return False
-        later = [r for r in self._regions(prompt) if order[r.id] > order[prompt.id]]
         begun = region_id(self.page.task, prompt.id)
+        regions = {r.id: r for r in self._regions(prompt)}
+        if begun in self.source.snapshot.painted:
+            regions[begun] = self.source.snapshot.painted[begun]
+        later = [r for r in regions.values() if order[r.id] > order[prompt.id]]
         under = [r.id for r in later if r.id == begun or self._holds(r, prompt)]
         if not under and not prompt.positive:
             siblings = {
@@ -123,7 +127,7 @@ class _Desk:
         same = [i for i in pending if i.label == prompt.label]
         for instance in same:
             box = self._box(instance)
-            if box is not None and _in_box(box, prompt):
+            if box is not None and box.holds(prompt.x, prompt.y):
                 return instance
         for instance in same:
             if instance.base is not None and self._covers(instance, prompt):
@@ -149,9 +153,11 @@ class _Desk:
             and (i.image, i.label) == (prompt.image, prompt.label)
             and self._covers(i, prompt)
         ]
+        # Of several annotators' masks none is known to be on this page.
+        on_page = self.source.certain or self.source.binding
         painted = [
             r.id
-            for r in self._regions(prompt)
+            for r in (self._regions(prompt) if on_page else ())
             if not self._is_pending(r.id) and self._holds(r, prompt)
         ]
         return next(reversed(painted + found), None)
@@ -166,9 +172,17 @@ class _Desk:
         return max(pending, key=lambda i: i.opened, default=None)
 
     def _begin(self, mark: Mark) -> None:
-        instance = region_id(self.page.task, mark.prompt.id)
+        instance = self._free_id(mark.prompt.id)
         self._put(Instance(instance, mark.prompt.label, mark.prompt.image, mark.born))
         self._give(mark, instance, on=True)
+
+    def _free_id(self, mark: str) -> str:
+        """The id of a region begun with a mark, which no other region has: it would be replaced."""
+        found, tries = region_id(self.page.task, mark), 0
+        while found in self.page.instances or found in self.source.snapshot.painted:
+            tries += 1
+            found = region_id(self.page.task, f"{mark}\0{tries}")
+        return found
 
     def _reopen(self, instance_id: str) -> None:
         """Work on an accepted object again; its clicks count where they made what is accepted."""
@@ -184,7 +198,13 @@ class _Desk:
         known = known or Instance(base.id, base.label, base.image, clock, keeps=True)
         keeps = known.keeps or known.answered_at(base) is None
         opened = replace(known, status=Status.PENDING, opened=clock, base=base, keeps=keeps)
-        self._put(replace(opened, label=base.label, since=clock if not known.base else known.since))
+        self._put(
+            replace(
+                opened,
+                label=base.label or known.label,
+                since=clock if not known.base else known.since,
+            )
+        )
 
     def _pending(self, image: ImageKey) -> Iterator[Instance]:
         for instance in self.page.instances.values():
@@ -227,8 +247,3 @@ class _Desk:
     def _put(self, instance: Instance) -> None:
         instances = {**self.page.instances, instance.id: instance}
         self.page = replace(self.page, instances=instances)
-
-
-def _in_box(box: Prompt, prompt: Prompt) -> bool:
-    """Whether a point lies in a rectangle; the rotation of boxes is left out of account here."""
-    return box.x <= prompt.x <= box.x + box.width and box.y <= prompt.y <= box.y + box.height

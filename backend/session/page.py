@@ -33,6 +33,7 @@ class Mark:
         gone: no longer on the page. Kept, since an accept may be undone or an object reopened.
         spent: used up by an accept, whether or not it is still on the page.
         smart: made by a smart tool, so that accepting and rejecting everything deletes it.
+        said: it came in a call of this page, so that what holds it is this page's.
     """
 
     prompt: Prompt
@@ -43,6 +44,7 @@ class Mark:
     gone: bool = False
     spent: bool = False
     smart: bool = True
+    said: bool = False
 
     @property
     def live(self) -> bool:
@@ -109,6 +111,12 @@ class Page:
         """The marks of an object, oldest first."""
         marks = (mark for mark in self.marks.values() if mark.owner == instance)
         return iter(sorted(marks, key=lambda mark: mark.born))
+
+    @property
+    def said(self) -> set[str]:
+        """The ids of marks that came in calls of this page, and of the objects they are for."""
+        marks = [mark for mark in self.marks.values() if mark.said]
+        return {m.prompt.id for m in marks} | {m.owner for m in marks if m.owner}
 
     @property
     def nbytes(self) -> int:

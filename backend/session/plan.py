@@ -33,6 +33,8 @@ class Target:
         keep: the mask it had, corrected or painted by hand: only what ``fresh`` asks for changes.
         scribble: ``keep`` is a prompt stroke: it stays, everything around it may be added.
         fresh: the clicks on either side made since ``keep``.
+        spares: accepted masks of other objects that are being changed: their update may yet be
+            rejected, so they are theirs unless a click made since then says otherwise.
     """
 
     id: str
@@ -42,15 +44,17 @@ class Target:
     keep: BitMask | None = None
     scribble: bool = False
     fresh: tuple[Tap, ...] = ()
+    spares: tuple[BitMask, ...] = ()
 
 
 @dataclass(frozen=True)
 class Repeat:
-    """An object in doubt: its last mask is answered again, unchanged, under its id."""
+    """An object in doubt: its last mask is answered again under its id, but for ``spares``."""
 
     id: str
     label: str
     mask: BitMask
+    spares: tuple[BitMask, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The plan of an answer: every pending object of the page, and what they must leave alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from backend.session.bitmask import BitMask
@@ -11,6 +11,7 @@ from backend.session.plan import ImagePlan, Plan, Repeat, Tap, Target
 from backend.session.sampling import interior
 from backend.session.sources import Source
 from backend.session.strokes import clicks
+from dynamite.clicks import MAX_CLICKS
 
 _MARGIN = 0.08
 """How far outside a rectangle its background clicks lie, in its width and height."""
@@ -43,8 +44,16 @@ class _Planner:
         targets = [self._target(i) for i in pending if i.id not in doubted]
         targets = [target for target in targets if target.taps]
         repeats = [Repeat(i.id, i.label, i.shown) for i in pending if i.id in doubted and i.shown]
+        held = [(i, self._read(i.base)) for i in pending if i.base and i.scribble is None]
+        targets = [replace(t, spares=_spared(t.id, t.taps, held)) for t in targets]
+        repeats = [replace(r, spares=_spared(r.id, (), held)) for r in repeats]
         boxes = [target.box for target in targets if target.box is not None]
-        background = [*self._background(image, pending), *self._around(boxes, targets)]
+        background = list(self._background(image, pending))
+        around = list(self._around(boxes, targets))
+        if _count(targets) + len(background) + len(around) > MAX_CLICKS:  # of very many boxes
+            targets = [replace(t, taps=t.taps[:1]) if t.box is not None else t for t in targets]
+        else:
+            background += around
         frozen = self._frozen(image, {i.id for i in pending}, targets)
         return ImagePlan(image, tuple(targets), tuple(background), tuple(repeats), tuple(frozen))
 
@@ -118,6 +127,22 @@ class _Planner:
                 yield instance.shown
 
 
+def _spared(
+    own: str, taps: Iterable[Tap], held: list[tuple[Instance, BitMask]]
+) -> tuple[BitMask, ...]:
+    """The accepted masks being changed that an object has no click in, made since they are."""
+    return tuple(
+        mask
+        for instance, mask in held
+        if instance.id != own
+        and not any(t.time >= instance.opened and mask.contains(t.x, t.y) for t in taps)
+    )
+
+
+def _count(targets: list[Target]) -> int:
+    return sum(len(target.taps) for target in targets)
+
+
 def _tap(mark: Mark) -> Tap:
     return Tap(mark.prompt.x, mark.prompt.y, mark.born)
 
@@ -138,7 +163,7 @@ def _reaches(target: Target, x: float, y: float) -> bool:
     """Whether a point may be on ``target``: in its rectangle, or about as near as its clicks."""
     box = target.box
     if box is not None:
-        return box.x <= x <= box.x + box.width and box.y <= y <= box.y + box.height
+        return box.holds(x, y)
     return any(abs(tap.x - x) < _MARGIN and abs(tap.y - y) < _MARGIN for tap in target.taps)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from backend.session.evidence import Evidence, Kind, Prompt
-from backend.session.page import Mark, Page
+from backend.session.page import Mark, Page, Status
 from backend.session.sources import Source
 
 
@@ -26,16 +26,38 @@ def update(page: Page, evidence: Evidence, source: Source) -> Page:
             marks[mark.prompt.id] = replace(mark, gone=True)
     for prompt in context:
         if prompt.id in marks:
-            marks[prompt.id] = _seen(marks[prompt.id], prompt, version)
+            marks[prompt.id] = replace(_seen(marks[prompt.id], prompt, version), said=True)
     remaining = [marks[mark.prompt.id] for mark in covered if mark not in missing]
     untold = [m for m in missing if not undone and not source.tells_about(m.version)]
     doubted = _doubt(page, untold, remaining, version)
     clock = page.clock
     for prompt in _in_order(list(_unknown(page, evidence, source, context)), source):
         placed = replace(prompt, positive=_polarity(prompt, evidence))
-        marks[prompt.id] = Mark(placed, clock, version, smart=_smart(prompt))
+        said = prompt.id in evidence.ids
+        marks[prompt.id] = Mark(placed, clock, version, smart=_smart(prompt), said=said)
         clock += 1
-    return replace(doubted, marks=marks, clock=clock, version=version)
+    return _relabelled(page, replace(doubted, marks=marks, clock=clock, version=version))
+
+
+def _relabelled(before: Page, page: Page) -> Page:
+    """Marks that were given another label leave their object, which goes if it has no other."""
+    changed = {
+        mark_id: mark
+        for mark_id, mark in page.marks.items()
+        if mark_id in before.marks
+        and before.marks[mark_id].prompt.label != mark.prompt.label
+        and not mark.spent
+    }
+    if not changed:
+        return page
+    marks = {**page.marks, **{key: replace(mark, owner=None) for key, mark in changed.items()}}
+    left = {mark.owner for mark in changed.values()} - {mark.owner for mark in marks.values()}
+    instances = {
+        key: instance
+        for key, instance in page.instances.items()
+        if key not in left or instance.base is not None or instance.status is not Status.PENDING
+    }
+    return replace(page, marks=marks, instances=instances)
 
 
 def _by_source(mark: Mark, source: Source) -> Mark:

@@ -1,5 +1,6 @@
 """Which draft or annotation shows the page a call came from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backend.session.evidence import Evidence, Painted, Prompt, Snapshot
@@ -27,25 +28,36 @@ class Source:
 NOTHING = Source(Snapshot("none", ""), certain=False)
 
 
+def likeliest(snapshots: Sequence[Snapshot], page: Page, evidence: Evidence) -> Snapshot:
+    """The snapshot that shows the page.
+
+    The one that holds most of what came in calls of the page; of equals the one known as its
+    source, then the one that holds most of all that is known of it, then the newest. A person may
+    have an older draft of another annotation of the task.
+    """
+    said = evidence.ids | page.said
+    known = evidence.ids | page.marks.keys() | page.instances.keys()
+
+    def likeness(snapshot: Snapshot) -> tuple[int, bool, int, str]:
+        ids = snapshot.order.keys()
+        return len(said & ids), snapshot.key == page.source, len(known & ids), snapshot.version
+
+    return max(snapshots, key=likeness)
+
+
 def choose(page: Page, evidence: Evidence) -> Source:
     """The caller's draft for this page, else the annotation it shows.
 
-    Drafts are the caller's own. Among several the page's known one comes first, then the one that
-    shares most regions with the call, then the newest. Without a draft, annotations that share
+    Drafts are the caller's own; of several the likeliest. Without a draft, annotations that share
     regions with the call, or are by the page's user, are certain; others may be on the page, so all
     their masks count, in doubt.
     """
     known = evidence.ids | page.marks.keys() | page.instances.keys()
-
-    def likeness(snapshot: Snapshot) -> tuple[bool, int, str]:
-        shared = len(known & snapshot.order.keys())
-        return snapshot.key == page.source, shared, snapshot.version
-
     if evidence.drafts:
-        return Source(max(evidence.drafts, key=likeness), certain=True)
+        return Source(likeliest(evidence.drafts, page, evidence), certain=True)
     if not evidence.annotations:
         return NOTHING
-    best = max(evidence.annotations, key=likeness)
+    best = likeliest(evidence.annotations, page, evidence)
     if known & best.order.keys() or (page.user and best.user == page.user):
         return Source(best, certain=True)
     painted: dict[str, Prompt | Painted] = {}

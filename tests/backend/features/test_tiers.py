@@ -156,6 +156,37 @@ class TestDisk:
         assert tier.used == 0
         assert not caplog.text
 
+    def test_a_file_removed_before_it_is_loaded_is_a_miss(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        open_disk(tmp_path).put(key("a"), Fake("a"))
+
+        def load(path: Path) -> Fake:
+            path.unlink()
+            try:
+                return Fake.load(path)
+            except OSError as error:  # as that of the real features does
+                raise ValueError("no features") from error
+
+        assert DiskTier(tmp_path, 10**6, load).get(key("a")) is None
+        assert not caplog.text
+
+    def test_a_disk_that_fails_whatever_it_is_asked_is_a_miss(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tier = open_disk(tmp_path)
+        tier.put(key("a"), Fake("a"))
+
+        def fail(*_: object, **__: object) -> None:
+            raise OSError(errno.ESTALE, "Stale file handle")
+
+        with monkeypatch.context() as patch:
+            for what in ("open", "stat", "touch", "unlink"):
+                patch.setattr(Path, what, fail)
+            assert tier.get(key("a")) is None
+        assert (len(tier), tier.used) == (0, 0)
+        assert "Stale file handle" in caplog.text
+
     def test_a_full_disk_switches_the_tier_off_with_one_warning(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from backend.errors import BadRequestError
+from backend.ingest.accepting import moment
 from backend.ingest.events import take
 from backend.ingest.reconciling import reconcile_projects
 from backend.retraining.connected import connected, note
 from backend.retraining.provenance import Answered, AnswerLog
+from backend.retraining.requests import train_queue
 from backend.session.evidence import digest
 from dynamite import brush_rle
 from tests.backend.ingest.conftest import an_annotation, an_event, brush, mask
@@ -216,6 +218,49 @@ def test_an_event_that_proves_nothing_waits_while_nobody_can_be_asked(context):
 def test_an_event_of_another_shape_is_an_error_that_says_so(context, body):
     with pytest.raises(BadRequestError):
         take({"body": body, "verified": True}, context)
+
+
+def test_a_task_given_as_an_object_is_known_by_its_id(context):
+    event = an_event()
+    event["body"]["annotation"]["task"] = {"id": 1, "data": {}}
+    take(event, context)
+    assert kept(context)[1].task == 1
+
+
+@pytest.mark.parametrize("task", [None, True, "1", 1.0, [1], {"id": [1]}, {}, 2])
+def test_an_annotation_of_no_known_task_is_an_error_that_says_so(context, task):
+    event = an_event()
+    event["body"]["annotation"]["task"] = task
+    with pytest.raises(BadRequestError, match=r"annotation 1: .*(not a number|lacks its task)"):
+        take(event, context)
+    assert kept(context) == {}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"task": [5]}, {"task": 7}, {"task": 9}, {"id": [5]}, {"updated_at": "yesterday"}, None],
+)
+def test_one_bad_annotation_does_not_stop_those_after_it(make_context, wrong):
+    context = make_context(train_after=2)
+    event = an_event("ANNOTATIONS_CREATED")
+    good = [an_annotation(n, task=n) for n in (5, 6)]
+    bad = None if wrong is None else an_annotation(4, task=5) | wrong
+    event["body"]["annotation"] = [bad, good[0], bad, good[1]]
+    tasks = [{"id": n, "data": {"image": f"/data/{n}.png"}} for n in (5, 6)]
+    event["body"]["task"] = [{"id": [9]}, "7", *tasks]
+    with pytest.raises(BadRequestError, match=";"):
+        take(event, context)
+    assert sorted(kept(context)) == [5, 6]
+    assert train_queue(context.redis).count == 1, "what could be used counts"
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-13-01", "", None, 7, [1]],
+)
+def test_a_time_that_cannot_be_is_named(time):
+    with pytest.raises(BadRequestError, match="not a time"):
+        moment(time)
 
 
 def test_the_reconcile_finds_what_no_webhook_brought(make_context, site, api):

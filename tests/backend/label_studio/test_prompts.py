@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from backend.errors import BadRequestError
 from backend.label_studio.prompts import read_call
 from backend.session.evidence import ImageKey, Kind
+from dynamite import brush_rle
+from tests.backend.page_model import Backend
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 FIRST = json.loads((CAPTURES / "predict-first-click.json").read_text())["request"]["body"]
@@ -115,6 +118,79 @@ def test_point_a_little_outside_is_moved_to_the_edge():
         call(**{f"{REGION}__value__x": -1, f"{REGION}__value__y": 101})
     ).evidence.context
     assert (prompt.x, prompt.y) == (0, 1)
+
+
+BOX = {
+    "original_width": 60,
+    "original_height": 180,
+    "id": "box",
+    "from_name": "rect",
+    "to_name": "image",
+    "type": "rectanglelabels",
+    "value": {
+        "x": 75.0,
+        "y": 100 / 18,
+        "width": 250.0,
+        "height": 100 / 6,
+        "rotation": 90,
+        "rectanglelabels": ["B"],
+    },
+}
+"""150×30 pixels, turned upright about its corner at 45, 10 of a 60×180 image."""
+
+
+def a_box(**value):
+    return {**BOX, "value": {**BOX["value"], **value}}
+
+
+def test_turned_rectangle_may_be_longer_than_the_image_is_wide():
+    other = a_box(x=100.0, width=100.0) | {"id": "other"}
+    result = Backend(size=(180, 60))(call(params__context__result=[BOX, other]))
+    assert [region["value"]["brushlabels"] for region in result] == [["B"], ["B"]]
+    mask = brush_rle.decode(result[0]["value"]["rle"], (180, 60)) > 127
+    rows, columns = np.nonzero(mask)
+    assert columns.min() >= 15 and columns.max() < 45
+    assert rows.min() >= 10 and rows.max() < 160
+    assert mask[[47, 85, 122], 30].all()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"x": 75.0, "rotation": 0, "y": 101.0},
+        {"x": -260.0, "rotation": 0},
+        {"rotation": -90, "y": -1.0},
+        {"width": math.nan},
+        {"width": math.inf},
+        {"height": 1e300},
+        {"height": 100_001},
+        {"x": -100_001},
+        {"width": 0},
+        {"rotation": 1e9},
+    ],
+)
+def test_rectangle_outside_the_image_or_beyond_measure_is_refused(value):
+    with pytest.raises(BadRequestError) as caught:
+        read_call(call(params__context__result=[a_box(**value)]))
+    assert caught.value.code == "bad_region"
+    assert "A region of the context cannot be used: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "value"), [("value", {"x": 106, "y": 50}), ("value", 5), ("item_index", 4)]
+)
+@pytest.mark.parametrize("place", [0, 1])
+def test_one_bad_region_of_the_context_does_not_cost_the_others(change, value, place):
+    (good,) = FIRST["params"]["context"]["result"]
+    if isinstance(value, dict):
+        value = {**good["value"], **value}
+    regions = [good]
+    regions.insert(place, good | {"id": "bad", change: value})
+    read = read_call(call(params__context__result=regions))
+    assert [prompt.id for prompt in read.evidence.context] == [good["id"]]
+    (note,) = read.notes
+    assert note.startswith("left out: ")
+    assert len(Backend(size=(400, 600))(call(params__context__result=regions))) == 1
 
 
 def test_region_without_id_gets_a_steady_one():

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from backend.device_thread import DeviceThread, Urgency
+from backend.device_thread import ClosedError, DeviceThread, Urgency
 from backend.engine import Engine, Model, SupersededError
 from dynamite import Click, ClickSet
 
@@ -172,3 +172,34 @@ def test_a_job_runs_once_however_often_it_is_hurried():
     gate.set()
     device.close()
     assert runs == [1]
+
+
+def test_work_that_comes_after_the_end_is_told_so():
+    device = DeviceThread()
+    device.close()
+    with pytest.raises(ClosedError, match="stopping"):
+        device.submit(Urgency.CLICK, lambda: 1).future.result(20)
+
+
+def test_work_that_comes_while_the_device_ends_is_done():
+    coming, gate = threading.Event(), threading.Event()
+
+    class Slow(DeviceThread):
+        def _put(self, urgency, job):
+            if urgency is not Urgency.STOP:
+                coming.set()
+                assert gate.wait(20)
+            super()._put(urgency, job)
+
+    device, jobs = Slow(), []
+    caller = threading.Thread(target=lambda: jobs.append(device.submit(Urgency.CLICK, lambda: 1)))
+    caller.start()
+    assert coming.wait(20)
+    closing = threading.Thread(target=device.close)
+    closing.start()
+    closing.join(0.2)  # time enough to end before the work is queued, were that possible
+    gate.set()
+    caller.join(20)
+    assert jobs[0].future.result(20) == 1
+    closing.join(20)
+    assert not closing.is_alive()
