@@ -126,7 +126,7 @@ def _regions(plan: ImagePlan, segmented: Segmented | None) -> Iterator[_Region]:
         return
     taken = union(plan.frozen, height, width)
     for repeat in plan.repeats:
-        mask = repeat.mask.sized(height, width) & ~taken & ~union(repeat.spares, height, width)
+        mask = _without(repeat.mask.sized(height, width), repeat.spares) & ~taken
         taken |= mask
         yield _Region(plan.image, repeat.id, repeat.label, mask)
     if segmented is None:
@@ -136,7 +136,7 @@ def _regions(plan: ImagePlan, segmented: Segmented | None) -> Iterator[_Region]:
     order = sorted(range(len(plan.targets)), key=lambda i: plan.targets[i].keep is None)
     for index in order:
         target = plan.targets[index]
-        mask = (owners == index) & ~union(target.spares, height, width)
+        mask = _without(owners == index, target.spares)
         if target.box is not None:
             mask &= _inside(target.box, height, width)
         if target.keep is not None:
@@ -144,6 +144,11 @@ def _regions(plan: ImagePlan, segmented: Segmented | None) -> Iterator[_Region]:
             taken |= mask
             owners[mask] = -1
         yield _Region(plan.image, target.id, target.label, mask, float(segmented.scores[index]))
+
+
+def _without(mask: Mask, spares: Sequence[BitMask]) -> Mask:
+    """The mask but for ``spares``, of which there are seldom any: large photos feel each pass."""
+    return mask & ~union(spares, *mask.shape) if spares else mask
 
 
 def _inside(box: Prompt, height: int, width: int) -> Mask:
