@@ -41,19 +41,19 @@ class _Planner:
             if i.image == image and i.status is Status.PENDING
         ]
         doubted = {i.id for i in pending if self._in_doubt(i)}
-        targets = [self._target(i) for i in pending if i.id not in doubted]
-        targets = [target for target in targets if target.taps]
+        asked = [i for i in pending if i.id not in doubted]
+        targets = self._targets(asked)
         repeats = [Repeat(i.id, i.label, i.shown) for i in pending if i.id in doubted and i.shown]
         held = [(i, self._read(i.base)) for i in pending if i.base and i.scribble is None]
-        targets = [replace(t, spares=_spared(t.id, t.taps, held)) for t in targets]
         repeats = [replace(r, spares=_spared(r.id, (), held)) for r in repeats]
         boxes = [target.box for target in targets if target.box is not None]
         background = list(self._background(image, pending))
         around = list(self._around(boxes, targets))
         if _count(targets) + len(background) + len(around) > MAX_CLICKS:  # of very many boxes
-            targets = [replace(t, taps=t.taps[:1]) if t.box is not None else t for t in targets]
+            targets = self._targets(asked, spots=1)
         else:
             background += around
+        targets = [replace(t, spares=_spared(t.id, t.taps, held)) for t in targets]
         frozen = self._frozen(image, {i.id for i in pending}, targets)
         return ImagePlan(image, tuple(targets), tuple(background), tuple(repeats), tuple(frozen))
 
@@ -65,11 +65,15 @@ class _Planner:
         covered = any(self._evidence.covers(mark.prompt) for mark in live)
         return not covered and all(mark.born < self._page.doubted_from for mark in live)
 
-    def _target(self, instance: Instance) -> Target:
+    def _targets(self, asked: list[Instance], spots: int | None = None) -> list[Target]:
+        """Those with a click. ``spots``: clicks that stand for a rectangle, all where left out."""
+        return [target for i in asked if (target := self._target(i, spots)).taps]
+
+    def _target(self, instance: Instance, spots: int | None) -> Target:
         marks = self._evidence_of(instance)
         taps = [_tap(mark) for mark in marks if mark.on and mark.prompt.kind is Kind.POINT]
         boxes = [mark for mark in marks if mark.prompt.kind is Kind.BOX]
-        taps = [tap for mark in boxes for tap in _inside(mark)] + taps
+        taps = [tap for mark in boxes for tap in _inside(mark)[:spots]] + taps
         target = Target(instance.id, instance.label, tuple(taps))
         if boxes:
             target = replace(target, box=boxes[-1].prompt)

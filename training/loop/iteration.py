@@ -1,4 +1,4 @@
-"""One training iteration: encode once, click and correct for some rounds, supervise the last."""
+"""One training iteration: encode once, click and correct, supervise the last round or all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -54,7 +54,7 @@ class Iteration(nn.Module):
         rngs = [generator(self.config.seed, Purpose.CORRECTIONS, n) for n in batch.numbers]
         every_round = self.config.supervised_rounds == "all"
         losses: list[Losses] = []
-        for left in range(rounds, 0, -1):
+        for _ in range(rounds):
             with torch.set_grad_enabled(every_round):
                 prediction = self.model.interact(maps, self._pack(clicks))
                 if every_round:
@@ -62,10 +62,9 @@ class Iteration(nn.Module):
             corrected = correct(prediction.logits_BQhw.detach(), batch, clicks, rngs)
             only_first = self.config.corrected_images == "first"
             clicks = (corrected[0], *clicks[1:]) if only_first else corrected
-            if left == 1 and torch.is_autocast_enabled(batch.images.device.type):
-                # Weights cast under no_grad are cached without their history: no gradient would
-                # come.
-                torch.clear_autocast_cache()
+        if rounds and torch.is_autocast_enabled(batch.images.device.type):
+            # Weights cast under no_grad are cached without their history: no gradient would come.
+            torch.clear_autocast_cache()
         prediction = self.model.interact(maps, self._pack(clicks), auxiliary=True)
         losses.append(self._losses(prediction, batch, clicks))
         total = torch.stack([one.total for one in losses]).mean()

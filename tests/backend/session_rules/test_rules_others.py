@@ -117,3 +117,6 @@ def test_very_many_rectangles_are_all_answered(page, backend):
         region = page._region("rectanglelabels", "box", "A", **box)
         page.regions[region["id"]] = region
     assert len(page.rectangle("A", 2, 40, 3, 3)) == 131
+    assert len(page.rectangle("A", 60, 38, 28, 20)) == 132
+    corner = page.click("A", 86, 56)  # inside the last one, beyond the reach of its middle
+    assert sum(bool(mask_of(region)[56, 86]) for region in corner) == 1
