@@ -24,6 +24,7 @@ _BACKGROUND_CLICKS = 6
 _NO_BACKGROUND_CLICKS = 0.2
 _DECAY = 0.7
 _INNER = 1.7
+_STRAY = 10
 _CORRECTED_OBJECTS = 15
 _GOOD_IOU = 0.9
 _TWO_CLICKS = 0.2
@@ -34,11 +35,13 @@ def initial_clicks(
     num_objects: int,
     rng: np.random.Generator,
     valid: Mask | None = None,
+    stray: float = 0.0,
 ) -> ClickSet:
     """First clicks of a training image: one to six per object, up to six on the background.
 
     Only ``valid`` pixels are clicked, neither padding nor an ignore region; all are valid if it is
-    None (MODEL_SPEC 9.2).
+    None (MODEL_SPEC 9.2). The first click falls in the inner part of its object; that of a share
+    ``stray`` of the objects, anywhere but on the rim, for people do not aim at the middle.
 
     Raises:
         InvalidInputError: an object below ``num_objects`` has no valid pixel.
@@ -50,8 +53,9 @@ def initial_clicks(
         distance = DistanceMap.of(mask_HW)
         if not distance.maximum:
             raise InvalidInputError(f"object {index} has no valid pixel: leave it out")
-        inner = distance.draw_above(distance.maximum / _INNER, 1, rng)
-        objects.append(inner + _draw_few(mask_HW, _EXTRA_CLICKS, rng))
+        strays = stray > 0 and rng.random() < stray
+        depth = distance.maximum / (_STRAY if strays else _INNER)
+        objects.append(distance.draw_above(depth, 1, rng) + _draw_few(mask_HW, _EXTRA_CLICKS, rng))
     background: list[Point] = []
     if rng.random() >= _NO_BACKGROUND_CLICKS:
         free_HW = (target_HW < 0) if valid is None else (target_HW < 0) & valid

@@ -56,6 +56,9 @@ class DataConfig:
     """What a broken annotation does: stop the run before it begins, or be left out."""
     augment: dict[str, Any] = Field(default_factory=dict)
     """Fields of ``training.data.augment.AugmentConfig``; ``crop`` comes from the stage."""
+    stray_clicks: float = Field(default=0.0, ge=0, le=1)
+    """Share of the objects whose first click falls anywhere in them; the paper's, always in the
+    inner part (9.2), teach nothing of a single click near the border."""
     workers: int = Field(default=0, ge=0)
     """Loader processes; 0 prepares the samples in the training process."""
 

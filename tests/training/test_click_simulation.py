@@ -152,6 +152,29 @@ class TestInitialClicks:
             clicks = initial_clicks(self.target, 1, rng, valid)
             assert all(click.x < 6 for click in clicks)
 
+    def test_stray_first_clicks_fall_anywhere_but_on_the_rim(self):
+        disc = np.where(np.hypot(*np.mgrid[-50:51, -50:51]) < 45, 0, -1)
+        depths = {0.0: [], 1.0: []}
+        for stray, found in depths.items():
+            for seed in range(200):
+                rng = np.random.default_rng(seed)
+                y, x = positions(initial_clicks(disc, 1, rng, stray=stray).objects[0])[0]
+                found.append(45 - np.hypot(y - 50, x - 50))
+        assert min(depths[0.0]) > 45 / 1.7 - 2
+        assert 2 < min(depths[1.0]) < 8
+        # Uniform over the disc: half of its area lies outside 0.71 of the radius.
+        assert 9 < np.median(depths[1.0]) < 18
+
+    def test_a_share_of_the_first_clicks_strays(self):
+        disc = np.where(np.hypot(*np.mgrid[-50:51, -50:51]) < 45, 0, -1)
+        outer = []
+        for seed in range(400):
+            clicks = initial_clicks(disc, 1, np.random.default_rng(seed), stray=0.5)
+            y, x = positions(clicks.objects[0])[0]
+            outer.append(np.hypot(y - 50, x - 50) > 21)
+        # Beyond 21 of 40 pixels lies 0.72 of where a stray one may fall, and none of the others.
+        assert 0.28 < np.mean(outer) < 0.44
+
     def test_same_seed_same_clicks(self):
         first, again = (initial_clicks(self.target, 2, np.random.default_rng(9)) for _ in range(2))
         assert first == again

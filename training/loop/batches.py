@@ -66,9 +66,11 @@ class Batch:
         return replace(self, images=self.images.contiguous(memory_format=torch.channels_last))
 
 
-def click(sample: Sample, rng: np.random.Generator, number: int) -> ClickedSample:
+def click(
+    sample: Sample, rng: np.random.Generator, number: int, stray: float = 0.0
+) -> ClickedSample:
     """The sample with its initial clicks (MODEL_SPEC 9.2)."""
-    clicks = initial_clicks(sample.instances, len(sample.labels), rng, ~sample.ignore)
+    clicks = initial_clicks(sample.instances, len(sample.labels), rng, ~sample.ignore, stray)
     labels = np.where(sample.ignore, IGNORED, sample.instances).astype(np.int16)
     image = np.ascontiguousarray(sample.image.transpose(2, 0, 1))
     return ClickedSample(
@@ -83,6 +85,7 @@ class SampleRecipe:
     mixture: Mixture
     augment: AugmentConfig
     seed: int
+    stray_clicks: float = 0.0
 
 
 class _ClickedSamples(Dataset[ClickedSample]):
@@ -95,7 +98,7 @@ class _ClickedSamples(Dataset[ClickedSample]):
             recipe = self._recipe
             self._samples = TrainingSamples(recipe.mixture, recipe.augment, recipe.seed)
         sample, rng = self._samples.get(number)
-        return click(sample, rng, number)
+        return click(sample, rng, number, self._recipe.stray_clicks)
 
 
 def batches(

@@ -25,7 +25,8 @@ class Sources:
 
     def recipe(self, config: DataConfig, stage: Stage, seed: int) -> SampleRecipe:
         """What makes the samples of a stage."""
-        return SampleRecipe(self.mixture, augment_config(config.augment, stage.crop), seed)
+        augment = augment_config(config.augment, stage.crop)
+        return SampleRecipe(self.mixture, augment, seed, config.stray_clicks)
 
 
 def open_sources(config: DataConfig, root: Path | None) -> Sources:
