@@ -7,8 +7,11 @@ from dynamite.registry import Registry
 
 
 def store_folder(settings: Settings) -> Path:
-    """The annotation store."""
-    return retraining_folder(settings) / "annotations"
+    """The annotation store; makes the folder it lies in, but not one that may be a share."""
+    folder = retraining_folder(settings)
+    if settings.retraining_dir is None:
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder / "annotations"
 
 
 def snapshot_folder(settings: Settings) -> Path:

@@ -1,7 +1,8 @@
 """What can be asked of the store."""
 
 import json
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,37 +24,24 @@ class Reading:
     def annotations(self, projects: Sequence[int] | None = None) -> list[AcceptedAnnotation]:
         """All that are not deleted, of some projects or of all, by id."""
         rows = self._database.execute("SELECT * FROM annotations WHERE NOT deleted ORDER BY 1")
-        return [
-            AcceptedAnnotation(
-                annotation_id=row["annotation"],
-                task=row["task"],
-                project=row["project"],
-                updated_at=row["updated_at"],
-                annotator=row["annotator"],
-                ground_truth=bool(row["ground_truth"]),
-                cancelled=bool(row["cancelled"]),
-                images=images_from_json(row["images"]),
-            )
-            for row in rows
-            if projects is None or row["project"] in projects
-        ]
-
-    def annotations_of(self, task: int) -> list[int]:
-        """The ids of a task's annotations."""
-        rows = self._database.execute(
-            "SELECT annotation FROM annotations WHERE task = ? AND NOT deleted", (task,)
-        )
-        return [row[0] for row in rows]
+        return [entry(row) for row in rows if projects is None or row["project"] in projects]
 
     def annotations_by_task(self, project: int) -> dict[int, set[int]]:
         """The ids of a project's annotations, by task."""
-        rows = self._database.execute(
-            "SELECT task, annotation FROM annotations WHERE project = ? AND NOT deleted", (project,)
+        return _by_task(
+            self._database.execute(
+                "SELECT task, annotation FROM annotations WHERE project = ? AND NOT deleted",
+                (project,),
+            )
         )
-        found: dict[int, set[int]] = {}
-        for task, annotation in rows:
-            found.setdefault(task, set()).add(annotation)
-        return found
+
+    def set_aside_by_task(self, project: int) -> dict[int, set[int]]:
+        """The ids of a project's annotations of which something was set aside, by task."""
+        return _by_task(
+            self._database.execute(
+                "SELECT task, annotation FROM rejected WHERE project = ?", (project,)
+            )
+        )
 
     def projects(self) -> list[int]:
         """The projects that something was accepted in."""
@@ -94,3 +82,24 @@ class Reading:
             (row[0] if row else 0,),
         )
         return sum(found[0] in projects for found in rows)
+
+
+def entry(row: sqlite3.Row) -> AcceptedAnnotation:
+    """A row of the table ``annotations``."""
+    return AcceptedAnnotation(
+        annotation_id=row["annotation"],
+        task=row["task"],
+        project=row["project"],
+        updated_at=row["updated_at"],
+        annotator=row["annotator"],
+        ground_truth=bool(row["ground_truth"]),
+        cancelled=bool(row["cancelled"]),
+        images=images_from_json(row["images"]),
+    )
+
+
+def _by_task(rows: Iterable[sqlite3.Row]) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {}
+    for task, annotation in rows:
+        found.setdefault(task, set()).add(annotation)
+    return found

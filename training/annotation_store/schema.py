@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dynamite.errors import DynamiteError
 
-VERSION = 1
+VERSION = 2
 WAIT_SECONDS = 60.0
 """How long a writer waits for another one: a webhook storm has many."""
 
@@ -34,6 +34,9 @@ CREATE TABLE IF NOT EXISTS rejected (
 );
 CREATE INDEX IF NOT EXISTS rejected_by_annotation ON rejected (annotation);
 CREATE TABLE IF NOT EXISTS tasks (task INTEGER PRIMARY KEY, project INTEGER, updated_at TEXT);
+CREATE TABLE IF NOT EXISTS gone (
+    kind TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (kind, id)
+);
 CREATE TABLE IF NOT EXISTS waiting (event TEXT PRIMARY KEY, reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trained (line TEXT PRIMARY KEY, change INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS counter (id INTEGER PRIMARY KEY CHECK (id = 0), change INTEGER NOT NULL);
@@ -48,16 +51,22 @@ class StoreError(DynamiteError):
 def connect(path: Path) -> sqlite3.Connection:
     """Open the database, made if it is missing; each transaction is on the disk when it ends.
 
+    Its folder is made too, but not the one that lies in: that may be a share to be mounted.
+
     Raises:
         StoreError: it cannot be opened, or a newer release made it.
     """
+    if not path.parent.parent.is_dir():
+        raise StoreError(
+            f"the folder {path.parent.parent} of the annotation store is away: mount it, or make it"
+        )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
         database = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
         database.row_factory = sqlite3.Row
         database.execute("PRAGMA synchronous = FULL")
         found = int(database.execute("PRAGMA user_version").fetchone()[0])
-        if found == 0:
+        if found < VERSION:
             database.executescript(
                 f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT"
             )

@@ -1,30 +1,29 @@
 """Accepted annotations in one SQLite file, image bytes beside it by the digest of their content.
 
 Each event is one transaction. What it changes does not depend on the order in which events arrive,
-nor on how often: an annotation is replaced only by a later version of itself, and one that was
-deleted stays so.
+nor on how often: an annotation is replaced only by a later version of itself, and what was deleted,
+by itself or with its task or project, stays so.
 """
 
 import json
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import math
+import os
+import time
+from collections.abc import Sequence
 from enum import StrEnum
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from dynamite.files import replacing
-from training.annotation_store.reading import Reading
+from training.annotation_store.rows import PROJECT, TASK, Rows
 from training.annotation_store.schema import StoreError
-from training.annotation_store.values import (
-    AcceptedAnnotation,
-    Rejection,
-)
+from training.annotation_store.values import AcceptedAnnotation, Rejection
 
 __all__ = ["AnnotationStore", "Applied", "StoreError"]
 
-EVER = "9999"
-"""An update time after all others."""
+IMAGE_SECONDS = 24 * 3600.0
+"""An image of no annotation is kept so long: its annotation may be on its way."""
 
 
 class Applied(StrEnum):
@@ -35,7 +34,7 @@ class Applied(StrEnum):
     DELETED = "it has been deleted"
 
 
-class AnnotationStore(Reading):
+class AnnotationStore(Rows):
     """The store in ``folder``. Not for several threads at once; any number of processes may."""
 
     def __enter__(self) -> "AnnotationStore":
@@ -52,7 +51,9 @@ class AnnotationStore(Reading):
         """Keep an image file; returns the SHA-256 that names it."""
         digest = sha256(data).hexdigest()
         path = self.image_path(digest)
-        if not path.exists():
+        if path.exists():
+            os.utime(path)
+        else:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as draft:
                 draft.write_bytes(data)
@@ -73,49 +74,58 @@ class AnnotationStore(Reading):
         with self._transaction() as database:
             if refused := self.refusal(annotation, revive=revive):
                 return refused
+            if self._holds(annotation, rejections):
+                return Applied.OLD
+            database.execute(
+                "DELETE FROM gone WHERE (kind, id) IN (VALUES (?, ?), (?, ?))",
+                (TASK, annotation.task, PROJECT, annotation.project),
+            )
             self._write(annotation, deleted=False)
             database.execute(
                 "DELETE FROM rejected WHERE annotation = ?", (annotation.annotation_id,)
             )
-            database.executemany(
-                "INSERT INTO rejected VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        annotation.annotation_id,
-                        rejection.region_id,
-                        annotation.project,
-                        annotation.task,
-                        annotation.updated_at,
-                        rejection.code,
-                        rejection.detail,
-                    )
-                    for rejection in rejections
-                ],
-            )
+            for rejection in rejections:
+                self._reject(annotation, rejection)
         return Applied.STORED
+
+    def set_aside(self, annotation: AcceptedAnnotation, rejection: Rejection) -> None:
+        """List an annotation that cannot be kept, and only that: an earlier version of it stays."""
+        with self._transaction() as database:
+            old = self._find(annotation.annotation_id)
+            if self._is_gone(annotation) or (old is not None and old["deleted"]):
+                return
+            database.execute(
+                "DELETE FROM rejected WHERE annotation = ? AND region IS NULL",
+                (annotation.annotation_id,),
+            )
+            self._reject(annotation, rejection)
 
     def delete(self, annotation_id: int) -> bool:
         """Forget an annotation for good, also if it arrives later; whether it had been here."""
-        with self._transaction() as database:
-            old = self._find(annotation_id)
-            if old is not None and old["deleted"]:
-                return False
-            task, project = (old["task"], old["project"]) if old is not None else (0, 0)
-            empty = AcceptedAnnotation(annotation_id, task, project, EVER)
-            self._write(empty, deleted=True)
-            database.execute("DELETE FROM rejected WHERE annotation = ?", (annotation_id,))
-        return old is not None
+        with self._transaction():
+            return self._forget(annotation_id)
 
     def delete_task(self, task: int) -> int:
-        """Forget all annotations of a task; how many there were."""
-        return sum(self.delete(annotation) for annotation in self.annotations_of(task))
+        """Forget a task for good; how many annotations it had."""
+        return self._delete_all(TASK, task)
 
     def delete_project(self, project: int) -> int:
-        """Forget all annotations of a project; how many there were."""
-        rows = self._database.execute(
-            "SELECT annotation FROM annotations WHERE project = ? AND NOT deleted", (project,)
-        ).fetchall()
-        return sum(self.delete(row[0]) for row in rows)
+        """Forget a project for good; how many annotations it had."""
+        return self._delete_all(PROJECT, project)
+
+    def _delete_all(self, kind: str, number: int) -> int:
+        where = f"WHERE {kind} = ?"  # the kinds are names of columns
+        with self._transaction() as database:
+            found = database.execute(
+                f"SELECT annotation FROM annotations {where} AND NOT deleted",  # noqa: S608
+                (number,),
+            ).fetchall()
+            for (annotation_id,) in found:
+                self._forget(annotation_id)
+            for table in ("rejected", "tasks"):
+                database.execute(f"DELETE FROM {table} {where}", (number,))  # noqa: S608
+            database.execute("INSERT OR IGNORE INTO gone VALUES (?, ?)", (kind, number))
+        return len(found)
 
     def wait(self, event: dict[str, Any], reason: str) -> None:
         """Keep an event that cannot be dealt with now, to be tried again."""
@@ -145,9 +155,11 @@ class AnnotationStore(Reading):
             )
 
     def remove_unused_images(self) -> int:
-        """Delete the images of no annotation; how many."""
+        """Delete the images that are of no annotation and were put here long ago; how many."""
         used = {image.digest for annotation in self.annotations() for image in annotation.images}
-        unused = [path for path in (self.folder / "images").glob("??/*") if path.name not in used]
+        late = time.time() - IMAGE_SECONDS
+        paths = (self.folder / "images").glob("??/*")
+        unused = [path for path in paths if path.name not in used and _last_put(path) < late]
         for path in unused:
             path.unlink(missing_ok=True)
         return len(unused)
@@ -155,54 +167,16 @@ class AnnotationStore(Reading):
     def refusal(self, annotation: AcceptedAnnotation, *, revive: bool = False) -> Applied | None:
         """Why ``apply`` would not keep an annotation, whatever its images; None if it would."""
         old = self._find(annotation.annotation_id)
-        if old is None:
+        deleted = old is not None and bool(old["deleted"])
+        if not revive and (deleted or self._is_gone(annotation)):
+            return Applied.DELETED
+        if old is None or deleted:
             return None
-        if old["deleted"]:
-            return None if revive else Applied.DELETED
         return None if self._is_news(annotation, old) else Applied.OLD
 
-    def _is_news(self, annotation: AcceptedAnnotation, old: sqlite3.Row) -> bool:
-        if annotation.updated_at != old["updated_at"]:
-            return bool(annotation.updated_at > old["updated_at"])
-        set_aside = self._database.execute(
-            "SELECT 1 FROM rejected WHERE annotation = ?", (annotation.annotation_id,)
-        ).fetchone()
-        return set_aside is not None
 
-    def _find(self, annotation_id: int) -> sqlite3.Row | None:
-        found: sqlite3.Row | None = self._database.execute(
-            "SELECT * FROM annotations WHERE annotation = ?", (annotation_id,)
-        ).fetchone()
-        return found
-
-    def _write(self, annotation: AcceptedAnnotation, *, deleted: bool) -> None:
-        change = self.change() + 1
-        self._database.execute("UPDATE counter SET change = ?", (change,))
-        self._database.execute(
-            "INSERT OR REPLACE INTO annotations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                annotation.annotation_id,
-                annotation.project,
-                annotation.task,
-                annotation.updated_at,
-                annotation.annotator,
-                annotation.ground_truth,
-                annotation.cancelled,
-                deleted,
-                annotation.images_json(),
-                change,
-            ),
-        )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise StoreError(f"the annotation store in {self.folder} fails: {error}") from error
+def _last_put(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # a draft that has just got its name
+        return math.inf

@@ -7,6 +7,7 @@ from backend.ingest.events import take
 from backend.retraining.places import run_folder, snapshot_folder
 from backend.retraining.requests import train_queue
 from tests.backend.ingest.conftest import an_annotation, an_event
+from training.annotation_store.store import IMAGE_SECONDS
 
 
 def accept(context, *numbers):
@@ -32,6 +33,8 @@ def test_images_of_deleted_tasks_old_snapshots_and_runs_go(context):
         run.mkdir(parents=True)
         os.utime(run, (time.time() - age, time.time() - age))
     context.store.delete_task(1)
+    for path in (context.store.folder / "images").glob("??/*"):
+        os.utime(path, (time.time() - 2 * IMAGE_SECONDS,) * 2)
     clean_up(context)
     assert len(before - images(context)) == 1
     kept = {path.name for path in snapshot_folder(context.settings).iterdir()}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.training.annotation_store.builders import annotation, photo, rectangle, region
 from training.annotation_store import AnnotationStore, Applied, Origin, Rejection, StoreError
+from training.annotation_store.store import IMAGE_SECONDS
 
 FIRST, SECOND = "2026-01-01T00:00:01.000000+00:00", "2026-01-01T00:00:02.000000+00:00"
 
@@ -123,12 +124,85 @@ def test_events_wait_until_they_are_dealt_with(store):
     assert store.waiting() == []
 
 
+def age(store, digest):
+    long_ago = time.time() - IMAGE_SECONDS - 60
+    os.utime(store.image_path(digest), (long_ago, long_ago))
+
+
 def test_images_of_no_annotation_are_removed(store):
     used, unused = store.put_image(photo(1)), store.put_image(photo(2))
     store.apply(annotation(1, used))
+    age(store, used)
+    age(store, unused)
     assert store.remove_unused_images() == 1
     assert store.image_path(used).exists()
     assert not store.image_path(unused).exists()
+
+
+def test_an_image_whose_annotation_is_on_its_way_is_left_alone(store):
+    new, known = store.put_image(photo(1)), store.put_image(photo(2))
+    age(store, known)
+    store.put_image(photo(2))  # another annotation of it is being taken in
+    assert store.remove_unused_images() == 0
+    assert store.image_path(new).exists()
+    assert store.image_path(known).exists()
+
+
+def test_a_task_or_project_deleted_before_its_annotation_arrives_stays_deleted(store):
+    store.delete_task(1)
+    store.delete_project(2)
+    for late in (annotation(1, "aa", task=1), annotation(2, "aa", task=2, project=2)):
+        assert store.apply(late) is Applied.DELETED
+        assert store.refusal(late, revive=True) is None
+        assert store.apply(late, revive=True) is Applied.STORED  # Label Studio has it, after all
+    assert store.apply(annotation(3, "aa", task=1)) is Applied.STORED
+
+
+def test_the_tasks_of_what_was_forgotten_are_to_be_compared_again(store):
+    for number in (1, 2, 3):
+        store.apply(annotation(number, "aa", project=number))
+        store.note_task(number, number, "as it was")
+    store.delete(1)
+    store.delete_task(2)
+    store.delete_project(3)
+    assert [store.tasks(project) for project in (1, 2, 3)] == [{}, {}, {}]
+
+
+def test_what_is_set_aside_again_for_the_same_reason_is_no_news(store):
+    partly, why = annotation(1, "aa"), [Rejection("empty_mask", "the mask has no pixel", "r2")]
+    assert store.apply(partly, why) is Applied.STORED
+    change = store.change()
+    assert store.apply(partly, why) is Applied.OLD
+    assert store.change() == change
+    assert store.apply(partly) is Applied.STORED
+
+
+def test_an_annotation_that_cannot_be_kept_is_listed_beside_what_was_kept_before(store):
+    kept, why = annotation(1, "aa"), Rejection("bad_annotation", "updated_at is None, not a time")
+    store.apply(kept)
+    for _ in range(2):
+        store.set_aside(annotation(1, "aa", updated=""), why)
+    assert [(row["annotation"], row["code"]) for row in store.rejected()] == [(1, why.code)]
+    assert store.set_aside_by_task(1) == {1: {1}}
+    assert store.annotations() == [kept]
+    store.delete(1)
+    store.set_aside(annotation(1, "aa", updated=""), why)
+    assert store.rejected() == []
+
+
+def test_a_store_of_an_earlier_release_gets_what_is_new(store, tmp_path):
+    store.apply(annotation(1, "aa"))
+    store._database.executescript("DROP TABLE gone; PRAGMA user_version = 1")
+    store.close()
+    with AnnotationStore(tmp_path / "store") as again:
+        assert again.delete_task(1) == 1
+
+
+def test_a_store_whose_folder_is_away_is_not_begun_anew(tmp_path):
+    share = tmp_path / "share"
+    with pytest.raises(StoreError, match=f"{share} of the annotation store is away"):
+        AnnotationStore(share / "annotations")
+    assert not share.exists()
 
 
 def test_a_store_of_a_newer_release_is_not_touched(store, tmp_path):
