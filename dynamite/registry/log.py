@@ -8,14 +8,12 @@ is both a compare-and-set and a fence: whoever began earlier finds its number ta
 import json
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dynamite.registry.errors import RegistryError, StaleError
+from dynamite.registry.errors import RegistryError, StaleError, told
 
 KEPT = 100
 """Old entries that are left for reading; more are deleted."""
@@ -81,7 +79,7 @@ class Log:
         Raises:
             RegistryError: the folder cannot be read, or the entry is damaged.
         """
-        with _told(self._folder):
+        with told(self._folder):
             names = self._names()
             if not names:
                 return Current()
@@ -92,15 +90,33 @@ class Log:
             except (ValueError, KeyError, TypeError) as error:
                 raise RegistryError(f"{path} is damaged ({error}): delete it") from error
 
+    def expect(self, known: int) -> None:
+        """Make sure that the entries up to a known one are there.
+
+        Where a share was mounted there may be an empty folder: whatever is written there is lost.
+
+        Raises:
+            RegistryError: they are not.
+        """
+        with told(self._folder):
+            names = self._names()
+            if (number(names[-1]) if names else 0) < known:
+                raise RegistryError(
+                    f"{self._folder} has lost its newest entries, or is not mounted: "
+                    f"number {known} was there"
+                )
+
     def append(self, entry: Current) -> Current:
         """Add the entry that follows the one it was made from.
 
         Raises:
             StaleError: there is one of that number already.
-            RegistryError: the folder cannot be written.
+            RegistryError: the folder cannot be written, or has lost the entry before.
         """
-        with _told(self._folder):
-            self._folder.mkdir(exist_ok=True)
+        self.expect(entry.number - 1)
+        with told(self._folder):
+            for folder in (self._folder.parent, self._folder):
+                folder.mkdir(exist_ok=True)
             names = self._names()
             if names and number(names[-1]) >= entry.number:
                 raise _stale(entry)
@@ -136,11 +152,3 @@ def _stale(entry: Current) -> StaleError:
         f"{entry.holder} comes too late to make {entry.version or 'the shipped weights'} current: "
         "somebody else has changed, or begun to change, which version is"
     )
-
-
-@contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RegistryError(f"the folder of models {folder} fails: {error}") from error

@@ -4,11 +4,12 @@ import os
 import re
 import secrets
 import shutil
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dynamite.errors import CheckpointError
-from dynamite.registry.errors import RegistryError
+from dynamite.registry.errors import RegistryError, StaleError, told
 from dynamite.registry.log import Current, Log
 from dynamite.registry.version import (
     DESCRIPTION,
@@ -21,6 +22,9 @@ from dynamite.registry.version import (
 )
 
 _NAME = re.compile(r"[\w.-]{1,80}")
+
+AGAIN_SECONDS = 0.05
+"""Pause before beginning on top of what somebody else was quicker to enter."""
 
 
 class Registry:
@@ -56,7 +60,8 @@ class Registry:
         """One version.
 
         Raises:
-            RegistryError: there is none of that name.
+            MissingError: there is none of that name.
+            RegistryError: the folder cannot be read.
         """
         if not _NAME.fullmatch(name):
             raise RegistryError(f"{name!r} is no name of a version")
@@ -67,13 +72,23 @@ class Registry:
 
         The result is what ``promote`` wants as ``token``.
         """
-        self._make_folder()
-        return self._log.append(self.current().held(holder, "begins"))
+        while True:
+            try:
+                return self._log.append(self.current().held(holder, "begins"))
+            except StaleError:
+                time.sleep(AGAIN_SECONDS)
 
-    def add(self, weights: Path, description: Description, report: Path | None = None) -> Version:
+    def add(
+        self,
+        weights: Path,
+        description: Description,
+        report: Path | None = None,
+        token: Current | None = None,
+    ) -> Version:
         """Copy a checkpoint of ours into the folder, as a version that is not current yet.
 
-        The same weights again are the version that is there already.
+        The same weights again are the version that is there already. With the ``token`` that
+        ``begin`` gave, nothing is written where the folder that it began in is not mounted.
 
         Raises:
             CheckpointError: the file is not whole, or not a checkpoint of ours.
@@ -87,6 +102,8 @@ class Registry:
         target = self._versions / name
         if (target / DESCRIPTION).is_file():
             return read_version(target)
+        if token is not None:
+            self._log.expect(token.number)
         self._make_folder()
         draft = self._versions / f".{name}.{secrets.token_hex(4)}.part"
         try:
@@ -124,7 +141,6 @@ class Registry:
         """
         if name is not None:
             self.get(name).verify()
-        self._make_folder()
         return self._log.append((token or self.current()).moved(name, holder, reason))
 
     def rollback(self, *, holder: str, reason: str = "rolled back") -> Current:
@@ -144,6 +160,9 @@ class Registry:
         """Delete all but the newest ``keep`` versions, the current one and its parent.
 
         What a rollback would return to stays as well. Returns the names of those deleted.
+
+        Raises:
+            RegistryError: the folder cannot be read or written.
         """
         current = self.current()
         kept = {current.version, *current.history[:1]}
@@ -153,7 +172,8 @@ class Registry:
         gone = [version for version in versions if version.name not in kept]
         for version in gone:
             trash = version.folder.with_name(f".{version.name}.{secrets.token_hex(4)}.gone")
-            version.folder.rename(trash)
+            with told(self.folder):
+                version.folder.rename(trash)
             shutil.rmtree(trash, ignore_errors=True)
         return [version.name for version in gone]
 

@@ -1,6 +1,7 @@
 """One version of a model on disk: weights, what they are, and the report they were judged by."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -8,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dynamite.errors import CheckpointError
-from dynamite.registry.errors import RegistryError
+from dynamite.files import replacing
+from dynamite.registry.errors import MissingError, RegistryError, told
 
 WEIGHTS, DESCRIPTION, REPORT = "model.safetensors", "version.json", "report"
 
@@ -57,18 +59,32 @@ class Version:
 
         Raises:
             CheckpointError: they are missing, damaged, or not those of this version.
+            RegistryError: the file may not be read, or its disk fails.
         """
         from dynamite.checkpoint import read  # noqa: PLC0415  torch takes a second to import
 
         if not self.weights.is_file():
             raise CheckpointError(f"version {self.name} has no weights: {self.weights} is missing")
-        if digest(self.weights) != self.sha256:
+        with told(self.folder):
+            found_digest = digest(self.weights)
+        if found_digest != self.sha256:
             raise CheckpointError(
                 f"version {self.name} is damaged: {self.weights} is not the file that was published"
             )
         found = read(self.weights).version
         if found != self.name:
             raise CheckpointError(f"{self.weights} holds {found}, not {self.name}")
+
+    def copy_weights(self, target: Path) -> None:
+        """Copy the weights, whole, to a file that does not need the shared folder.
+
+        Raises:
+            CheckpointError: they are damaged.
+            RegistryError: they cannot be read, or ``target`` not written.
+        """
+        self.verify()
+        with told(self.folder), replacing(target) as draft:
+            shutil.copyfile(self.weights, draft)
 
     def to_json(self) -> str:
         """What ``version.json`` says."""
@@ -85,14 +101,20 @@ def read_version(folder: Path) -> Version:
     """The version in a folder.
 
     Raises:
-        RegistryError: there is none, or its description is damaged.
+        MissingError: there is none.
+        RegistryError: the folder of versions is away, or the description damaged.
     """
     try:
         values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         name, created, sha = (str(values.pop(key)) for key in ("name", "created", "sha256"))
         return Version(name, folder, created, sha, Description(**values))
     except FileNotFoundError:
-        raise RegistryError(
+        if not folder.parent.is_dir():
+            raise RegistryError(
+                f"version {folder.name} cannot be read: {folder.parent} is not there: "
+                "is the share mounted?"
+            ) from None
+        raise MissingError(
             f"there is no version {folder.name}: `dynamite models list` shows those there are"
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

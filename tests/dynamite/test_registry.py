@@ -13,7 +13,7 @@ import torch
 import dynamite
 from dynamite import checkpoint
 from dynamite.errors import CheckpointError
-from dynamite.registry import Description, Registry, RegistryError, StaleError
+from dynamite.registry import Description, MissingError, Registry, RegistryError, StaleError
 
 TINY = {
     "hidden": 32,
@@ -219,6 +219,66 @@ def test_a_share_that_is_gone_is_an_error_not_an_empty_registry(registry, tmp_pa
     with pytest.raises(RegistryError):
         registry.begin("test")
     assert not registry.folder.parent.exists()  # nothing is written where the share will be
+
+
+def test_nothing_is_written_below_the_mount_point_of_a_share_that_is_gone(
+    registry, files, tmp_path
+):
+    (a,) = add(registry, files, "a")
+    token = registry.begin("training")
+    registry.folder.parent.rename(tmp_path / "away")
+    registry.folder.parent.mkdir()  # where nothing is mounted there is an empty folder
+    with pytest.raises(RegistryError, match="not mounted"):
+        registry.add(files["b"][0], Description(), token=token)
+    with pytest.raises(RegistryError, match="not mounted"):
+        promote(registry, None, token=token)
+    with pytest.raises(RegistryError, match="is the share mounted") as away:
+        registry.get(a)
+    assert not isinstance(away.value, MissingError)
+    assert list(registry.folder.parent.iterdir()) == []
+    registry.folder.parent.rmdir()
+    (tmp_path / "away").rename(registry.folder.parent)
+    with pytest.raises(MissingError):
+        registry.get("lite-00000000")
+    assert promote(registry, a, token=token).version == a
+
+
+def test_beginning_at_the_moment_somebody_promotes_begins_on_top_of_that(
+    registry, files, monkeypatch
+):
+    (a,) = add(registry, files, "a")
+    current = registry.current
+
+    def seen_too_early():
+        entry = current()
+        if entry.number == 0:
+            promote(Registry(registry.folder), a)
+        return entry
+
+    monkeypatch.setattr(registry, "current", seen_too_early)
+    token = registry.begin("training")
+    assert (token.number, token.version) == (2, a)
+
+
+def test_weights_that_may_not_be_read_are_an_error_of_ours(registry, files, monkeypatch):
+    (a,) = add(registry, files, "a")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("dynamite.registry.version.digest", refuse)
+    with pytest.raises(RegistryError, match="Permission denied"):
+        registry.get(a).verify()
+
+
+def test_a_copy_of_a_version_is_whole(registry, files, tmp_path):
+    (a,) = add(registry, files, "a")
+    registry.get(a).copy_weights(tmp_path / "copy.safetensors")
+    assert (tmp_path / "copy.safetensors").read_bytes() == files["a"][0].read_bytes()
+    registry.get(a).weights.write_bytes(b"damaged")
+    with pytest.raises(CheckpointError, match="damaged"):
+        registry.get(a).copy_weights(tmp_path / "other.safetensors")
+    assert not (tmp_path / "other.safetensors").exists()
 
 
 def test_a_damaged_log_entry_says_so(registry, files):
