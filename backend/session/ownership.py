@@ -63,7 +63,7 @@ class _Desk:
         elif own is not None:
             self._give(mark, own.id, on=bool(prompt.positive))
         elif accepted := self._accepted_under(prompt):
-            self._reopen(accepted)
+            self._reopen(accepted, mark.born)
             self._give(mark, accepted, on=bool(prompt.positive))
         elif open_ := self._open(prompt):
             self._give(mark, open_.id, on=bool(prompt.positive))
@@ -80,8 +80,8 @@ class _Desk:
     def reopen_for(self, mark: Mark) -> None:
         """A click of an accepted object asks again: dragged, or back after an undo."""
         if mark.owner is not None:
-            self._reopen(mark.owner)
             born = self._tick() if mark.spent else mark.born
+            self._reopen(mark.owner, born)
             self._give(replace(mark, born=born, spent=False), mark.owner, on=mark.on)
 
     def was_spent(self, mark: Mark) -> bool:
@@ -184,25 +184,29 @@ class _Desk:
             found = region_id(self.page.task, f"{mark}\0{tries}")
         return found
 
-    def _reopen(self, instance_id: str) -> None:
-        """Work on an accepted object again; its clicks count where they made what is accepted."""
+    def _reopen(self, instance_id: str, clock: int) -> None:
+        """Work on an accepted object again, from the mark born at ``clock`` on.
+
+        Earlier clicks count where they made what is accepted.
+        """
         known = self.page.instances.get(instance_id)
         base = self.source.snapshot.painted.get(instance_id)
-        clock = self.page.clock
+        since = known.since if known is not None and known.base is not None else clock
         if known is not None and known.status is Status.PRESUMED:
-            since = known.since if known.base else clock
             self._put(replace(known, status=Status.PENDING, opened=clock, since=since))
             return
         if base is None:
             return
         known = known or Instance(base.id, base.label, base.image, clock, keeps=True)
-        keeps = known.keeps or known.answered_at(base) is None
-        opened = replace(known, status=Status.PENDING, opened=clock, base=base, keeps=keeps)
         self._put(
             replace(
-                opened,
+                known,
                 label=base.label or known.label,
-                since=clock if not known.base else known.since,
+                status=Status.PENDING,
+                opened=clock,
+                base=base,
+                since=since,
+                keeps=known.keeps or known.answered_at(base) is None,
             )
         )
 
