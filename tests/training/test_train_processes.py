@@ -69,6 +69,36 @@ def test_a_run_killed_twice_comes_to_the_same_weights(data: Path, tmp_path: Path
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
+def test_a_killed_run_leaves_no_loader_process(data: Path, tmp_path: Path) -> None:
+    config = write_config(
+        tmp_path / "tiny.yaml",
+        stages=[{"steps": 1000, "batch": 2, "crop": 64, "learning_rate": 1e-3}],
+        data={"sets": [{"name": "shapes"}], "workers": 1},
+    )
+    process = start(ALONE, config, data, tmp_path / "run")
+    while process.poll() is None and not (tmp_path / "run" / "metrics.jsonl").exists():
+        time.sleep(0.05)
+    helpers = children(process.pid)
+    process.kill()
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+    assert helpers
+    deadline = time.monotonic() + 60
+    while (left := [pid for pid in helpers if Path(f"/proc/{pid}").exists()]) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(0.2)
+    assert not left
+
+
+def children(parent: int) -> list[int]:
+    """The processes that this one has started, and those that they have."""
+    threads = Path(f"/proc/{parent}/task").iterdir()
+    own = [int(pid) for thread in threads for pid in (thread / "children").read_text().split()]
+    return [*own, *(pid for child in own for pid in children(child))]
+
+
 def losses_written(out: Path) -> list[str]:
     return (out / "metrics.jsonl").read_text().splitlines()
 

@@ -1,7 +1,9 @@
 """Samples, clicked and stacked: the same for a given seed, however many processes prepare them."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -10,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dynamite import ClickSet
+from dynamite.lifeline import die_with_parent
 from training.click_simulation import initial_clicks
 from training.data.augment import AugmentConfig
 from training.data.sample import Sample
@@ -106,19 +109,21 @@ def batches(
 ) -> Iterator[Batch]:
     """One batch for each list of sample numbers, prepared by ``workers`` processes (0: this one).
 
-    Workers are started afresh, not forked: a fork of a process with threads can hang.
+    Workers are started afresh, not forked: a fork of a process with threads can hang. They end with
+    this process, however it ends.
     """
     loader = DataLoader(
         _ClickedSamples(recipe),
         batch_sampler=[list(batch) for batch in numbers],
         num_workers=workers,
         collate_fn=Batch.stack,
-        multiprocessing_context="forkserver" if workers else None,
-        worker_init_fn=_one_thread if workers else None,
+        multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=partial(_start_worker, os.getpid()) if workers else None,
     )
     return iter(loader)
 
 
-def _one_thread(_worker: int) -> None:
+def _start_worker(parent: int, _worker: int) -> None:
+    die_with_parent(parent)  # torch's own watch hangs where batches wait that nobody will fetch
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
