@@ -39,6 +39,9 @@ STORAGES = ("s3", "gs", "azure-blob")
 MAX_DATA_URI = 8_000_000
 """Characters. Larger pictures do not belong into a task."""
 
+PASSING = (401, 408, 425, 429)
+"""Refusals that do not say that the image is not to be had: who asks, or when, is wrong."""
+
 _LOCAL = "/data/local-files/"
 _WITH_TOKEN = ("/data/", "/storage-data/", "/tasks/")
 
@@ -147,6 +150,8 @@ class ImageFetcher:
             )
         if status in (404, 410):
             raise ImageMissingError(f"there is no image at {where} (status {status})")
+        if 400 <= status < 500 and status not in PASSING:
+            raise ImageRefusedError(f"{where} is not shown to this backend (status {status})")
         if status != 200:
             raise ImageUnreachableError(f"{where} answers with status {status}")
         return reply.body

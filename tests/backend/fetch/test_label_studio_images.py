@@ -353,6 +353,26 @@ def test_a_no_is_told_apart(
         label_studio.fetcher().fetch("/data/upload/a.png")
 
 
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, errors.ImageRefusedError),
+        (403, errors.ImageRefusedError),
+        (451, errors.ImageRefusedError),
+        (401, errors.ImageUnreachableError),
+        (408, errors.ImageUnreachableError),
+        (429, errors.ImageUnreachableError),
+        (502, errors.ImageUnreachableError),
+    ],
+)
+def test_what_an_image_host_refuses_for_good_is_told_from_what_may_pass(
+    serve: Serve, label_studio: LabelStudio, status: int, error: type[errors.ImageError]
+) -> None:
+    host = serve({"/a.png": send(b"", status)}, host="127.0.0.2")
+    with pytest.raises(error, match=f"status {status}"):
+        label_studio.fetcher(hosts=(host.at,)).fetch(f"{host.url}/a.png")
+
+
 def test_an_image_that_changes_is_fetched_anew(label_studio: LabelStudio) -> None:
     """The SDK keeps downloads by their address for ever; the digest is of what is there now."""
     fetcher = label_studio.fetcher()
