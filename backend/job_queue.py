@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Retry
+from rq.exceptions import InvalidJobOperation
 from rq.serializers import JSONSerializer
 
 from backend.spool import Event, Spool
@@ -23,6 +26,8 @@ JOB_SECONDS = 3600
 ATTEMPTS_MORE = 5
 RESULT_SECONDS = 3600
 FAILURE_SECONDS = 30 * 24 * 3600
+PATIENCE_SECONDS = 14 * 24 * 3600
+"""An event that cannot be dealt with is tried again for so long."""
 ANSWER_SECONDS = 0.03
 """How long the queue server may take while a webhook waits: Label Studio cuts off after 1 s."""
 QUESTION_SECONDS = 1.0
@@ -97,6 +102,24 @@ class JobQueue:
 def ingest_queue(connection: "Redis") -> Queue:
     """The queue of everything but trainings."""
     return Queue(INGEST, connection=connection, serializer=JSONSerializer)
+
+
+def requeue_failed(connection: "Redis") -> int:
+    """Give each event whose job failed one more attempt; how many.
+
+    What it failed for, a full disk or a share that was away, may have used up all of its attempts
+    within seconds.
+    """
+    queue, count = ingest_queue(connection), 0
+    oldest = datetime.now(UTC) - timedelta(seconds=PATIENCE_SECONDS)
+    for job_id in queue.failed_job_registry.get_job_ids():
+        job = queue.fetch_job(job_id)
+        if job is None or job.func_name != INGEST_JOB or job.created_at < oldest:
+            continue
+        with suppress(InvalidJobOperation):  # another process has just done so
+            queue.failed_job_registry.requeue(job)
+            count += 1
+    return count
 
 
 def depth(queue: Queue) -> dict[str, int]:

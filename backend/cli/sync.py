@@ -12,7 +12,9 @@ def sync(project: int, url: str | None, token: str | None) -> None:
     from rich.console import Console
 
     from backend.ingest.context import open_context
-    from backend.ingest.reconciling import reconcile_projects
+    from backend.ingest.deciding import request_where_due
+    from backend.ingest.reconciling import reconcile_project
+    from backend.ingest.waiting import try_again
     from backend.launcher.valkey import wait_until_ready
     from backend.settings import load
 
@@ -24,5 +26,6 @@ def sync(project: int, url: str | None, token: str | None) -> None:
                 "give --label-studio and --token, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
             )
         with Console(stderr=True).status(f"Comparing project {project} with Label Studio"):
-            told = reconcile_projects(context, [project])
-        click.echo(told.replace("; ", "\n"))
+            tried, compared = try_again(context), reconcile_project(context, project)
+            request_where_due(context)
+        click.echo(f"{tried}\nproject {project}: {compared}")

@@ -17,6 +17,7 @@ def ingest_event(event: dict[str, Any]) -> str:
     Those that wait are taken along, but not when this one is tried again: one of them may have
     been what killed the process.
     """
+    from backend.errors import BadRequestError  # noqa: PLC0415
     from backend.ingest.context import open_context  # noqa: PLC0415
     from backend.ingest.draining import take_along  # noqa: PLC0415
     from backend.ingest.events import take  # noqa: PLC0415
@@ -24,7 +25,11 @@ def ingest_event(event: dict[str, Any]) -> str:
 
     job = get_current_job()
     with open_context() as context:
-        told = _told(take(event, context))
+        try:
+            told = _told(take(event, context))
+        except BadRequestError as error:  # it would be as bad at the next attempt
+            told = f"refused: {error}"
+            log.warning("an event is refused: %s", error)
         if job is not None and job.retries_left == ATTEMPTS_MORE:
             log.info("%d more events", take_along(context))
     return told

@@ -1,6 +1,7 @@
 """One annotation with its task → an entry of the store."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
@@ -16,29 +17,48 @@ from backend.label_studio.labeling_config import LabelingConfig, parse
 from backend.label_studio.prompts import image_addresses
 from backend.retraining.provenance import recall
 from backend.session.evidence import ImageKey
+from dynamite.errors import DynamiteError
 from training.annotation_store import AcceptedAnnotation, AcceptedImage, Applied, Rejection
 
+Json = Mapping[str, Any]
 
-class TryLaterError(Exception):
+
+class TryLaterError(DynamiteError):
     """Something that is away may come back: the event is to be kept."""
 
 
 def accept(
-    annotation: Mapping[str, Any],
-    task: Mapping[str, Any],
-    project: Mapping[str, Any],
-    context: Context,
-    *,
-    asked: bool,
+    annotation: Json, task: Json, project: Json, context: Context, *, asked: bool
 ) -> Applied:
     """Put an annotation into the store, what is wrong with it beside it.
 
     ``asked``: Label Studio has just been asked for it, so it is not one that was deleted.
 
     Raises:
-        BadRequestError: it lacks its id, its time or its task.
+        BadRequestError: it lacks its id, its time or its task. Where it can be named, it is listed.
         TryLaterError: an image cannot be fetched at the moment.
     """
+    try:
+        return _accept(annotation, task, project, context, asked=asked)
+    except BadRequestError as error:
+        rejection = Rejection("bad_annotation", str(error))
+        set_aside(annotation, task, project, rejection, context)
+        raise
+
+
+def set_aside(
+    annotation: Json, task: Json, project: Json, rejection: Rejection, context: Context
+) -> None:
+    """List an annotation as one that cannot be kept, if it can be named."""
+    with suppress(BadRequestError):
+        numbers = [number(one, "id") for one in (annotation, task, project)]
+        named = AcceptedAnnotation(numbers[0], numbers[1], numbers[2], updated_at="")
+        context.store.set_aside(named, rejection)
+
+
+def _accept(
+    annotation: Json, task: Json, project: Json, context: Context, *, asked: bool
+) -> Applied:
     entry = AcceptedAnnotation(
         annotation_id=number(annotation, "id"),
         task=number(task, "id"),
@@ -64,7 +84,7 @@ def accept(
 
 
 def _images(
-    found: Accepted, task: Mapping[str, Any], config: LabelingConfig, context: Context
+    found: Accepted, task: Json, config: LabelingConfig, context: Context
 ) -> tuple[AcceptedImage, ...]:
     addresses = image_addresses(task.get("data"), config)
     images = []
@@ -76,17 +96,13 @@ def _images(
         except ImageError as error:
             found.reject(key, error.code, str(error))
             continue
-        if size != found.sizes[key]:
-            (height, width), (said_height, said_width) = size, found.sizes[key]
-            words = f"the image is {width}×{height}, the masks are {said_width}×{said_height}"
-            found.reject(key, "wrong_size", words)
-            continue
-        images.append(AcceptedImage(digest, *size, regions=tuple(found.regions[key])))
+        if regions := found.fitting(key, size):
+            images.append(AcceptedImage(digest, *size, regions=regions))
     return tuple(images)
 
 
 def _fetch(
-    addresses: Mapping[ImageKey, str], key: ImageKey, task: Mapping[str, Any], context: Context
+    addresses: Mapping[ImageKey, str], key: ImageKey, task: Json, context: Context
 ) -> tuple[str, tuple[int, int]]:
     """Keep an image; its digest and H, W."""
     if key not in addresses:
@@ -95,12 +111,12 @@ def _fetch(
     pixels = decode(data, max_pixels=context.settings.max_image_pixels)
     size = (pixels.shape[0], pixels.shape[1])
     plain = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if plain is None or plain.shape != pixels.shape:  # training reads the common formats only
+    if plain is None or not np.array_equal(plain, pixels):  # training would see something else
         data = cv2.imencode(".png", pixels[..., ::-1])[1].tobytes()
     return context.store.put_image(data), size
 
 
-def number(values: Mapping[str, Any], key: str) -> int:
+def number(values: Json, key: str) -> int:
     """A field that must be a whole number."""
     value = values.get(key)
     if not is_number(value):
@@ -109,8 +125,8 @@ def number(values: Mapping[str, Any], key: str) -> int:
 
 
 def is_number(value: object) -> TypeGuard[int]:
-    """Whether it is a whole number; to Python, true and false are numbers too."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    """Whether it is a whole number that SQLite can hold; to Python, true and false are some."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 
 
 def moment(value: object) -> str:

@@ -18,6 +18,12 @@ def request_if_enough(context: Context, project: int) -> str:
     return request(context, line, f"{new} new annotations")
 
 
+def request_where_due(context: Context) -> None:
+    """What was accepted while a training was on its way may be enough for the next."""
+    for project in context.store.projects():
+        request_if_enough(context, project)
+
+
 def request(context: Context, line: str, reason: str, *, force: bool = False) -> str:
     """Ask for a training of a line on what is accepted now; what came of it, in words.
 

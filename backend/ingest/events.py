@@ -1,60 +1,79 @@
 """Label Studio's events, one at a time: believed if verified, else asked about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from backend.errors import BadRequestError
-from backend.ingest.accepting import TryLaterError, accept, is_number, number
+from backend.ingest.accepting import TryLaterError, accept, number
 from backend.ingest.context import Context
 from backend.ingest.deciding import request, request_if_enough
-from backend.label_studio.api import ApiError, LabelStudioApi
-
-NOT_FOUND = 404
-
-Json = Mapping[str, Any]
+from backend.ingest.shape import (
+    ACCEPTED,
+    Json,
+    action_of,
+    annotation_of,
+    apart,
+    body_of,
+    list_of,
+    object_of,
+    task_number,
+)
+from backend.label_studio.api import ApiError, LabelStudioApi, NotThereError
 
 
 def take(event: Json, context: Context) -> str:
-    """Deal with one event; what was done, in words. An event that must wait is kept in the store.
+    """Deal with one event; what was done, in words.
+
+    Each of its annotations stands for itself: one that must wait is kept in the store as an event
+    of its own.
 
     Raises:
-        BadRequestError: it is not shaped as Label Studio's are.
+        BadRequestError: something is not shaped as Label Studio's are; all else is dealt with.
     """
-    try:
-        return act(event, context)
-    except TryLaterError as error:
-        context.store.wait(dict(event), str(error))
-        return f"waits: {error}"
+    words, wrong = [], []
+    for one in apart(event):
+        try:
+            words.append(act(one, context))
+        except TryLaterError as error:
+            context.store.wait(one, str(error))
+            words.append(f"waits: {error}")
+        except BadRequestError as error:
+            wrong.append(str(error))
+    body = body_of(event)
+    if action_of(body) in ACCEPTED:
+        words.append(request_if_enough(context, number(object_of(body, "project"), "id")))
+    if wrong:
+        raise BadRequestError("; ".join(wrong))
+    return f"{action_of(body)}: " + "; ".join(word for word in words if word)
 
 
 def act(event: Json, context: Context) -> str:
-    """What ``take`` does, but what must wait is the caller's to keep.
+    """What is to be done about an event of at most one annotation.
 
     Raises:
+        BadRequestError: it is not shaped as Label Studio's are.
         TryLaterError: something is away that may come back.
     """
-    body = event.get("body")
-    if not isinstance(body, Mapping):
-        raise BadRequestError("the event has no body")
-    action = str(body.get("action"))
-    return f"{action}: {_act(action, body, context, verified=bool(event.get('verified')))}"
-
-
-def _act(action: str, body: Json, context: Context, *, verified: bool) -> str:
+    body, verified = body_of(event), bool(event.get("verified"))
+    action = action_of(body)
     if action == "START_TRAINING":
         if not verified:  # Label Studio sends the password with this one
             return "it does not prove that it comes from Label Studio"
-        number_of_it = number(_object(body, "project"), "id")
+        number_of_it = number(object_of(body, "project"), "id")
         line = context.settings.line_of(number_of_it)
         return request(context, line, f"the Start Training button of project {number_of_it}")
-    if action in ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED"):
-        return _accept_all(body, context, verified=verified)
+    if action in ACCEPTED:
+        annotation = annotation_of(body)
+        try:
+            return _accept(annotation, body, context, verified=verified)
+        except BadRequestError as error:
+            raise BadRequestError(f"annotation {annotation.get('id')}: {error}") from None
     return _forget(action, body, context, verified=verified)
 
 
 def _forget(action: str, body: Json, context: Context, *, verified: bool) -> str:
     if action == "PROJECT_DELETED":
-        project = number(_object(body, "project"), "id")
+        project = number(object_of(body, "project"), "id")
         if verified or _is_gone(f"/api/projects/{project}", context):
             return f"{context.store.delete_project(project)} annotations forgotten"
         return "not confirmed by Label Studio"
@@ -65,40 +84,22 @@ def _forget(action: str, body: Json, context: Context, *, verified: bool) -> str
     if action not in kinds:
         return "nothing to do"
     name, forget = kinds[action]
-    ids = [number(item, "id") for item in _list(body, name)]
+    ids = [number(item, "id") for item in list_of(body, name)]
     gone = ids if verified else [i for i in ids if _is_gone(f"/api/{name}/{i}", context)]
     return f"{sum(map(forget, gone))} annotations forgotten"
 
 
-def _accept_all(body: Json, context: Context, *, verified: bool) -> str:
-    """Accept all that can be used before saying what is wrong with the others."""
-    project, tasks = _object(body, "project"), _tasks(body)
-    words, wrong = [], []
-    for annotation in _one_or_many(body, "annotation"):
-        if not isinstance(annotation, Mapping):
-            wrong.append("the event has no annotation")
-            continue
-        try:
-            task = _task_of(annotation, tasks)
-            words.append(_accept_one(annotation, task, project, context, verified=verified))
-        except BadRequestError as error:
-            wrong.append(f"annotation {annotation.get('id')}: {error}")
-    words.append(request_if_enough(context, number(project, "id")))
-    if wrong:
-        raise BadRequestError("; ".join(wrong))
-    return "; ".join(word for word in words if word)
-
-
-def _accept_one(
-    annotation: Json, task: Json, project: Json, context: Context, *, verified: bool
-) -> str:
+def _accept(annotation: Json, body: Json, context: Context, *, verified: bool) -> str:
     if verified:
-        return str(accept(annotation, task, project, context, asked=False))
+        task = body.get("task")
+        if not isinstance(task, Mapping):
+            raise BadRequestError(f"the event lacks its task, {task_number(annotation)}")
+        return str(accept(annotation, task, object_of(body, "project"), context, asked=False))
     annotation_id = number(annotation, "id")
     told = ask(api_of(context), f"/api/annotations/{annotation_id}")
     if told is None:
         return "Label Studio has no such annotation"
-    real_task = ask(api_of(context), f"/api/tasks/{_task_number(told)}")
+    real_task = ask(api_of(context), f"/api/tasks/{task_number(told)}")
     if real_task is None:
         return "Label Studio has no such task"
     real_project = ask(api_of(context), f"/api/projects/{number(real_task, 'project')}")
@@ -115,9 +116,9 @@ def ask(api: LabelStudioApi, path: str) -> Any:
     """
     try:
         return api.get(path)
+    except NotThereError:
+        return None
     except ApiError as error:
-        if error.status == NOT_FOUND:
-            return None
         raise TryLaterError(str(error)) from error
 
 
@@ -137,43 +138,3 @@ def api_of(context: Context) -> LabelStudioApi:
             "LABEL_STUDIO_API_KEY"
         )
     return context.api
-
-
-def _task_of(annotation: Json, tasks: Mapping[int, Json]) -> Json:
-    wanted = _task_number(annotation)
-    if wanted not in tasks:
-        raise BadRequestError(f"the event lacks its task, {wanted}")
-    return tasks[wanted]
-
-
-def _task_number(annotation: Json) -> int:
-    """A number in events, an object with an id in some answers of the API."""
-    task = annotation.get("task")
-    return number(task, "id") if isinstance(task, Mapping) else number(annotation, "task")
-
-
-def _tasks(body: Json) -> dict[int, Json]:
-    """Those that can be told apart, by their number."""
-    tasks = [task for task in _one_or_many(body, "task") if isinstance(task, Mapping)]
-    return {task["id"]: task for task in tasks if is_number(task.get("id"))}
-
-
-def _one_or_many(body: Json, key: str) -> list[Any]:
-    value = body.get(key)
-    return value if isinstance(value, list) else [value]
-
-
-def _object(body: Json, key: str) -> Json:
-    value = body.get(key)
-    if is_number(value):
-        return {"id": value}
-    if not isinstance(value, Mapping):
-        raise BadRequestError(f"the event has no {key}")
-    return value
-
-
-def _list(body: Json, key: str) -> Sequence[Json]:
-    value = body.get(key)
-    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
-        raise BadRequestError(f"the event has no list of {key}")
-    return value

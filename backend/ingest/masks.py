@@ -25,18 +25,30 @@ Answers = Mapping[str, Mapping[str, Any]]
 """By region, then by the digest of the mask: [model version, clicks] (provenance.recall)."""
 
 
+Size = tuple[int, int]
+"""H, W."""
+
+
 @dataclass
 class Accepted:
-    """What one annotation holds, by image: H×W as the annotation says, and the objects."""
+    """The objects of one annotation, by image, each with the size that it says the image has."""
 
-    sizes: dict[ImageKey, tuple[int, int]] = field(default_factory=dict)
-    regions: dict[ImageKey, list[Region]] = field(default_factory=dict)
+    regions: dict[ImageKey, list[tuple[Size, Region]]] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
 
     def reject(self, image: ImageKey, code: str, detail: str) -> None:
         """Set all objects of an image aside."""
-        regions = self.regions.pop(image, [])
-        self.rejections += [Rejection(code, detail, region.region_id) for region in regions]
+        regions = self.regions.pop(image)
+        self.rejections += [Rejection(code, detail, region.region_id) for _, region in regions]
+
+    def fitting(self, image: ImageKey, size: Size) -> tuple[Region, ...]:
+        """The objects of an image that is of that size; those made for another are set aside."""
+        height, width = size
+        for (said_height, said_width), region in self.regions[image]:
+            if (said_height, said_width) != size:
+                words = f"the image is {width}×{height}, the mask is {said_width}×{said_height}"
+                self.rejections.append(Rejection("wrong_size", words, region.region_id))
+        return tuple(region for said, region in self.regions[image] if said == size)
 
 
 def read_masks(result: object, config: LabelingConfig, answers: Answers) -> Accepted:
@@ -59,12 +71,8 @@ def read_masks(result: object, config: LabelingConfig, answers: Answers) -> Acce
         except _RejectedError as error:
             found.rejections.append(Rejection(error.code, str(error), name))
         else:
-            size = (painted.height, painted.width)
-            if found.sizes.setdefault(painted.image, size) != size:
-                words = f"it is {size[1]}×{size[0]}, others of its image are not"
-                found.rejections.append(Rejection("wrong_size", words, name))
-            else:
-                found.regions.setdefault(painted.image, []).append(region)
+            sized = ((painted.height, painted.width), region)
+            found.regions.setdefault(painted.image, []).append(sized)
     return found
 
 

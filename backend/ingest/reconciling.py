@@ -1,103 +1,109 @@
 """What webhooks did not bring: they are sent once, with a second's patience."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backend.ingest.accepting import TryLaterError, accept, moment
+from backend.errors import BadRequestError, ServingError
+from backend.ingest.accepting import TryLaterError, accept
 from backend.ingest.context import Context
-from backend.ingest.deciding import request_if_enough
-from backend.ingest.events import act, api_of, ask
-from backend.label_studio.api import ApiError
+from backend.ingest.deciding import request_where_due
+from backend.ingest.events import api_of, ask
+from backend.ingest.known import known_of, state_of
+from backend.ingest.waiting import try_again
 from backend.retraining import connected
 from backend.retraining.settings import parse_lines
-from dynamite.errors import DynamiteError
 from training.annotation_store import Applied
+
+log = logging.getLogger(__name__)
+
+Json = Mapping[str, Any]
 
 
 def reconcile_projects(context: Context, projects: Sequence[int] | None = None) -> str:
-    """Compare projects with Label Studio, and try again the events that had to wait.
+    """Compare projects with Label Studio, try again what had to wait, train where it is due.
 
     Projects left out, those that have connected, that something was accepted in, or that are named
-    in the settings.
+    in the settings. One that cannot be compared does not stop the others.
     """
-    waiting = context.store.waiting()
-    for event, _ in waiting:
-        _try_again(event, context)
+    lines = [try_again(context)]
     if context.api is None:
-        return f"{len(waiting)} events tried again; where Label Studio is nobody has said yet"
-    if projects is None:
-        accepted_in, named = context.store.projects(), parse_lines(context.settings.lines)
-        projects = sorted({*connected.connected(context.redis), *accepted_in, *named})
-    lines = [f"{len(waiting)} events tried again"]
-    for project in projects:
-        try:
-            lines.append(f"project {project}: {reconcile_project(context, project)}")
-        except (TryLaterError, ApiError) as error:
-            lines.append(f"project {project}: {error}")
+        lines.append("where Label Studio is nobody has said yet")
+    else:
+        for project in all_projects(context) if projects is None else projects:
+            try:
+                lines.append(f"project {project}: {reconcile_project(context, project)}")
+            except (TryLaterError, ServingError) as error:
+                lines.append(f"project {project}: {error}")
+    request_where_due(context)
     return "; ".join(lines)
 
 
-def _try_again(event: dict[str, Any], context: Context) -> None:
-    """An event that still must wait stays where it is."""
-    try:
-        act(event, context)
-    except (TryLaterError, DynamiteError) as error:
-        context.store.wait(event, str(error))
-    else:
-        context.store.stop_waiting(event)
+def all_projects(context: Context) -> list[int]:
+    """Those that may have annotations for us."""
+    accepted_in, named = context.store.projects(), parse_lines(context.settings.lines)
+    return sorted({*connected.connected(context.redis), *accepted_in, *named})
 
 
 def reconcile_project(context: Context, project: int) -> str:
-    """Take in what is new or changed in a project, forget what is no longer there."""
+    """Take in what is new or changed in a project, forget what is no longer there; in words.
+
+    Raises:
+        TryLaterError: Label Studio does not answer, or refuses.
+    """
     api = api_of(context)
     described = ask(api, f"/api/projects/{project}")
     if described is None:
         connected.forget(context.redis, project)
         return f"deleted; {context.store.delete_project(project)} annotations forgotten"
-    before = context.store.tasks(project)
     # Read before Label Studio is asked: what is accepted meanwhile must not look deleted.
-    stored = context.store.annotations_by_task(project)
+    known = known_of(context.store, project)
     seen, taken, troubles = set(), 0, 0
     for task in api.tasks(project):
-        seen.add(task["id"])
-        state = state_of(task)
-        known = stored.get(task["id"], set())
-        if before.get(task["id"]) == state or not (known or task.get("total_annotations")):
-            continue
+        seen.add(task.get("id"))
         try:
-            taken += _reconcile_task(context, task, described, known)
-        except (DynamiteError, TryLaterError):
+            if not known.has_news(task):
+                continue
+            outcomes = _reconcile_task(context, task, described, known.annotations(task))
+        except (TryLaterError, ServingError) as error:
+            log.warning("task %s of project %d: %s", task.get("id"), project, error)
+            outcomes = [None]
+        taken += outcomes.count(Applied.STORED)
+        if None in outcomes:
             troubles += 1
         else:
-            context.store.note_task(task["id"], project, state)
+            context.store.note_task(task["id"], project, state_of(task))
     # A list read page by page can miss some: only what is not there when asked for is gone.
-    gone = [task for task in sorted(stored.keys() - seen) if ask(api, f"/api/tasks/{task}") is None]
+    unseen = sorted(known.tasks - seen)
+    gone = [task for task in unseen if ask(api, f"/api/tasks/{task}") is None]
     forgotten = sum(map(context.store.delete_task, gone))
-    request_if_enough(context, project)
     return f"{taken} taken in, {forgotten} forgotten" + (
         f", {troubles} tasks to be tried again" if troubles else ""
     )
 
 
-def state_of(task: Mapping[str, Any]) -> str:
-    """What changes when a task's annotations do.
-
-    Label Studio counts them a moment after it has set the time, so the time alone says too little.
-    """
-    counts = [task.get("total_annotations"), task.get("cancelled_annotations")]
-    return " ".join(map(str, [moment(task["updated_at"]), *counts]))
-
-
 def _reconcile_task(
-    context: Context, task: Mapping[str, Any], project: Mapping[str, Any], known: set[int]
-) -> int:
+    context: Context, task: Json, project: Json, known: set[int]
+) -> list[Applied | None]:
+    """What became of each annotation of a task; None if it must be tried again."""
     api = api_of(context)
     there = list(ask(api, f"/api/tasks/{task['id']}/annotations/") or [])
-    for missing in sorted(known - {one["id"] for one in there}):
+    for missing in sorted(known - {one.get("id") for one in there}):
         found = ask(api, f"/api/annotations/{missing}")  # one that was skipped is not in the list
         if found is None:
             context.store.delete(missing)
         else:
             there.append(found)
-    applied = [accept(one, task, project, context, asked=True) for one in there]
-    return applied.count(Applied.STORED)
+    return [_accept(one, task, project, context) for one in there]
+
+
+def _accept(annotation: Json, task: Json, project: Json, context: Context) -> Applied | None:
+    """Take one in; what is wrong with it, or away, keeps no other one of its task out."""
+    try:
+        return accept(annotation, task, project, context, asked=True)
+    except BadRequestError as error:
+        log.warning("annotation %s is set aside: %s", annotation.get("id"), error)
+        return Applied.OLD
+    except TryLaterError as error:
+        log.warning("annotation %s is tried again later: %s", annotation.get("id"), error)
+        return None

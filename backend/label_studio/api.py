@@ -12,6 +12,7 @@ from backend.label_studio.tokens import Tokens
 
 SECONDS = 30.0
 PAGE = 100
+NOT_FOUND = 404
 
 
 class ApiError(ServingError):
@@ -25,6 +26,10 @@ class ApiError(ServingError):
     def __init__(self, message: str, status: int = 502) -> None:
         super().__init__(message)
         self.status = status
+
+
+class NotThereError(ApiError):
+    """Label Studio has no such thing. What stands before it answers 404 too while it is away."""
 
 
 class LabelStudioApi:
@@ -80,7 +85,8 @@ class LabelStudioApi:
             headers = self._tokens.headers(Deadline(SECONDS), rejected=headers)
             response = self._send(method, path, headers=headers, **arguments)
         if not response.ok:
-            raise ApiError(
+            kind = NotThereError if says_not_there(response) else ApiError
+            raise kind(
                 f"Label Studio answers {response.status_code} to {method} {path}: "
                 f"{detail(response)}",
                 response.status_code,
@@ -105,6 +111,15 @@ class LabelStudioApi:
             return response.status_code, response.json()
         except ValueError:
             return response.status_code, None
+
+
+def says_not_there(response: requests.Response) -> bool:
+    """Whether it is Label Studio's own 404: only its errors name the status and its version."""
+    try:
+        body = response.json()
+    except ValueError:
+        return False
+    return isinstance(body, dict) and body.get("status_code") == NOT_FOUND and "version" in body
 
 
 def detail(response: requests.Response) -> str:

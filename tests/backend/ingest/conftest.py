@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
@@ -70,7 +71,7 @@ def an_event(action="ANNOTATION_CREATED", annotation=None, *, image="/data/a.png
         "task": {"id": annotation["task"], "data": {"image": image}},
         "project": {"id": 3, "label_config": write(["A", "B"])},
     }
-    return {"body": body, "verified": True, "received_at": "2026-11-22T07:10:41Z"} | more
+    return {"body": body, "verified": True, "received_at": datetime.now(UTC).isoformat()} | more
 
 
 @pytest.fixture
@@ -98,17 +99,22 @@ def context(make_context):
 
 
 class Site:
-    """A Label Studio of a few answers by path; what is not there is a 404."""
+    """A Label Studio of a few answers by path; what is not there is a 404.
+
+    Without any answer, all that answers is a proxy that its Label Studio is away from.
+    """
 
     def __init__(self):
-        self.answers = {}
+        self.answers = {"/api/version": {"release": "1.23.0"}}
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 path = self.path.partition("?")[0].rstrip("/")
                 found = site.answers.get(path)
-                content = json.dumps(found if found is not None else {}).encode()
+                missing = {"status_code": 404, "version": "1.23.0", "detail": "Not found."}
+                answer = found if found is not None else missing if site.answers else {}
+                content = json.dumps(answer).encode()
                 self.send_response(404 if found is None else 200)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
@@ -118,7 +124,7 @@ class Site:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def close(self):

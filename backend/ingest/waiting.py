@@ -1,0 +1,60 @@
+"""Events that had to wait: tried again with each comparison, but not for ever."""
+
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rq.timeouts import JobTimeoutException
+
+from backend.errors import BadRequestError
+from backend.ingest.accepting import TryLaterError, set_aside
+from backend.ingest.context import Context
+from backend.ingest.events import act
+from backend.ingest.shape import ACCEPTED, action_of, annotation_of, body_of, object_of, task_number
+from backend.job_queue import PATIENCE_SECONDS, requeue_failed
+from training.annotation_store import Rejection
+
+log = logging.getLogger(__name__)
+
+
+def try_again(context: Context) -> str:
+    """Another attempt for each event that waits, and for each whose job failed; how many."""
+    waiting = context.store.waiting()
+    for event, _ in waiting:
+        _try_again(event, context)
+    return f"{len(waiting) + requeue_failed(context.redis)} events tried again"
+
+
+def _try_again(event: dict[str, Any], context: Context) -> None:
+    """One event; whatever is wrong with it must not stop the others."""
+    try:
+        act(event, context)
+    except BadRequestError as error:
+        log.warning("an event that waited is refused: %s", error)
+    except JobTimeoutException:
+        raise
+    except Exception as error:
+        if not isinstance(error, TryLaterError):
+            log.exception("an event that waits cannot be dealt with")
+        if not _is_late(event):
+            context.store.wait(event, str(error))
+            return
+        log.warning("an event waited too long and is given up: %s", error)
+        _give_up(event, str(error), context)
+    context.store.stop_waiting(event)
+
+
+def _give_up(event: dict[str, Any], reason: str, context: Context) -> None:
+    """List its annotation, if it has one that can be named."""
+    with suppress(BadRequestError):
+        body = body_of(event)
+        if action_of(body) in ACCEPTED:
+            annotation = annotation_of(body)
+            task, project = {"id": task_number(annotation)}, object_of(body, "project")
+            set_aside(annotation, task, project, Rejection("given_up", reason), context)
+
+
+def _is_late(event: dict[str, Any]) -> bool:
+    oldest = datetime.now(UTC) - timedelta(seconds=PATIENCE_SECONDS)
+    return str(event.get("received_at")) < oldest.isoformat()

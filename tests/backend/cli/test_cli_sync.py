@@ -1,0 +1,38 @@
+import pytest
+
+from backend.cli import main
+from tests.backend.ingest.conftest import Site
+
+
+@pytest.fixture
+def sync(tmp_path, monkeypatch, queue_server, capsys):
+    """Call ``dynamite sync`` for project 3; its status and what it printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REDIS_URL", queue_server)
+
+    def call(url):
+        with pytest.raises(SystemExit) as ended:
+            main(["sync", "--project", "3", "--label-studio", url, "--token", "a-legacy-token"])
+        printed = capsys.readouterr()
+        return ended.value.code, printed.out + printed.err
+
+    return call
+
+
+def test_a_label_studio_that_cannot_be_reached_is_a_failure(sync):
+    status, said = sync("http://127.0.0.1:9")
+    assert status == 1
+    assert "http://127.0.0.1:9 cannot be reached" in said
+
+
+@pytest.fixture
+def site():
+    found = Site()
+    yield found
+    found.close()
+
+
+def test_what_was_compared_is_told(sync, site):
+    status, said = sync(site.url)
+    assert status == 0
+    assert "project 3: deleted; 0 annotations forgotten" in said

@@ -1,0 +1,142 @@
+"""The comparison with Label Studio, where answers are missing, bad, or not Label Studio's."""
+
+import pytest
+
+from backend.ingest.accepting import TryLaterError
+from backend.ingest.events import take
+from backend.ingest.reconciling import reconcile_project, reconcile_projects
+from backend.label_studio.labeling_config import write
+from backend.retraining.requests import TrainingRequest, enqueue_training, train_queue
+from tests.backend.ingest.conftest import an_annotation, an_event, brush, mask
+
+TIME = "2026-11-22T07:10:40Z"
+
+
+def kept(context):
+    return [a.annotation_id for a in context.store.annotations()]
+
+
+def rejected(context):
+    return [(row["annotation"], row["code"]) for row in context.store.rejected()]
+
+
+@pytest.fixture
+def context(make_context, api):
+    return make_context(api, train_after=0)
+
+
+@pytest.fixture
+def tasks(site):
+    """Three tasks of project 3 with an annotation each; their list in Label Studio."""
+    site.answers["/api/projects/3"] = {"id": 3, "label_config": write(["A", "B"])}
+    found = [
+        {
+            "id": number,
+            "project": 3,
+            "data": {"image": f"/data/{number}.png"},
+            "updated_at": TIME,
+            "total_annotations": 1,
+            "cancelled_annotations": 0,
+        }
+        for number in (1, 2, 3)
+    ]
+    site.answers["/api/tasks"] = {"tasks": found, "total": 3}
+    for task in found:
+        number = task["id"]
+        site.answers[f"/api/tasks/{number}"] = task
+        site.answers[f"/api/tasks/{number}/annotations"] = [an_annotation(number, task=number)]
+        site.answers[f"/api/annotations/{number}"] = an_annotation(number, task=number)
+    return found
+
+
+def test_a_proxy_that_finds_nothing_does_not_speak_for_label_studio(context, site, tasks):
+    reconcile_projects(context, [3])
+    there = dict(site.answers)
+    site.answers.clear()
+    assert "answers 404" in reconcile_projects(context, [3])
+    gone = {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": 1}]}
+    assert "waits" in take({"body": gone, "verified": False}, context)
+    assert kept(context) == [1, 2, 3]
+    site.answers.update(there)
+    reconcile_projects(context, [3])
+    assert kept(context) == [1, 2, 3]
+
+
+def test_what_was_forgotten_though_label_studio_has_it_is_taken_in_again(context, site, tasks):
+    reconcile_projects(context, [3])
+    project = site.answers.pop("/api/projects/3")
+    assert "deleted; 3 annotations forgotten" in reconcile_projects(context, [3])
+    site.answers["/api/projects/3"] = project
+    context.store.delete(1)
+    assert "3 taken in" in reconcile_projects(context, [3])
+    context.store.delete_task(2)
+    assert "1 taken in" in reconcile_projects(context, [3])
+    assert kept(context) == [1, 2, 3]
+
+
+def test_a_task_compared_before_is_compared_again_if_the_counts_do_not_agree(context, tasks):
+    for task in tasks:
+        context.store.note_task(task["id"], 3, f"{TIME[:-1]}.000000+00:00 1 0")
+    assert "3 taken in" in reconcile_projects(context, [3])
+
+
+def test_a_bad_annotation_keeps_no_good_one_of_its_task_out(context, site, tasks):
+    good, bad = an_annotation(9), an_annotation(1) | {"updated_at": None}
+    site.answers["/api/tasks/1/annotations"] = [bad, good]
+    reconcile_projects(context, [3])
+    assert kept(context) == [2, 3, 9]
+    assert rejected(context) == [(1, "bad_annotation")]
+    site.answers["/api/tasks/1/annotations"] = [good]
+    del site.answers["/api/annotations/1"]
+    reconcile_projects(context, [3])
+    assert rejected(context) == [], "it is not there any more"
+
+
+def test_an_image_that_is_away_keeps_no_other_annotation_of_its_task_out(context, site, tasks):
+    context.images.away = True
+    skipped = an_annotation(4, task=1, was_cancelled=True)
+    site.answers["/api/tasks/1/annotations"].append(skipped)
+    assert "1 taken in, 0 forgotten, 3 tasks to be tried again" in reconcile_projects(context, [3])
+    context.images.away = False
+    assert "3 taken in" in reconcile_projects(context, [3])
+
+
+@pytest.mark.parametrize("wrong", [{"updated_at": None}, {"id": 10**30}])
+def test_a_faulty_task_stops_neither_other_tasks_nor_other_projects(context, site, tasks, wrong):
+    site.answers["/api/projects/2"] = site.answers["/api/projects/3"] | {"id": 2}
+    tasks[0].update(wrong)
+    told = reconcile_projects(context, [2, 3])
+    assert told.count("1 tasks to be tried again") == 2
+    assert {2, 3} <= set(kept(context))
+
+
+def test_what_was_set_aside_is_taken_in_once_the_labelling_config_is_mended(context, site, tasks):
+    annotation = an_annotation(1, brush(mask(), "C"))
+    site.answers["/api/tasks/1/annotations"] = [annotation]
+    reconcile_projects(context, [3])
+    assert rejected(context) == [(1, "unknown_label")]
+    assert "0 taken in" in reconcile_projects(context, [3])
+    site.answers["/api/projects/3"] = {"id": 3, "label_config": write(["A", "B", "C"])}
+    assert "1 taken in" in reconcile_projects(context, [3])
+    assert rejected(context) == []
+
+
+def test_what_was_accepted_during_a_training_starts_the_next_without_label_studio(make_context):
+    context = make_context(train_after=2)
+    images = {"corrected": 1, "unchanged": 0, "holdout": 0}
+    running = TrainingRequest("shared", "x", "d", "s", images, "m", "r", context.settings)
+    enqueue_training(context.redis, running)
+    for number in (1, 2):
+        event = an_event(annotation=an_annotation(number, task=number), image=f"/{number}.png")
+        take(event, context)
+    (job,) = train_queue(context.redis).jobs
+    train_queue(context.redis).remove(job)
+    job.delete()
+    reconcile_projects(context)
+    assert train_queue(context.redis).count == 1
+
+
+def test_a_project_that_cannot_be_compared_is_an_error_to_who_asks_for_it_alone(context, site):
+    site.answers.clear()
+    with pytest.raises(TryLaterError, match="answers 404"):
+        reconcile_project(context, 3)
