@@ -234,7 +234,8 @@ class _Desk:
         return instance.base is not None and self._holds(instance.base, prompt)
 
     def _box(self, instance: Instance) -> Prompt | None:
-        boxes = [m.prompt for m in self.page.owned(instance.id) if m.prompt.kind is Kind.BOX]
+        owned = self.page.owned(instance.id)
+        boxes = [m.prompt for m in owned if m.live and m.prompt.kind is Kind.BOX]
         return boxes[-1] if boxes else None
 
     def _tick(self) -> int:

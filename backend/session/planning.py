@@ -73,10 +73,9 @@ class _Planner:
         marks = self._evidence_of(instance)
         taps = [_tap(mark) for mark in marks if mark.on and mark.prompt.kind is Kind.POINT]
         boxes = [mark for mark in marks if mark.prompt.kind is Kind.BOX]
+        box = _binding(boxes, taps)
         taps = [tap for mark in boxes for tap in _inside(mark)[:spots]] + taps
-        target = Target(instance.id, instance.label, tuple(taps))
-        if boxes:
-            target = replace(target, box=boxes[-1].prompt)
+        target = Target(instance.id, instance.label, tuple(taps), box)
         kept = instance.scribble or (instance.base if instance.keeps else None)
         if kept is not None:
             sampled = [Tap(x, y, instance.opened) for x, y in _standing_for(kept, self._read)]
@@ -149,6 +148,14 @@ def _count(targets: list[Target]) -> int:
 
 def _tap(mark: Mark) -> Tap:
     return Tap(mark.prompt.x, mark.prompt.y, mark.born)
+
+
+def _binding(boxes: list[Mark], taps: list[Tap]) -> Prompt | None:
+    """The rectangle a mask stays in: once accepted, until a click points beyond it."""
+    for mark in boxes[-1:]:
+        if mark.live or all(mark.prompt.holds(tap.x, tap.y) for tap in taps):
+            return mark.prompt
+    return None
 
 
 def _inside(mark: Mark) -> list[Tap]:

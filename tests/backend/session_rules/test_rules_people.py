@@ -62,6 +62,17 @@ def test_click_inside_a_rectangle_refines_its_object(page):
     assert not mask_of(region)[30:].any()
 
 
+def test_a_reopened_rectangle_collects_clicks_beyond_it(saved):
+    first = only(saved.rectangle("A", 10, 10, 12, 12), "A")
+    saved.accept_all()
+    inside = only(saved.click("A", 16, 16), "A")
+    assert inside["id"] == first["id"]
+    assert not mask_of(inside)[:, 23:].any()  # nothing has pointed beyond the rectangle
+    region = only(saved.click("A", 34, 16), "A")
+    assert region["id"] == first["id"]
+    assert mask_of(region)[16, [16, 34]].all()
+
+
 def test_click_on_a_painted_stroke_turns_it_into_the_mask(saved):
     stroke = saved.paint("A", 20, 20, 50, 20)
     region = only(saved.click("A", 30, 20), "A")
