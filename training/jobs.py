@@ -20,6 +20,7 @@ def retrain(values: dict[str, Any]) -> dict[str, Any]:
     checkpoint.
     """
     give_way()
+    from training.retraining.launching import TrainingKilledError  # noqa: PLC0415
     from training.retraining.order import read_order  # noqa: PLC0415
     from training.retraining.work import retrain as work  # noqa: PLC0415
 
@@ -35,6 +36,8 @@ def retrain(values: dict[str, Any]) -> dict[str, Any]:
     attempt = f"{job.id}, by {job.worker_name}" if job else "by hand"
     try:
         outcome = work(read_order(values), attempt, tell)
+    except TrainingKilledError:
+        raise
     except DynamiteError as error:
         log.error("training failed: %s", error)
         if job is not None:

@@ -1,5 +1,6 @@
 """Trainings in the queue: asked for once per data snapshot, one at a time per line of models."""
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,7 +129,7 @@ def _enqueue(redis: "Redis", request: TrainingRequest, *, force: bool) -> str:
     busy = before is not None and before.get_status() in _AHEAD
     train_queue(redis).enqueue(
         TRAIN_JOB,
-        request.arguments(),
+        request.arguments() | {"job": secrets.token_hex(8)},
         job_id=request.job_id,
         description=f"{request.line}: {request.reason}",
         depends_on=Dependency([before], allow_failure=True) if busy and before else None,

@@ -42,6 +42,8 @@ def judge(
             published=False,
             reason=f"only {len(held_out)} held-out images, {gate.least} are needed to decide",
         )
+    if not all(np.isfinite(clicks).all() for clicks in (held_out, base) if clicks is not None):
+        return Verdict(published=False, reason="some clicks were counted as no number (NaN)")
     before, after = held_out.mean(0)
     gain = float((before - after) / before)
     luck = chance_of(held_out[:, 0] - held_out[:, 1], rng)
@@ -52,11 +54,12 @@ def judge(
     forgetting = "forgetting was not measured" if rise is None else f"{rise:+.1%} on the base set"
     said = f"{-gain:+.1%} clicks on {len(held_out)} held-out images (p = {luck:.3f}), {forgetting}"
     fault = None
-    if gain < gate.margin:
+    # Each says what must hold: a NaN of the gate's own numbers publishes nothing.
+    if not gain >= gate.margin:
         fault = f"needs at least −{gate.margin:.1%}"
-    elif luck > gate.chance:
+    elif not luck <= gate.chance:
         fault = f"may be luck: p must be at most {gate.chance}"
-    elif rise is not None and rise > gate.tolerance:
+    elif rise is not None and not rise <= gate.tolerance:
         fault = f"forgets too much: at most {gate.tolerance:+.1%} is allowed"
     return Verdict(fault is None, said if fault is None else f"{said}: {fault}", gain, luck, rise)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 import dynamite
 from dynamite.checkpoint import read
@@ -48,21 +48,28 @@ class Comparison:
         """Clicks per object, images × 2: the current model and the candidate."""
         return np.array([image.clicks for image in self.images], np.float64).reshape(-1, 2)
 
-    def summary(self) -> dict[str, float | int | str]:
-        """The scores, ready for JSON."""
-        before, after = self.clicks.mean(0) if self.images else (float("nan"),) * 2
-        ious = np.array([image.iou for image in self.images]).reshape(-1, 2).mean(0)
+    def summary(self) -> dict[str, float | int | str | None]:
+        """The scores, ready for JSON; None where no image was judged."""
+        clicks, ious = _means(self.clicks), _means([image.iou for image in self.images])
         return {
             "set": self.name,
             "images": len(self.images),
             "objects": sum(len(image.sample.labels) for image in self.images),
-            "nci_current": round(float(before), 4),
-            "nci_candidate": round(float(after), 4),
+            "nci_current": clicks[0],
+            "nci_candidate": clicks[1],
             "failed_current": sum(image.failed[0] for image in self.images),
             "failed_candidate": sum(image.failed[1] for image in self.images),
-            f"iou_after_{SHOWN_CLICKS}_current": round(float(ious[0]), 4),
-            f"iou_after_{SHOWN_CLICKS}_candidate": round(float(ious[1]), 4),
+            f"iou_after_{SHOWN_CLICKS}_current": ious[0],
+            f"iou_after_{SHOWN_CLICKS}_candidate": ious[1],
         }
+
+
+def _means(pairs: ArrayLike) -> tuple[float | None, float | None]:
+    found = np.asarray(pairs, np.float64)
+    if not found.size:
+        return None, None
+    current, candidate = found.mean(0).round(4).tolist()
+    return current, candidate
 
 
 def open_model(weights: Path, device: str) -> Segmenter:

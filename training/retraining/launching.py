@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,14 +23,23 @@ Report = Callable[[int, float | None], None]
 """Told of the steps done, and of the seconds left if they can be known."""
 
 
+KILLED = re.compile(r"Signal \d+ \(SIG\w+\) received by PID")
+"""How torchrun says that one of its ranks was."""
+
+
 class TrainingFailedError(DynamiteError):
     """The training ended early; the message holds the end of its log."""
+
+
+class TrainingKilledError(TrainingFailedError):
+    """It was killed, perhaps for its memory: the next attempt goes on from its checkpoint."""
 
 
 def train(config: TrainingConfig, out: Path, hosts: str = "", report: Report | None = None) -> Path:
     """Train in the folder ``out``, from its last checkpoint if there is one; the weights' file.
 
     Raises:
+        TrainingKilledError: it, or a rank, was killed.
         TrainingFailedError: it ended with an error.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -53,9 +63,10 @@ def train(config: TrainingConfig, out: Path, hosts: str = "", report: Report | N
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if process.returncode or not weights.is_file():
-        raise TrainingFailedError(
-            f"the training in {out} ended with status {process.returncode}: "
-            f"{tail(out / 'train.log')}"
+        end = tail(out / "train.log")
+        killed = process.returncode < 0 or KILLED.search(end)
+        raise (TrainingKilledError if killed else TrainingFailedError)(
+            f"the training in {out} ended with status {process.returncode}: {end}"
         )
     return weights
 
@@ -115,7 +126,7 @@ def last_step(path: Path) -> int | None:
     return None
 
 
-def tail(path: Path, length: int = 600) -> str:
+def tail(path: Path, length: int = 1000) -> str:
     """The end of a log."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")[-length:].strip()

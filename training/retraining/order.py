@@ -46,7 +46,8 @@ class Order:
 
     ``models`` is the folder of the registry, ``run`` that of this training, ``images`` the
     snapshot's, by part. ``preset`` and ``checkpoint`` say what is served where no version is
-    current. ``base_sets`` below ``base_root`` give ``base_ratio`` of the samples.
+    current. ``base_sets`` below ``base_root`` give ``base_ratio`` of the samples. All attempts at
+    one request have the same ``job``; asked for again, the same data have another.
     """
 
     line: str
@@ -70,6 +71,7 @@ class Order:
     gate: Gate = field(default_factory=Gate)
     judge_base_set: str = ""
     keep_versions: int = 5
+    job: str = ""
 
 
 def read_order(values: Mapping[str, Any]) -> Order:

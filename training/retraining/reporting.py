@@ -41,7 +41,7 @@ def write_report(
         ],
         **facts,
     }
-    text = json.dumps(content, indent=1, default=str)
+    text = json.dumps(content, indent=1, default=str, allow_nan=False)
     (folder / "report.json").write_text(text, encoding="utf-8")
     (folder / "report.txt").write_text(table(verdict, comparisons), encoding="utf-8")
     for comparison in comparisons:
@@ -61,7 +61,10 @@ def table(verdict: Verdict, comparisons: Sequence[Comparison]) -> str:
             "failed",
             *(k[:-8] for k in found if k.startswith("iou_") and k.endswith("_current")),
         ):
-            current, candidate = found[f"{name}_current"], found[f"{name}_candidate"]
+            current, candidate = (
+                "–" if value is None else value
+                for value in (found[f"{name}_current"], found[f"{name}_candidate"])
+            )
             lines.append(f"{start:<29}{current:>13}{candidate:>11}  {name}")
             start = ""
     said = "published" if verdict.published else "not published"

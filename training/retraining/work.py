@@ -1,17 +1,23 @@
 """One retraining from beginning to end; killed at any moment, it goes on where it was."""
 
-import json
 import logging
-import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from dynamite.loading import shipped
-from dynamite.registry import Current, Description, Registry, RegistryError, StaleError
+from dynamite.registry import (
+    Current,
+    Description,
+    MissingError,
+    Registry,
+    RegistryError,
+    StaleError,
+    Version,
+)
 from training.annotation_store import HOLDOUT
 from training.data.catalog import open_dataset
 from training.data.sample import InstanceDataset
@@ -22,6 +28,7 @@ from training.retraining.launching import gpu_count, train
 from training.retraining.order import Order
 from training.retraining.recipe import recipe
 from training.retraining.reporting import write_report
+from training.retraining.run_folder import AwayError, release, take
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +51,41 @@ def retrain(order: Order, attempt: str, tell: Tell = lambda *_: None) -> dict[st
     """
     registry = Registry(order.models)
     token = patiently(lambda: registry.begin(attempt))
-    parent = _parent(order, token)
-    start = weights_of(order, registry, parent)
-    weights = train(
-        recipe(order, start),
-        order.run,
-        order.hosts,
-        lambda step, left: tell("training", step, order.steps, left),
+    parent = patiently(lambda: take(order, token))
+    made = made_before(registry, order)
+    if made is not None and made.name in (token.version, *token.history):
+        known = made.description
+        outcome = _outcome(made.name, known.verdict, known.metrics, published=True)
+    else:
+        outcome = _make(order, registry, token, parent, made, tell)
+    try:
+        registry.prune(order.keep_versions)
+    except RegistryError as error:
+        log.warning("old versions stay for now: %s", error)
+    release(order, token)
+    return outcome
+
+
+def made_before(registry: Registry, order: Order) -> Version | None:
+    """The version of an earlier attempt that was killed before it could say so."""
+    for version in reversed(registry.versions()):
+        known = version.description
+        if known.data == order.digest and known.note.get("job", "") == order.job:
+            return version
+    return None
+
+
+def _make(
+    order: Order,
+    registry: Registry,
+    token: Current,
+    parent: str | None,
+    made: Version | None,
+    tell: Tell,
+) -> dict[str, Any]:
+    """Train, unless that is done, judge against what is current now, and publish."""
+    weights = (
+        weights_of(order, registry, made.name) if made else _train(order, registry, parent, tell)
     )
     current = weights_of(order, registry, token.version)
     comparisons = _compare(order, current, weights, tell)
@@ -59,46 +94,58 @@ def retrain(order: Order, attempt: str, tell: Tell = lambda *_: None) -> dict[st
     report = order.run / "report"
     facts: dict[str, object] = {"reason": order.reason, "data": order.digest, "parent": parent}
     write_report(report, verdict, comparisons, facts)
-    note = {"reason": order.reason, "images": order.images, "steps": order.steps}
+    note = {"reason": order.reason, "images": order.images, "steps": order.steps, "job": order.job}
     metrics = {"sets": [c.summary() for c in comparisons]}
     said = ("published: " if verdict.published else "not published: ") + verdict.reason
-    version = registry.add(weights, Description(parent, order.digest, metrics, said, note), report)
+    description = Description(parent, order.digest, metrics, said, note)
+    version = patiently(lambda: registry.add(weights, description, report, token))
     published, said = _publish(registry, version.name, verdict, token, said)
-    registry.prune(order.keep_versions)
-    shutil.rmtree(order.run, ignore_errors=True)
-    return {"version": version.name, "published": published, "verdict": said, **metrics}
+    return _outcome(version.name, said, metrics, published=published)
+
+
+def _outcome(
+    version: str, verdict: str, metrics: Mapping[str, Any], *, published: bool
+) -> dict[str, Any]:
+    return {"version": version, "published": published, "verdict": verdict, **metrics}
+
+
+def _train(order: Order, registry: Registry, parent: str | None, tell: Tell) -> Path:
+    held_out = order.images.get(HOLDOUT, 0)
+    if held_out < order.gate.least:
+        log.warning(
+            "only %d images are held out, %d are needed to publish what is trained now",
+            held_out,
+            order.gate.least,
+        )
+    return train(
+        recipe(order, weights_of(order, registry, parent)),
+        order.run,
+        order.hosts,
+        lambda step, left: tell("training", step, order.steps, left),
+    )
 
 
 def patiently(action: Callable[[], T]) -> T:
-    """Do something with the registry; while its folder is away, wait for it up to an hour."""
+    """Do something in the shared folders; while they are away, wait for them up to an hour."""
     for _ in range(WAITS):
         try:
             return action()
-        except StaleError:
+        except (StaleError, MissingError):
             raise
-        except RegistryError as error:
+        except (RegistryError, AwayError) as error:
             log.warning("%s; trying again in %.0f s", error, WAIT_SECONDS)
             time.sleep(WAIT_SECONDS)
     return action()
 
 
 def weights_of(order: Order, registry: Registry, version: str | None) -> Path:
-    """The file of a version; of None what is served without one."""
-    if version is not None:
-        return registry.get(version).weights
-    return order.checkpoint or shipped(order.preset)
-
-
-def _parent(order: Order, token: Current) -> str | None:
-    """The version this training started from: on a later attempt the one it started from then."""
-    path = order.run / "parent.json"
-    try:
-        kept: str | None = json.loads(path.read_text(encoding="utf-8"))["version"]
-    except (OSError, ValueError, KeyError, TypeError):
-        order.run.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"version": token.version}), encoding="utf-8")
-        return token.version
-    return kept
+    """A version's weights, copied to the run: the share may go; of None what is served without."""
+    if version is None:
+        return order.checkpoint or shipped(order.preset)
+    copy = order.run / f"{version}.safetensors"
+    if not copy.is_file():
+        patiently(lambda: registry.get(version).copy_weights(copy))
+    return copy
 
 
 def _compare(order: Order, current: Path, candidate: Path, tell: Tell) -> list[Comparison]:

@@ -41,6 +41,18 @@ def test_anything_else_is_not(held_out, base, reason):
     assert reason in verdict.reason
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_no_number_is_never_published(bad):
+    broken = pairs(5, 4)
+    broken[3, 1] = bad
+    assert "no number" in decide(broken).reason
+    assert "no number" in decide(np.full((12, 2), bad)).reason
+    verdict = decide(pairs(5, 4), np.full((12, 2), bad))
+    assert not verdict.published
+    without_a_margin = Gate(least=8, margin=float("nan"))
+    assert not judge(pairs(5, 4), None, without_a_margin, np.random.default_rng(0)).published
+
+
 def test_without_a_base_set_it_says_that_forgetting_was_not_measured():
     assert "forgetting was not measured" in decide(pairs(5, 4)).reason
 

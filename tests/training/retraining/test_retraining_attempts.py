@@ -1,0 +1,217 @@
+"""Attempts at one training: killed, overtaken, or without their share for a while."""
+
+import shutil
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+
+import training.jobs as jobs
+import training.retraining.launching as launching
+import training.retraining.work as work
+from dynamite.registry import Description, Registry, RegistryError
+from tests.training.retraining.drawn import order, tiny_weights
+from training.retraining.gate import Verdict
+from training.retraining.gate import judge as real_judge
+from training.retraining.judging import Comparison
+from training.retraining.launching import TrainingFailedError, TrainingKilledError
+from training.retraining.order import OrderError, read_order
+from training.retraining.run_folder import AwayError, take
+
+
+class Trainings:
+    """What stands for the training: other weights every time, after whatever is to happen."""
+
+    def __init__(self):
+        self.starts, self.meanwhile = [], lambda run: None
+
+    def __call__(self, config, out, hosts="", report=None):
+        self.starts.append(config.model.checkpoint.rpartition("/")[2])
+        torch.manual_seed(len(self.starts))
+        self.meanwhile(out)
+        tiny_weights(out / "model.safetensors")
+        return out / "model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("template")
+    return folder, order(folder, images=4)
+
+
+@pytest.fixture
+def wanted(template, tmp_path):
+    folder, values = template
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    moved = {k: v.replace(str(folder), str(tmp_path)) for k, v in values.items() if str(v) == v}
+    return read_order(values | moved)
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    found = Trainings()
+    monkeypatch.setattr(work, "train", found)
+    monkeypatch.setattr(work, "_compare", lambda *_: [Comparison("held out", ())])
+    monkeypatch.setattr(work, "judge", lambda *_: Verdict(published=True, reason="better"))
+    monkeypatch.setattr(work, "WAIT_SECONDS", 0.02)
+    return found
+
+
+def publish_another(wanted, folder):
+    """Some version that is current before the training; its name."""
+    registry = Registry(wanted.models)
+    torch.manual_seed(99)
+    tiny_weights(folder / "another.safetensors")
+    name = registry.add(folder / "another.safetensors", Description()).name
+    registry.promote(name, holder="test", reason="test")
+    return name
+
+
+@pytest.mark.parametrize("during", ["training", "judging"])
+@pytest.mark.parametrize("mount_point", [False, True])
+def test_a_share_that_goes_meanwhile_is_waited_for(
+    wanted, trainings, tmp_path, monkeypatch, during, mount_point
+):
+    models = wanted.models.parent
+    before = publish_another(wanted, tmp_path)
+
+    def unmount(*_):
+        models.rename(tmp_path / "away")
+        if mount_point:
+            models.mkdir()
+        threading.Timer(0.2, mount).start()
+        return Verdict(published=True, reason="better")
+
+    written_below = []
+
+    def mount():
+        if mount_point:
+            written_below.extend(models.iterdir())
+            models.rmdir()
+        (tmp_path / "away").rename(models)
+
+    if during == "training":
+        trainings.meanwhile = unmount
+    else:
+        monkeypatch.setattr(work, "judge", unmount)
+    outcome = work.retrain(wanted, "attempt")
+    assert written_below == []
+    assert outcome["published"]
+    assert trainings.starts == [f"{before}.safetensors"]
+    assert Registry(wanted.models).current().version == outcome["version"]
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("at", ["_publish", "prune", "release", "after"])
+def test_an_attempt_killed_at_its_end_is_not_trained_again(wanted, trainings, monkeypatch, at):
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        if at != "after":
+            patch.setattr(Registry if at == "prune" else work, at, kill)
+            with pytest.raises(Killed):
+                work.retrain(wanted, "first")
+        else:
+            work.retrain(wanted, "first")
+    if at != "_publish":  # what is current is not judged against itself
+        monkeypatch.setattr(work, "judge", lambda *_: Verdict(published=False, reason="no better"))
+    outcome = work.retrain(wanted, "second")
+    registry = Registry(wanted.models)
+    assert [version.name for version in registry.versions()] == [outcome["version"]]
+    assert registry.current().version == outcome["version"]
+    assert (outcome["published"], outcome["verdict"]) == (True, "published: better")
+    assert len(trainings.starts) == 1
+    assert not wanted.run.exists()
+    work.retrain(replace(wanted, job="forced"), "by hand")
+    assert len(trainings.starts) == 2
+
+
+def test_an_attempt_believed_dead_leaves_the_run_to_the_one_after_it(wanted, trainings):
+    def overtaken(run):
+        trainings.meanwhile = lambda run: None
+        take(wanted, Registry(wanted.models).begin("second"))
+        (run / "checkpoint").touch()
+
+    trainings.meanwhile = overtaken
+    assert not work.retrain(wanted, "first")["published"]
+    assert (wanted.run / "checkpoint").exists()
+
+
+def test_versions_that_cannot_be_cleaned_up_do_not_fail_a_training(wanted, trainings, monkeypatch):
+    def fail(*_):
+        raise RegistryError("the folder of models fails")
+
+    monkeypatch.setattr(Registry, "prune", fail)
+    assert work.retrain(wanted, "attempt")["published"]
+
+
+def test_without_a_held_out_image_it_says_so_before_and_after(
+    wanted, trainings, monkeypatch, caplog
+):
+    monkeypatch.setattr(work, "judge", real_judge)
+    said = []
+    trainings.meanwhile = lambda run: said.extend(caplog.messages)
+    outcome = work.retrain(replace(wanted, images={"corrected": 4}), "attempt")
+    assert "only 0 images are held out, 2 are needed" in said[0]
+    assert not outcome["published"]
+    assert "only 0 held-out images" in outcome["verdict"]
+    version = Registry(wanted.models).get(outcome["version"])
+    assert version.description.metrics["sets"][0]["nci_current"] is None
+    assert "–" in (version.report / "report.txt").read_text()
+
+
+def test_no_run_is_made_where_the_share_of_snapshots_is_away(wanted, tmp_path):
+    token = Registry(wanted.models).begin("attempt")
+    runs = tmp_path / "retraining" / "runs"
+    away = replace(wanted, snapshot=tmp_path / "retraining" / "snapshots" / "x", run=runs / "x")
+    with pytest.raises(AwayError, match="mounted"):
+        take(away, token)
+    assert not (tmp_path / "retraining").exists()
+    away.snapshot.parent.mkdir(parents=True)
+    with pytest.raises(OrderError, match="ask for another"):
+        take(away, token)
+
+
+class Job:
+    id, worker_name, retries_left = "train-x", "w", 5
+
+    def __init__(self):
+        self.meta = {}
+
+    def save(self):
+        pass
+
+    save_meta = save
+
+
+RANKS = {
+    "killed": "import os; os.kill(os.getpid(), 9)",
+    "killed_below_torchrun": "raise SystemExit('Signal 9 (SIGKILL) received by PID 1234')",
+    "failed": "raise SystemExit('Error: no such data set')",
+}
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_a_training_that_was_killed_is_tried_again_and_one_that_fails_is_not(
+    wanted, template, tmp_path, monkeypatch, rank
+):
+    (tmp_path / f"{rank}.py").write_text(RANKS[rank])
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "none")  # the test itself need not give way
+    monkeypatch.setattr(launching, "command", lambda *_: [rank])
+    monkeypatch.setattr(launching, "POLL_SECONDS", 0.01)
+    job = Job()
+    monkeypatch.setattr(jobs, "get_current_job", lambda: job)
+    values = template[1] | {
+        name: str(getattr(wanted, name)) for name in ("snapshot", "models", "run", "checkpoint")
+    }
+    with pytest.raises(TrainingFailedError) as failed:
+        jobs.retrain(values)
+    killed = rank != "failed"
+    assert isinstance(failed.value, TrainingKilledError) == killed
+    assert job.retries_left == (5 if killed else 0)
