@@ -105,12 +105,23 @@ def save(model: DynaMITE, path: str | Path, metadata: Mapping[str, Any]) -> str:
         raise CheckpointError(f"not saved to {path}: metadata is not JSON: {error}") from error
     try:
         with replacing(path) as temporary:
-            save_file(weights, temporary, metadata=strings)
-    except (OSError, SafetensorError) as error:
+            save_file(_apart(weights), temporary, metadata=strings)
+    except (OSError, SafetensorError, ValueError) as error:  # ValueError: a path without a name
         raise CheckpointError(
             f"could not write {path}: {error}; what was there before is untouched"
         ) from error
     return version
+
+
+def _apart(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights with no memory in common, which safetensors refuses to write."""
+    apart: dict[str, Tensor] = {}
+    taken: set[int] = set()
+    for key, value in weights.items():
+        place = value.untyped_storage().data_ptr()
+        apart[key] = value.clone() if place in taken else value
+        taken.add(place)
+    return apart
 
 
 def read(path: str | Path) -> Checkpoint:

@@ -11,7 +11,8 @@ from dynamite.checkpoint import Checkpoint
 from dynamite.config import ModelConfig
 from dynamite.errors import CheckpointError
 from dynamite.model import DynaMITE
-from dynamite.published import convert_state_dict, infer_config, infer_preset
+from dynamite.published import convert_state_dict
+from dynamite.published_config import infer_config, infer_preset
 from dynamite.state_dicts import require_same_entries
 
 PUBLISHED_DESCRIPTION = {
@@ -37,7 +38,10 @@ def fitting_weights(source: Checkpoint, model: DynaMITE) -> dict[str, Tensor]:
 
 def _hint(source: Checkpoint, wanted: ModelConfig) -> str:
     """Say so when the weights are plainly of another preset."""
-    name = source.config.name if source.config else infer_preset(source.state_dict)
+    try:
+        name = source.config.name if source.config else infer_preset(source.state_dict)
+    except CheckpointError:  # the very entry that tells is what is wrong
+        return ""
     if name == wanted.name:
         return ""
     return f" holds weights of {name!r}, but the network is {wanted.name!r}"

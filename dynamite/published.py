@@ -7,13 +7,11 @@ number, ``@`` for the number one higher; the first row that fits counts; the res
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from dynamite.config import ClickEncoding, ModelConfig, preset
-from dynamite.errors import CheckpointError
+from dynamite.backbones.window_attention import WindowAttention
 from dynamite.model import DynaMITE
 from dynamite.state_dicts import require_same_entries
 
@@ -120,80 +118,24 @@ def convert_state_dict(published: Mapping[str, Tensor], model: DynaMITE) -> dict
             be on the meta device.
 
     Raises:
-        CheckpointError: missing, extra or misshaped entries, or values that are not finite; the
-            message lists them by their published names.
+        CheckpointError: missing, extra or misshaped entries, or values that are not finite floats;
+            the message lists them by their published names.
     """
     own = model.state_dict()
     sources = {name: published_name(name, model.config.backbone) for name in own}
-    given = {name: value for name, value in published.items() if not _is_derived(name)}
-    require_same_entries(given, {sources[name]: value for name, value in own.items()})
-    counter = torch.zeros((), dtype=torch.long)  # the one kind of entry that may be missing
-    return {name: given.get(source, counter) for name, source in sources.items()}
-
-
-def _is_derived(name: str) -> bool:
-    """Swin's table of relative positions follows from the window's size: we compute it."""
-    return name.endswith("relative_position_index")
-
-
-_TELLING_NAMES = {
-    "resnet50": "backbone.stem.conv1.weight",
-    "hrnet32": "backbone.stage4.0.branches.0.0.conv1.weight",
-    "segformer_b0": "backbone.patch_embed1.proj.weight",
-}
-
-
-def infer_preset(published: Mapping[str, Tensor]) -> str:
-    """Tell from names and shapes which preset published weights are of.
-
-    Raises:
-        CheckpointError: they are of none.
-    """
-    for name, telling in _TELLING_NAMES.items():
-        if telling in published:
-            return name
-    patches = published.get("backbone.patch_embed.proj.weight")
-    widths = {96: "swin_tiny", 192: "swin_large"}
-    if patches is not None and patches.shape[0] in widths:
-        return widths[patches.shape[0]]
-    raise CheckpointError(
-        "the weights are of no published network: there is no entry of a backbone known here "
-        f"among {sorted(published)[:4]}…"
-    )
-
-
-def infer_config(
-    published: Mapping[str, Tensor], preset_name: str | None = None, **overrides: Any
-) -> ModelConfig:
-    """Tell from names and shapes which network published weights are of, ablations included.
-
-    Args:
-        published: the entry "model" of the checkpoint.
-        preset_name: the preset, where it is known.
-        overrides: fields of ``ModelConfig`` that are known.
-
-    Raises:
-        CheckpointError: they are of none, or of an ablation whose setting does not show in them.
-    """
-    config = preset(preset_name or infer_preset(published))
-    static = published.get(_CLICKS + "static_bg_query")
-    decodes = any(name.startswith(_CLICKS + "decoder.") for name in published)
-    shown: dict[str, Any] = {
-        "decoder_layers": config.decoder_layers if decodes else 0,
-        "static_background_queries": 0 if static is None else static.shape[0],
+    expected = {sources[name]: value for name, value in own.items()}
+    require_same_entries(published, expected | dict(_position_indices(model)))
+    # Only counters may be missing. Each has a tensor of its own: a file holds none twice.
+    return {
+        name: published[source] if source in published else torch.zeros((), dtype=torch.long)
+        for name, source in sources.items()
     }
-    if "click_encoding" not in overrides:
-        shown["click_encoding"] = _infer_click_encoding(published)
-    return config.with_overrides(shown | overrides)
 
 
-def _infer_click_encoding(published: Mapping[str, Tensor]) -> ClickEncoding:
-    projection = published.get(_CLICKS + "ca_qpos_sine_proj.weight")
-    if projection is None:
-        return "none"
-    if projection.shape[-1] > projection.shape[0]:
-        return "spatio_temporal"
-    raise CheckpointError(
-        "the weights use either the place or the time of clicks, and their shapes do not tell "
-        'which: give click_encoding="spatial" or click_encoding="temporal"'
-    )
+def _position_indices(model: DynaMITE) -> Iterator[tuple[str, Tensor]]:
+    """Swin's tables of relative positions: published, but they follow from the window's size."""
+    for name, module in model.named_modules():
+        if isinstance(module, WindowAttention):
+            source = published_name(f"{name}.relative_position_index", model.config.backbone)
+            tokens = module.window**2
+            yield source, torch.empty(tokens, tokens, dtype=torch.long, device="meta")

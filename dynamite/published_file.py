@@ -70,4 +70,4 @@ def _weights(path: Path, content: Any) -> dict[str, Tensor]:
 
 
 def _is_plain(value: Tensor) -> bool:
-    return value.layout == torch.strided and not value.is_quantized
+    return value.layout == torch.strided and not (value.is_quantized or value.is_meta)

@@ -11,16 +11,20 @@ _LISTED = 20
 """Names shown of each kind of problem: weights of quite another network differ in hundreds."""
 
 
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
 def require_same_entries(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Check that ``given`` has the names and shapes of ``expected``, and finite values.
+    """Check that ``given`` has the names and shapes of ``expected``, and finite floats for floats.
 
     ``num_batches_tracked`` may be missing: old checkpoints lack it and nothing here reads it.
 
     Raises:
-        CheckpointError: lists missing, extra and misshaped entries and those that hold NaN or
-            infinity.
+        CheckpointError: lists missing, extra and misshaped entries, those that hold NaN or
+            infinity, and those of integers, booleans or complex numbers where floats are needed.
     """
     shared = [name for name in given if name in expected]
+    fitting = [name for name in shared if given[name].shape == expected[name].shape]
     problems = {
         "missing": [
             f"{name} {_shape(value)}"
@@ -35,10 +39,13 @@ def require_same_entries(given: Mapping[str, Tensor], expected: Mapping[str, Ten
             for name in shared
             if given[name].shape != expected[name].shape
         ],
+        "not floats": [
+            f"{name} is {_kind(given[name])} where {_kind(expected[name])} is needed"
+            for name in fitting
+            if expected[name].is_floating_point() and given[name].dtype not in _FLOATS
+        ],
         "not finite": [
-            name
-            for name in shared
-            if given[name].shape == expected[name].shape and not _is_finite(given[name])
+            name for name in fitting if given[name].dtype in _FLOATS and not _is_finite(given[name])
         ],
     }
     found = {kind: names for kind, names in problems.items() if names}
@@ -49,6 +56,10 @@ def require_same_entries(given: Mapping[str, Tensor], expected: Mapping[str, Ten
 
 def _shape(value: Tensor) -> str:
     return "×".join(map(str, value.shape)) or "scalar"
+
+
+def _kind(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
 
 
 def _is_finite(value: Tensor) -> bool:

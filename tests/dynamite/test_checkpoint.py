@@ -53,6 +53,19 @@ def test_what_is_saved_is_read(model: DynaMITE, saved: Path) -> None:
     assert all(torch.equal(weights[key], value) for key, value in model.state_dict().items())
 
 
+def test_weights_that_share_memory_are_saved(model: DynaMITE, tmp_path: Path) -> None:
+    tied = DynaMITE(model.config)
+    tied.instance_encoder.layers[0].self_norm = tied.instance_encoder.layers[0].cross_norm
+    checkpoint.save(tied, tmp_path / "tied.safetensors", {})
+    weights = checkpoint.read(tmp_path / "tied.safetensors").state_dict
+    assert all(torch.equal(weights[key], value) for key, value in tied.state_dict().items())
+
+
+def test_a_path_without_a_name_is_named(model: DynaMITE) -> None:
+    with pytest.raises(CheckpointError, match=r"could not write \.: "):
+        checkpoint.save(model, ".", {})
+
+
 def test_the_version_follows_the_weights(model: DynaMITE) -> None:
     weights = {key: value.clone() for key, value in model.state_dict().items()}
     before = checkpoint.weights_version("lite", weights)
@@ -210,6 +223,7 @@ def test_a_compressed_archive_is_not_unpacked(tmp_path: Path) -> None:
         ({"model": {}}, 'no weights under "model"'),
         ({"model": {"a": 3}}, "'a' under \"model\" is no weight"),
         ({"model": {"a": torch.ones(2).to_sparse()}}, "'a' under \"model\" is no weight"),
+        ({"model": {"a": torch.ones(2, device="meta")}}, "'a' under \"model\" is no weight"),
         ([1, 2], "it holds <class 'list'>"),
         (torch.ones(3), "it holds <class 'torch.Tensor'>"),
     ],

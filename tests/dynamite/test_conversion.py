@@ -9,9 +9,12 @@ from click.testing import CliRunner
 import dynamite
 from backend.cli import main
 from dynamite import checkpoint
-from dynamite.conversion import convert
+from dynamite.checkpoint import Checkpoint
+from dynamite.conversion import convert, fitting_weights
 from dynamite.errors import CheckpointError
-from dynamite.published import infer_config, published_name
+from dynamite.model import DynaMITE
+from dynamite.published import convert_state_dict, published_name
+from dynamite.published_config import infer_config
 from tests.dynamite.golden import (
     CONFIG_NAMES,
     OVERRIDES,
@@ -44,6 +47,48 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
         CheckpointError, match=r"other\.pth: .* of no published network.*fc\.weight"
     ):
         convert(path, tmp_path / "x.safetensors")
+
+
+TELLING = {
+    "swin_tiny": "backbone.patch_embed.proj.weight",
+    "resnet50": "backbone.stem.conv1.weight",
+    "segformer_b0": "backbone.patch_embed1.proj.weight",
+}
+
+
+@pytest.mark.parametrize("name", TELLING)
+@pytest.mark.parametrize("shape", [None, (95, 3, 4, 4), ()])
+def test_the_entry_that_tells_the_preset_is_listed_as_any_other(
+    name: str, shape: tuple[int, ...] | None
+) -> None:
+    published = {
+        key: torch.empty(shape, device="meta") for key, shape, _, _ in golden_entries(name)
+    }
+    if shape is None:
+        del published[TELLING[name]]
+    else:
+        published[TELLING[name]] = torch.empty(shape, device="meta")
+    with torch.device("meta"):
+        model = DynaMITE(infer_config(published, name))
+    source = Checkpoint(Path("w.pth"), "published", published, None, None, {})
+    with pytest.raises(CheckpointError) as error:
+        fitting_weights(source, model)
+    kind = "missing" if shape is None else "misshaped"
+    assert str(error.value).startswith("w.pth: ")
+    assert f"1 {kind}:\n  {TELLING[name]}" in str(error.value)
+
+
+@pytest.mark.parametrize("entry", ["static_bg_query", "ca_qpos_sine_proj.weight"])
+def test_a_scalar_that_should_tell_an_ablation_is_listed_as_misshaped(entry: str) -> None:
+    published = {
+        key: torch.empty(shape, device="meta") for key, shape, _, _ in golden_entries("resnet50")
+    }
+    name = f"sem_seg_head.interactive_transformer.{entry}"
+    published[name] = torch.empty((), device="meta")
+    with torch.device("meta"):
+        model = DynaMITE(infer_config(published))
+    with pytest.raises(CheckpointError, match=rf"1 misshaped:\n  {name} is scalar"):
+        convert_state_dict(published, model)
 
 
 @pytest.mark.slow

@@ -66,8 +66,35 @@ def test_problems_are_listed_by_published_name() -> None:
     assert "1 not finite:\n  backbone.norm2.weight" in message
 
 
+def test_the_tables_of_relative_positions_are_listed_as_all_others() -> None:
+    """We compute them, but a file without them, or with others, is not what was published."""
+    model = build_empty("swin_tiny")
+    published = empty_published("swin_tiny")
+    table = "backbone.layers.{}.blocks.{}.attn.relative_position_index"
+    del published[table.format(0, 0)]
+    published[table.format(2, 5)] = torch.zeros(3, dtype=torch.long)
+    published[table.format(2, 6)] = torch.zeros(49, 49, dtype=torch.long)
+    with pytest.raises(CheckpointError) as error:
+        convert_state_dict(published, model)
+    message = str(error.value)
+    assert f"1 missing:\n  {table.format(0, 0)} 49×49" in message
+    assert f"1 extra:\n  {table.format(2, 6)} 49×49" in message
+    assert f"1 misshaped:\n  {table.format(2, 5)} is 3 where 49×49 is needed" in message
+
+
+@pytest.mark.parametrize("dtype", ["int64", "bool", "complex64", "float8_e5m2"])
+def test_what_is_no_float_is_no_weight(dtype: str) -> None:
+    published = empty_published("resnet50")
+    name = "backbone.stem.conv1.weight"
+    published[name] = published[name].to(getattr(torch, dtype))
+    with pytest.raises(
+        CheckpointError, match=f"1 not floats:\n  {name} is {dtype} where float32 is needed"
+    ):
+        convert_state_dict(published, build_empty("resnet50"))
+
+
 def test_a_long_list_of_problems_is_cut() -> None:
-    with pytest.raises(CheckpointError, match="… and 677 more") as error:
+    with pytest.raises(CheckpointError, match="… and 701 more") as error:
         convert_state_dict({}, build_empty("swin_large"))
     assert len(str(error.value).splitlines()) < 30
 
@@ -81,3 +108,4 @@ def test_batch_counters_may_be_missing() -> None:
     }
     converted = convert_state_dict(published, model)
     assert converted.keys() == model.state_dict().keys()
+    assert len({id(value) for value in converted.values()}) == len(converted), "none is shared"
