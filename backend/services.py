@@ -12,7 +12,7 @@ from backend.device_thread import Urgency
 from backend.engine import Engine, Model
 from backend.errors import sentence
 from backend.job_queue import JobQueue
-from backend.label_studio.access import Access, configured_access, keep
+from backend.label_studio.access import Access, completed, configured_access, keep, unused_token
 from backend.label_studio.images import FetchSettings, ImageFetcher
 from backend.metrics.meters import Meters
 from backend.pictures import Pictures
@@ -64,6 +64,8 @@ class Services:
         self._settings = settings
         self._lock = threading.Lock()
         self._access = configured_access(settings)
+        if words := unused_token(settings):
+            log.warning("%s", words)
         self.images = Pictures(open_fetcher(settings, self._access), settings.max_image_pixels)
         self._prewarmer = Prewarmer(self.warm)
         self.can_ask_label_studio = (
@@ -76,16 +78,20 @@ class Services:
         return self._access.url
 
     def learn_label_studio(self, url: str, token: str) -> None:
-        """Believe what Label Studio says of itself at /setup, where the settings say nothing."""
+        """Believe what Label Studio says of itself at /setup, where the settings say nothing.
+
+        Raises:
+            ImageError: no image can be fetched with that.
+        """
         if not self._settings.trust_setup or not url.startswith(("http://", "https://")):
             return
-        configured = configured_access(self._settings)
-        access = Access(configured.url or url.rstrip("/"), configured.token or token or None)
+        told = Access(url.rstrip("/"), token or None)
+        access = completed(configured_access(self._settings), told)
         with self._lock:
             if access == self._access:
                 return
-            self._access = access
             self.images.use(open_fetcher(self._settings, access))
+            self._access = access
             keep(access, self._settings)
         log.info("Label Studio is at %s, as it says", access.url)
 
@@ -104,7 +110,8 @@ class Services:
 
     def report(self, code: str, error: Exception) -> None:
         """Note an error that the caller does not get to see."""
-        request_id = g.request_id if has_request_context() else ""
+        # Within label-studio-ml's own server there is a request, but none of ours.
+        request_id = g.get("request_id", "") if has_request_context() else ""
         unexpected = code == "internal_error"
         log.error("%s: %s", request_id, sentence(error), exc_info=error if unexpected else None)
         self.journal.error(code, sentence(error), request_id)

@@ -29,6 +29,28 @@ def configured_access(settings: Settings) -> Access:
     return Access(str(url).rstrip("/") if url else None, key.get_secret_value() if key else None)
 
 
+def completed(configured: Access, told: Access) -> Access:
+    """What the settings say, and where they do not, what Label Studio said at /setup.
+
+    A configured token is for the configured address alone: whoever reaches /setup could name a host
+    of his own and would be sent it.
+    """
+    if configured.url is None:
+        return told
+    return Access(configured.url, configured.token or told.token)
+
+
+def unused_token(settings: Settings) -> str | None:
+    """What to say of a configured token that is sent nowhere; None if all is well."""
+    configured = configured_access(settings)
+    if configured.token is None or configured.url is not None:
+        return None
+    return (
+        "LABEL_STUDIO_API_KEY is not used, since it is sent only to the address it is set for: set "
+        "LABEL_STUDIO_URL as well"
+    )
+
+
 def keep(access: Access, settings: Settings) -> None:
     """Tell the workers; only this user can read the file."""
     path = settings.state_dir / FILE
@@ -48,6 +70,6 @@ def known_access(settings: Settings) -> Access:
         return configured
     try:
         told = json.loads((settings.state_dir / FILE).read_text(encoding="utf-8"))
-        return Access(configured.url or told["url"], configured.token or told["token"])
+        return completed(configured, Access(told["url"], told["token"]))
     except (OSError, ValueError, KeyError, TypeError):
         return configured

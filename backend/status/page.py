@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, make_response, render_template
 
+from backend.label_studio.access import unused_token
 from backend.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def blueprint(settings: Settings, services: "Services") -> Blueprint:
             asked=services.asked(),
             problem=services.watcher.problem if services.watcher else None,
             label_studio=services.label_studio_address or "not known yet",
+            unused_token=unused_token(settings),
             guarded=settings.basic_auth_user is not None,
             loopback=settings.is_loopback,
             configs=services.journal.configs,

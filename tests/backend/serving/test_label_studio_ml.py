@@ -5,6 +5,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from backend import label_studio_ml
 from backend.label_studio.labeling_config import write
@@ -22,6 +23,18 @@ def test_it_predicts_after_clicks_and_in_batches(model, task, click):
     (one,) = model.predict([task()], context={"result": [click("A", 200, 200)]})
     assert [region["value"]["brushlabels"] for region in one["result"]] == [["A"]]
     assert [one["result"] for one in model.predict([task(1), task(2)])] == [[], []]
+
+
+def test_a_failure_within_another_server_is_answered_with_the_last_masks(
+    model, backend, task, click
+):
+    first, second = click("A", 200, 200), click("A", 240, 200)
+    with Flask("label_studio_ml").test_request_context():  # a request without an id of ours
+        (before,) = model.predict([task()], context={"result": [first]})
+        backend.predictor.fail = RuntimeError("boom")
+        (after,) = model.predict([task()], context={"result": [first, second]})
+    assert [region["id"] for region in after["result"]] == [r["id"] for r in before["result"]]
+    assert backend.services.journal.counts == {"internal_error": 1}
 
 
 @pytest.mark.parametrize(

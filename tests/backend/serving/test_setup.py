@@ -1,0 +1,72 @@
+"""What /setup may teach: tokens go where they belong, and nothing odd fails it."""
+
+import pytest
+
+from backend.label_studio.access import Access, keep, known_access
+
+
+def set_up(backend, hostname="http://ls:8080", token="creators", project="7.1"):
+    body = {"project": project, "schema": "", "hostname": hostname, "access_token": token}
+    answer = backend.client.post("/setup", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json["problems"]
+
+
+@pytest.fixture
+def fetchers(monkeypatch):
+    """The settings of every fetcher that is opened."""
+    opened = []
+    monkeypatch.setattr("backend.services.ImageFetcher", opened.append)
+    return opened
+
+
+def test_a_configured_token_goes_to_no_host_heard_at_setup(make_backend, fetchers):
+    backend = make_backend(label_studio_api_key="the-admins")
+    set_up(backend, "http://elsewhere:1", "")
+    set_up(backend, "http://elsewhere:2", "creators")
+    told = [(one.label_studio_url, one.token) for one in fetchers[1:]]
+    assert told == [("http://elsewhere:1", None), ("http://elsewhere:2", "creators")]
+
+
+def test_a_configured_address_gets_the_configured_token_or_the_one_heard(make_backend, fetchers):
+    set_up(make_backend(label_studio_url="http://mine", label_studio_api_key="the-admins"))
+    set_up(make_backend(label_studio_url="http://mine"))
+    told = [(one.label_studio_url, one.token) for one in fetchers]
+    assert told == [
+        ("http://mine", "the-admins"),
+        ("http://mine", None),
+        ("http://mine", "creators"),
+    ]
+
+
+def test_workers_pair_tokens_and_addresses_as_the_web_process_does(make_backend):
+    settings = make_backend(label_studio_api_key="the-admins").settings
+    keep(Access("http://elsewhere:1", None), settings)
+    assert known_access(settings) == Access("http://elsewhere:1", None)
+
+
+def test_a_token_without_an_address_is_named_in_the_log_and_on_the_page(make_backend, caplog):
+    backend = make_backend(label_studio_api_key="the-admins")
+    assert "set LABEL_STUDIO_URL" in caplog.text
+    page = backend.client.get("/").text
+    assert "set LABEL_STUDIO_URL" in page
+    assert "the-admins" not in page + caplog.text
+    complete = make_backend(label_studio_url="http://mine", label_studio_api_key="the-admins")
+    assert "LABEL_STUDIO_URL" not in complete.client.get("/").text
+
+
+@pytest.mark.parametrize(("hostname", "token"), [("http://[x", "tok"), ("http://ls", "t o k")])
+def test_an_unusable_hostname_is_a_problem_each_time_and_changes_nothing(backend, hostname, token):
+    set_up(backend, "http://ls:8080", "tok")
+    for _ in range(2):
+        (problem,) = set_up(backend, hostname, token)
+        assert "LABEL_STUDIO_URL" in problem
+        assert backend.services.label_studio_address == "http://ls:8080"
+    assert "LABEL_STUDIO_URL" in backend.client.get("/").text
+
+
+@pytest.mark.parametrize("project", ["9" * 5000, "7\nCRITICAL all is lost", "²", None, {"a": 1}])
+def test_a_project_that_is_no_number_is_not_shown(backend, caplog, project):
+    assert set_up(backend, "http://[x", project=project)
+    assert "project ?:" in caplog.text
+    assert "CRITICAL" not in caplog.text
