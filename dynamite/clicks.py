@@ -3,11 +3,17 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
+from reprlib import repr as shortly
+from typing import Any
 
 from dynamite.errors import InvalidInputError
 
 MAX_CLICKS = 1000
 """Most clicks of one image: self-attention grows with their square."""
+
+MAX_TIME = 2**53 - 1
+"""Latest time of a click: above it, floats skip whole numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +33,13 @@ class Click:
 class ClickSet:
     """All clicks of one image: ``objects[i]`` are those on object i, ``background`` the rest.
 
-    Every object needs a click and at least one object is needed (MODEL_SPEC 8.1).
+    Every object needs a click and at least one object is needed (MODEL_SPEC 8.1). Numbers of numpy
+    and torch become Python's.
 
     Raises:
-        InvalidInputError: no object, an object without clicks, a coordinate that is not finite, a
-            negative time, or more than ``MAX_CLICKS`` clicks.
+        InvalidInputError: no object, an object without clicks, something else than a click, a
+            coordinate that is no finite number, a time that is no whole number of 0 …
+            ``MAX_TIME``, or more than ``MAX_CLICKS`` clicks.
     """
 
     objects: tuple[tuple[Click, ...], ...]
@@ -40,17 +48,21 @@ class ClickSet:
     def __init__(
         self, objects: Iterable[Iterable[Click]], background: Iterable[Click] = ()
     ) -> None:
-        object.__setattr__(self, "objects", tuple(tuple(clicks) for clicks in objects))
-        object.__setattr__(self, "background", tuple(background))
-        if not self.objects:
+        listed = [
+            _listed(clicks, f"objects[{index}]", "[Click(x, y, time), …]")
+            for index, clicks in enumerate(_listed(objects, "objects", "[[Click(x, y, time), …]]"))
+        ]
+        beside = _listed(background, "background", "[Click(x, y, time), …]")
+        if not listed:
             raise InvalidInputError("there is no object: give at least one click on an object")
-        for index, clicks in enumerate(self.objects):
+        for index, clicks in enumerate(listed):
             if not clicks:
                 raise InvalidInputError(f"object {index} has no clicks: every object needs one")
-        if len(self) > MAX_CLICKS:
-            raise InvalidInputError(f"{len(self)} clicks are more than the limit of {MAX_CLICKS}")
-        for click in self:
-            _check(click)
+        count = sum(map(len, listed)) + len(beside)
+        if count > MAX_CLICKS:
+            raise InvalidInputError(f"{count} clicks are more than the limit of {MAX_CLICKS}")
+        object.__setattr__(self, "objects", tuple(tuple(map(_plain, one)) for one in listed))
+        object.__setattr__(self, "background", tuple(map(_plain, beside)))
 
     def __iter__(self) -> Iterator[Click]:
         """Clicks in query order: object 0, object 1, …, background (MODEL_SPEC 5)."""
@@ -77,7 +89,7 @@ class ClickSet:
         for click in self:
             if not (0 <= click.x < width and 0 <= click.y < height):
                 raise InvalidInputError(
-                    f"click (x={click.x:g}, y={click.y:g}) is outside the image of "
+                    f"click (x={_exactly(click.x)}, y={_exactly(click.y)}) is outside the image of "
                     f"{width}×{height} pixels"
                 )
 
@@ -90,8 +102,45 @@ class ClickSet:
         return ClickSet([move(clicks) for clicks in self.objects], move(self.background))
 
 
-def _check(click: Click) -> None:
-    if not (math.isfinite(click.x) and math.isfinite(click.y)):
-        raise InvalidInputError(f"click (x={click.x}, y={click.y}) is not a finite position")
-    if click.time < 0:
-        raise InvalidInputError(f"click time {click.time} is negative: times count up from 0")
+def _listed(given: Any, name: str, wanted: str) -> list[Any]:
+    try:
+        clicks = iter(given)
+    except TypeError:
+        raise InvalidInputError(f"{name}={shortly(given)} is no list: give {wanted}") from None
+    return list(clicks)
+
+
+def _plain(click: Any) -> Click:
+    """The click with Python's own numbers; raises where it is none."""
+    if not isinstance(click, Click):
+        raise InvalidInputError(f"{shortly(click)} is no click: give Click(x, y, time)")
+    x, y, time = _real(click.x), _real(click.y), _real(click.time)
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise InvalidInputError(
+            f"click (x={shortly(click.x)}, y={shortly(click.y)}) is not a finite position: give "
+            "pixels as numbers"
+        )
+    if not (0 <= time <= MAX_TIME and time.is_integer()):
+        raise InvalidInputError(
+            f"click time {shortly(click.time)} is no whole number from 0 to {MAX_TIME}: count the "
+            "clicks of the image"
+        )
+    return Click(x, y, int(time))
+
+
+def _real(value: Any) -> float:
+    """The value as a float; NaN where it is no number, infinity where it is too large for one."""
+    if type(value) is float:  # as nearly all are, at every click
+        return value
+    if getattr(value, "ndim", None) == 0:  # of numpy or torch
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _exactly(value: float) -> str:
+    return str(value).removesuffix(".0")

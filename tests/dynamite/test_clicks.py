@@ -1,9 +1,12 @@
 import math
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from dynamite import Click, ClickSet, InvalidInputError
-from dynamite.clicks import MAX_CLICKS
+from dynamite.clicks import MAX_CLICKS, MAX_TIME
 
 
 def test_clicks_come_in_query_order_with_their_owners() -> None:
@@ -38,6 +41,63 @@ def test_what_makes_no_sense_is_refused_with_its_value(
         ClickSet(objects, background)
 
 
+ONE: Any = Click(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("objects", "background", "said"),
+    [
+        (None, [], "objects=None is no list"),
+        (ONE, [], r"objects=Click\(x=1, y=1, time=0\) is no list"),
+        ([ONE], [], r"objects\[0\]=Click\(x=1, y=1, time=0\) is no list: give \[Click"),
+        ([[ONE], 7], [], r"objects\[1\]=7 is no list"),
+        ([[ONE]], None, "background=None is no list"),
+        ([[ONE]], ONE, r"background=Click\(x=1, y=1, time=0\) is no list"),
+        ([[(5, 6, 0)]], [], r"\(5, 6, 0\) is no click: give Click\(x, y, time\)"),
+        ([[ONE]], [(5, 6)], r"\(5, 6\) is no click"),
+        ("ab", [], "'a' is no click"),
+        ([{"x": 1}], [], "'x' is no click"),
+        (np.array([[[5, 6, 0]]]), [], r"array\(\[5, 6, 0\]\) is no click"),
+    ],
+)
+def test_what_is_no_list_of_clicks_is_refused_with_its_value(
+    objects: Any, background: Any, said: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        ClickSet(objects, background)
+
+
+@pytest.mark.parametrize(
+    "x", ["3", None, True, 1 + 2j, 10**400, np.array([1, 2]), np.array([1.0]), np.True_, b"1"]
+)
+def test_a_position_is_two_real_numbers(x: Any) -> None:
+    with pytest.raises(InvalidInputError, match=r"click \(x=.*, y=1\) is not a finite position"):
+        ClickSet([[Click(x, 1)]])
+    with pytest.raises(InvalidInputError, match=r"click \(x=1, y=.*\) is not a finite position"):
+        ClickSet([[ONE]], [Click(1, x)])
+
+
+@pytest.mark.parametrize(
+    "time", [math.nan, math.inf, 10**400, MAX_TIME + 1, 1.5, True, None, "1", np.array([1])]
+)
+def test_a_time_is_a_whole_number(time: Any) -> None:
+    with pytest.raises(InvalidInputError, match=r"click time .* is no whole number from 0 to 900"):
+        ClickSet([[Click(3, 1, time)]])
+
+
+def test_numbers_of_numpy_and_torch_become_plain_and_iterators_lists() -> None:
+    own: Any = Click(np.float32(3.5), torch.tensor(4), np.int64(2))  # type: ignore[arg-type]
+    other: Any = Click(np.array(1), 2, torch.tensor(2.0))  # type: ignore[arg-type]
+    clicks = ClickSet((iter([one]) for one in (own, other)), (one for one in [Click(0, 0, 2)]))
+    assert list(clicks) == [Click(3.5, 4, 2), Click(1, 2, 2), Click(0, 0, 2)]
+    assert {type(value) for c in clicks for value in (c.x, c.y)} == {float}
+    assert {type(c.time) for c in clicks} == {int}
+
+
+def test_the_latest_time_there_is_may_be_used() -> None:
+    assert ClickSet([[Click(1, 1, MAX_TIME)]]).latest_time == MAX_TIME
+
+
 @pytest.mark.parametrize("click", [Click(64, 3), Click(-0.5, 3), Click(3, 48), Click(3, -1)])
 def test_a_click_outside_the_image_names_click_and_image(click: Click) -> None:
     with pytest.raises(InvalidInputError, match=rf"x={click.x:g}, y={click.y:g}.*64×48"):
@@ -46,3 +106,8 @@ def test_a_click_outside_the_image_names_click_and_image(click: Click) -> None:
 
 def test_a_click_on_the_last_fraction_of_a_pixel_is_inside() -> None:
     ClickSet([[Click(63.99, 47.99)]]).check_inside(48, 64)
+
+
+def test_a_click_just_outside_is_told_exactly() -> None:
+    with pytest.raises(InvalidInputError, match=r"x=64\.0000001, y=3\) is outside"):
+        ClickSet([[Click(64.0000001, 3)]]).check_inside(48, 64)
