@@ -41,7 +41,7 @@ def check(names: tuple[str, ...], root: Path | None) -> None:
     from rich.table import Table
 
     from training.data.catalog import open_dataset
-    from training.data.problems import DatasetError
+    from training.data.problems import DatasetError, left_out
     from training.data.progress import watch
 
     table = Table("set", "images", "objects", "ignored", "problems", box=None, pad_edge=False)
@@ -50,7 +50,7 @@ def check(names: tuple[str, ...], root: Path | None) -> None:
     faulty = 0
     for name in names:
         dataset = open_dataset(name, root, on_problem="skip")
-        found = [str(problem) for problem in getattr(dataset, "problems", [])]
+        found = [str(problem) for problem in left_out(dataset)]
         objects, ignored = 0, 0.0
         for index in watch(range(len(dataset)), f"Reading {name}"):
             try:
@@ -96,10 +96,13 @@ def pack(
     """
     from training.data.catalog import open_dataset
     from training.data.packed import pack as write
+    from training.data.problems import left_out
 
     to.mkdir(parents=True, exist_ok=True)
     for name in names:
         dataset = open_dataset(name, root, on_problem=_on_problem(skip_problems))
+        if len(left_out(dataset)):
+            click.echo(f"{dataset.name}: {left_out(dataset)}", err=True)
         path = to / f"{dataset.name}.pack"
         size = write(dataset, path, longest_side=longest_side, quality=quality)
         click.echo(f"{path}: {len(dataset):,} images, {size / 1e6:.1f} MB")

@@ -55,7 +55,16 @@ BASELINES = ("grabcut", "random_walker")
 )
 @click.option("--threshold", type=float, help="IoU to reach.  [0.85; with --single 0.90]")
 @click.option("--budget", type=int, help="Clicks per object.  [10; with --single 20]")
-@click.option("--seed", default=0, show_default=True, help="Added to the protocol's seed.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Added to the protocol's seed.",
+)
+@click.option(
+    "--skip-problems", is_flag=True, help="Leave out what is faulty in the set and say what."
+)
 @click.option("--substitute-empty", is_flag=True, help="Replace images without objects by others.")
 @click.option("--limit", type=click.IntRange(1), help="Only so many images.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
@@ -79,6 +88,7 @@ def evaluate(
     threshold: float | None,
     budget: int | None,
     seed: int,
+    skip_problems: bool,
     substitute_empty: bool,
     limit: int | None,
     jobs: int,
@@ -102,7 +112,8 @@ def evaluate(
 
     from rich.console import Console
 
-    from training.evaluation.folder import write_report
+    from training.data.problems import left_out
+    from training.evaluation.folder import make_folder, write_report
     from training.evaluation.plan import Plan
     from training.evaluation.processes import evaluate_in_processes
     from training.evaluation.report import Row, table
@@ -114,11 +125,17 @@ def evaluate(
     changes |= {"per_object": budget} if budget is not None else {}
     plans = [
         (Plan.single_instance if single else Plan)(strategy=strategy, gesture=gesture, **changes)
-        for strategy in _chosen(strategies[:1] if single else strategies, STRATEGIES)
+        for strategy in _chosen(strategies, STRATEGIES)[: 1 if single else None]
         for gesture in _chosen(protocols, PROTOCOLS)
     ]
-    open_set = partial(_open_set, set_name, data)
+    if out is not None:
+        make_folder(out)
+    open_set = partial(_open_set, set_name, data, skip_problems, substitute_empty)
     dataset = open_set()
+    if len(left_out(dataset)):
+        click.echo(f"{dataset.name}: {left_out(dataset)}", err=True)
+    if not len(dataset):
+        raise click.ClickException(f"{dataset.name}: no image with an object is in the set")
     indices = range(min(len(dataset), limit or len(dataset)))
     title = f"{dataset.name}, {len(indices)} of {len(dataset)} images"
     rows = []
@@ -175,10 +192,18 @@ def _chosen(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
     return known if "all" in names else names
 
 
-def _open_set(name: str, root: Path | None) -> "InstanceDataset":
+def _open_set(
+    name: str, root: Path | None, skip_problems: bool, keep_empty: bool
+) -> "InstanceDataset":
     """The set; those for evaluation may lie in a folder ``eval`` below the root."""
     from training.data.catalog import open_dataset
 
     below = f"eval/{name}"
     found = root is not None and (root / below).exists() and not (root / name).exists()
-    return open_dataset(below if found else name, root)
+    return open_dataset(
+        below if found else name,
+        root,
+        on_problem="skip" if skip_problems else "raise",
+        keep_empty=keep_empty,
+        keep_hidden=True,
+    )

@@ -248,6 +248,24 @@ def test_images_without_objects_are_left_out_and_listed(
     def empty(content: dict[str, Any]) -> None:
         content["annotations"] = [a for a in content["annotations"] if a["image_id"] != 2]
 
-    dataset = open_coco(copy(empty))
+    path = copy(empty)
+    dataset = open_coco(path)
     assert len(dataset) == 4
     assert dataset.without_objects == ["mini/images/000000000086.jpg"]
+    kept = open_coco(path, keep_empty=True)
+    assert len(kept) == 5
+    assert kept[1].labels == ()
+    assert (kept[1].instances == -1).all()
+
+
+def test_an_object_that_is_wholly_hidden_stays_only_when_asked(
+    copy: Callable[[Callable[[dict[str, Any]], None]], Path],
+) -> None:
+    def cover(content: dict[str, Any]) -> None:
+        content["annotations"].append(content["annotations"][0] | {"id": 99})
+
+    path = copy(cover)
+    assert len(open_coco(path)[0].labels) == 2
+    sample = open_coco(path, keep_hidden=True)[0]
+    assert len(sample.labels) == 3
+    assert sorted(sample.areas > 0) == [False, True, True]

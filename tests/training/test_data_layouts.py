@@ -113,6 +113,8 @@ def test_davis_2016_leaves_out_frames_without_object(tmp_path: Path) -> None:
     assert list(dataset.sample_ids) == ["davis_2016_val/cat/00000"]
     assert isinstance(dataset, PairedDataset)
     assert dataset.without_objects == ["davis_2016_val/cat/00001"]
+    kept = open_dataset("davis_2016_val", tmp_path, keep_empty=True)
+    assert [len(kept[index].labels) for index in range(len(kept))] == [1, 0]
 
 
 def test_davis_2017_knows_the_objects_of_the_first_frame_only(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from dynamite import Click, ClickSet
 from dynamite.errors import InvalidInputError
+from training.data.problems import DatasetError
 from training.data.sample import Sample
 from training.distance_map import DistanceMap
 from training.evaluation.gestures import GESTURES, STROKE_CLICKS
@@ -234,6 +235,11 @@ class TestEvaluate:
         assert [r.index for r in records] == [0, 1, 2]
         assert records[1].source in {0, 2}
         assert records[1].sample_id == self.data.sample_ids[records[1].source]
+
+    def test_there_must_be_something_to_substitute(self):
+        empty = Samples(sample("a", label_map(20, 40)), sample("b", label_map(20, 40)))
+        with pytest.raises(DatasetError, match="memory: no image has an object"):
+            evaluate(Script(TWO), empty, Plan(substitute_empty=True))
 
     def test_single_takes_each_object_alone_and_opens_the_image_once(self):
         script = Script(label_map(20, 40, (0, 0, 10, 10)))

@@ -145,6 +145,14 @@ def data(tmp_path):
     return tmp_path
 
 
+def edit(root, change):
+    """Change the json of the set in place."""
+    path = root / "squares" / "annotations.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
 @pytest.mark.parametrize("method", [GrabCut, RandomWalker])
 def test_baselines_cut_out_two_squares(data, method):
     sample = open_dataset("squares", data)[0]
@@ -230,6 +238,56 @@ class TestCommand:
         )  # fmt: skip
         assert result.exit_code == 0, result.output
         assert "NoC@90%" in result.stdout
+
+    def test_a_threshold_off_the_grid_has_its_own_column(self, data):
+        result = self.run(
+            "--set", "squares", "--data", data, "--baseline", "random_walker", "--single",
+            "--threshold", 0.875, "--budget", 2, "--limit", 1,
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+        assert "NoC@87.5%" in result.stdout
+
+    def test_single_has_one_row_for_all_strategies(self, data, tmp_path):
+        result = self.run(
+            "--set", "squares", "--data", data, "--baseline", "random_walker", "--single",
+            "--strategy", "all", "--budget", 1, "--limit", 1, "--out", tmp_path / "report",
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+        assert len(json.loads((tmp_path / "report" / "results.json").read_text())["rows"]) == 1
+
+    def test_an_empty_image_is_substituted_only_when_asked(self, data):
+        edit(data, lambda content: content["annotations"].__delitem__(slice(0, 2)))
+        arguments = ["--set", "squares", "--data", data, "--baseline", "random_walker"]
+        assert "2 of 2 images" in self.run(*arguments, "--budget", 1).stdout
+        assert "3 of 3 images" in self.run(*arguments, "--budget", 1, "--substitute-empty").stdout
+
+    def test_a_set_without_objects_is_told_before_anything_runs(self, data):
+        edit(data, lambda content: content["annotations"].clear())
+        result = self.run("--set", "squares", "--data", data, "--baseline", "grabcut", "--jobs", 2)
+        assert result.exit_code == 1
+        assert "squares: no image with an object" in result.output
+
+    def test_problems_are_skipped_only_when_asked_and_told(self, data):
+        edit(data, lambda content: content["annotations"][0].update(segmentation="zlib"))
+        arguments = ["--set", "squares", "--data", data, "--baseline", "random_walker"]
+        assert isinstance(self.run(*arguments).exception, DynamiteError)
+        result = self.run(*arguments, "--skip-problems", "--budget", 1)
+        assert result.exit_code == 0, result.output
+        assert "squares: 1 problems (1 × unknown encoding)" in result.stderr
+
+    def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(self, data, tmp_path):
+        (tmp_path / "report").write_text("a file")
+        out = tmp_path / "report" / "inside"
+        result = self.run(
+            "--set", "squares", "--data", data, "--baseline", "random_walker", "--out", out
+        )
+        assert isinstance(result.exception, OSError)
+        assert "images" not in result.stderr
+
+    def test_a_negative_seed_is_refused(self, data):
+        result = self.run("--set", "squares", "--data", data, "--baseline", "grabcut", "--seed", -1)
+        assert result.exit_code == 2
+        assert "-1 is not in the range" in result.output
 
     def test_evaluation_sets_lie_in_a_folder_of_their_own(self, data):
         (data / "eval").mkdir()

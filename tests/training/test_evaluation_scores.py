@@ -53,6 +53,11 @@ class TestNoc:
         assert thresholds_up_to(0.8) == [0.8]
         assert thresholds_up_to(0.95) == [0.8, 0.85, 0.9, 0.95]
 
+    def test_a_threshold_between_two_steps_is_the_last(self):
+        assert thresholds_up_to(0.87) == [0.8, 0.85, 0.87]
+        assert thresholds_up_to(0.88) == [0.8, 0.85, 0.88]
+        assert thresholds_up_to(0.81) == [0.8, 0.81]
+
 
 def test_curve_counts_clicks_per_object_and_keeps_the_last_iou():
     two = rows([0.2, 0.4], [0.4, 0.4], [0.6, 0.6], [0.6, 0.8])  # 2, 3, 4 and 5 clicks

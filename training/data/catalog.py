@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 from training.data.coco import open_coco
 from training.data.layouts import LAYOUTS
+from training.data.opening import Opening
 from training.data.packed import PackedDataset
-from training.data.problems import DatasetError, OnProblem
+from training.data.problems import DatasetError
 from training.data.sample import InstanceDataset, Sample
 
 TRAINING_SETS = (
@@ -29,11 +31,7 @@ def _is_there(path: Path) -> bool:
 
 
 def open_dataset(
-    name_or_path: str | Path,
-    root: Path | None = None,
-    *,
-    on_problem: OnProblem = "raise",
-    min_visible_area: int = 0,
+    name_or_path: str | Path, root: Path | None = None, **how: Unpack[Opening]
 ) -> InstanceDataset:
     """A data set by name below `root`, or by the path of a COCO json, its folder, or a packed file.
 
@@ -41,7 +39,7 @@ def open_dataset(
     Raises DatasetError if there is none, and for problems in it unless they are to be skipped.
     """
     if root is not None and name_or_path in LAYOUTS:
-        return LAYOUTS[str(name_or_path)](root, on_problem)
+        return LAYOUTS[str(name_or_path)](root, **how)
     path = Path(name_or_path)
     if (
         root is not None
@@ -61,12 +59,7 @@ def open_dataset(
             f"{name_or_path}: no data set: {json_path} does not exist.\n"
             f"Give the folder of the sets (known: {known}) as root, or the path of a COCO json."
         )
-    return open_coco(
-        json_path,
-        name=None if path.suffix == ".json" else path.name,
-        on_problem=on_problem,
-        min_visible_area=min_visible_area,
-    )
+    return open_coco(json_path, name=None if path.suffix == ".json" else path.name, **how)
 
 
 class Subset:

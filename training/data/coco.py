@@ -5,24 +5,26 @@ Beyond COCO's keys: annotation `ignore` (RLE: neither object nor background) and
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from training.data.coco_entries import Annotation, load_json, read_entries
 from training.data.images import read_image
 from training.data.masks import decode
-from training.data.problems import DatasetError, OnProblem, Problems
+from training.data.opening import Opening
+from training.data.problems import DatasetError, Problems
 from training.data.sample import Instance, Mask, Sample, compose
 
 
 class CocoDataset:
     """The images of a COCO json that have at least one object.
 
-    Objects are painted large to small; those with no more than `min_visible_area` visible pixels
-    are left out. `content` is the parsed json, `source` its path for messages, file names are
+    Objects are painted large to small; those of which nothing is visible are left out unless
+    `keep_hidden`. `content` is the parsed json, `source` its path for messages, file names are
     relative to `folder`. Raises DatasetError for any problem unless `on_problem` is "skip": then
-    `problems` tells what was left out. `without_objects` names the images that have no object.
+    `problems` tells what was left out. `without_objects` names the images that have no object;
+    they are samples only if `keep_empty`.
     """
 
     def __init__(
@@ -32,15 +34,15 @@ class CocoDataset:
         source: Path,
         *,
         name: str,
-        on_problem: OnProblem = "raise",
-        min_visible_area: int = 0,
+        **how: Unpack[Opening],
     ) -> None:
         self.name = name
-        self._min_visible_area = min_visible_area
+        self._min_visible_area = -1 if how.get("keep_hidden") else 0
         self.problems = Problems()
         entries = list(read_entries(content, folder, source, self.problems))
-        self.problems.settle(source, on_problem)
-        self._entries = [entry for entry in entries if entry.has_object]
+        self.problems.settle(source, how.get("on_problem", "raise"))
+        keep_empty = how.get("keep_empty", False)
+        self._entries = [entry for entry in entries if entry.has_object or keep_empty]
         self.sample_ids = [f"{name}/{entry.file_name}" for entry in self._entries]
         self.without_objects = [
             f"{name}/{entry.file_name}" for entry in entries if not entry.has_object
@@ -92,8 +94,7 @@ def open_coco(
     image_folder: Path | None = None,
     *,
     name: str | None = None,
-    on_problem: OnProblem = "raise",
-    min_visible_area: int = 0,
+    **how: Unpack[Opening],
 ) -> CocoDataset:
     """The set of a COCO json file; images lie in the json's folder unless another is given."""
     return CocoDataset(
@@ -101,6 +102,5 @@ def open_coco(
         image_folder or json_path.parent,
         json_path,
         name=name or json_path.parent.name,
-        on_problem=on_problem,
-        min_visible_area=min_visible_area,
+        **how,
     )

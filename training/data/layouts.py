@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Unpack
 
 from training.data.coco import open_coco
 from training.data.lvis import open_lvis
+from training.data.opening import Opening
 from training.data.paired import Pair, PairedDataset
-from training.data.problems import DatasetError, OnProblem
+from training.data.problems import DatasetError
 from training.data.region_files import (
     read_any_color,
     read_binary,
@@ -17,7 +19,7 @@ from training.data.region_files import (
 )
 from training.data.sample import InstanceDataset
 
-Opener = Callable[[Path, OnProblem], InstanceDataset]
+Opener = Callable[..., InstanceDataset]  # of the root, and an Opening by keywords
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp"}
 
@@ -45,34 +47,34 @@ def _folder_pairs(images: Path, masks: Path, suffix: str) -> list[Pair]:
     return [Pair(path.stem, path, masks / f"{path.stem}{suffix}") for path in _files(images)]
 
 
-def grabcut(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def grabcut(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """GrabCut: 50 images, one object each."""
     folder = root / "GrabCut"
     pairs = _folder_pairs(folder / "data_GT", folder / "boundary_GT", ".bmp")
-    return PairedDataset("GrabCut", pairs, read_trimap, on_problem=on_problem)
+    return PairedDataset("GrabCut", pairs, read_trimap, **how)
 
 
-def berkeley(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def berkeley(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """Berkeley: 100 objects on 96 images."""
     folder = root / "Berkeley"
     pairs = _folder_pairs(folder / "images", folder / "masks", ".png")
-    return PairedDataset("Berkeley", pairs, read_trimap, on_problem=on_problem)
+    return PairedDataset("Berkeley", pairs, read_trimap, **how)
 
 
-def coco_mval(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def coco_mval(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """COCO MVal: 800 objects, ten of each COCO class."""
     folder = root / "COCO_MVal"
     pairs = _folder_pairs(folder / "img", folder / "gt", ".png")
-    return PairedDataset("coco_Mval", pairs, read_binary, on_problem=on_problem)
+    return PairedDataset("coco_Mval", pairs, read_binary, **how)
 
 
-def davis_single(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def davis_single(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """345 frames of DAVIS 2016, one merged object each, as RITM hands them out."""
     pairs = _folder_pairs(root / "davis" / "img", root / "davis" / "gt", ".png")
-    return PairedDataset("davis_single_inst", pairs, read_any_color, on_problem=on_problem)
+    return PairedDataset("davis_single_inst", pairs, read_any_color, **how)
 
 
-def davis_2016(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def davis_2016(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """Every frame of DAVIS 2016 val in its own folders; frames without object are left out."""
     folder = root / "DAVIS"
     pairs = []
@@ -80,12 +82,10 @@ def davis_2016(root: Path, on_problem: OnProblem) -> InstanceDataset:
         image, mask = (Path(part.lstrip("/")) for part in line.split()[:2])
         name = f"{image.parent.name}/{image.stem}"
         pairs.append(Pair(name, folder / image, folder / mask))
-    return PairedDataset(
-        "davis_2016_val", pairs, read_any_color, may_be_empty=True, on_problem=on_problem
-    )
+    return PairedDataset("davis_2016_val", pairs, read_any_color, may_be_empty=True, **how)
 
 
-def davis_2017(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def davis_2017(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """Every frame of DAVIS 2017 val; objects are those of a video's first frame."""
     folder = root / "DAVIS" / "DAVIS-2017-trainval"
     pairs, highest = [], {}
@@ -106,11 +106,11 @@ def davis_2017(root: Path, on_problem: OnProblem) -> InstanceDataset:
         read_palette,
         may_be_empty=True,
         highest_number=highest,
-        on_problem=on_problem,
+        **how,
     )
 
 
-def _sbd(root: Path, on_problem: OnProblem, *, single_instance: bool) -> InstanceDataset:
+def _sbd(root: Path, *, single_instance: bool, **how: Unpack[Opening]) -> InstanceDataset:
     folder = root / "sbd" / "dataset"
     pairs = [
         Pair(stem, folder / "img" / f"{stem}.jpg", folder / "inst" / f"{stem}.mat")
@@ -121,21 +121,21 @@ def _sbd(root: Path, on_problem: OnProblem, *, single_instance: bool) -> Instanc
         pairs,
         read_sbd,
         single_instance=single_instance,
-        on_problem=on_problem,
+        **how,
     )
 
 
-def sbd_single(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def sbd_single(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """SBD val, a sample for each object."""
-    return _sbd(root, on_problem, single_instance=True)
+    return _sbd(root, single_instance=True, **how)
 
 
-def sbd_multi(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def sbd_multi(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """SBD val, all objects of an image together."""
-    return _sbd(root, on_problem, single_instance=False)
+    return _sbd(root, single_instance=False, **how)
 
 
-def pascal_voc(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def pascal_voc(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """Pascal VOC 2012 segmentation val, a sample for each object."""
     folder = root / "pascal_voc"
     pairs = [
@@ -146,43 +146,41 @@ def pascal_voc(root: Path, on_problem: OnProblem) -> InstanceDataset:
         )
         for stem in _lines(folder / "ImageSets" / "Segmentation" / "val.txt")
     ]
-    return PairedDataset(
-        "pascal_voc_single", pairs, read_voc, single_instance=True, on_problem=on_problem
-    )
+    return PairedDataset("pascal_voc_single", pairs, read_voc, single_instance=True, **how)
 
 
-def coco_val(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def coco_val(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """COCO val2017: every image that has an object."""
     folder = root / "coco"
     json_path = folder / "annotations" / "instances_val2017.json"
-    return open_coco(json_path, folder / "val2017", name="coco_2017_val", on_problem=on_problem)
+    return open_coco(json_path, folder / "val2017", name="coco_2017_val", **how)
 
 
-def coco_train(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def coco_train(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """COCO train2017."""
     folder = root / "coco"
     json_path = folder / "annotations" / "instances_train2017.json"
     images = folder / "train2017"
-    return open_coco(json_path, images, name="coco_2017_train", on_problem=on_problem)
+    return open_coco(json_path, images, name="coco_2017_train", **how)
 
 
-def lvis_train(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def lvis_train(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """LVIS v1 train, on COCO's images."""
     folder = root / "coco"
-    return open_lvis(folder / "annotations" / "lvis_v1_train.json", folder, on_problem=on_problem)
+    return open_lvis(folder / "annotations" / "lvis_v1_train.json", folder, **how)
 
 
-def lvis_val(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def lvis_val(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """LVIS v1 val, on COCO's images (of train2017 and val2017)."""
     folder = root / "coco"
-    return open_lvis(folder / "annotations" / "lvis_v1_val.json", folder, on_problem=on_problem)
+    return open_lvis(folder / "annotations" / "lvis_v1_val.json", folder, **how)
 
 
-def coco_lvis(root: Path, on_problem: OnProblem) -> InstanceDataset:
+def coco_lvis(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """COCO+LVIS as `dynamite data merge` writes it."""
     folder = root / "coco"
     json_path = folder / "annotations" / "coco_lvis.json"
-    return open_coco(json_path, folder, name="coco_lvis", on_problem=on_problem)
+    return open_coco(json_path, folder, name="coco_lvis", **how)
 
 
 LAYOUTS: dict[str, Opener] = {

@@ -4,11 +4,11 @@ LVIS annotates only some categories of an image, so its samples are never exhaus
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from training.data.coco import CocoDataset
 from training.data.coco_entries import load_json
-from training.data.problems import OnProblem
+from training.data.opening import Opening
 
 _PREFIX_OF_2014 = "COCO_"
 _NAME_LENGTH = len("000000000000.jpg")
@@ -42,7 +42,7 @@ def open_lvis(
     image_folder: Path,
     *,
     name: str | None = None,
-    on_problem: OnProblem = "raise",
+    **how: Unpack[Opening],
 ) -> CocoDataset:
     """The set of an LVIS json; `image_folder` holds `train2017/` and `val2017/`."""
     return CocoDataset(
@@ -50,5 +50,5 @@ def open_lvis(
         image_folder,
         json_path,
         name=name or json_path.stem,
-        on_problem=on_problem,
+        **how,
     )

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
 from training.data.images import image_size, read_image
-from training.data.problems import DatasetError, OnProblem, Problems
+from training.data.opening import Opening
+from training.data.problems import DatasetError, Problems
 from training.data.progress import watch
 from training.data.region_files import ReadRegions, Regions
 from training.data.sample import Instance, Sample, compose
@@ -28,7 +30,8 @@ class PairedDataset:
     With `single_instance` each object is a sample of its own, all other objects being background.
     `highest_number` bounds the numbers that count as objects, by sample id (DAVIS 2017: those of
     the first frame). A picture without objects is a problem unless it `may_be_empty`;
-    `without_objects` lists them. Raises DatasetError for problems unless `on_problem` is "skip".
+    `without_objects` lists them, and `keep_empty` makes samples of those that may be. Raises
+    DatasetError for problems unless `on_problem` is "skip".
     """
 
     def __init__(
@@ -40,7 +43,7 @@ class PairedDataset:
         single_instance: bool = False,
         may_be_empty: bool = False,
         highest_number: dict[str, int] | None = None,
-        on_problem: OnProblem = "raise",
+        **how: Unpack[Opening],
     ) -> None:
         self.name = name
         self._read_regions = read_regions
@@ -56,11 +59,13 @@ class PairedDataset:
                 self.without_objects.append(f"{name}/{pair.sample_id}")
                 if not may_be_empty:
                     self.problems.add("empty mask", pair.mask, None, "no pixel is of an object")
+                elif how.get("keep_empty"):
+                    self._items.append((pair, None))
             elif single_instance:
                 self._items += [(pair, number) for number in numbers]
             else:
                 self._items.append((pair, None))
-        self.problems.settle(name, on_problem)
+        self.problems.settle(name, how.get("on_problem", "raise"))
         self.sample_ids = [
             f"{name}/{pair.sample_id}" + ("" if number is None else f"#{number}")
             for pair, number in self._items

@@ -72,3 +72,9 @@ class Problems:
                 f"{source}: {self}\n"
                 'Mend the files, or open the set with on_problem="skip" to leave these out.'
             )
+
+
+def left_out(dataset: object) -> Problems:
+    """What an opened data set had to leave out; packed sets, which never do, do not say."""
+    found: Problems = getattr(dataset, "problems", Problems())
+    return found

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import cv2
@@ -15,6 +16,17 @@ from training.evaluation.mist import mean_iou
 from training.evaluation.overlays import overlay
 from training.evaluation.report import Row, document, table, worst
 from training.evaluation.runner import Record
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder and write in it: what cannot be kept should not take hours to find out.
+
+    Raises:
+        OSError: no report can be written there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder):
+        pass
 
 
 def write_report(

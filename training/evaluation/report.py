@@ -113,7 +113,7 @@ def _cells(row: Row) -> dict[str, str]:
     score = row.score
     if isinstance(score, MistScore):
         return {
-            f"NCI@{row.plan.threshold:.0%}": f"{score.nci:.2f}",
+            f"NCI@{_percent(row.plan.threshold)}": f"{score.nci:.2f}",
             "NFO": str(score.nfo),
             "NFI": str(score.nfi),
             "IoU": f"{score.iou:.3f}",
@@ -121,10 +121,15 @@ def _cells(row: Row) -> dict[str, str]:
             "images": str(score.images),
         }
     return (
-        {f"NoC@{quality:.0%}": f"{clicks:.2f}" for quality, clicks in score.noc.items()}
-        | {f"failed@{quality:.0%}": str(count) for quality, count in score.failures.items()}
+        {f"NoC@{_percent(quality)}": f"{clicks:.2f}" for quality, clicks in score.noc.items()}
+        | {f"failed@{_percent(quality)}": str(count) for quality, count in score.failures.items()}
         | {"IoU@1": f"{score.iou_1:.3f}", "objects": str(score.samples)}
     )
+
+
+def _percent(quality: float) -> str:
+    """With all its digits: 0.9 and 0.899 are two columns."""
+    return f"{100 * quality:.6g}%"
 
 
 def _robustness_cells(found: Robustness) -> dict[str, str]:

@@ -12,6 +12,7 @@ from dynamite import ClickSet
 from dynamite.clicks import MAX_CLICKS
 from dynamite.errors import InvalidInputError
 from training.click_simulation import LabelMap
+from training.data.problems import DatasetError
 from training.data.sample import InstanceDataset, Sample
 from training.evaluation.gestures import GESTURES
 from training.evaluation.interaction import Target, interact
@@ -64,13 +65,24 @@ def evaluate(
     records: list[Record] = []
     for index in range(len(dataset)) if indices is None else indices:
         source, sample = index, dataset[index]
-        while plan.substitute_empty and not sample.labels:
-            source = substitutes.randrange(len(dataset))
-            sample = dataset[source]
+        if plan.substitute_empty and not sample.labels:
+            source, sample = _substitute(dataset, substitutes)
         found = _evaluate_sample(segmenter, sample, index, plan, rng)
         records.extend(replace(record, source=source) for record in found)
         on_sample()
     return records
+
+
+def _substitute(dataset: InstanceDataset, rng: Random) -> tuple[int, Sample]:
+    """Any sample that has objects, and its index."""
+    empty: set[int] = set()
+    while len(empty) < len(dataset):
+        source = rng.randrange(len(dataset))
+        sample = dataset[source]
+        if sample.labels:
+            return source, sample
+        empty.add(source)
+    raise DatasetError(f"{dataset.name}: no image has an object to put in place of an empty one")
 
 
 def _evaluate_sample(

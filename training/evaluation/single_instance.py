@@ -28,9 +28,10 @@ class NocScore:
 
 
 def thresholds_up_to(highest: float) -> list[float]:
-    """0.80, 0.85, … up to ``highest``."""
-    steps = round((highest - _LOWEST) / _STEP + 1e-9)
-    return [round(_LOWEST + step * _STEP, 2) for step in range(steps + 1)]
+    """0.80, 0.85, … up to ``highest``, which is always among them."""
+    steps = int((highest - _LOWEST) / _STEP + 1e-9)
+    below = [round(_LOWEST + step * _STEP, 2) for step in range(steps + 1)]
+    return below if below[-1] == highest else [*below, highest]
 
 
 def noc_score(

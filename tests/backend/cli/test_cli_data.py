@@ -47,7 +47,8 @@ def test_packed_sets_can_be_opened_by_name(tmp_path: Path, broken: Path) -> None
     assert len(open_dataset("mini", tmp_path / "packed")) == 5
     with pytest.raises(DatasetError, match="unknown encoding"):
         run("pack", broken, "--to", tmp_path / "packed")
-    run("pack", broken, "--to", tmp_path / "packed", "--skip-problems")
+    output = run("pack", broken, "--to", tmp_path / "packed", "--skip-problems")
+    assert "broken: 1 problems (1 × unknown encoding)" in output
     assert len(open_dataset("broken", tmp_path / "packed")) == 5
 
 

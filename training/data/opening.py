@@ -1,0 +1,16 @@
+"""How a data set is opened: the same few words for every reader."""
+
+from typing import TypedDict
+
+from training.data.problems import OnProblem
+
+
+class Opening(TypedDict, total=False):
+    """What is to become of the faulty, the empty and the hidden; evaluation keeps more."""
+
+    on_problem: OnProblem
+    """Raise, which is the default, or leave out what is faulty."""
+    keep_empty: bool
+    """Pictures that may be without objects are samples too."""
+    keep_hidden: bool
+    """So are objects of which no pixel is visible, as in the published protocol (10.1)."""
