@@ -13,11 +13,10 @@ from croniter import croniter
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
-from rq.exceptions import NoSuchJobError
-from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
 from backend.job_queue import JOB_SECONDS, ingest_queue
+from backend.retraining.mending import mend
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -55,9 +54,7 @@ class Janitor:
     def look_around(self) -> None:
         """Once: jobs without a worker run again, jobs that are due are enqueued."""
         for name in self._queues:
-            queue = Queue(name, connection=self._redis, serializer=JSONSerializer)
-            StartedJobRegistry(queue=queue).cleanup()
-            requeue_lost(queue)
+            mend(Queue(name, connection=self._redis, serializer=JSONSerializer))
         now = self._clock()
         for name, arguments in due_jobs(self._redis, self._settings, now):
             log.debug("due: %s%s", name, arguments)
@@ -73,27 +70,6 @@ class Janitor:
                 log.warning("the queue server is away: %s", error)
             except Exception:
                 log.exception("the janitor stumbled")
-
-
-def requeue_lost(queue: Queue) -> None:
-    """Jobs that a worker had taken but not begun when it was killed go back into the queue."""
-    redis = queue.connection
-    for job_id in queue.intermediate_queue.get_job_ids():
-        if job_id in queue.started_job_registry:
-            continue
-        first_seen = f"dynamite:lost:{queue.name}:{job_id}"
-        if redis.set(first_seen, 1, nx=True, ex=600):
-            continue  # it may just be on its way
-        if redis.ttl(first_seen) > 600 - 3 * EVERY_SECONDS:
-            continue
-        try:
-            job = queue.fetch_job(job_id)
-        except NoSuchJobError:
-            job = None
-        queue.intermediate_queue.remove(job_id)
-        redis.delete(first_seen)
-        if job is not None:
-            queue.enqueue_job(job)
 
 
 def due_jobs(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import WatchError
 from rq import Queue, Retry
 from rq.exceptions import NoSuchJobError
 from rq.job import Dependency, Job
@@ -17,8 +18,8 @@ TRAIN_JOB = "training.jobs.retrain"
 ATTEMPTS_MORE = 5
 KEPT_SECONDS = 30 * 24 * 3600
 
-CLAIM_SECONDS = 30
-"""How long somebody who asks for a training keeps others from asking for the same."""
+LOCK_SECONDS = 30
+"""How long somebody who asks for a training keeps others of the same line waiting, at most."""
 
 _AHEAD = ("queued", "started", "deferred", "scheduled", "ready_to_enqueue")
 
@@ -40,6 +41,14 @@ class TrainingRequest:
     def job_id(self) -> str:
         """The same for the same line and data."""
         return f"train-{self.line}-{self.digest}"
+
+    @property
+    def caution(self) -> str:
+        """What is to be said at once of a training that nothing can come of; else empty."""
+        held_out, least = self.images.get("holdout", 0), self.settings.judge_least
+        if held_out >= least:
+            return ""
+        return f"; only {held_out} images are held out, {least} are needed to publish its result"
 
     def arguments(self) -> dict[str, Any]:
         """What ``training.jobs.retrain`` is told; JSON."""
@@ -107,13 +116,12 @@ def is_training(redis: "Redis", line: str) -> bool:
 
 def enqueue_training(redis: "Redis", request: TrainingRequest, *, force: bool = False) -> str:
     """Put a training into the queue unless it is there or done; what came of it, in words."""
-    claim = f"dynamite:asking:{request.job_id}"
-    if not redis.set(claim, 1, nx=True, ex=CLAIM_SECONDS):
-        return f"{request.job_id} is being queued already"
-    try:
-        return _enqueue(redis, request, force=force)
-    finally:
-        redis.delete(claim)
+    with redis.lock(f"dynamite:asking:{request.line}", timeout=LOCK_SECONDS):
+        while True:
+            try:
+                return _enqueue(redis, request, force=force)
+            except (WatchError, NoSuchJobError):
+                continue  # the one before it has just ended, or was deleted
 
 
 def _enqueue(redis: "Redis", request: TrainingRequest, *, force: bool) -> str:
@@ -127,17 +135,20 @@ def _enqueue(redis: "Redis", request: TrainingRequest, *, force: bool) -> str:
         job.delete()
     before = last_job(redis, request.line)
     busy = before is not None and before.get_status() in _AHEAD
-    train_queue(redis).enqueue(
-        TRAIN_JOB,
-        request.arguments() | {"job": secrets.token_hex(8)},
-        job_id=request.job_id,
-        description=f"{request.line}: {request.reason}",
-        depends_on=Dependency([before], allow_failure=True) if busy and before else None,
-        job_timeout=round(request.settings.train_hours * 3600),
-        result_ttl=KEPT_SECONDS,
-        failure_ttl=KEPT_SECONDS,
-        retry=Retry(max=ATTEMPTS_MORE),
-        meta={"line": request.line, "reason": request.reason},
-    )
-    redis.set(last_job_key(request.line), request.job_id)
-    return f"{request.job_id} is queued: {request.reason}"
+    with redis.pipeline() as pipeline:  # or a training that nobody knows as the last would wait
+        train_queue(redis).enqueue(
+            TRAIN_JOB,
+            request.arguments() | {"job": secrets.token_hex(8)},
+            job_id=request.job_id,
+            description=f"{request.line}: {request.reason}",
+            depends_on=Dependency([before], allow_failure=True) if busy and before else None,
+            job_timeout=round(request.settings.train_hours * 3600),
+            result_ttl=KEPT_SECONDS,
+            failure_ttl=KEPT_SECONDS,
+            retry=Retry(max=ATTEMPTS_MORE),
+            meta={"line": request.line, "reason": request.reason},
+            pipeline=pipeline,
+        )
+        pipeline.set(last_job_key(request.line), request.job_id)
+        pipeline.execute()
+    return f"{request.job_id} is queued: {request.reason}{request.caution}"

@@ -1,7 +1,5 @@
 import time
 
-import pytest
-from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
@@ -9,14 +7,6 @@ from backend.retraining.janitor import Janitor, due_jobs
 from backend.settings import load
 
 HOUR = 3600.0
-
-
-@pytest.fixture
-def redis(queue_server, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with Redis.from_url(queue_server) as redis:
-        redis.flushall()
-        yield redis
 
 
 def test_two_schedulers_do_not_double_what_is_due(redis, queue_server):

@@ -1,0 +1,71 @@
+"""Jobs that rq leaves where they are: abandoned, lost on their way, waiting for what never ends."""
+
+from contextlib import suppress
+
+from redis.exceptions import WatchError
+from rq import Queue
+from rq.job import Job, JobStatus
+from rq.registry import StartedJobRegistry
+
+from backend.retraining.requests import find_job
+
+LOCK_SECONDS = 10
+
+LOST_SECONDS, MARK_SECONDS = 30, 600
+"""A job that is on its way for so long is lost; it is marked when it is first seen there."""
+
+
+def mend(queue: Queue) -> None:
+    """Set them going again; one process at a time does, rq's own maintenance included."""
+    redis, lock = queue.connection, queue.registry_cleaning_key
+    if not redis.set(lock, 1, nx=True, ex=LOCK_SECONDS):
+        redis.expire(lock, LOCK_SECONDS, lt=True)  # rq takes it for 15 minutes, and may be killed
+        return
+    try:
+        StartedJobRegistry(queue=queue).cleanup()
+        requeue_lost(queue)
+        free_waiting(queue)
+    finally:
+        redis.delete(lock)
+
+
+def requeue_lost(queue: Queue) -> None:
+    """Jobs that a worker had taken but not begun when it was killed go back into the queue."""
+    redis = queue.connection
+    for job_id in queue.intermediate_queue.get_job_ids():
+        if job_id in queue.started_job_registry:
+            continue
+        job = find_job(redis, job_id)
+        if job is None:
+            queue.intermediate_queue.remove(job_id)
+            continue
+        mark, attempt = f"dynamite:lost:{queue.name}:{job_id}", str(job.enqueued_at)
+        if redis.get(mark) != attempt.encode():
+            redis.set(mark, attempt, ex=MARK_SECONDS)  # it may just be on its way
+        elif redis.ttl(mark) <= MARK_SECONDS - LOST_SECONDS:
+            _put_back(queue, job)
+
+
+def _put_back(queue: Queue, job: Job) -> None:
+    taken = queue.intermediate_queue.key
+    with queue.connection.pipeline() as pipeline, suppress(WatchError):
+        # Should its worker begin it after all, nothing happens.
+        pipeline.watch(taken)  # type: ignore[no-untyped-call]
+        if job.id.encode() in pipeline.lrange(taken, 0, -1):
+            pipeline.multi()
+            pipeline.lrem(taken, 1, job.id)
+            queue._enqueue_job(job, pipeline=pipeline)
+            pipeline.execute()
+
+
+def free_waiting(queue: Queue) -> None:
+    """Jobs that wait for one that was cancelled, stopped or deleted wait no longer."""
+    for job_id in queue.deferred_job_registry.get_job_ids(cleanup=False):
+        job = find_job(queue.connection, job_id)
+        if job is not None and all(_never_ends(queue, other) for other in job.dependency_ids):
+            queue._enqueue_job(job)  # at once out of one list and into the other
+
+
+def _never_ends(queue: Queue, job_id: str) -> bool:
+    job = find_job(queue.connection, job_id)
+    return job is None or job.get_status() in (JobStatus.CANCELED, JobStatus.STOPPED)

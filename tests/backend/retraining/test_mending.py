@@ -1,0 +1,102 @@
+import pytest
+from rq.registry import StartedJobRegistry
+
+from backend.retraining import mending
+from backend.retraining.mending import mend
+from backend.retraining.requests import (
+    TrainingRequest,
+    enqueue_training,
+    find_job,
+    last_job,
+    train_queue,
+)
+from backend.settings import load
+
+
+def ask(redis, *digests):
+    for digest in digests:
+        images = {"corrected": 1}
+        enqueue_training(
+            redis, TrainingRequest("shared", "test", digest, "/s", images, "/m", "/r", load())
+        )
+
+
+@pytest.mark.parametrize("end", ["cancel", "delete"])
+def test_the_line_goes_on_when_the_training_ahead_is_cancelled_or_deleted(redis, end):
+    ask(redis, "a", "b")
+    getattr(find_job(redis, "train-shared-a"), end)()
+    queue = train_queue(redis)
+    assert queue.job_ids == []
+    mend(queue)
+    mend(queue)
+    assert queue.job_ids == ["train-shared-b"]
+    assert queue.deferred_job_registry.get_job_ids() == []
+    ask(redis, "c")
+    assert last_job(redis, "shared").dependency_ids == ["train-shared-b"]
+
+
+def test_those_that_wait_for_one_that_is_still_to_come_wait_on(redis):
+    ask(redis, "a", "b")
+    mend(train_queue(redis))
+    assert train_queue(redis).job_ids == ["train-shared-a"]
+
+
+def test_two_that_mend_at_the_same_moment_do_not_double_a_job(redis, monkeypatch):
+    cleaned = []
+
+    class Registry(StartedJobRegistry):
+        def cleanup(self, *arguments):
+            cleaned.append(self.name)
+            mend(train_queue(redis))  # another one, at this moment
+
+    monkeypatch.setattr(mending, "StartedJobRegistry", Registry)
+    mend(train_queue(redis))
+    mend(train_queue(redis))
+    assert cleaned == ["train", "train"]
+
+
+def test_a_lock_that_rqs_own_maintenance_left_behind_does_not_last(redis):
+    queue = train_queue(redis)
+    queue.acquire_maintenance_lock()
+    assert redis.ttl(queue.registry_cleaning_key) > 800
+    mend(queue)
+    assert redis.ttl(queue.registry_cleaning_key) <= mending.LOCK_SECONDS
+
+
+def take(redis):
+    """What a worker does first."""
+    queue = train_queue(redis)
+    redis.lmove(queue.key, queue.intermediate_queue_key, "LEFT", "LEFT")
+
+
+def test_a_job_just_taken_for_a_new_attempt_is_not_lost(redis):
+    ask(redis, "a")
+    queue, job = train_queue(redis), find_job(redis, "train-shared-a")
+    take(redis)
+    mend(queue)
+    redis.lrem(queue.intermediate_queue.key, 1, job.id)  # begun, killed, queued again
+    queue.enqueue_job(job)
+    redis.expire("dynamite:lost:train:train-shared-a", 500)  # a while later
+    take(redis)
+    mend(queue)
+    assert queue.job_ids == []
+    redis.expire("dynamite:lost:train:train-shared-a", 500)
+    mend(queue)
+    assert queue.job_ids == [job.id]
+
+
+def test_a_job_begun_at_the_moment_it_is_found_lost_is_not_doubled(redis, monkeypatch):
+    ask(redis, "a")
+    queue = train_queue(redis)
+    take(redis)
+    mend(queue)
+    redis.expire("dynamite:lost:train:train-shared-a", 500)
+    put = type(queue)._enqueue_job
+
+    def begun(self, job, **more):
+        redis.lrem(queue.intermediate_queue.key, 1, job.id)
+        return put(self, job, **more)
+
+    monkeypatch.setattr(type(queue), "_enqueue_job", begun)
+    mend(queue)
+    assert queue.job_ids == []
