@@ -87,8 +87,13 @@ def answer_to(
     def superseded() -> bool:
         return services.sessions.superseded(ticket)
 
-    segmented = segment(ticket.plan, task, services, superseded, model)
-    return regions.answer(ticket.plan, segmented, call.config, task.painted)
+    newest = call.evidence.context[-1].image if call.evidence and call.evidence.context else None
+    segmented = segment(ticket.plan, task, services, superseded, model, needed=newest)
+    failed = {part.image for part in ticket.plan.images if part.targets} - segmented.keys()
+    plan = ticket.plan
+    if failed:
+        plan = plan.with_images(services.sessions.last_answer(ticket), failed)
+    return regions.answer(plan, segmented, call.config, task.painted)
 
 
 def in_batch(call: Call, task: Task, services: "Services") -> Prediction:
@@ -135,19 +140,32 @@ def segment(
     services: "Services",
     superseded: "Callable[[], bool]",
     model: Model,
+    needed: ImageKey | None = None,
 ) -> "dict[ImageKey, Segmentation]":
-    """The model's answer for each image of the plan that has something to segment."""
+    """The model's answer for each image of the plan that has something to segment.
+
+    An image that fails is left out, so that it does not cost the others their masks; unless it is
+    the one ``needed``.
+    """
     done = {}
     for part in plan.images:
         if not part.targets:
             continue
-        picture = services.images.open(task.images[part.image], task.id)
-        features = services.engine.features(picture.digest, picture.pixels, model=model)
-        clicks = part.clicks(*features.image_size)
-        if clicks is not None:
-            done[part.image] = services.engine.segment(
-                features, clicks, superseded=superseded, model=model
-            )
+        try:
+            picture = services.images.open(task.images[part.image], task.id)
+            features = services.engine.features(picture.digest, picture.pixels, model=model)
+            clicks = part.clicks(*features.image_size)
+            if clicks is not None:
+                done[part.image] = services.engine.segment(
+                    features, clicks, superseded=superseded, model=model
+                )
+        except SupersededError:
+            raise
+        except Exception as error:
+            if part.image == needed:
+                raise
+            code, _ = code_and_status(error)
+            services.report(code, error)
     return done
 
 

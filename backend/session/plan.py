@@ -1,6 +1,7 @@
 """What is to be segmented, and what must stay as it is."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from backend.session.bitmask import BitMask
 from backend.session.evidence import ImageKey, Prompt
@@ -97,3 +98,8 @@ class Plan:
 
     images: tuple[ImagePlan, ...] = ()
     overtaken: bool = False
+
+    def with_images(self, other: "Plan", these: Collection[ImageKey]) -> "Plan":
+        """This plan, but for some images that of ``other``."""
+        mine = [part for part in self.images if part.image not in these]
+        return replace(self, images=(*mine, *(p for p in other.images if p.image in these)))

@@ -1,6 +1,7 @@
 import base64
 import json
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -287,6 +288,8 @@ def test_health_and_setup_are_answered_while_the_device_is_busy(backend, click, 
     answers = []
     waiting = threading.Thread(target=lambda: answers.append(backend.result(click("A", 9, 9))))
     waiting.start()
+    while not backend.photos.fetched:  # /setup teaches another fetcher
+        time.sleep(0.01)
     assert backend.client.get("/health").json["status"] == "UP"
     assert backend.client.post("/setup", json=capture("setup-connect")).status_code == 200
     assert backend.client.get("/").status_code == 200
