@@ -22,7 +22,7 @@ class ImageFeatures:
     """The features of one image, from ``Predictor.encode``.
 
     ``image_size`` (H, W) is that of the image as given, ``input_size`` that of the network's input
-    before padding. ``image`` is kept only where zoom-in needs to look again.
+    before padding. ``image``, a copy, is kept only where zoom-in needs to look again.
     """
 
     maps: FeatureMaps

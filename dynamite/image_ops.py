@@ -53,7 +53,8 @@ def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.
 
 def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
     """(3, H, W) uint8 on ``device``."""
-    return torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)
+    plain = np.require(image, requirements=("C", "W", "E"))  # a copy where it is read-only
+    return torch.from_numpy(plain).to(device).permute(2, 0, 1)
 
 
 def pad_to_multiple(images_3HW: Sequence[Tensor], divisor: int) -> Tensor:

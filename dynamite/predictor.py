@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dynamite.arguments import checked_size, list_of, of_kind
 from dynamite.clicks import ClickSet
 from dynamite.config import Resize
 from dynamite.errors import InvalidInputError
@@ -62,8 +63,10 @@ class Predictor:
     def __init__(
         self, model: DynaMITE, resize: Resize | _ModelDefault | None = MODEL_DEFAULT
     ) -> None:
-        self.model = model
+        self.model = of_kind(model, DynaMITE, "the model of a Predictor")
         self.resize = model.config.resize if isinstance(resize, _ModelDefault) else resize
+        if self.resize is not None:
+            of_kind(self.resize, Resize, "resize")
 
     @overload
     def encode(self, image: NDArray[np.uint8]) -> ImageFeatures: ...
@@ -95,7 +98,7 @@ class Predictor:
                 image_size=(one.shape[0], one.shape[1]),
                 input_size=size,
                 model_version=self.model.version,
-                image=one if self.model.config.zoom_in else None,
+                image=one.copy() if self.model.config.zoom_in else None,
             )
             for index, (one, size) in enumerate(zip(images, sizes, strict=True))
         ]
@@ -131,18 +134,18 @@ class Predictor:
             output_size: (H, W) of the label map; the image's own size if left out.
 
         Raises:
-            InvalidInputError: a click outside its image, features of another model version, lists
-                of different lengths, an output size below 1×1.
+            InvalidInputError: a click outside its image, features of another model version or on
+                another device, lists of different lengths or of something else, an output size
+                that is none, below 1×1 or above ``dynamite.arguments.MAX_PIXELS``.
         """
         single = isinstance(features, ImageFeatures)
-        all_features = [features] if isinstance(features, ImageFeatures) else list(features)
-        all_clicks = [clicks] if isinstance(clicks, ClickSet) else list(clicks)
+        all_features = list_of(features, ImageFeatures, "features")
+        all_clicks = list_of(clicks, ClickSet, "clicks")
         if len(all_features) != len(all_clicks) or not all_features:
             raise InvalidInputError(
                 f"{len(all_features)} images and {len(all_clicks)} click sets do not pair"
             )
-        if output_size is not None and min(output_size) < 1:
-            raise InvalidInputError(f"output_size={output_size} is below 1×1")
+        wanted = None if output_size is None else checked_size(output_size)
         moved = [
             self._to_input(one, said) for one, said in zip(all_features, all_clicks, strict=True)
         ]
@@ -160,13 +163,14 @@ class Predictor:
                 owners,
                 padded_size=maps.padded_size,
                 input_size=one.input_size,
-                output_size=output_size or one.image_size,
+                output_size=wanted or one.image_size,
             )
             scores = object_scores(decided, owners, len(said.objects))
             found = labels.cpu().numpy()
-            if self.model.config.drop_stray_parts and output_size in (None, one.image_size):
+            own_size = wanted in (None, one.image_size)
+            if self.model.config.drop_stray_parts and own_size:
                 found = drop_stray_parts(found, said)
-            if one.image is not None and output_size in (None, one.image_size):
+            if one.image is not None and own_size:
                 found = zoom_in(one.image, said, found, self._look)
             results.append(Segmentation(found, scores.cpu().numpy(), logits.cpu().numpy()))
         return results[0] if single else results
@@ -181,6 +185,11 @@ class Predictor:
             raise InvalidInputError(
                 f"the features are of model version {features.model_version!r}, this model is "
                 f"{self.model.version!r}: encode the image again"
+            )
+        if features.device != self.model.device:
+            raise InvalidInputError(
+                f"the features are on {features.device}, the model on {self.model.device}: move "
+                "them with features.to(device)"
             )
         height, width = features.image_size
         clicks.check_inside(height, width)

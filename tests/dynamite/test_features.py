@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import dynamite
 from dynamite import Click, ClickSet, ImageFeatures, InvalidInputError, Predictor
 from dynamite.model import DynaMITE
 from tests.dynamite.golden import make_image
@@ -21,6 +22,16 @@ def test_features_survive_a_file(lite: DynaMITE, tmp_path: Path) -> None:
     assert back.nbytes == features.nbytes
     first, second = predictor.segment(features, CLICKS), predictor.segment(back, CLICKS)
     assert (first.query_logits == second.query_logits).all()
+
+
+def test_the_image_of_zoom_in_is_saved_however_it_lies_in_memory(tmp_path: Path) -> None:
+    predictor = Predictor(dynamite.load("lite", random_weights=True, zoom_in=True))
+    upside_down = make_image(40, 70)[::-1]
+    upside_down.flags.writeable = False
+    predictor.encode(upside_down).save(tmp_path / "features.safetensors")
+    back = ImageFeatures.load(tmp_path / "features.safetensors")
+    assert back.image is not None
+    assert (back.image == upside_down).all()
 
 
 def test_their_size_is_that_of_their_tensors(lite: DynaMITE) -> None:

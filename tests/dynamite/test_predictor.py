@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import dynamite
 from dynamite import Click, ClickSet, ImageFeatures, InvalidInputError, Predictor
 from dynamite.config import PRESETS, Resize
+from dynamite.image_ops import to_tensor
 from dynamite.model import DynaMITE
 from tests.dynamite.golden import make_image
 
@@ -122,16 +123,57 @@ def test_a_bad_image_is_refused_with_what_is_wrong(
         (lambda p, f: p.segment([], []), "0 images"),
         (lambda p, f: p.encode([]), "no image"),
         (lambda p, f: p.segment(f, CLICKS, output_size=(0, 5)), r"\(0, 5\)"),
+        (lambda p, f: p.segment(f, CLICKS, output_size=(10**7, 10**7)), "over the limit of 536870"),
+        (lambda p, f: p.segment(None, CLICKS), "features must be ImageFeatures, not None"),
+        (lambda p, f: p.segment(f.maps, CLICKS), "features must be ImageF.* of type FeatureMaps"),
+        (lambda p, f: p.segment(make_image(9, 9), CLICKS), "must be ImageF.*, not of type ndarray"),
+        (lambda p, f: p.segment(f, None), "clicks must be ClickSet, not None"),
+        (lambda p, f: p.segment(f, [[Click(1, 1)]]), "clicks must be ClickSet, not of type list"),
+        (lambda p, f: p.segment(f.to("meta"), CLICKS), "are on meta, the model on cpu: move"),
+        (lambda p, f: Predictor("lite"), "the model of a Predictor must be DynaMITE, not 'lite'"),
+        (lambda p, f: Predictor(p.model, 64), "resize must be Resize, not 64"),
+        (lambda p, f: Predictor(p.model, (64, 64)), "resize must be Resize, not of type tuple"),
     ],
 )
 def test_a_bad_call_is_refused_with_what_is_wrong(
     predictor: Predictor,
     features: ImageFeatures,
-    call: Callable[[Predictor, ImageFeatures], object],
+    call: Callable[[Any, Any], object],
     said: str,
 ) -> None:
     with pytest.raises(InvalidInputError, match=said):
         call(predictor, features)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [5, (), (5,), (1, 2, 3), (10.5, 3), (10.0, 3.0), (np.nan, 3), ("10", "20"), [(7, 9), (3, 4)]],
+)
+def test_an_output_size_is_two_whole_numbers(
+    predictor: Predictor, features: ImageFeatures, size: Any
+) -> None:
+    with pytest.raises(InvalidInputError, match=r"output_size=.* must be \(height, width\)"):
+        predictor.segment(features, CLICKS, output_size=size)
+
+
+@pytest.mark.parametrize("given", [[64, 96], np.array([64, 96]), (np.int64(64), torch.tensor(96))])
+def test_the_own_size_is_the_own_size_however_it_is_given(
+    lite: DynaMITE, monkeypatch: pytest.MonkeyPatch, given: Any
+) -> None:
+    """Stray parts are dropped and small objects seen again only at the image's own size."""
+    assert lite.config.drop_stray_parts
+    monkeypatch.setattr("dynamite.predictor.drop_stray_parts", lambda labels, _: labels * 0 + 7)
+    features = Predictor(lite, resize=None).encode(make_image(64, 96))
+    result = Predictor(lite, resize=None).segment(features, CLICKS, output_size=given)
+    assert (result.label_map == 7).all()
+
+
+def test_a_read_only_image_is_copied_as_torch_could_write_to_it() -> None:
+    image = make_image(40, 50)
+    image.flags.writeable = False
+    tensor = to_tensor(image, torch.device("cpu"))
+    assert not np.shares_memory(tensor.numpy(), image)
+    assert (tensor.permute(1, 2, 0).numpy() == image).all()
 
 
 def test_features_of_another_model_are_refused(features: ImageFeatures) -> None:

@@ -74,6 +74,16 @@ def test_the_predictor_looks_again_where_the_config_says_so() -> None:
     predictor = Predictor(model)
     image = make_image(96, 128)
     features = predictor.encode(image)
-    assert features.image is image
+    assert features.image is not None
+    assert (features.image == image).all()
     result = predictor.segment(features, ClickSet([[Click(60, 40)]], [Click(3, 3, 1)]))
     assert result.label_map.shape == (96, 128)
+
+
+def test_what_happens_to_the_image_later_does_not_show() -> None:
+    image = make_image(96, 128)
+    predictor = Predictor(dynamite.load("lite", random_weights=True, zoom_in=True))
+    features = predictor.encode(image)
+    image[:] = 0
+    assert features.image is not None
+    assert (features.image == make_image(96, 128)).all()
