@@ -114,7 +114,10 @@ class DynaMITE(nn.Module):
 
     def encode(self, images_B3HW: Tensor) -> FeatureMaps:
         """Features of normalised images, padded to multiples of 32 (sections 3 and 4)."""
-        mask_features, levels = self.pixel_decoder(self.backbone(images_B3HW))
+        maps = self.backbone(images_B3HW)
+        # In float32 under mixed precision too: rounding would move where it samples (4.2).
+        with torch.autocast(images_B3HW.device.type, enabled=False):
+            mask_features, levels = self.pixel_decoder(tuple(level.float() for level in maps))
         if self.config.relative_positions:
             mask_features = append_coordinates(mask_features)
         m32, m16, m8 = (upsample(mask_features, level.shape[-2:]) for level in levels)

@@ -32,6 +32,20 @@ def test_every_image_of_a_batch_is_corrected_unless_told_otherwise(
     assert [len(after) > len(before) for before, after in pairs] == corrected
 
 
+def test_mixed_precision_leaves_the_pixel_decoder_in_float32() -> None:
+    model = load("lite", random_weights=True, **TINY_MODEL)
+    seen: dict[str, set[torch.dtype]] = {"backbone": set(), "pixel_decoder": set()}
+    for name, module in model.named_modules():
+        part = seen.get(name.split(".")[0])
+        if part is not None and isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(
+                lambda _module, _inputs, output, part=part: part.add(output.dtype)
+            )
+    with torch.autocast("cpu", torch.bfloat16):
+        model.encode(torch.rand(1, 3, 64, 64))
+    assert seen == {"backbone": {torch.bfloat16}, "pixel_decoder": {torch.float32}}
+
+
 def test_every_round_is_supervised_where_asked_for(tmp_path: Path) -> None:
     totals = {}
     for supervised in ("last", "all"):
