@@ -152,8 +152,9 @@ class Snapshot:
 class Evidence:
     """One interactive call.
 
-    ``context`` is complete for its kind, its label and its image tag, in drawing order, and holds
-    what was just drawn. ``drafts`` are the caller's own, ``annotations`` everybody's.
+    ``context`` is complete for its kind, its label and the images it shows, in drawing order, and
+    holds what was just drawn; of a list, a page may leave the other images out. ``drafts`` are the
+    caller's own, ``annotations`` everybody's.
     """
 
     task: str
@@ -167,10 +168,13 @@ class Evidence:
         """The ids of the regions in the context."""
         return frozenset(entry.id for entry in self.context)
 
+    @cached_property
+    def _images(self) -> frozenset[ImageKey]:
+        return frozenset(entry.image for entry in self.context)
+
     def covers(self, entry: Prompt | Painted) -> bool:
         """Whether ``entry`` would be in the context if it were on the page."""
-        if not self.context:
+        if entry.image not in self._images:
             return False
         newest = self.context[-1]
-        same_image = entry.image.name == newest.image.name
-        return same_image and entry.kind is newest.kind and entry.label == newest.label
+        return entry.kind is newest.kind and entry.label == newest.label

@@ -46,6 +46,15 @@ def test_images_of_a_task_are_planned_apart_and_answered_together():
     assert first.targets[0].id != second.targets[0].id
 
 
+def test_a_context_that_leaves_out_another_image_says_nothing_of_it():
+    store = SessionStore()
+    show(store, store.begin(call(point("a", "A", 0.2, 0.2))))
+    ticket = store.begin(call(point("b", "A", 0.8, 0.8, image=SECOND)))
+    first, second = ticket.plan.images
+    assert (first.image, second.image) == (FIRST, SECOND)
+    assert len(first.targets) == len(second.targets) == 1
+
+
 def test_clicks_are_in_pixels_with_times_in_their_order():
     store = SessionStore()
     store.begin(call(point("a", "A", 0.5, 0.25)))
