@@ -1,7 +1,7 @@
 """What nothing needs any more goes; the current model, its parent and the way back never do."""
 
-import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from backend.ingest.context import Context
@@ -13,9 +13,13 @@ from backend.retraining.places import (
 )
 from backend.retraining.requests import is_training
 from dynamite.registry import RegistryError
+from training.retraining.run_folder import discard
 
 SNAPSHOTS = 3
 """Newest snapshots kept; a training on its way keeps them all."""
+
+SNAPSHOT_SECONDS = 3600.0
+"""A snapshot that somebody has just taken is kept: the training on it is not in the queue yet."""
 
 RUN_SECONDS = 7 * 24 * 3600.0
 """A training that failed can be gone on with for so long after its last step."""
@@ -35,18 +39,30 @@ def clean_up(context: Context) -> str:
     images = context.store.remove_unused_images()
     if any(is_training(context.redis, line) for line in lines):
         return f"{versions} versions, {images} images removed; a training is on its way"
-    snapshots = oldest_first(snapshot_folder(settings))[:-SNAPSHOTS]
-    late = time.time() - RUN_SECONDS
-    runs = [path for path in oldest_first(run_folder(settings)) if last_touched(path) < late]
-    for path in [*snapshots, *runs]:
-        shutil.rmtree(path, ignore_errors=True)
-    told = f"{len(snapshots)} snapshots, {len(runs)} runs"
+    snapshots = discard_older(
+        oldest_first(snapshot_folder(settings))[:-SNAPSHOTS], SNAPSHOT_SECONDS
+    )
+    runs = discard_older(oldest_first(run_folder(settings)), RUN_SECONDS)
+    for folder in (snapshot_folder(settings), run_folder(settings)):
+        discard_older(folders(folder, ".*"), RUN_SECONDS)  # half written or half removed
+    told = f"{snapshots} snapshots, {runs} runs"
     return f"{versions} versions, {images} images, {told} removed"
 
 
-def folders(folder: Path) -> list[Path]:
-    """The folders in a folder that may not be there."""
-    return [path for path in folder.glob("*") if path.is_dir()] if folder.is_dir() else []
+def discard_older(found: Iterable[Path], seconds: float) -> int:
+    """Remove the folders in which nothing was written for so long; how many."""
+    late = time.time() - seconds
+    old = 0
+    for path in found:
+        if last_touched(path) < late:
+            discard(path)
+            old += 1
+    return old
+
+
+def folders(folder: Path, names: str = "[!.]*") -> list[Path]:
+    """The folders in a folder that may not be there; hidden ones are no whole snapshots or runs."""
+    return [path for path in folder.glob(names) if path.is_dir()] if folder.is_dir() else []
 
 
 def oldest_first(folder: Path) -> list[Path]:

@@ -53,7 +53,7 @@ class Snapshot:
 def write_snapshot(
     store: AnnotationStore, projects: Iterable[int], folder: Path, rules: SnapshotRules
 ) -> Snapshot:
-    """Write what counts of some projects to ``folder``/DIGEST; there already: nothing to do."""
+    """Write what counts of some projects to ``folder``/DIGEST; there already: only touch it."""
     change = store.change()
     parts: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}
     for image, project in counting(store.annotations(sorted(projects))):
@@ -66,7 +66,9 @@ def write_snapshot(
     digest = sha256(text.encode()).hexdigest()[:24]
     images = {part: len(entries) for part, entries in parts.items()}
     target = folder / digest
-    if not target.is_dir():
+    if _whole(contents, target):
+        os.utime(target)  # cleaning goes by that
+    else:
         _write(contents, store, target)
     return Snapshot(digest, target, images, change)
 
@@ -77,6 +79,14 @@ def part_of(image: AcceptedImage, holdout: float) -> str:
     if int.from_bytes(number, "big") / 2**64 < holdout:
         return HOLDOUT
     return UNCHANGED if image.unchanged else CORRECTED
+
+
+def _whole(contents: dict[str, Any], target: Path) -> bool:
+    return all(
+        (target / part / "annotations.json").is_file()
+        and all((target / part / image["file_name"]).is_file() for image in content["images"])
+        for part, content in contents.items()
+    )
 
 
 def _write(contents: dict[str, Any], store: AnnotationStore, target: Path) -> None:
@@ -92,10 +102,18 @@ def _write(contents: dict[str, Any], store: AnnotationStore, target: Path) -> No
         try:
             draft.rename(target)
         except OSError:
-            if not target.is_dir():  # else another process wrote the same
-                raise
+            if not _whole(contents, target):  # else another process wrote the same
+                _replace(target, draft)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _replace(target: Path, draft: Path) -> None:
+    """Put a snapshot in the place of a damaged one."""
+    damaged = target.with_name(f".{target.name}.{os.getpid()}.gone")
+    target.rename(damaged)
+    draft.rename(target)
+    shutil.rmtree(damaged, ignore_errors=True)
 
 
 def _link(source: Path, target: Path) -> None:

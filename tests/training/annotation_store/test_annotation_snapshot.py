@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,25 @@ def test_the_same_data_have_the_same_digest_and_are_written_once(store, tmp_path
     store.delete(2)
     assert write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT).digest != first.digest
     assert len(list((tmp_path / "s").iterdir())) == 2
+
+
+@pytest.mark.parametrize("lost", ["annotations.json", "images"])
+def test_a_snapshot_that_is_not_whole_is_written_again(store, tmp_path, lost):
+    fill(store, 3)
+    snapshot = write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT)
+    path = snapshot.folder / "corrected" / lost
+    (path if path.is_file() else next(path.iterdir())).unlink()
+    assert write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT) == snapshot
+    assert len(open_dataset(snapshot.folder / "corrected")) == 3
+    assert list((tmp_path / "s").iterdir()) == [snapshot.folder]
+
+
+def test_a_snapshot_taken_again_is_touched(store, tmp_path):
+    fill(store, 1)
+    snapshot = write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT)
+    os.utime(snapshot.folder, (1, 1))
+    write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT)
+    assert snapshot.folder.stat().st_mtime > 1e9
 
 
 def test_what_is_held_out_stays_held_out_as_images_come(store, tmp_path):
