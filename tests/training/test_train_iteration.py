@@ -1,4 +1,4 @@
-"""Who gets corrective clicks."""
+"""What happens in one iteration, and what must not."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +30,20 @@ def test_every_image_of_a_batch_is_corrected_unless_told_otherwise(
     outcome = Iteration(model, config, Processes())(batch, rounds=2)
     pairs = zip(batch.clicks, outcome.clicks, strict=True)
     assert [len(after) > len(before) for before, after in pairs] == corrected
+
+
+def test_drop_path_does_not_see_the_batch_a_sample_is_in(tmp_path: Path) -> None:
+    config = from_dict(tiny_config())
+    sources = open_sources(config.data, write_data(tmp_path))
+    recipe = sources.recipe(config.data, replace(config.stages[0], crop=64), config.seed)
+    model = load("segformer_b0", random_weights=True, **TINY_MODEL).train()
+    iteration = Iteration(model, config, Processes())
+    features: list[torch.Tensor] = []
+    model.backbone.register_forward_hook(lambda _module, _inputs, maps: features.append(maps[-1]))
+    for batch in batches(recipe, [range(4), range(2), range(2, 4)], workers=0):
+        iteration(batch, rounds=0)
+    whole, *halves = features
+    assert torch.allclose(whole, torch.cat(halves), atol=1e-5)
 
 
 def test_mixed_precision_leaves_the_pixel_decoder_in_float32() -> None:

@@ -14,6 +14,7 @@ from training.click_simulation import corrective_clicks
 from training.config import TrainingConfig
 from training.loop.batches import Batch
 from training.loop.distributed import Processes
+from training.loop.drop_path import draw_by_sample
 from training.loop.randomness import Purpose, generator, torch_generator
 from training.losses import IGNORED, Losses, label_maps, segmentation_losses
 
@@ -42,6 +43,7 @@ class Iteration(nn.Module):
         self.model = model
         self.config = config
         self.processes = processes
+        self.drop_paths = draw_by_sample(model)
 
     def forward(self, batch: Batch, rounds: int) -> Outcome:
         """Losses after ``rounds`` rounds of corrective clicks, on every image of the batch.
@@ -49,6 +51,7 @@ class Iteration(nn.Module):
         Gradients flow from the last prediction only, or from that of every round
         (``supervised_rounds``), to the clicks' network and the features.
         """
+        self._seed_drop_paths(batch)
         maps = self.model.encode(self.model.normalize(batch.images))
         clicks = batch.clicks
         rngs = [generator(self.config.seed, Purpose.CORRECTIONS, n) for n in batch.numbers]
@@ -69,6 +72,12 @@ class Iteration(nn.Module):
         losses.append(self._losses(prediction, batch, clicks))
         total = torch.stack([one.total for one in losses]).mean()
         return Outcome(replace(losses[-1], total=total), clicks, prediction.logits_BQhw.detach())
+
+    def _seed_drop_paths(self, batch: Batch) -> None:
+        seed, cpu = self.config.seed, torch.device("cpu")
+        generators = [torch_generator(seed, Purpose.NETWORK, n, device=cpu) for n in batch.numbers]
+        for path in self.drop_paths:
+            path.generators = generators
 
     def _pack(self, clicks: Sequence[ClickSet]) -> PackedClicks:
         """Padded alike in all processes, since padding queries take part in attention."""

@@ -30,7 +30,7 @@ from training.loop.optimization import (
     train_mode,
 )
 from training.loop.pictures import draw_batch
-from training.loop.randomness import Purpose, generator, torch_seed
+from training.loop.randomness import Purpose, generator
 from training.loop.sources import Sources
 from training.loop.validation import validate
 
@@ -165,7 +165,6 @@ class Trainer:
 
     def _train_on(self, batch: Batch) -> Outcome:
         config, step = self.config, self.step
-        torch.manual_seed(torch_seed(config.seed, Purpose.NETWORK, step, self.processes.rank))
         rounds = int(generator(config.seed, Purpose.ROUNDS, step).integers(config.max_rounds + 1))
         stage, _, _ = config.stage_at(step)
         factor = rate_factor(config.schedule, step, config.total_steps)
