@@ -1,7 +1,9 @@
 """What a network is made of: ``ModelConfig`` and the presets by name (MODEL_SPEC 11)."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from dynamite.errors import InvalidInputError
 
@@ -14,12 +16,27 @@ IMAGENET_MEAN = (123.675, 116.280, 103.530)
 IMAGENET_STD = (58.395, 57.120, 57.375)
 
 
+GROUPS = 32
+"""Of the pixel decoder's group norms (MODEL_SPEC 4)."""
+
+_MAY_BE_ZERO = (
+    "deformable_layers",
+    "encoder_layers",
+    "decoder_layers",
+    "static_background_queries",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Resize:
     """Input size: the shorter edge in pixels, unless the longer one would pass ``longest``."""
 
     shortest: int
     longest: int
+
+    def __post_init__(self) -> None:
+        if not all(type(edge) is int and edge > 0 for edge in (self.shortest, self.longest)):
+            raise InvalidInputError(f"{self} must have edges of whole pixels, at least 1")
 
     def scale(self, height: int, width: int) -> float:
         """Factor from a ``height`` × ``width`` image to the input of the network."""
@@ -73,26 +90,35 @@ class ModelConfig:
     """``Predictor`` looks again, at a crop, where an object is small."""
 
     def __post_init__(self) -> None:
-        if self.click_encoding not in get_args(ClickEncoding):
+        for field in fields(self):
+            _check_plain(field.name, field.type, getattr(self, field.name))
+        unit = math.lcm(GROUPS, 4 * self.heads)
+        if self.hidden % unit:
             raise InvalidInputError(
-                f"click_encoding={self.click_encoding!r} is not one of {get_args(ClickEncoding)}"
+                f"hidden={self.hidden} must be a multiple of {unit}: of {GROUPS} groups and of "
+                f"4 × heads={self.heads}"
             )
-        if self.backbone not in get_args(BackboneName):
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if not (isinstance(values, tuple) and len(values) == 3 and all(map(_is_real, values))):
+                raise InvalidInputError(f"{name}={values!r} must be three numbers, for R, G and B")
+        if min(self.std) <= 0:
+            raise InvalidInputError(f"std={self.std} must be above 0")
+        if not isinstance(self.resize, Resize | None):
             raise InvalidInputError(
-                f"backbone={self.backbone!r} is not one of {get_args(BackboneName)}"
-            )
-        if self.hidden % (4 * self.heads):
-            raise InvalidInputError(
-                f"hidden={self.hidden} must be a multiple of 4 × heads={self.heads}"
+                f"resize={self.resize!r} must be Resize(shortest=…, longest=…) or None"
             )
 
     def with_overrides(self, overrides: dict[str, Any]) -> "ModelConfig":
-        """The same config with some fields changed; an unknown field is an error that lists all."""
+        """The same config with some fields changed, given as they are or as JSON holds them.
+
+        Raises:
+            InvalidInputError: an unknown field, listing all that there are, or an unfit value.
+        """
         known = [field.name for field in fields(self)]
         unknown = sorted(set(overrides) - set(known))
         if unknown:
             raise InvalidInputError(f"no such ModelConfig field: {unknown}; there are {known}")
-        return replace(self, **overrides)
+        return replace(self, **_from_json(overrides))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary; ``from_json`` reads it back."""
@@ -104,13 +130,36 @@ class ModelConfig:
         known = {field.name for field in fields(cls)}
         if not {"name", "backbone"} <= set(values) <= known:
             raise InvalidInputError(f"not a ModelConfig: {sorted(set(values) ^ known)[:8]}")
-        values = dict(values)
-        for key in ("mean", "std"):
-            if key in values:
-                values[key] = tuple(values[key])
-        if values.get("resize"):
-            values["resize"] = Resize(**values["resize"])
-        return cls(**values)
+        return cls(**_from_json(values))
+
+
+def _from_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of fields with tuples and ``Resize`` for what JSON has lists and dictionaries for."""
+    typed = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+    resize = typed.get("resize")
+    if isinstance(resize, dict):
+        if resize.keys() != {"shortest", "longest"}:
+            raise InvalidInputError(f"resize={resize} must say shortest and longest, nothing else")
+        typed["resize"] = Resize(**resize)
+    return typed
+
+
+def _check_plain(name: str, kind: Any, value: Any) -> None:
+    """Raise ``InvalidInputError`` if the value is not of its kind, or a number too small."""
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    if choices and value not in choices:
+        raise InvalidInputError(f"{name}={value!r} is not one of {choices}")
+    if kind in (bool, int, str) and type(value) is not kind:
+        raise InvalidInputError(f"{name}={value!r} must be of type {kind.__name__}")
+    least = 0 if name in _MAY_BE_ZERO else 1
+    if kind is int and value < least:
+        raise InvalidInputError(f"{name}={value} must be at least {least}")
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 LITE = ModelConfig(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from dynamite.chunks import chunks
+from dynamite.config import GROUPS
 from dynamite.deformable_attention import LEVELS, DeformableAttention, Grid
 from dynamite.position_encoding import encode_map
 from dynamite.token_products import linear
@@ -145,8 +146,8 @@ class PixelDecoder(nn.Module):
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """32 groups, as everywhere in the pixel decoder."""
-    return nn.GroupNorm(32, channels)
+    """As everywhere in the pixel decoder."""
+    return nn.GroupNorm(GROUPS, channels)
 
 
 def upsample(coarse: Tensor, size: Sequence[int]) -> Tensor:

@@ -30,6 +30,48 @@ def test_values_that_fit_no_network_are_refused(overrides: dict[str, object]) ->
         LITE.with_overrides(overrides)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        *(
+            ({name: value}, f"{name}={value!r} must be")
+            for name in ("decoder_layers", "encoder_layers", "static_background_queries", "heads")
+            for value in (-1, None, 1.5, "2", True)
+        ),
+        *(
+            ({name: 0}, f"{name}=0 must be at least 1")
+            for name in ("hidden", "heads", "deformable_feedforward", "encoder_feedforward")
+        ),
+        ({"hidden": 48, "heads": 1}, "hidden=48 must be a multiple of 32"),
+        ({"decoder_stride": 16}, r"decoder_stride=16 is not one of \(4, 8\)"),
+        ({"click_encoding": ["none"]}, "click_encoding"),
+        ({"click_type_embedding": "yes"}, "click_type_embedding='yes' must be of type bool"),
+        ({"zoom_in": 1}, "zoom_in=1 must be of type bool"),
+        ({"name": None}, "name=None must be of type str"),
+        ({"mean": (1, 2)}, r"mean=\(1, 2\) must be three numbers"),
+        ({"mean": 5}, "mean=5 must be three numbers"),
+        ({"std": ("1", "1", "1")}, "std=.* must be three numbers"),
+        ({"std": (1, 1, float("nan"))}, "std=.* must be three numbers"),
+        ({"std": (0.0, 1.0, 1.0)}, "std=.* must be above 0"),
+        ({"resize": (480, 640)}, r"resize=\(480, 640\) must be Resize\(shortest=…, longest=…\)"),
+        ({"resize": {"shortest": 64}}, "must say shortest and longest"),
+        ({"resize": {"shortest": 0, "longest": 64}}, r"Resize\(shortest=0, .* at least 1"),
+        ({"resize": {"shortest": 64, "longest": 6.5}}, "longest=6.5.* of whole pixels"),
+    ],
+)
+def test_unfit_values_are_named(overrides: dict[str, object], said: str) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        LITE.with_overrides(overrides)
+
+
+def test_overrides_may_come_from_a_file() -> None:
+    told = {"resize": {"shortest": 64, "longest": 96}, "mean": [1, 2, 3], "std": [4.0, 5.0, 6.0]}
+    config = LITE.with_overrides(told)
+    assert config.resize == Resize(64, 96)
+    assert (config.mean, config.std) == ((1, 2, 3), (4.0, 5.0, 6.0))
+    assert LITE.with_overrides({"resize": None}).resize is None
+
+
 def test_published_presets_have_none_of_our_additions() -> None:
     for name in set(PRESETS) - {"lite"}:
         config = preset(name)
