@@ -22,7 +22,7 @@ def _settle(page: Page, instance: Instance, source: Source) -> Page:
     if painted is None and instance.status is not Status.PENDING:
         return _without_region(page, instance, owned, source)
     told = source.tells_about(max([mark.version for mark in owned] + [instance.version]))
-    if _alive(instance, owned, painted):
+    if _alive(instance, owned, painted, told):
         base = None if told and painted is None else instance.base
         return _put(page, replace(instance, status=Status.PENDING, base=base))
     if told:  # by a snapshot newer than all that is known of it, and it is not accepted there
@@ -50,12 +50,14 @@ def _presume(page: Page, instance: Instance, owned: list[Mark]) -> Page:
     return _put(page, presumed, {m.prompt.id: replace(m, spent=True) for m in owned})
 
 
-def _alive(instance: Instance, owned: list[Mark], painted: Painted | None) -> bool:
+def _alive(instance: Instance, owned: list[Mark], painted: Painted | None, told: bool) -> bool:
     """Whether something on the page still asks for it."""
     if instance.status is Status.ACCEPTED:
         return False
     if instance.scribble is not None and painted is not None:
-        return painted.digest == instance.scribble.digest
+        return _is_stroke(instance, painted)
+    if instance.scribble is not None and not told:
+        return True
     live = [mark for mark in owned if mark.live]
     if instance.base is not None or instance.keeps:
         return bool(live)
@@ -66,9 +68,21 @@ def _is_new(instance: Instance, painted: Painted, source: Source) -> bool:
     """Whether the region in the source is there by an accept (or a correction) since ``base``."""
     if instance.status is Status.ACCEPTED:
         return source.tells_about(instance.version) or not instance.version
-    if instance.scribble is not None and painted.digest == instance.scribble.digest:
+    if _is_stroke(instance, painted):
         return False
     return instance.base is None or painted.digest != instance.base.digest
+
+
+def _is_stroke(instance: Instance, painted: Painted) -> bool:
+    """Whether a region is still the stroke an object was asked for with.
+
+    A saved copy of strokes cannot be compared with the pixels that a call may hold in their place.
+    """
+    scribble = instance.scribble
+    if scribble is None:
+        return False
+    unlike = bool(scribble.rle) and bool(painted.strokes) and not painted.rle
+    return unlike or painted.digest == scribble.digest
 
 
 def _accept(page: Page, instance: Instance, painted: Painted, source: Source) -> Page:

@@ -119,7 +119,16 @@ class _Desk:
             return
         clock = self._tick()
         begun = Instance(painted.id, painted.label, painted.image, clock, since=clock)
-        self._put(replace(known or begun, status=Status.PENDING, scribble=painted, opened=clock))
+        version = self.page.version  # an older snapshot cannot tell that it is gone
+        self._put(
+            replace(
+                known or begun,
+                status=Status.PENDING,
+                version=version,
+                scribble=painted,
+                opened=clock,
+            )
+        )
 
     def _own(self, prompt: Prompt) -> Instance | None:
         """The pending object of this label that lies under a click, or whose rectangle does."""

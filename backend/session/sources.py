@@ -1,7 +1,7 @@
 """Which draft or annotation shows the page a call came from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.session.evidence import Evidence, Painted, Prompt, Snapshot
 from backend.session.page import Page
@@ -46,6 +46,18 @@ def likeliest(snapshots: Sequence[Snapshot], page: Page, evidence: Evidence) -> 
 
 
 def choose(page: Page, evidence: Evidence) -> Source:
+    """The snapshot of the caller's page, with the masks the call itself shows: they are newer."""
+    source = _saved(page, evidence)
+    masks = {entry.id: entry for entry in evidence.context if isinstance(entry, Painted)}
+    if not masks:
+        return source
+    known = source.snapshot.order
+    entries = [masks.get(entry.id, entry) for entry in source.snapshot.entries]
+    entries += [mask for mask in masks.values() if mask.id not in known]
+    return replace(source, snapshot=replace(source.snapshot, entries=tuple(entries)))
+
+
+def _saved(page: Page, evidence: Evidence) -> Source:
     """The caller's draft for this page, else the annotation it shows.
 
     Drafts are the caller's own; of several the likeliest. Without a draft, annotations that share

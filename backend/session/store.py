@@ -98,10 +98,10 @@ class SessionStore:
                 )
             self._keep(ticket.page, replace(entry.page, instances=instances))
 
-    def has_pending(self, ticket: Ticket) -> bool:
-        """Whether the page shows masks that are neither accepted nor dropped."""
+    def has_pending(self, page: int) -> bool:
+        """Whether a page shows masks that are neither accepted nor dropped; a forgotten one: no."""
         with self._lock:
-            entry = self._pages.get(ticket.page)
+            entry = self._pages.get(page)
             instances = entry.page.instances.values() if entry else ()
             return any(i.status is Status.PENDING and i.shown is not None for i in instances)
 

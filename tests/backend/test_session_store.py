@@ -7,6 +7,7 @@ import pytest
 from backend.session.bitmask import BitMask
 from backend.session.evidence import Evidence, ImageKey, Kind, Painted, Prompt, Snapshot, Stroke
 from backend.session.store import SessionStore
+from backend.session.strokes import paint
 
 FIRST, SECOND = ImageKey("image", 0), ImageKey("image", 1)
 SHAPE = (40, 60)
@@ -171,6 +172,63 @@ def test_accepted_stroke_is_frozen_afterwards():
     ticket = store.begin(call(point("b", "B", 0.9, 0.9), drafts=(draft,)))
     assert set(targets(ticket)) == {"B"}
     assert len(ticket.plan.images[0].frozen) == 1
+
+
+def rle_of(stroke):
+    from dynamite import brush_rle
+
+    mask = paint(np.zeros(SHAPE, bool), stroke.strokes)
+    return replace(stroke, strokes=(), rle=bytes(brush_rle.encode(mask)))
+
+
+OTHER = replace(STROKE, id="other", label="B", strokes=(Stroke(((0.2, 0.1), (0.8, 0.1)), 0.05),))
+EMPTY_DRAFT = Snapshot("draft:1", "2026-01", (), user="1")
+
+
+@pytest.mark.parametrize(
+    "drafts",
+    [
+        (),
+        (EMPTY_DRAFT,),
+        (replace(EMPTY_DRAFT, version="2026-02", entries=(STROKE,)),),
+        (replace(EMPTY_DRAFT, version="2026-02", entries=(rle_of(STROKE),)),),
+    ],
+    ids=["no draft", "stale draft", "strokes in the draft", "pixels in the draft"],
+)
+@pytest.mark.parametrize(
+    "later",
+    [rle_of(OTHER), point("b", "B", 0.9, 0.9)],
+    ids=["a stroke", "a click"],
+)
+def test_a_pending_stroke_is_answered_with_what_comes_later(drafts, later):
+    store = SessionStore()
+    first = store.begin(call(rle_of(STROKE), drafts=(EMPTY_DRAFT,) if drafts else ()))
+    show(store, first)
+    ticket = store.begin(call(later, drafts=drafts))
+    assert set(targets(ticket)) == {"A", "B"}
+    assert targets(ticket)["A"].scribble
+
+
+def test_strokes_of_a_label_are_an_object_each():
+    store = SessionStore()
+    show(store, store.begin(call(STROKE)))
+    ticket = store.begin(call(STROKE, replace(OTHER, label="A")))
+    assert {t.id for image in ticket.plan.images for t in image.targets} == {"stroke", "other"}
+
+
+def test_a_deleted_stroke_is_gone_once_saved():
+    store = SessionStore()
+    show(store, store.begin(call(STROKE)))
+    drafts = (replace(EMPTY_DRAFT, entries=(point("b", "B", 0.9, 0.9),)),)
+    show(store, store.begin(call(point("b", "B", 0.9, 0.9), drafts=drafts)))
+    assert set(targets(store.begin(call(point("c", "C", 0.1, 0.9), drafts=drafts)))) == {"B", "C"}
+
+
+def test_masks_in_a_context_keep_their_pixels():
+    accepted = rle_of(replace(OTHER, label="A"))
+    (image,) = SessionStore().begin(call(accepted, STROKE)).plan.images
+    assert [target.id for target in image.targets] == ["stroke"]
+    assert len(image.frozen) == 1
 
 
 def test_rectangle_asks_inside_and_against_its_surroundings():
