@@ -1,5 +1,6 @@
 """Label Studio's events, one at a time: believed if verified, else asked about."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,9 @@ from backend.ingest.shape import (
 )
 from backend.label_studio.api import ApiError, LabelStudioApi, NotThereError
 
+SECONDS = 600.0
+"""What is left of an event after so long waits: hosts that do not answer take their time."""
+
 
 def take(event: Json, context: Context) -> str:
     """Deal with one event; what was done, in words.
@@ -30,9 +34,11 @@ def take(event: Json, context: Context) -> str:
     Raises:
         BadRequestError: something is not shaped as Label Studio's are; all else is dealt with.
     """
-    words, wrong = [], []
+    until, words, wrong = time.monotonic() + SECONDS, [], []
     for one in apart(event):
         try:
+            if time.monotonic() > until:
+                raise TryLaterError("the others of its event took too long")
             words.append(act(one, context))
         except TryLaterError as error:
             context.store.wait(one, str(error))

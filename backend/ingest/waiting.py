@@ -1,6 +1,8 @@
 """Events that had to wait: tried again with each comparison, but not for ever."""
 
 import logging
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +12,7 @@ from rq.timeouts import JobTimeoutException
 from backend.errors import BadRequestError
 from backend.ingest.accepting import TryLaterError, set_aside
 from backend.ingest.context import Context
-from backend.ingest.events import act
+from backend.ingest.events import SECONDS, act
 from backend.ingest.shape import ACCEPTED, action_of, annotation_of, body_of, object_of, task_number
 from backend.job_queue import PATIENCE_SECONDS, requeue_failed
 from training.annotation_store import Rejection
@@ -18,12 +20,18 @@ from training.annotation_store import Rejection
 log = logging.getLogger(__name__)
 
 
-def try_again(context: Context) -> str:
-    """Another attempt for each event that waits, and for each whose job failed; how many."""
-    waiting = context.store.waiting()
-    for event, _ in waiting:
+def try_again(context: Context, clock: Callable[[], float] = time.monotonic) -> str:
+    """Another attempt for each event that waits, and for each whose job failed; how many.
+
+    Those that it takes too long to come to are the first the next time.
+    """
+    until, count = clock() + SECONDS, requeue_failed(context.redis)
+    for event, _ in context.store.waiting():
+        if clock() > until:
+            break
         _try_again(event, context)
-    return f"{len(waiting) + requeue_failed(context.redis)} events tried again"
+        count += 1
+    return f"{count} events tried again"
 
 
 def _try_again(event: dict[str, Any], context: Context) -> None:

@@ -1,6 +1,6 @@
 """Accepted annotations in one SQLite file, image bytes beside it by the digest of their content.
 
-Each change is one transaction. What it does does not depend on the order in which events arrive,
+Each change is one transaction. Its outcome does not depend on the order in which events arrive,
 nor on how often: an annotation is replaced only by a later version of itself, and what was deleted,
 by itself or with its task or project, stays so.
 """

@@ -90,6 +90,14 @@ def test_a_bad_annotation_keeps_no_good_one_of_its_task_out(context, site, tasks
     del site.answers["/api/annotations/1"]
     reconcile_projects(context, [3])
     assert rejected(context) == [], "it is not there any more"
+    site.answers["/api/tasks/1/annotations"] = [bad | {"id": 7}]
+    context.store.delete(9)
+    reconcile_projects(context, [3])
+    assert rejected(context) == [(7, "bad_annotation")]
+    del site.answers["/api/tasks/1"]
+    site.answers["/api/tasks"] = {"tasks": tasks[1:], "total": 2}
+    reconcile_projects(context, [3])
+    assert rejected(context) == [], "nor is its task"
 
 
 def test_an_image_that_is_away_keeps_no_other_annotation_of_its_task_out(context, site, tasks):

@@ -6,7 +6,7 @@ import pytest
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from backend.ingest.events import take
+from backend.ingest.events import SECONDS, take
 from backend.ingest.waiting import try_again
 from backend.job_queue import ATTEMPTS_MORE, PATIENCE_SECONDS, JobQueue, ingest_queue
 from backend.retraining.places import store_folder
@@ -73,6 +73,28 @@ def test_one_that_waited_too_long_is_given_up_and_listed(context, verified):
     try_again(context)
     assert waiting(context) == [2]
     assert rejected(context) == [(1, "given_up")]
+
+
+def test_hosts_that_do_not_answer_take_a_while_of_an_event_and_of_a_comparison_only(
+    context, monkeypatch
+):
+    event = an_event("ANNOTATIONS_CREATED")
+    event["body"]["annotation"] = [an_annotation(n) for n in (1, 2)]
+    monkeypatch.setattr("backend.ingest.events.SECONDS", -1.0)
+    assert "waits: the others of its event took too long" in take(event, context)
+    assert waiting(context) == [1, 2]
+    monkeypatch.setattr("backend.ingest.waiting.SECONDS", -1.0)
+    assert "0 events tried again" in try_again(context)
+    monkeypatch.undo()
+    try_again(context)
+    assert kept(context) == [1, 2]
+
+
+def test_those_tried_again_in_vain_go_to_the_end_of_the_line(context):
+    away(context, 1, 2, 3)
+    times = iter([0.0, 1.0, SECONDS - 1, SECONDS + 1])
+    assert "2 events tried again" in try_again(context, lambda: next(times))
+    assert waiting(context) == [3, 1, 2]
 
 
 def test_a_deletion_that_waited_too_long_is_given_up(context):

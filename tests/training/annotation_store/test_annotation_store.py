@@ -162,6 +162,7 @@ def test_the_tasks_of_what_was_forgotten_are_to_be_compared_again(store):
     for number in (1, 2, 3):
         store.apply(annotation(number, "aa", project=number))
         store.note_task(number, number, "as it was")
+    store.note_task(4, 3, "without annotations")
     store.delete(1)
     store.delete_task(2)
     store.delete_project(3)
