@@ -56,7 +56,7 @@ class Services:
         self.queue = queue
         self.cache = cache
         self.watcher = watcher
-        self.page_models = PageModels()
+        self.page_models = PageModels(sessions.has_pending)
         self.admission = Admission(settings.threads)
         self.journal = Journal()
         self.answers = AnswerLog(settings.queue_url)

@@ -48,8 +48,7 @@ def interactive(call: Call, evidence: Evidence, services: "Services") -> Predict
     """
     task = call.tasks[0]
     ticket = services.sessions.begin(evidence)
-    pending = services.sessions.has_pending(ticket)
-    model = services.page_models.choose(ticket.page, services.engine.model, pending=pending)
+    model = services.page_models.choose(ticket.page, services.engine.model)
     try:
         with services.admission.place():
             answer = answer_to(call, task, ticket, services, model)

@@ -6,31 +6,42 @@ from collections.abc import Callable
 
 from backend.engine import Model
 
-KEPT_SECONDS = 3600.0
-"""A page unused for so long is taken to be left."""
+ANSWERING_SECONDS = 300.0
+"""For so long a call may be on its way to making masks that will be pending."""
+
+MAX_PAGES = 10_000
+"""As many as are remembered at all (``SessionStore``)."""
 
 
 class PageModels:
     """Remembers a model for each page that has pending masks; safe to use from many threads.
 
-    Old weights stay in memory only as long as some page needs them.
+    ``pending`` says whether a page has any: not if it is forgotten. Old weights stay in memory
+    only as long as some page needs them.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, pending: Callable[[int], bool], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._pending = pending
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[int, tuple[Model, float]] = {}
 
-    def choose(self, page: int, current: Model, *, pending: bool) -> Model:
-        """The model for a call of a page, which ``pending`` masks tie to the one it had."""
-        now = self._clock()
+    def choose(self, page: int, current: Model) -> Model:
+        """The model for a call of a page, which pending masks tie to the one it had."""
+        now, pending = self._clock(), self._pending(page)
         with self._lock:
-            self._kept = {
-                key: kept for key, kept in self._kept.items() if now - kept[1] < KEPT_SECONDS
-            }
-            kept = self._kept.get(page)
+            kept = self._kept.pop(page, None)
             model = kept[0] if pending and kept is not None else current
-            self._kept[page] = (model, now)
+            self._kept[page] = (model, now)  # the last used is the last
+            left = [
+                key
+                for key, (old, used) in self._kept.items()
+                if old is not current and now - used >= ANSWERING_SECONDS and not self._pending(key)
+            ]
+            for key in (*left, *list(self._kept)[:-MAX_PAGES]):
+                self._kept.pop(key, None)
         return model
 
     @property

@@ -4,8 +4,9 @@ import torch
 import dynamite
 from backend.engine import Model
 from backend.loading import load_model
-from backend.retraining.page_models import KEPT_SECONDS, PageModels
+from backend.retraining.page_models import ANSWERING_SECONDS, PageModels
 from backend.retraining.watcher import ModelWatcher
+from backend.services import load_current
 from backend.settings import load
 from dynamite import checkpoint
 from dynamite.config import Resize
@@ -126,13 +127,62 @@ def test_weights_of_a_version_are_loaded_and_tried(files, tmp_path, monkeypatch)
     assert model.version == files["a"][1]
 
 
-def test_pages_that_are_left_do_not_keep_old_weights():
-    now = [0.0]
-    pages = PageModels(lambda: now[0])
+def test_pages_keep_their_model_as_long_as_they_have_pending_masks_and_no_longer():
+    now, pending = [0.0], set()
+    pages = PageModels(pending.__contains__, lambda: now[0])
     old, new = Model(None, "old", "cpu"), Model(None, "new", "cpu")
-    assert pages.choose(1, old, pending=False) is old
-    assert pages.choose(1, new, pending=True) is old
-    assert pages.choose(2, new, pending=True) is new
-    now[0] = KEPT_SECONDS
-    assert pages.choose(3, new, pending=False) is new
+    assert pages.choose(1, old) is old
+    assert pages.choose(2, old) is old
+    pending.update({1, 2})
+    assert pages.choose(3, old) is old  # it is left without a mask
+    assert pages.choose(1, new) is old
+    now[0] = 24 * 3600
+    assert pages.choose(2, new) is old
+    assert pages.choose(1, new) is old
+    pending.clear()  # accepted, dropped, or the pages forgotten
+    now[0] += ANSWERING_SECONDS
+    assert pages.choose(1, new) is new
     assert pages.versions == {"new"}
+
+
+def test_a_page_whose_first_masks_are_being_made_keeps_the_model_that_makes_them():
+    pending = set()
+    pages = PageModels(pending.__contains__, lambda: 0.0)
+    old, new = Model(None, "old", "cpu"), Model(None, "new", "cpu")
+    pages.choose(1, old)
+    pages.choose(2, new)
+    pending.add(1)
+    assert pages.choose(1, new) is old
+
+
+def test_no_more_pages_are_remembered_than_there_are(monkeypatch):
+    monkeypatch.setattr("backend.retraining.page_models.MAX_PAGES", 3)
+    pages = PageModels(lambda page: True, lambda: 0.0)
+    models = [Model(None, str(number), "cpu") for number in range(5)]
+    for number, model in enumerate(models):
+        pages.choose(number, model)
+    assert pages.versions == {"2", "3", "4"}
+
+
+def test_weights_that_may_not_be_read_do_not_keep_a_server_from_starting(
+    registry, files, tmp_path, monkeypatch
+):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    promote(registry, files["a"][1])
+    monkeypatch.setattr("dynamite.registry.version.digest", refuse)
+    engine = Engine(registry)
+    monkeypatch.setattr("backend.loading.load_model", lambda _, weights=None: engine.load(weights))
+    model, entry = load_current(load(), registry)
+    assert model.version == "shipped"
+    watcher = ModelWatcher(
+        registry,
+        load=engine.load,
+        swap=engine.models.append,
+        alarm=engine.alarms.append,
+        serving=entry.version,
+        number=entry.number,
+    )
+    assert not watcher.check()
+    assert "Permission denied" in engine.alarms[0]
