@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
@@ -18,7 +19,13 @@ from backend.label_studio.prompts import image_addresses
 from backend.retraining.provenance import recall
 from backend.session.evidence import ImageKey
 from dynamite.errors import DynamiteError
-from training.annotation_store import AcceptedAnnotation, AcceptedImage, Applied, Rejection
+from training.annotation_store import (
+    AcceptedAnnotation,
+    AcceptedImage,
+    Applied,
+    Region,
+    Rejection,
+)
 
 Json = Mapping[str, Any]
 
@@ -79,8 +86,27 @@ def _accept(
         return context.store.apply(entry, [rejection], revive=asked)
     found = read_masks(annotation.get("result"), config, recall(context.redis, entry.task))
     images = _images(found, task, config, context)
-    entry = AcceptedAnnotation(**(vars(entry) | {"images": images}))
+    if before := context.store.annotation(entry.annotation_id):
+        images = with_known_origins(images, before.images)
+    entry = replace(entry, images=images)
     return context.store.apply(entry, found.rejections, revive=asked)
+
+
+def with_known_origins(
+    images: tuple[AcceptedImage, ...], before: tuple[AcceptedImage, ...]
+) -> tuple[AcceptedImage, ...]:
+    """What the queue server has forgotten of where a mask comes from, the store may still know."""
+    known = {(r.region_id, r.counts): r for image in before for r in image.regions}
+
+    def remember(region: Region) -> Region:
+        old = known.get((region.region_id, region.counts))
+        if old is None or region.model_version is not None:
+            return region
+        return replace(
+            region, origin=old.origin, model_version=old.model_version, clicks=old.clicks
+        )
+
+    return tuple(replace(i, regions=tuple(map(remember, i.regions))) for i in images)
 
 
 def _images(

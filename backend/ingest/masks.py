@@ -24,7 +24,6 @@ THRESHOLD = 127
 Answers = Mapping[str, Mapping[str, Any]]
 """By region, then by the digest of the mask: [model version, clicks] (provenance.recall)."""
 
-
 Size = tuple[int, int]
 """H, W."""
 

@@ -24,7 +24,14 @@ class Reading:
     def annotations(self, projects: Sequence[int] | None = None) -> list[AcceptedAnnotation]:
         """All that are not deleted, of some projects or of all, by id."""
         rows = self._database.execute("SELECT * FROM annotations WHERE NOT deleted ORDER BY 1")
-        return [entry(row) for row in rows if projects is None or row["project"] in projects]
+        return [_entry(row) for row in rows if projects is None or row["project"] in projects]
+
+    def annotation(self, annotation_id: int) -> AcceptedAnnotation | None:
+        """One of them."""
+        row = self._database.execute(
+            "SELECT * FROM annotations WHERE annotation = ? AND NOT deleted", (annotation_id,)
+        ).fetchone()
+        return None if row is None else _entry(row)
 
     def annotations_by_task(self, project: int) -> dict[int, set[int]]:
         """The ids of a project's annotations, by task."""
@@ -84,8 +91,7 @@ class Reading:
         return sum(found[0] in projects for found in rows)
 
 
-def entry(row: sqlite3.Row) -> AcceptedAnnotation:
-    """A row of the table ``annotations``."""
+def _entry(row: sqlite3.Row) -> AcceptedAnnotation:
     return AcceptedAnnotation(
         annotation_id=row["annotation"],
         task=row["task"],

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from training.annotation_store.reading import Reading, entry
+from training.annotation_store.reading import Reading
 from training.annotation_store.schema import StoreError
 from training.annotation_store.values import AcceptedAnnotation, Rejection
 
@@ -54,8 +54,7 @@ class Rows(Reading):
 
     def _holds(self, annotation: AcceptedAnnotation, rejections: Sequence[Rejection]) -> bool:
         """Whether it is here word for word: what is set aside again and again is no news."""
-        old = self._find(annotation.annotation_id)
-        if old is None or old["deleted"] or entry(old) != annotation:
+        if self.annotation(annotation.annotation_id) != annotation:
             return False
         rows = self._database.execute(
             "SELECT code, detail, region FROM rejected WHERE annotation = ? ORDER BY rowid",

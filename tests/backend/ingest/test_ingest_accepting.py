@@ -10,7 +10,9 @@ from backend.images.errors import ImageUnreachableError
 from backend.ingest.accepting import annotator
 from backend.ingest.events import take
 from backend.label_studio.images import FetchedImage
+from backend.session.evidence import digest as pixels_digest
 from tests.backend.ingest.conftest import an_annotation, an_event, brush, mask
+from training.annotation_store import Origin
 from training.data.images import decode_image
 
 FIRST, LATER = "2026-11-22T07:00:00Z", "2026-11-22T08:00:00Z"
@@ -76,6 +78,22 @@ def test_an_annotation_whose_image_is_away_keeps_no_other_of_its_event_waiting(c
     ((waiting, _),) = context.store.waiting()
     assert waiting["body"]["annotation"]["id"] == 1
     assert waiting["body"]["task"]["id"] == 1
+
+
+def test_where_a_mask_comes_from_stays_known_when_the_queue_server_has_forgotten(context):
+    regions = [brush(mask(), name="own"), brush(mask(30, 20), name="other"), brush(mask(width=0))]
+    named = f"own {pixels_digest(bytes(regions[0]['value']['rle']))}"
+    context.redis.hset("dynamite:answers:1", named, '["lite-1", 3]')
+    take(an_event(annotation=an_annotation(1, *regions)), context)
+    context.redis.flushall()
+    told = take(an_event(annotation=an_annotation(1, *regions)), context)
+    assert "an equal or later version is stored already" in told, "it is no news"
+    take(an_event(annotation=an_annotation(1, *regions[:2], updated=LATER)), context)
+    (image,) = context.store.annotation(1).images
+    assert {r.region_id: (r.origin, r.model_version, r.clicks) for r in image.regions} == {
+        "own": (Origin.UNCHANGED, "lite-1", 3),
+        "other": (Origin.DRAWN, None, None),
+    }
 
 
 def test_what_training_sees_is_what_the_annotator_saw(context):
