@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from backend.label_studio.prompts import Call, Task
+from backend.label_studio.prompts import Call, Task, page_key
 from backend.session.evidence import Evidence, Painted, Prompt, Snapshot
 from backend.session.masks import MaskReader
 from backend.session.page import Page
@@ -51,7 +51,7 @@ def _planned(call: Call, task: Task, snapshot: Snapshot) -> Plan:
     newest = next(entry for entry in snapshot.entries[::-1] if isinstance(entry, Prompt))
     alike = Evidence(task.id, (newest,))
     context = tuple(entry for entry in snapshot.entries if alike.covers(entry))
-    key = f"{call.project}/{task.id}/batch"
+    key = page_key(call.project, task)  # regions that clicks began are known by it
     evidence = Evidence(key, context, (snapshot,), background=call.config.background)
     _, planned = reconcile(Page(key), evidence, MaskReader())
     return planned

@@ -53,6 +53,11 @@ class Call:
         return self.evidence is not None
 
 
+def page_key(project: str, task: Task) -> str:
+    """The name of a task among those of all projects, from which its regions get their ids."""
+    return f"{project}/{task.id}"
+
+
 def read_call(body: object, background: Iterable[str] = ("Background",)) -> Call:
     """Read the JSON body of ``/predict``.
 
@@ -82,8 +87,9 @@ def read_call(body: object, background: Iterable[str] = ("Background",)) -> Call
         said = {region.id for region in regions}
         drafts = asking(task.drafts, config, said)
         annotations = asking(task.annotations, config, said)
-        key = f"{project}/{task.id}"
-        evidence = Evidence(key, regions, drafts, annotations, config.background)
+        evidence = Evidence(
+            page_key(project, task), regions, drafts, annotations, config.background
+        )
     return Call(project, config, tasks, evidence, tuple(notes))
 
 

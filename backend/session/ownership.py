@@ -234,7 +234,9 @@ class _Desk:
                 yield painted
 
     def _holds(self, painted: Painted, prompt: Prompt) -> bool:
-        return self.read(painted).contains(prompt.x, prompt.y)
+        """Whether a region lies under a click, or under the middle of a rectangle."""
+        x, y = prompt.at(0.5, 0.5) if prompt.kind is Kind.BOX else (prompt.x, prompt.y)
+        return self.read(painted).contains(x, y)
 
     def _covers(self, instance: Instance, prompt: Prompt) -> bool:
         """Whether what the person saw of an object, or its accepted region, is under a click."""

@@ -220,6 +220,27 @@ def test_batch_leaves_alone_what_has_its_mask_already():
     assert not batch.plan(call, call.tasks[0]).images
 
 
+@pytest.mark.parametrize("region", ["its own", "another"])
+def test_batch_gives_no_crumbs_around_the_mask_of_a_rectangle(region):
+    raw = body("batch-three-tasks")
+    rectangle = body("smart-rectangle")
+    number = rectangle["tasks"][0]["id"]
+    (accepted,) = Backend(size=SIZE)(rectangle)
+    mask = brush_rle.decode(accepted["value"]["rle"], SIZE) > 127
+    if region == "its own":  # corrected by hand since, so that its middle is free
+        (across,) = np.nonzero(mask.any(0))
+        mask[:, across[len(across) // 4] :] = False
+    else:
+        accepted["id"] = "of another model"
+    accepted["value"]["rle"] = brush_rle.encode(mask)
+    drawn = rectangle["params"]["context"]["result"]
+    raw["tasks"] = [raw["tasks"][0] | {"id": number}]
+    raw["tasks"][0]["annotations"] = [{"id": 5, "result": [*drawn, accepted]}]
+    raw["project"] = rectangle["project"]
+    call = read_call(raw)
+    assert not batch.plan(call, call.tasks[0]).images
+
+
 def _entries(call):
     task = call["tasks"][0]
     return [r for holder in (*task["drafts"], *task["annotations"]) for r in holder["result"]]
