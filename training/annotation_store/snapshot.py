@@ -5,6 +5,7 @@ An image is held out or not by its digest alone: once held out, always held out.
 """
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterable
@@ -20,6 +21,8 @@ from training.annotation_store.selection import counting
 from training.annotation_store.store import AnnotationStore
 from training.annotation_store.values import AcceptedImage
 from training.data.masks import decode, encode
+
+log = logging.getLogger(__name__)
 
 CORRECTED, UNCHANGED, HOLDOUT = PARTS = ("corrected", "unchanged", "holdout")
 
@@ -56,11 +59,15 @@ def write_snapshot(
     """Write what counts of some projects to ``folder``/DIGEST; there already: only touch it."""
     change = store.change()
     parts: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}
+    missing = 0
     for image, project in counting(store.annotations(sorted(projects))):
         if not store.image_path(image.digest).is_file():
+            missing += 1
             continue
         entry = {"image": image, "exhaustive": project in rules.exhaustive}
         parts[part_of(image, rules.holdout)].append(entry)
+    if missing:
+        log.warning("%d accepted images are left out: no file in %s", missing, store.folder)
     contents = {part: _coco(entries) for part, entries in parts.items()}
     text = json.dumps(contents, sort_keys=True, separators=(",", ":"))
     digest = sha256(text.encode()).hexdigest()[:24]

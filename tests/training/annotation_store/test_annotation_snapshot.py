@@ -95,6 +95,15 @@ def test_unchanged_answers_are_kept_apart_from_what_people_drew(store, tmp_path)
     assert snapshot.images == {"corrected": 1, "unchanged": 1, "holdout": 0}
 
 
+def test_an_image_whose_file_is_gone_is_left_out_and_told(store, tmp_path, caplog):
+    fill(store, 2)
+    (first, _) = store.annotations()
+    store.image_path(first.images[0].digest).unlink()
+    snapshot = write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT)
+    assert sum(snapshot.images.values()) == 1
+    assert "1 accepted images are left out" in caplog.text
+
+
 def test_other_projects_stay_out(store, tmp_path):
     store.apply(annotation(1, store.put_image(photo(1)), project=1))
     store.apply(annotation(2, store.put_image(photo(2)), project=2))
