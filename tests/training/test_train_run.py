@@ -1,4 +1,6 @@
+import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +104,13 @@ def test_a_run_out_of_time_stops_and_goes_on_to_the_same_end(
 
 
 def test_a_broken_checkpoint_falls_back_on_the_one_before(
-    whole: Path, data: Path, tmp_path: Path
+    whole: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = train(data, tmp_path / "run")
-    (out / "checkpoints" / "step_00000006.pt").write_bytes(b"PK")
+    (out / "checkpoints" / "step_00000006.pt").write_bytes(b"")
+    capsys.readouterr()
     train(data, out, resume=True)
+    assert re.search(r"cannot read the checkpoint .*6\.pt: EOFError", capsys.readouterr().out)
     assert same(weights(out), weights(whole))
     for path in (out / "checkpoints").iterdir():
         path.write_bytes(b"PK")
@@ -138,6 +142,34 @@ def test_a_diverged_run_names_step_and_samples_and_keeps_the_last_checkpoint(
     latest = checkpointing.load_latest(tmp_path / "run" / "checkpoints", torch.device("cpu"))
     assert latest is not None
     assert all(bool(value.isfinite().all()) for value in latest.model.values())
+
+
+def test_an_average_that_begins_at_a_resume_knows_nothing_of_the_random_start(
+    data: Path, tmp_path: Path
+) -> None:
+    optimizer = {"clip_norm": 1.0, "freeze_batch_norm": True}
+    out = train(data, tmp_path / "run", optimizer=optimizer)
+    before = weights(out)
+    train(data, out, resume=True, optimizer=optimizer | {"ema_decay": 0.9})
+    assert same(weights(out), before)
+
+
+def test_validation_needs_images_kept_back(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"every_steps is 2, but data\.holdout 0 keeps no image"):
+        train(data, tmp_path / "run", validation={"every_steps": 2})
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_left_out_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_data(tmp_path / "data")
+    path = root / "shapes" / "annotations.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["segmentation"] = "zlib"
+    path.write_text(json.dumps(content))
+    section = tiny_config()["data"] | {"on_problem": "skip"}
+    stages = [{"steps": 1, "batch": 2, "crop": 64, "learning_rate": 1e-3}]
+    train(root, tmp_path / "run", data=section, stages=stages)
+    assert "left out of shapes: 1 problems (1 × unknown encoding)" in capsys.readouterr().out
 
 
 def test_validation_keeps_the_best_and_pictures_are_drawn(data: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """All that a run needs to go on, in one file that is either whole or not there."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,12 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     return path
 
 
-def load_latest(folder: Path, device: torch.device) -> Checkpoint | None:
+def load_latest(
+    folder: Path, device: torch.device, on_unreadable: Callable[[str], None] = lambda _: None
+) -> Checkpoint | None:
     """The newest readable checkpoint, or None if there is none at all.
+
+    ``on_unreadable`` is told of each newer one that was passed over.
 
     Raises:
         CheckpointError: there are some, and none can be read.
@@ -57,9 +61,13 @@ def load_latest(folder: Path, device: torch.device) -> Checkpoint | None:
     reasons = []
     for path in reversed(_all(folder)):
         try:
-            return load(path, device)
+            found = load(path, device)
         except CheckpointError as error:
             reasons.append(str(error))
+            continue
+        for reason in reasons:
+            on_unreadable(reason)
+        return found
     if reasons:
         raise CheckpointError("\n".join(reasons))
     return None
@@ -73,7 +81,8 @@ def load(path: Path, device: torch.device) -> Checkpoint:
             raise ValueError("another format")
         return Checkpoint(**values)
     except Exception as error:
-        raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
+        reason = str(error) or type(error).__name__  # some say nothing
+        raise CheckpointError(f"cannot read the checkpoint {path}: {reason}") from error
 
 
 def _all(folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from training.config import ConfigError, TrainingConfig
 from training.loop import checkpointing
 from training.loop.distributed import Processes, join
 from training.loop.monitor import Monitor
-from training.loop.sources import open_sources
+from training.loop.sources import Sources, open_sources
 from training.loop.trainer import Progress, Trainer
 
 
@@ -29,18 +29,22 @@ def run(
     """
     with join(device) as processes:
         _check(config, out, processes, resume=resume)
-        trainer = Trainer(config, open_sources(config.data, data), out, processes)
-        checkpoint = checkpointing.load_latest(trainer.checkpoints, processes.device)
+        sources = open_sources(config.data, data)
+        _check_validation(config, sources)
+        trainer = Trainer(config, sources, out, processes)
+        notes = [f"left out of {name}: {faults}" for name, faults in sources.left_out.items()]
+        checkpoint = checkpointing.load_latest(trainer.checkpoints, processes.device, notes.append)
         if checkpoint is not None:
             trainer.restore(checkpoint)
+            before, now = checkpoint.config, config.as_dict()
+            notes += [f"not as before: {line}" for line in _differences(before, now)]
         if not processes.is_main:
             return trainer.run(None)
         total = config.total_steps
         with Monitor(out, total, trainer.step, tensorboard=config.log.tensorboard) as monitor:
             monitor.say(_introduction(config, trainer, processes))
-            if checkpoint is not None:
-                for line in _differences(checkpoint.config, config.as_dict()):
-                    monitor.say(f"not as before: {line}")
+            for note in notes:
+                monitor.say(note)
             progress = trainer.run(monitor)
             trainer.export(out / "model.safetensors")
             monitor.say(
@@ -76,6 +80,15 @@ def _check(config: TrainingConfig, out: Path, processes: Processes, *, resume: b
     if not resume and any((out / "checkpoints").glob("step_*.pt")):
         raise ConfigError(f"{out} holds a run already: --resume goes on with it; or another --out")
     processes.wait()
+
+
+def _check_validation(config: TrainingConfig, sources: Sources) -> None:
+    every, holdout = config.validation.every_steps, config.data.holdout
+    if every and not any(map(len, sources.held_out)):
+        raise ConfigError(
+            f"validation.every_steps is {every}, but data.holdout {holdout:g} keeps no image back "
+            "to validate on: raise it, or set every_steps to 0"
+        )
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any], place: str = "") -> list[str]:

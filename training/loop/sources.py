@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from training.config import ConfigError, DataConfig, Stage
 from training.data.augment import AugmentConfig
 from training.data.catalog import Subset, open_dataset, split
+from training.data.problems import Problems, left_out
 from training.data.sampling import Mixture
 from training.loop.batches import SampleRecipe
 
@@ -22,6 +23,8 @@ class Sources:
     held_out: tuple[Subset, ...]
     images: dict[str, int]
     """Number of training images of each set."""
+    left_out: dict[str, Problems]
+    """Of the sets that had to be opened without some of their images or objects."""
 
     def recipe(self, config: DataConfig, stage: Stage, seed: int) -> SampleRecipe:
         """What makes the samples of a stage."""
@@ -35,17 +38,19 @@ def open_sources(config: DataConfig, root: Path | None) -> Sources:
     training: dict[str, Subset] = {}
     weights: dict[str, float] = {}
     held_out = []
+    faults: dict[str, Problems] = {}
     for source in config.sets:
-        part, kept = split(
-            open_dataset(source.name, below, on_problem=config.on_problem), config.holdout
-        )
+        dataset = open_dataset(source.name, below, on_problem=config.on_problem)
+        if len(left_out(dataset)):
+            faults[dataset.name] = left_out(dataset)
+        part, kept = split(dataset, config.holdout)
         if part.name in training:
             raise ConfigError(f"data.sets: {part.name} is there twice")
         training[part.name] = part
         weights[part.name] = float(len(part)) if source.weight is None else source.weight
         held_out.append(kept)
     images = {name: len(part) for name, part in training.items()}
-    return Sources(Mixture(training, weights), tuple(held_out), images)
+    return Sources(Mixture(training, weights), tuple(held_out), images, faults)
 
 
 def augment_config(values: Mapping[str, Any], size: int) -> AugmentConfig:

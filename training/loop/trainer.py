@@ -115,8 +115,8 @@ class Trainer:
         try:
             self.model.load_state_dict(checkpoint.model)
             self.optimizer.load_state_dict(dict(checkpoint.optimizer))
-            if self.average is not None and checkpoint.average is not None:
-                self.average.model.load_state_dict(checkpoint.average)
+            if self.average is not None:  # one that begins here averages from here on
+                self.average.model.load_state_dict(checkpoint.average or checkpoint.model)
         except (RuntimeError, ValueError) as error:
             raise CheckpointError(
                 f"the checkpoint in {self.checkpoints} does not fit this config: {error}"
