@@ -6,7 +6,7 @@ import numpy as np
 
 from backend.engine import Model
 from backend.settings import Settings, variable
-from dynamite.errors import DynamiteError
+from dynamite.errors import DynamiteError, InvalidInputError
 
 TRIAL_SIZE = (480, 640)
 
@@ -30,7 +30,7 @@ def load_model(settings: Settings, weights: Path | None = None) -> Model:
     from dynamite.checkpoint import read  # noqa: PLC0415
     from dynamite.config import PAPER_RESIZE  # noqa: PLC0415
 
-    device = choose_device(settings.device)
+    device = choose_device(settings.device, variable("device"))
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)
     preset = settings.preset
@@ -51,28 +51,27 @@ def load_model(settings: Settings, weights: Path | None = None) -> Model:
     return Model(predictor, network.version, device)
 
 
-def choose_device(wanted: str) -> str:
+def choose_device(wanted: str, asked_by: str = "--device") -> str:
     """The torch device for a setting; "auto" is a GPU where there is one.
 
     Raises:
-        DeviceError: there is no such device here.
+        DeviceError: there is no such device here; ``asked_by`` is what to change.
     """
     import torch  # noqa: PLC0415
 
-    available = torch.cuda.is_available()
+    from dynamite.devices import usable_device  # noqa: PLC0415
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if wanted == "auto":
-        return "cuda" if available else "cpu"
+        return "cuda" if count else "cpu"
     try:
         device = torch.device(wanted)
-    except RuntimeError:
+        if device.type != "cuda":  # which must not begin in the parent of processes that use it
+            usable_device(device)
+    except (RuntimeError, InvalidInputError):
         raise DeviceError(
-            f"{variable('device')} is {wanted!r}: say auto, cpu, cuda or cuda:1"
+            f"{asked_by} is {wanted!r}, which cannot be used here: say auto, cpu, cuda or cuda:1"
         ) from None
-    if device.type == "cuda" and not (
-        available and (device.index or 0) < torch.cuda.device_count()
-    ):
-        count = torch.cuda.device_count() if available else 0
-        raise DeviceError(
-            f"{variable('device')} is {wanted!r}, but this machine has {count} usable GPUs"
-        )
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise DeviceError(f"{asked_by} is {wanted!r}, but this machine has {count} usable GPUs")
     return wanted

@@ -131,7 +131,10 @@ def read(path: str | Path) -> Checkpoint:
         CheckpointError: no such file, neither our format nor the published container, damaged,
             made by a newer release, or too large; the message names the file.
     """
-    path = Path(path)
+    try:
+        path = Path(path)
+    except TypeError:
+        raise CheckpointError(f"{path!r} is no path: give that of a checkpoint file") from None
     start = _first_bytes(path)
     if start.startswith(STARTS):
         weights = read_published(path)

@@ -192,6 +192,6 @@ PRESETS: dict[str, ModelConfig] = {
 
 def preset(name: str) -> ModelConfig:
     """The preset of that name; an unknown one is an error that lists them."""
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise InvalidInputError(f"no preset {name!r}: there are {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -8,11 +8,17 @@ import torch
 from dynamite.checkpoint import read, weights_version
 from dynamite.config import ModelConfig, preset
 from dynamite.conversion import fitting_weights
-from dynamite.errors import CheckpointError
+from dynamite.devices import usable_device
+from dynamite.errors import CheckpointError, InvalidInputError
 from dynamite.model import DynaMITE
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Checkpoints that ship with the package, one a preset."""
+
+_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+
+_SHAPING = ("mean", "std")
+"""Fields of the config that change features, while the same weights fit."""
 
 
 def load(
@@ -36,17 +42,21 @@ def load(
         overrides: fields of ``ModelConfig`` to change, for example ``decoder_layers=0``.
 
     Raises:
-        InvalidInputError: no such preset or field.
+        InvalidInputError: no such preset, field, device or dtype.
         CheckpointError: no weights, or weights of another network; the message lists what differs.
     """
     config = preset(name)
+    device = usable_device(device)
+    if dtype not in _DTYPES:
+        raise InvalidInputError(f"dtype={dtype!r} must be one of {', '.join(map(str, _DTYPES))}")
     if random_weights:
         if checkpoint is not None:
             raise CheckpointError(
                 f"random_weights=True and a checkpoint ({checkpoint}): choose one"
             )
         model = _build(config.with_overrides(overrides))
-        model.version = weights_version(f"{name}-random", model.state_dict())
+        version = weights_version(f"{name}-random", model.state_dict())
+        model.version = version + _changes(config, model.config)
         return model.to(device).multiply_in(dtype).eval()
 
     found = read(shipped(name) if checkpoint is None else checkpoint)
@@ -60,8 +70,19 @@ def load(
     model = _build(config.with_overrides(overrides))
     weights = fitting_weights(found, model)
     model.load_state_dict(weights)
-    model.version = found.version or weights_version(name, weights)
+    version = found.version or weights_version(name, weights)
+    model.version = version + _changes(config, model.config)
     return model.to(device).multiply_in(dtype).eval()
+
+
+def _changes(before: ModelConfig, after: ModelConfig) -> str:
+    """What to add to the version of the weights, as features of the two must not be mixed."""
+    changed = [
+        f"{name}={getattr(after, name)}"
+        for name in _SHAPING
+        if getattr(after, name) != getattr(before, name)
+    ]
+    return f" with {', '.join(changed)}" if changed else ""
 
 
 def _build(config: ModelConfig) -> DynaMITE:

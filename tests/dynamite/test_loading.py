@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -65,6 +66,39 @@ def test_unknown_names_are_refused() -> None:
         dynamite.load("swin_giant", random_weights=True)
     with pytest.raises(InvalidInputError, match="layers"):
         dynamite.load("lite", random_weights=True, layers=3)
+
+
+@pytest.mark.parametrize("name", [[], None, 3])
+def test_a_preset_is_a_name(name: Any) -> None:
+    with pytest.raises(InvalidInputError, match=r"no preset .*: there are swin_tiny"):
+        dynamite.load(name)
+
+
+@pytest.mark.parametrize("path", [3, b"", b"w.pth"])
+def test_a_checkpoint_is_a_path(path: Any) -> None:
+    with pytest.raises(CheckpointError, match=f"^{path!r} is no path"):
+        dynamite.load("lite", path)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "foo", "meta", "cpu:x", -1, None])
+def test_a_device_that_is_not_here_is_named(device: Any) -> None:
+    with pytest.raises(InvalidInputError, match=f"device={device!r} cannot be used here: "):
+        dynamite.load("lite", device=device)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.complex64, "bfloat16", None])
+def test_a_dtype_that_decodes_no_masks_is_named(dtype: Any) -> None:
+    with pytest.raises(InvalidInputError, match=f"dtype={dtype!r} must be one of torch.float32"):
+        dynamite.load("lite", dtype=dtype)
+
+
+@pytest.mark.parametrize("random", [True, False])
+def test_what_changes_features_but_no_weights_changes_the_version(random: bool) -> None:
+    plain = dynamite.load("lite", random_weights=random).version
+    same = dynamite.load("lite", random_weights=random, obey_clicks=False, mean=[127.5] * 3)
+    assert same.version == plain
+    other = dynamite.load("lite", random_weights=random, mean=(0, 0, 0), std=(1, 1, 1))
+    assert other.version == f"{plain} with mean=(0, 0, 0), std=(1, 1, 1)"
 
 
 @pytest.mark.slow
