@@ -69,7 +69,9 @@ class Deaf:
 
     def kept(self):
         """The masks in the store, by annotation; None: skipped."""
-        with AnnotationStore(self.demo.folder / "state/retraining/annotations") as store:
+        folder = self.demo.folder / "state/retraining/annotations"
+        folder.parent.mkdir(exist_ok=True)  # no worker may have had anything to do yet
+        with AnnotationStore(folder) as store:
             return {
                 found.annotation_id: None if found.cancelled else mask_of(found)
                 for found in store.annotations([self.number])

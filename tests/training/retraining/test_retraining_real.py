@@ -42,8 +42,11 @@ def test_accepted_annotations_make_a_better_model_that_serves_and_is_rolled_back
 def test_a_thousand_webhooks_in_a_minute_lose_nothing_while_clicks_go_on(start):
     backend = start(train_worker=False)
 
+    folder = backend.folder / "state" / "retraining" / "annotations"
+    folder.parent.mkdir(exist_ok=True)  # the first event may not have been taken yet
+
     def stored():
-        with AnnotationStore(backend.folder / "state" / "retraining" / "annotations") as store:
+        with AnnotationStore(folder) as store:
             return len(store.annotations())
 
     events = [accepted(number % 20 + 1) for number in range(1000)]
