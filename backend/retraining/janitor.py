@@ -26,6 +26,8 @@ EVERY_SECONDS = 10.0
 
 CLEAN_SECONDS = 6 * 3600.0
 KEPT_SECONDS = 7 * 24 * 3600
+FORGOTTEN_SECONDS = 30 * 24 * 3600
+"""After so long a schedule that nobody looked at is a new one, which makes up for nothing."""
 
 
 class Janitor:
@@ -77,29 +79,31 @@ def due_jobs(
 ) -> list[tuple[str, tuple[object, ...]]]:
     """The jobs that are due and that nobody has asked for yet, each with its arguments."""
     due: list[tuple[str, tuple[object, ...]]] = []
+    schedule = settings.train_schedule
+    slot = croniter(schedule, now).get_prev(float) if schedule else None  # before anything is taken
     often = 60 * settings.reconcile_minutes
     if often and first(redis, "reconcile", now, often):
         due.append(("backend.ingest.reconcile", ()))
     if first(redis, "clean", now, CLEAN_SECONDS):
         due.append(("backend.ingest.clean", ()))
-    if settings.train_schedule:
-        slot = croniter(settings.train_schedule, now).get_prev(float)
+    if slot is not None:
         for line in settings.all_lines:
-            if first_at(redis, f"train:{line}", slot, now):
+            if first_at(redis, f"train:{line}", schedule, slot, now):
                 due.append(("backend.ingest.request_training", (line, "the schedule")))
     return due
 
 
 def first(redis: "Redis", what: str, now: float, seconds: float) -> bool:
     """Whether nobody has done ``what`` in the stretch of ``seconds`` that ``now`` is in."""
-    stretch = int(now // seconds)
-    return bool(redis.set(f"dynamite:due:{what}:{stretch}", 1, nx=True, ex=round(2 * seconds)))
+    stretch, kept = int(now // seconds), max(1, round(2 * seconds))
+    return bool(redis.set(f"dynamite:due:{what}:{stretch}", 1, nx=True, ex=kept))
 
 
-def first_at(redis: "Redis", what: str, slot: float, now: float) -> bool:
+def first_at(redis: "Redis", what: str, schedule: str, slot: float, now: float) -> bool:
     """Whether nobody has done ``what`` for the time ``slot``, and the schedule was known then."""
-    since = f"dynamite:since:{what}"
+    since = f"dynamite:since:{what}:{schedule}"
     redis.set(since, now, nx=True)
+    redis.expire(since, FORGOTTEN_SECONDS)
     known: object = redis.get(since)
     if not isinstance(known, bytes) or slot < float(known):
         return False

@@ -87,10 +87,7 @@ class RetrainingSettings(BaseModel):
         parse_lines(self.lines)
         parse_projects(self.exhaustive_projects)
         if self.train_schedule:
-            from croniter import croniter  # noqa: PLC0415
-
-            if not croniter.is_valid(self.train_schedule):
-                raise ValueError(f"train_schedule {self.train_schedule!r} is no cron expression")
+            check_schedule(self.train_schedule)
         return self
 
     def line_of(self, project: int) -> str:
@@ -101,6 +98,22 @@ class RetrainingSettings(BaseModel):
     def all_lines(self) -> list[str]:
         """Every line that some project may train."""
         return sorted({"shared", self.line, *parse_lines(self.lines).values()})
+
+
+def check_schedule(text: str) -> None:
+    """Make sure that a cron expression is one, and that its time comes.
+
+    Raises:
+        ValueError: it does not.
+    """
+    from croniter import CroniterBadDateError, croniter  # noqa: PLC0415
+
+    if not croniter.is_valid(text):
+        raise ValueError(f"train_schedule {text!r} is no cron expression")
+    try:
+        croniter(text).get_next()
+    except CroniterBadDateError:
+        raise ValueError(f"train_schedule {text!r} never comes: there is no such day") from None
 
 
 def parse_lines(text: str) -> dict[int, str]:

@@ -66,10 +66,8 @@ class ModelWatcher:
         """
         try:
             entry = self._registry.current()
-            if entry.number < self._number:
-                raise RegistryError(
-                    f"{self._registry.folder} has lost its newest entries, or is not mounted"
-                )
+            if self._number and not entry.number:
+                raise RegistryError(f"{self._registry.folder} is empty, or is not mounted")
         except DynamiteError as error:
             self._tell(f"the model stays as it is: {error}")
             return False

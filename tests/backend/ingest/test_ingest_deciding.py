@@ -95,6 +95,7 @@ def test_without_annotations_there_is_nothing_to_train_on(context):
         {"lines": "plants"},
         {"lines": "a=1 b=1"},
         {"train_schedule": "often"},
+        {"train_schedule": "0 0 31 2 *"},
         {"exhaustive_projects": "some"},
     ],
 )

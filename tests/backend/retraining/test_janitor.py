@@ -1,5 +1,7 @@
 import time
 
+import pytest
+from croniter import CroniterBadDateError
 from rq import Queue
 from rq.serializers import JSONSerializer
 
@@ -34,6 +36,34 @@ def test_a_schedule_missed_while_all_was_down_is_made_up_for_but_not_one_before_
     assert trainings(day + 12 * HOUR) == 0
     assert trainings(day + 36 * HOUR) == 1  # down at two o'clock, back at noon
     assert trainings(day + 37 * HOUR) == 0
+
+
+def trainings_due(redis, now, schedule):
+    settings = load(train_schedule=schedule, reconcile_minutes=0)
+    return sum(name.endswith("request_training") for name, _ in due_jobs(redis, settings, now))
+
+
+def test_a_schedule_that_was_changed_makes_up_for_nothing_before_that(redis):
+    day = 20_000 * 24 * HOUR
+    assert trainings_due(redis, day, "0 3 * * *") == 0
+    assert trainings_due(redis, day + 27 * HOUR, "0 3 * * *") == 1
+    assert trainings_due(redis, day + 40 * HOUR, "0 5 * * *") == 0
+    assert trainings_due(redis, day + 54 * HOUR, "0 5 * * *") == 1
+    (known,) = redis.keys("dynamite:since:*:0 5 * * *")
+    assert redis.ttl(known) > 29 * 24 * HOUR
+
+
+def test_nothing_is_taken_as_done_when_the_schedule_cannot_be_understood(redis):
+    settings = load()
+    settings = settings.model_copy(update={"train_schedule": "0 0 31 2 *"})
+    with pytest.raises(CroniterBadDateError):
+        due_jobs(redis, settings, 0)
+    assert redis.keys("dynamite:due:*") == []
+
+
+def test_looking_more_often_than_every_second_is_borne(redis):
+    settings = load(reconcile_minutes=0.004)
+    assert ("backend.ingest.reconcile", ()) in due_jobs(redis, settings, 1000.0)
 
 
 def test_what_is_due_reaches_a_json_worker(redis, queue_server):

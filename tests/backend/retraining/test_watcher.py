@@ -107,6 +107,21 @@ def test_while_the_share_is_gone_the_model_stays(registry, files, tmp_path):
     assert engine.watcher.problem is None
 
 
+def test_a_damaged_entry_deleted_as_the_message_says_leaves_no_alarm(registry, files):
+    engine = Engine(registry)
+    for letter in "ab":
+        promote(registry, files[letter][1])
+    engine.watcher.check()
+    entry = registry.folder / "current" / "000000002.json"
+    entry.write_text("")
+    engine.watcher.check()
+    assert "delete it" in engine.watcher.problem
+    entry.unlink()
+    assert engine.watcher.check() is True
+    assert engine.models[-1].version == files["a"][1]
+    assert engine.watcher.problem is None
+
+
 @pytest.mark.slow
 def test_the_watchers_own_thread_takes_it_up_within_ten_seconds(registry, files):
     import time
