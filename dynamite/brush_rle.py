@@ -17,6 +17,7 @@ on a whole byte gets another, as the format's Python reference writes it.
 """
 
 from collections.abc import Sequence
+from operator import index
 
 import numpy as np
 import numpy.typing as npt
@@ -46,8 +47,11 @@ def encode(mask: npt.NDArray[np.bool_] | npt.NDArray[np.uint8]) -> list[int]:
     True becomes 255; uint8 values are kept, so an antialiased mask survives.
 
     Raises:
-        InvalidInputError: not two-dimensional, empty, over 2³⁰ pixels, or neither bool nor uint8.
+        InvalidInputError: no array, not two-dimensional, empty, over 2³⁰ pixels, or neither bool
+            nor uint8.
     """
+    if not isinstance(mask, np.ndarray):
+        raise InvalidInputError(f"a mask is a numpy array, but this is a {type(mask).__name__}")
     if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8):
         raise InvalidInputError(
             f"a mask is H×W of bool or uint8, but this one is {mask.shape} of {mask.dtype}"
@@ -69,11 +73,15 @@ def decode(rle: Sequence[int] | bytes, shape: tuple[int, int]) -> npt.NDArray[np
     What follows the last word is ignored, as Label Studio's page does.
 
     Raises:
-        InvalidInputError: not a list of bytes, another format, a stream for another shape, one that
-            ends early or runs over the end of the mask, or more than ``MAX_PIXELS`` pixels.
-            Nothing as large as the mask is allocated before all this is known.
+        InvalidInputError: not a list of bytes, no shape, another format, a stream for another
+            shape, one that ends early or runs over the end of the mask, or more than
+            ``MAX_PIXELS`` pixels. Nothing as large as the mask is allocated before all this is
+            known.
     """
-    height, width = map(int, shape)
+    try:
+        height, width = map(index, shape)
+    except (TypeError, ValueError):
+        raise InvalidInputError(f"shape={shape!r} is not (H, W) in whole pixels") from None
     pixels = height * width
     if min(height, width) < 1 or pixels > MAX_PIXELS:
         raise InvalidInputError(f"cannot decode a mask of {height}×{width} pixels")

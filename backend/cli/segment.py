@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dynamite.config import PRESETS
+
 if TYPE_CHECKING:
     from dynamite.clicks import ClickSet
     from dynamite.predictor import Segmentation
@@ -48,8 +50,18 @@ class Points(click.ParamType["list[Point]"]):
     "--out", type=click.Path(path_type=Path), help="Picture with masks, contours and clicks."
 )
 @click.option("--masks", type=click.Path(path_type=Path), help="Masks as COCO RLE in JSON.")
-@click.option("--preset", default="lite", show_default=True, help="Model configuration.")
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights [the shipped ones].")
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="lite",
+    show_default=True,
+    help="Model configuration.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="Weights; left out, those that ship with lite.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 def segment(
     *,
@@ -78,6 +90,8 @@ def segment(
 
     if out is None and masks is None:
         raise click.UsageError("say where to write: --out overlay.png, --masks masks.json, or both")
+    if checkpoint is None and preset != "lite":
+        raise click.UsageError(f"no weights ship for --preset {preset}: give --checkpoint FILE")
     times = iter(range(10**6))
     clicks = ClickSet(
         [[Click(x, y, next(times)) for x, y in points] for points in objects],

@@ -191,6 +191,10 @@ good = brush_rle.encode(np.eye(20, dtype=bool))
         (good, (20, 21), "1600 words does not fit a mask of 20×21 pixels"),
         (good, (0, 20), "0×20"),
         (good, (-20, -20), "-20×-20"),
+        (good, 20, r"shape=20 is not \(H, W\) in whole pixels"),
+        (good, (20,), r"shape=\(20,\) is not"),
+        (good, (20.9, 20.9), r"shape=\(20.9, 20.9\) is not"),
+        (good, ("20", "20"), r"shape=\('20', '20'\) is not"),
         ([*good[:4], good[4] ^ 8, *good[5:]], (20, 20), "names another word size"),
         ([*good[:5], good[5] ^ 1, *good[6:]], (20, 20), "names another word size"),
         ([255] * 4 + good[4:], (2**15, 2**15), "cannot decode a mask"),
@@ -241,4 +245,12 @@ def test_a_stream_that_claims_much_is_refused_before_much_is_allocated() -> None
 )
 def test_what_is_no_mask_is_refused(mask: np.ndarray) -> None:
     with pytest.raises(InvalidInputError):
+        brush_rle.encode(mask)
+
+
+@pytest.mark.parametrize("mask", [[[1]], None])
+def test_what_is_no_array_is_named(mask: Any) -> None:
+    with pytest.raises(
+        InvalidInputError, match=f"numpy array, but this is a {type(mask).__name__}"
+    ):
         brush_rle.encode(mask)

@@ -118,6 +118,9 @@ def test_the_command_converts(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["convert", str(out), str(path)])
     assert result.exit_code == 1
     assert "in our own format already" in result.output
+    result = CliRunner().invoke(main, ["convert", str(path), "."])
+    assert result.exit_code == 1
+    assert "Error: could not write .: " in result.output
     result = CliRunner().invoke(main, ["convert", str(path), str(out), "--preset", "hrnet32"])
     assert result.exit_code == 1
     assert "holds weights of 'segformer_b0', but the network is 'hrnet32'" in result.output

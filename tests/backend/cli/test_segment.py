@@ -58,7 +58,10 @@ def test_a_picture_and_masks_come_out(photo, weights, tmp_path):
         (["--object", "3,4"], "say where to write"),
         (["--object", "3,4", "--out", "o.xyz"], ".png or .jpg"),
         (["--out", "o.png"], "--object"),
-        (["--object", "3,4", "--out", "o.png", "--device", "tpu"], "tpu"),
+        (["--object", "3,4", "--out", "o.png", "--device", "tpu"], "--device is 'tpu', which"),
+        (["--object", "3,4", "--out", "o.png", "--device", "meta"], "--device is 'meta', which"),
+        (["--object", "3,4", "--out", "o.png", "--preset", "resnet50"], "give --checkpoint FILE"),
+        (["--object", "3,4", "--out", "o.png", "--preset", "huge"], "'huge' is not one of 'swin_"),
     ],
 )
 def test_wrong_words_are_told(photo, arguments, words):
