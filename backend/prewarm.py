@@ -46,7 +46,7 @@ class Prewarmer:
         try:
             self._warm(address, task)
         except Exception as error:  # the first click will say it again, to a person
-            log.info("task %s: its image cannot be prepared ahead of time: %s", task, error)
+            log.info("task %.40r: its image cannot be prepared ahead of time: %s", task, error)
         finally:
             with self._lock:
                 self._pending.discard(address)

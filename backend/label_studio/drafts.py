@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from backend.label_studio.labeling_config import LabelingConfig
-from backend.label_studio.wire import RegionError, read_region
+from backend.label_studio.wire import RegionError, read_region, shown
 from backend.session.evidence import ImageKey, Painted, Prompt, Snapshot
 
 
@@ -79,7 +79,7 @@ def _entries(result: object, key: str, notes: list[str]) -> Iterable[Prompt | Pa
         try:
             region = read_region(raw, unlabelled=True)
         except RegionError as error:
-            notes.append(f"{key}: a region is left out: {error}")
+            notes.append(f"{shown(key)}: a region is left out: {error}")
             continue
         if region is not None and (region.id not in found or not found[region.id].label):
             found[region.id] = region

@@ -7,6 +7,7 @@ from backend.engine import Model, SupersededError
 from backend.errors import code_and_status
 from backend.label_studio import batch, regions
 from backend.label_studio.prompts import Call, Task, read_call
+from backend.label_studio.wire import shown
 from backend.retraining.provenance import Answered
 from backend.session.evidence import Evidence, ImageKey
 from backend.session.plan import Plan
@@ -34,7 +35,7 @@ def predict(body: dict[str, Any], services: "Services") -> list[Prediction]:
     """
     call = read_call(body, services.background_labels)
     for note in call.notes:
-        log.info("project %s: %s", call.project, note)
+        log.info("project %s: %s", shown(call.project), note)
     if call.evidence is not None:
         with services.meters.clicks.time():
             return [interactive(call, call.evidence, services)]

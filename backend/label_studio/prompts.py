@@ -8,7 +8,7 @@ from typing import Any
 from backend.errors import BadRequestError
 from backend.label_studio.drafts import asking, read_snapshots
 from backend.label_studio.labeling_config import LabelingConfig, parse
-from backend.label_studio.wire import RegionError, read_region
+from backend.label_studio.wire import RegionError, read_region, shown
 from backend.session.evidence import Evidence, ImageKey, Painted, Prompt, Snapshot
 
 MAX_REGIONS = 1000
@@ -96,7 +96,7 @@ def read_call(body: object, background: Iterable[str] = ("Background",)) -> Call
 def _task(raw: Mapping[str, Any], config: LabelingConfig, notes: list[str]) -> Task:
     task_id = raw.get("id")
     if isinstance(task_id, bool) or not isinstance(task_id, int | str):
-        raise _bad(f"A task has the id {task_id!r}: a number is needed.")
+        raise _bad(f"A task has the id {shown(task_id)}: a number is needed.")
     images = image_addresses(raw.get("data"), config)
 
     def snapshots(kind: str) -> tuple[Snapshot, ...]:
@@ -145,7 +145,8 @@ def _context(
             errors.append(error)
             continue
         if region is None:
-            notes.append(f"context: a region of type {raw.get('type')!r} is no prompt; left out")
+            kind = shown(raw.get("type"))
+            notes.append(f"context: a region of type {kind} is no prompt; left out")
         else:
             regions.append(region)
     if errors and not regions:
@@ -168,22 +169,23 @@ def _region(raw: object, task: Task, config: LabelingConfig) -> Prompt | Painted
 
 def _check(region: Prompt | Painted, task: Task, config: LabelingConfig) -> None:
     if region.image not in task.images:
-        fields = ", ".join(f'"{tag.value}"' for tag in config.images) or "none"
+        fields = ", ".join(shown(tag.value) for tag in config.images) or "none"
         raise BadRequestError(
             f"The task has no image {region.image.index} for the tag "
-            f'"{region.image.name}": the labelling configuration names the fields {fields}.',
+            f"{shown(region.image.name)}: the labelling configuration names the fields {fields}.",
             code="no_image",
         )
     if config.takes(region.image.name, region.label):
         return
     if config.brush(region.image.name) is None:
         raise BadRequestError(
-            f'The labelling configuration has no BrushLabels for image "{region.image.name}": '
+            "The labelling configuration has no BrushLabels for image "
+            f"{shown(region.image.name)}: "
             "masks have nowhere to go. Add a BrushLabels tag with the labels of the keypoints.",
             code="no_brush_labels",
         )
     raise BadRequestError(
-        f'The label "{region.label}" is not in BrushLabels, so it cannot have a mask: use the '
+        f"The label {shown(region.label)} is not in BrushLabels, so it cannot have a mask: use the "
         "same label values in the keypoint, rectangle and brush tags.",
         code="unknown_label",
     )

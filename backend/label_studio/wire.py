@@ -50,9 +50,9 @@ def read_region(raw: object, *, unlabelled: bool = False) -> Prompt | Painted | 
 def number(value: object, low: float, high: float, what: str) -> float:
     """A finite number from ``low`` to ``high``, or a ``RegionError`` that names ``what``."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RegionError(f"{what} is {_shown(value)}, not a number")
+        raise RegionError(f"{what} is {shown(value)}, not a number")
     if not low <= value <= high:  # NaN is outside too
-        raise RegionError(f"{what} is {_shown(value)}, outside {low:g}…{high:g}")
+        raise RegionError(f"{what} is {shown(value)}, outside {low:g}…{high:g}")
     return float(value)
 
 
@@ -72,7 +72,7 @@ def _from_name(raw: Mapping[str, Any]) -> str:
 def _image(raw: Mapping[str, Any]) -> ImageKey:
     name = raw.get("to_name")
     if not isinstance(name, str):
-        raise RegionError(f"to_name is {_shown(name)}, not the name of an image tag")
+        raise RegionError(f"to_name is {shown(name)}, not the name of an image tag")
     index = raw.get("item_index")
     return ImageKey(name, 0 if index is None else int(number(index, 0, MAX_INDEX, "item_index")))
 
@@ -155,6 +155,7 @@ def _stroke(raw: object) -> Stroke:
     return Stroke(points, width, erases=raw.get("type", "add") != "add")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """What a request holds, as messages and logs may show it: short, and on one line."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:40]}…"

@@ -65,6 +65,34 @@ def test_label_names_with_markup_come_back_as_they_are(backend, click, name):
         assert "<b>" not in backend.client.get("/").text
 
 
+LONG = "private\n" * 2000
+
+
+@pytest.mark.parametrize("good", [True, False], ids=["beside a good click", "alone"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"type": LONG},
+        {"to_name": LONG},
+        {"item_index": LONG},
+        {"value": {"x": LONG, "y": 5, "keypointlabels": ["A"]}},
+        {"value": {"x": 5, "y": 5, "keypointlabels": [LONG]}},
+    ],
+)
+def test_what_a_request_holds_is_shown_short_and_on_one_line(
+    backend, click, task, caplog, change, good
+):
+    caplog.set_level("DEBUG")
+    regions = [click("A", 50, 50) | change, *([click("A", 60, 60)] if good else [])]
+    own = task(4) | {"drafts": [{"id": LONG, "result": [5]}]}
+    for tasks in (own, task([LONG])):
+        answer = backend.predict({"result": regions}, task=tasks, project=LONG)
+        assert answer.status_code == 200 or len(answer.text) < 500
+    lines = [record.getMessage() for record in caplog.records]
+    assert any("private" in line for line in lines)
+    assert all("\n" not in line and len(line) < 500 for line in lines)
+
+
 @pytest.mark.parametrize(
     "value",
     [
