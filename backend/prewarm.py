@@ -13,6 +13,9 @@ HELPERS = 2
 WAITING = 1000
 """Most images waiting; more are left for the first click to encode."""
 
+MAX_CHARACTERS = 50_000_000
+"""Most characters of the addresses waiting: data: images are their own addresses."""
+
 
 class Prewarmer:
     """Runs ``warm(address, task)`` in the background, once for images asked for twice."""
@@ -26,7 +29,9 @@ class Prewarmer:
     def ask(self, address: str, task: str) -> bool:
         """Warm an image some time soon; false if it waits already or too many do."""
         with self._lock:
-            if address in self._pending or len(self._pending) >= WAITING:
+            characters = len(address) + sum(map(len, self._pending))
+            crowded = len(self._pending) >= WAITING or characters > MAX_CHARACTERS
+            if crowded or address in self._pending:
                 return False
             self._pending.add(address)
         self._pool.submit(self._run, address, task)

@@ -1,6 +1,7 @@
 """The digest of an image is believed for a while; its pixels are never another image's."""
 
 import io
+import pickle
 
 import numpy as np
 import pytest
@@ -50,3 +51,13 @@ def test_a_replaced_image_never_goes_by_the_old_digest() -> None:
     fresh = pictures.open("a", "7")
     assert fresh.digest != old
     assert fresh.pixels().max() == 200
+
+
+def test_what_is_remembered_of_a_data_image_is_small() -> None:
+    shelf = Shelf(10)
+    pictures = Pictures(shelf, 1000)
+    for number in range(3):
+        for _ in range(2):
+            pictures.open(f"data:image/png;base64,{number}" + "a" * 1_000_000, "1")
+    assert shelf.fetches == 3
+    assert len(pickle.dumps(pictures._known)) < 1000
