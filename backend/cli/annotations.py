@@ -1,5 +1,9 @@
 """``dynamite annotations``: what was accepted, and what was set aside."""
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +22,9 @@ def annotations(context: click.Context) -> None:
     from backend.settings import load
     from training.annotation_store import AnnotationStore
 
-    store = context.with_resource(AnnotationStore(store_folder(load())))
+    folder = store_folder(load())
+    context.with_resource(damage_told(folder))
+    store = context.with_resource(AnnotationStore(folder))
     context.obj = store
     if context.invoked_subcommand is not None:
         return
@@ -34,12 +40,25 @@ def annotations(context: click.Context) -> None:
         click.echo(f"{len(waiting)} events wait: {waiting[0][1]}")
 
 
+@contextmanager
+def damage_told(folder: Path) -> Iterator[None]:
+    """A damaged annotation store as an error that says what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise click.ClickException(
+            f"the annotation store {folder} cannot be read: {error}; if it is damaged, move it "
+            "away: `dynamite sync --project N` fetches what was accepted into a new one"
+        ) from error
+
+
 @annotations.command()
 @click.pass_obj
 def rejected(store: "AnnotationStore") -> None:
     """List what was set aside, with the reason."""
-    from rich.console import Console
     from rich.table import Table
+
+    from backend.cli.printing import print_table
 
     rows = store.rejected()
     if not rows:
@@ -57,4 +76,4 @@ def rejected(store: "AnnotationStore") -> None:
             row["code"],
             row["detail"],
         )
-    Console(width=None if Console().is_terminal else 160).print(table)
+    print_table(table)

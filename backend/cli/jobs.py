@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def jobs(watch: bool) -> None:
     """Show training jobs and their progress."""
     from redis import Redis
-    from rich.console import Console
 
+    from backend.cli.printing import print_table
     from backend.launcher.valkey import wait_until_ready
     from backend.retraining.state import all_trainings
     from backend.settings import load
@@ -32,7 +32,7 @@ def jobs(watch: bool) -> None:
         if not states:
             click.echo("no training yet: `dynamite retrain` asks for one")
             return
-        Console(width=None if Console().is_terminal else 160).print(table(states))
+        print_table(table(states))
 
 
 def table(states: "Sequence[TrainingState]") -> "Table":

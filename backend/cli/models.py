@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -18,18 +19,31 @@ def models(context: click.Context, line: str | None) -> None:
 
     Serving processes notice within seconds and swap between two clicks.
     """
-    from backend.retraining.places import open_registry
+    from backend.retraining.places import known_lines, open_registry
     from backend.settings import load
 
-    context.obj = open_registry(load(), line)
+    settings = load()
+    if line is not None and line not in known_lines(settings):
+        known = ", ".join(known_lines(settings))
+        raise click.UsageError(f"there is no line of models {line!r}, only {known}")
+    context.obj = open_registry(settings, line)
+
+
+def who() -> str:
+    """Who does it, for the log; a container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 @models.command("list")
 @click.pass_obj
 def list_models(registry: "Registry") -> None:
     """Show all versions, the current one marked."""
-    from rich.console import Console
     from rich.table import Table
+
+    from backend.cli.printing import print_table
 
     current = registry.current()
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -47,7 +61,7 @@ def list_models(registry: "Registry") -> None:
             (known.data or "")[:8],
             known.verdict,
         )
-    Console(width=None if Console().is_terminal else 160).print(table)
+    print_table(table)
 
 
 @models.command()
@@ -68,7 +82,7 @@ def show(registry: "Registry", version: str) -> None:
 @click.pass_obj
 def promote(registry: "Registry", version: str) -> None:
     """Make VERSION the one that answers; it is read whole first."""
-    registry.promote(version, holder=getpass.getuser(), reason="promoted by hand")
+    registry.promote(version, holder=who(), reason="promoted by hand")
     click.echo(f"{version} is current; serving processes take it up within 10 s")
 
 
@@ -76,7 +90,7 @@ def promote(registry: "Registry", version: str) -> None:
 @click.pass_obj
 def rollback(registry: "Registry") -> None:
     """Return to the version that was current before."""
-    entry = registry.rollback(holder=getpass.getuser())
+    entry = registry.rollback(holder=who())
     click.echo(f"{entry.version or 'the shipped weights'}: current again")
 
 

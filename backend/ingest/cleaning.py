@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backend.ingest.context import Context
 from backend.retraining.places import (
-    models_folder,
+    known_lines,
     open_registry,
     run_folder,
     snapshot_folder,
@@ -28,8 +28,7 @@ RUN_SECONDS = 7 * 24 * 3600.0
 def clean_up(context: Context) -> str:
     """Remove what is not needed; how much, in words."""
     settings = context.settings
-    published = {path.name for path in folders(models_folder(settings).parent)}
-    lines = sorted(published.union(settings.all_lines))
+    lines = known_lines(settings)
     versions = 0
     for line in lines:
         try:

@@ -35,6 +35,13 @@ def models_folder(settings: Settings, line: str | None = None) -> Path:
     return base.resolve() / (line or settings.line)
 
 
+def known_lines(settings: Settings) -> list[str]:
+    """The lines of models that some project may train, or that have a folder."""
+    base = models_folder(settings).parent
+    found = {path.name for path in base.glob("[!.]*") if path.is_dir()}
+    return sorted(found.union(settings.all_lines))
+
+
 def open_registry(settings: Settings, line: str | None = None) -> Registry:
     """The registry of a line; makes its folder, but not one that may be a share to be mounted."""
     folder = models_folder(settings, line)

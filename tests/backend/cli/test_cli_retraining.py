@@ -3,6 +3,11 @@ import torch
 
 import dynamite
 from backend.cli import main
+from backend.cli.jobs import table
+from backend.cli.printing import print_table
+from backend.retraining.places import store_folder
+from backend.retraining.state import TrainingState
+from backend.settings import load
 from dynamite import checkpoint
 from dynamite.config import Resize
 from dynamite.registry import Description, Registry
@@ -78,6 +83,52 @@ def test_what_was_set_aside_is_listed_with_its_reason(run, tmp_path):
     assert status == 0
     assert all(word in out for word in ("3", "5", "7", "r1", "empty_mask", "no pixel"))
     assert "1 set aside" in run("annotations")[1]
+
+
+@pytest.mark.parametrize("label", ["[/cell]", "[red]", ":car:"])
+def test_a_label_is_shown_as_it_is(run, label):
+    with AnnotationStore(store_folder(load())) as store:
+        entry = AcceptedAnnotation(7, 5, 3, "2026-01-01T00:00:00.000000+00:00")
+        store.apply(entry, [Rejection("unknown_label", f"{label} is not in the config", "r1")])
+    status, out = run("annotations", "rejected")
+    assert (status, label in out) == (0, True)
+
+
+def test_an_error_of_a_training_is_shown_as_it_is(capsys):
+    state = TrainingState("j", "failed", "test", "now", error="no data in [/mnt/share] [rank0]")
+    print_table(table([state]))
+    assert "[/mnt/share] [rank0]" in capsys.readouterr().out
+
+
+def test_a_user_without_a_name_promotes_and_rolls_back(run, versions, monkeypatch):
+    def nobody():
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert run("models", "promote", versions[0])[0] == 0
+    assert run("models", "rollback")[0] == 0
+    assert '"holder": "user ' in run("models", "log")[1]
+
+
+def test_a_line_that_is_not_there_is_named_with_those_that_are(run, versions):
+    for command in (("models", "--line", "nosuch", "list"), ("retrain", "--line", "nosuch")):
+        status, out = run(*command)
+        assert status == 2
+        assert "'nosuch'" in out and "shared" in out
+    assert run("models", "--line", "shared", "list")[0] == 0
+
+
+@pytest.mark.parametrize("command", [["annotations"], ["annotations", "rejected"], ["retrain"]])
+def test_a_damaged_store_is_named(run, monkeypatch, queue_server, command):
+    monkeypatch.setenv("REDIS_URL", queue_server)
+    folder = store_folder(load())
+    AnnotationStore(folder).close()
+    path = folder / "annotations.sqlite"
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    status, out = run(*command)
+    assert status == 1
+    assert str(folder) in out and "Traceback" not in out
 
 
 @pytest.mark.parametrize("command", [["retrain"], ["jobs"]])

@@ -1,0 +1,16 @@
+"""Tables on the terminal, or in a pipe."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+PIPE_WIDTH = 160
+
+
+def print_table(table: "Table") -> None:
+    """Print a table as it is: what annotators and errors say in it is no markup."""
+    from rich.console import Console
+
+    width = None if Console().is_terminal else PIPE_WIDTH
+    Console(width=width, markup=False, emoji=False).print(table)
