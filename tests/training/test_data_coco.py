@@ -158,6 +158,41 @@ def test_an_empty_rle_is_an_empty_mask(
     assert open_coco(path, on_problem="skip").problems.counts() == {"empty mask": 1}
 
 
+def test_a_crowd_is_told_by_a_number_or_a_truth_value(
+    copy: Callable[[Callable[[dict[str, Any]], None]], Path],
+) -> None:
+    path = copy(lambda c: first(c).update(iscrowd="0"))
+    with pytest.raises(DatasetError, match="annotation 1: bad entry: `iscrowd` is '0'"):
+        open_coco(path)
+    content = json.loads(path.read_text())
+    first(content)["iscrowd"] = False
+    path.write_text(json.dumps(content))
+    assert len(open_coco(path)) == 5
+
+
+def test_a_name_that_no_file_can_have_is_a_missing_file(
+    copy: Callable[[Callable[[dict[str, Any]], None]], Path],
+) -> None:
+    path = copy(lambda c: c["images"][0].update(file_name="x" * 300 + ".jpg"))
+    assert open_coco(path, on_problem="skip").problems.counts() == {"missing file": 1}
+
+
+def test_a_picture_that_is_cut_off_or_far_too_large_is_found_at_once(
+    copy: Callable[[Callable[[dict[str, Any]], None]], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = copy(lambda content: None)
+    image = path.parent / "images" / "000000000030.jpg"
+    data = image.read_bytes()
+    image.write_bytes(data[:-200])
+    assert open_coco(path, on_problem="skip").problems.counts() == {"unreadable image": 1}
+    image.write_bytes(data + bytes(200))  # some cameras append to a picture
+    assert len(open_coco(path)) == 5
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 10)
+    problems = open_coco(path, on_problem="skip").problems
+    assert problems.counts() == {"unreadable image": 5}
+    assert "exceeds limit" in str(problems)
+
+
 PLACES = (
     "images",
     "images.id",
@@ -236,6 +271,9 @@ def test_a_json_that_is_none_is_named(tmp_path: Path) -> None:
         open_coco(tmp_path / "none.json")
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(DatasetError, match="not json"):
+        open_coco(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text("[" * 100_000)
+    with pytest.raises(DatasetError, match="not json: maximum recursion"):
         open_coco(tmp_path / "a.json")
     (tmp_path / "a.json").write_text("[]")
     with pytest.raises(DatasetError, match="no list `images`"):

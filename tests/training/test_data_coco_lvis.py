@@ -1,6 +1,7 @@
 import copy
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,27 @@ def test_masks_that_cannot_be_read_are_listed() -> None:
     assert merged.problems.counts() == {"unknown encoding": 1, "wrong size": 1}
     assert "000000000030.jpg" in str(merged.problems)
     assert merged.from_lvis == 1
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: content["images"][0].pop("height"),
+        lambda content: content["annotations"][0].pop("image_id"),
+        lambda content: content["annotations"][0].update(category_id=[]),
+        lambda content: content["annotations"].append(3),
+        lambda content: content["categories"][0].pop("name"),
+    ],
+)
+def test_entries_without_what_is_needed_are_listed(spoil: Callable[[Any], object]) -> None:
+    lvis = lvis_of(read())
+    spoil(lvis)
+    merged = merge(read(), lvis, SOURCE)
+    assert merged.problems.counts() == {"bad entry": 1}
+    assert len(merge(read(), lvis_of(read()), SOURCE).problems) == 0
+
+
+def test_categories_are_not_needed() -> None:
+    lvis = lvis_of(read())
+    lvis.pop("categories")
+    assert merge(read(), lvis, SOURCE).from_lvis == 2

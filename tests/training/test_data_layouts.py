@@ -117,6 +117,49 @@ def test_davis_2016_leaves_out_frames_without_object(tmp_path: Path) -> None:
     assert [len(kept[index].labels) for index in range(len(kept))] == [1, 0]
 
 
+def test_davis_2016_wants_a_mask_for_every_picture(tmp_path: Path) -> None:
+    write_list(tmp_path / "DAVIS/ImageSets/480p/val.txt", "/JPEGImages/480p/cat/00000.jpg")
+    with pytest.raises(DatasetError, match=r"val\.txt: bad entry: .* names no mask"):
+        open_dataset("davis_2016_val", tmp_path)
+    assert len(open_dataset("davis_2016_val", tmp_path, on_problem="skip")) == 0
+
+
+def test_a_video_of_davis_2017_that_cannot_be_read_is_left_out_whole(tmp_path: Path) -> None:
+    root = tmp_path / "DAVIS/DAVIS-2017-trainval"
+    for video in ("cat", "dog"):
+        for frame in range(2):
+            write(root / f"JPEGImages/480p/{video}/{frame:05d}.jpg", PHOTO.image)
+            write_palette(root / f"Annotations/480p/{video}/{frame:05d}.png", numbered())
+    (root / "Annotations/480p/dog/00000.png").write_bytes(b"no picture")
+    write_list(root / "ImageSets/2017/val.txt", "cat", "dog", "owl")
+    with pytest.raises(DatasetError, match="2 × unreadable video"):
+        open_dataset("davis_2017_val", tmp_path)
+    dataset = open_dataset("davis_2017_val", tmp_path, on_problem="skip")
+    assert list(dataset.sample_ids) == ["davis_2017_val/cat/00000", "davis_2017_val/cat/00001"]
+
+
+def test_two_pictures_cannot_have_one_id(tmp_path: Path) -> None:
+    grabcut(tmp_path)
+    write(tmp_path / "GrabCut/data_GT/b.png", PHOTO.image)
+    with pytest.raises(DatasetError, match="duplicate id: b twice"):
+        open_dataset("GrabCut", tmp_path)
+    assert len(open_dataset("GrabCut", tmp_path, on_problem="skip")) == 2
+
+
+@pytest.mark.parametrize("damage", ["emptied", "flipped"])
+def test_a_broken_file_of_sbd_is_left_out_when_asked(damage: str, tmp_path: Path) -> None:
+    sbd(tmp_path)
+    path = tmp_path / "sbd/dataset/inst/b.mat"
+    column = np.array([9], np.uint8)[:, None]
+    whole = {"GTinst": {"Segmentation": numbered().astype(np.uint8), "Categories": column}}
+    savemat(path, whole, do_compression=True)
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 255
+    path.write_bytes(data if damage == "flipped" else b"")
+    dataset = open_dataset("sbd_multi_insts", tmp_path, on_problem="skip")
+    assert list(dataset.sample_ids) == ["sbd_multi_insts/a"]
+
+
 def test_davis_2017_knows_the_objects_of_the_first_frame_only(tmp_path: Path) -> None:
     root = tmp_path / "DAVIS/DAVIS-2017-trainval"
     later = numbered()

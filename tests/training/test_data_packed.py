@@ -64,6 +64,31 @@ def test_a_file_that_is_no_pack_is_named(tmp_path: Path) -> None:
         PackedDataset(path)
 
 
+@pytest.mark.parametrize(
+    ("manifest", "where"),
+    [({"name": "a"}, "samples"), ({"name": "a", "samples": [{}]}, r"samples\.0\.sample_id")],
+)
+def test_a_manifest_that_lacks_something_is_named(
+    manifest: dict[str, object], where: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.pack"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("manifest.json", json.dumps({"format": "instances-1"} | manifest))
+    with pytest.raises(DatasetError, match=rf"pack it anew \({where}: Field required"):
+        PackedDataset(path)
+
+
+def test_a_manifest_that_cannot_be_unpacked_is_named(packed: Path) -> None:
+    with zipfile.ZipFile(packed) as archive:
+        entry = archive.getinfo("manifest.json")
+    raw = bytearray(packed.read_bytes())
+    start = entry.header_offset + 30 + len(entry.filename)
+    raw[start : start + 8] = b"\xff" * 8
+    packed.write_bytes(raw)
+    with pytest.raises(DatasetError, match="not a packed data set"):
+        PackedDataset(packed)
+
+
 def test_a_damaged_item_is_named(packed: Path) -> None:
     raw = bytearray(packed.read_bytes())
     with zipfile.ZipFile(packed) as archive:

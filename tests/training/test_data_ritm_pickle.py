@@ -105,7 +105,16 @@ def test_other_files_are_refused_by_name(content: bytes, tmp_path: Path) -> None
 
 def test_missing_and_false_files_are_named(folder: Path) -> None:
     masks = folder / "masks" / "30.pickle"
-    for wrong in ([png(LARGE)], 5, ([], []), ([png(LARGE)], [(3, 1)]), (["x"], [(0, 1)])):
+    empty, square = np.zeros(0, np.uint8), np.zeros((3, 3), np.uint8)
+    for wrong in (
+        [png(LARGE)],
+        5,
+        ([empty], [(0, 1)]),
+        ([square], [(0, 1)]),
+        ([], []),
+        ([png(LARGE)], [(3, 1)]),
+        (["x"], [(0, 1)]),
+    ):
         masks.write_bytes(pickle.dumps(wrong))
         content, problems = convert(folder)
         assert content["images"] == []

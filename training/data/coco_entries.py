@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from training.data.images import image_size
+from training.data.images import image_size, is_file
 from training.data.masks import MaskError, check_polygons, fill_polygons, run_lengths
 from training.data.problems import DatasetError, Problems
 from training.data.progress import watch
@@ -53,7 +53,7 @@ def load_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_bytes())
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: not json: {error}") from error
     for key in ("images", "annotations"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
@@ -138,11 +138,11 @@ def _read_image(raw: Any, folder: Path, json_path: Path, problems: Problems) -> 
     name = raw.get("file_name") if isinstance(raw, dict) else None
     sides = [raw.get(key) for key in ("height", "width")] if isinstance(raw, dict) else []
     sound = all(type(side) is int and side > 0 for side in sides)
-    if image_id is None or not isinstance(name, str) or not sound or "\0" in name:
+    if image_id is None or not isinstance(name, str) or not sound:
         problems.add("bad entry", json_path, None, f"image {raw!r:.80}")
         return None
     file = folder / name
-    if not file.is_file():
+    if not is_file(file):
         problems.add("missing file", file, None, "no such image")
         return None
     try:
@@ -170,6 +170,9 @@ def _check_annotation(
             raise MaskError("empty mask", "the polygons enclose no pixel")
     elif not run_lengths(segmentation, shape)[1::2].any():
         raise MaskError("empty mask", "the RLE holds no pixel")
+    crowd = raw.get("iscrowd", 0)
+    if crowd not in (0, 1):
+        raise MaskError("bad entry", f"`iscrowd` is {crowd!r:.60}, not 0 or 1")
     ignore = raw.get("ignore")
     if isinstance(ignore, dict):
         run_lengths(ignore, shape)
@@ -182,7 +185,7 @@ def _check_annotation(
         label=label,
         segmentation=segmentation,
         ignore=ignore if isinstance(ignore, dict) else None,
-        crowd=bool(raw.get("iscrowd", 0)),
+        crowd=bool(crowd),
         stuff=stuff,
     )
 

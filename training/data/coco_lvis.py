@@ -7,8 +7,10 @@ which is seen when they are painted (training.data.sample.paint), as everywhere 
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,10 @@ from training.data.problems import Problems
 from training.data.progress import watch
 
 SAME_OBJECT = 0.5
+
+_CATEGORY = {"id": int, "name": str}
+_IMAGE = {"id": int | str, "height": int, "width": int}
+_ANNOTATION = {"id": int | str, "image_id": int | str, "category_id": int | str}
 
 
 @dataclass(frozen=True)
@@ -38,16 +44,22 @@ def merge(
 ) -> Merged:
     """Both jsons (parsed) as one; `source` names them in problems.
 
-    Annotation ids become `lvis-ID` and `coco-ID`. Masks that cannot be read are left out and
-    listed in `problems`; it is for the caller to settle them.
+    Annotation ids become `lvis-ID` and `coco-ID`. Entries without what is needed and masks that
+    cannot be read are left out and listed in `problems`; it is for the caller to settle them.
     """
     problems = Problems()
-    categories, coco_category = _merge_categories(coco, lvis)
-    of_coco, of_lvis = (_by_image(content) for content in (coco, lvis))
+    categories, coco_category = _merge_categories(
+        *(_sound(content, "categories", _CATEGORY, source, problems) for content in (coco, lvis))
+    )
+    of_coco, of_lvis = (
+        _by_image(_sound(content, "annotations", _ANNOTATION, source, problems))
+        for content in (coco, lvis)
+    )
     images, annotations = [], []
     counts = {"lvis": 0, "coco": 0}
     same = 0
-    for image in watch(lvis["images"], "Merging COCO and LVIS"):
+    sound_images = _sound(lvis, "images", _IMAGE, source, problems)
+    for image in watch(sound_images, "Merging COCO and LVIS"):
         shape = (image["height"], image["width"])
         name = file_name(image)
         images.append({**image, "file_name": name, "exhaustive": False})
@@ -92,21 +104,45 @@ def _duplicates(
     return [bool(best >= same_object) for best in iou.max(axis=1)]
 
 
-def _by_image(content: dict[str, Any]) -> defaultdict[Any, list[dict[str, Any]]]:
+def _sound(
+    content: dict[str, Any],
+    part: str,
+    keys: Mapping[str, type | UnionType],
+    source: Path,
+    problems: Problems,
+) -> list[dict[str, Any]]:
+    """The entries of a part that have these keys; the others are problems."""
+    listed = content.get(part, [])
+    sound = []
+    for entry in listed if isinstance(listed, list) else [listed]:
+        lacks = [
+            key
+            for key, kind in keys.items()
+            if not isinstance(entry, dict) or not isinstance(entry.get(key), kind)
+        ]
+        if lacks:
+            detail = f"no {' and '.join(lacks)} to use in {part}: {entry!r:.60}"
+            problems.add("bad entry", source, None, detail)
+        else:
+            sound.append(entry)
+    return sound
+
+
+def _by_image(annotations: list[dict[str, Any]]) -> defaultdict[Any, list[dict[str, Any]]]:
     found: defaultdict[Any, list[dict[str, Any]]] = defaultdict(list)
-    for annotation in content["annotations"]:
+    for annotation in annotations:
         found[annotation["image_id"]].append(annotation)
     return found
 
 
 def _merge_categories(
-    coco: dict[str, Any], lvis: dict[str, Any]
+    coco: list[dict[str, Any]], lvis: list[dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], dict[Any, Any]]:
     """LVIS's categories and COCO's others; and the new ids of COCO's."""
-    merged = [{"id": entry["id"], "name": entry["name"]} for entry in lvis["categories"]]
+    merged = [{"id": entry["id"], "name": entry["name"]} for entry in lvis]
     by_name = {entry["name"].replace("_", " "): entry["id"] for entry in merged}
     new_ids = {}
-    for entry in coco["categories"]:
+    for entry in coco:
         name = entry["name"].replace("_", " ")
         if name not in by_name:
             by_name[name] = max(by_name.values(), default=0) + 1

@@ -1,5 +1,6 @@
 """Reading pictures: RGB, turned as their EXIF says, faults reported by name."""
 
+from os import SEEK_END
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,17 @@ from training.data.problems import DatasetError
 
 _ORIENTATION = 0x0112
 _TRANSPOSED = range(5, 9)
+_ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
+_TAIL = 64  # bytes at the end of a file in which its format's end mark lies as a rule
+
+FAULTS = (
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+    OSError,
+    SyntaxError,
+    ValueError,
+)
+"""What pillow raises for files that are no pictures it would open."""
 
 RGBImage = npt.NDArray[np.uint8]
 
@@ -32,12 +44,26 @@ def read_image(path: Path) -> RGBImage:
     return decode_image(data, str(path))
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that none can have is no error either."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def image_size(path: Path) -> tuple[int, int]:
-    """(H, W) as decode_image would give it, from the file's head alone."""
+    """(H, W) as decode_image would give it, from the file's head; its end must be there too."""
     try:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(_ORIENTATION) in _TRANSPOSED
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+            end = _ENDS.get(image.format or "", b"")
+        with path.open("rb") as file:
+            file.seek(-min(_TAIL, path.stat().st_size), SEEK_END)
+            whole = end in file.read()
+    except FAULTS as error:
         raise DatasetError(f"{path}: not a readable image: {error}") from error
+    if not whole:  # cut off, or with something behind the picture: decoding tells
+        read_image(path)
     return (width, height) if turned else (height, width)

@@ -8,7 +8,7 @@ from training.data.coco import open_coco
 from training.data.lvis import open_lvis
 from training.data.opening import Opening
 from training.data.paired import Pair, PairedDataset
-from training.data.problems import DatasetError
+from training.data.problems import DatasetError, Problems
 from training.data.region_files import (
     read_any_color,
     read_binary,
@@ -77,33 +77,44 @@ def davis_single(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
 def davis_2016(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """Every frame of DAVIS 2016 val in its own folders; frames without object are left out."""
     folder = root / "DAVIS"
-    pairs = []
-    for line in _lines(folder / "ImageSets" / "480p" / "val.txt"):
-        image, mask = (Path(part.lstrip("/")) for part in line.split()[:2])
+    listing = folder / "ImageSets" / "480p" / "val.txt"
+    pairs, problems = [], Problems()
+    for line in _lines(listing):
+        columns = [Path(part.lstrip("/")) for part in line.split()]
+        if len(columns) < 2:
+            problems.add("bad entry", listing, None, f"{line!r:.80} names no mask")
+            continue
+        image, mask = columns[:2]
         name = f"{image.parent.name}/{image.stem}"
         pairs.append(Pair(name, folder / image, folder / mask))
-    return PairedDataset("davis_2016_val", pairs, read_any_color, may_be_empty=True, **how)
+    return PairedDataset(
+        "davis_2016_val", pairs, read_any_color, problems=problems, may_be_empty=True, **how
+    )
 
 
 def davis_2017(root: Path, **how: Unpack[Opening]) -> InstanceDataset:
     """Every frame of DAVIS 2017 val; objects are those of a video's first frame."""
     folder = root / "DAVIS" / "DAVIS-2017-trainval"
-    pairs, highest = [], {}
+    pairs, highest, problems = [], {}, Problems()
     for video in _lines(folder / "ImageSets" / "2017" / "val.txt"):
         images = folder / "JPEGImages" / "480p" / video
         masks = folder / "Annotations" / "480p" / video
-        of_video = [
-            Pair(f"{video}/{pair.sample_id}", pair.image, pair.mask)
-            for pair in _folder_pairs(images, masks, ".png")
-        ]
-        if of_video[0].mask.is_file():  # else it is reported with the others
+        try:
+            of_video = [
+                Pair(f"{video}/{pair.sample_id}", pair.image, pair.mask)
+                for pair in _folder_pairs(images, masks, ".png")
+            ]
             count = int(read_palette(of_video[0].mask).numbers.max())
-            highest.update({pair.sample_id: count for pair in of_video})
+        except DatasetError as error:
+            problems.add("unreadable video", images, None, f"the whole of {video}: {error}")
+            continue
+        highest.update({pair.sample_id: count for pair in of_video})
         pairs += of_video
     return PairedDataset(
         "davis_2017_val",
         pairs,
         read_palette,
+        problems=problems,
         may_be_empty=True,
         highest_number=highest,
         **how,

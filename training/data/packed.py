@@ -9,19 +9,20 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Final, Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter, ValidationError
 
 from training.data.images import decode_image
 from training.data.problems import DatasetError
 from training.data.sample import NONE, InstanceDataset, Sample
 
-FORMAT = "instances-1"
+FORMAT: Final = "instances-1"
 _MANIFEST = "manifest.json"
 _IGNORED, _FIRST = 1, 2  # pixel values of a label map: ignored, the first object
 _MAX_OBJECTS = 2**16 - _FIRST
@@ -49,18 +50,14 @@ def pack(
             archive.writestr(f"{number}.jpg", _jpeg(sample.image, quality))
             archive.writestr(f"{number}.png", _png(sample))
             entries.append(
-                {
-                    "sample_id": sample.sample_id,
-                    "labels": sample.labels,
-                    "parents": sample.parents,
-                    "stuff": sample.stuff,
-                    "exhaustive": sample.exhaustive,
-                }
+                _Entry(
+                    sample.sample_id, sample.labels, sample.parents, sample.stuff, sample.exhaustive
+                )
             )
             if on_progress is not None:
                 on_progress(index + 1)
-        manifest = {"format": FORMAT, "name": dataset.name, "samples": entries}
-        archive.writestr(_MANIFEST, json.dumps(manifest), zipfile.ZIP_DEFLATED)
+        manifest = _Manifest(FORMAT, dataset.name, tuple(entries))
+        archive.writestr(_MANIFEST, json.dumps(asdict(manifest)), zipfile.ZIP_DEFLATED)
     draft.replace(path)
     return path.stat().st_size
 
@@ -106,6 +103,24 @@ def _png(sample: Sample) -> bytes:
     return data.tobytes()
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """What the manifest says of a sample."""
+
+    sample_id: str
+    labels: tuple[str, ...]
+    parents: tuple[int, ...]
+    stuff: tuple[bool, ...]
+    exhaustive: bool
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    format: Literal["instances-1"]
+    name: str
+    samples: tuple[_Entry, ...]
+
+
 class PackedDataset:
     """A file written by `pack`, as a data set again: held in memory, still compressed.
 
@@ -117,14 +132,20 @@ class PackedDataset:
         self._path = path
         try:
             self._archive = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
-            manifest = json.loads(self._archive.read(_MANIFEST))
-        except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+            text = self._archive.read(_MANIFEST)
+        except Exception as error:  # a broken archive may raise nearly anything
             raise DatasetError(f"{path}: not a packed data set: {error}") from error
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise DatasetError(f"{path}: not in the format {FORMAT}; pack it anew")
-        self.name: str = manifest["name"]
-        self._entries: list[dict[str, Any]] = manifest["samples"]
-        self.sample_ids = [str(entry["sample_id"]) for entry in self._entries]
+        try:
+            manifest = TypeAdapter(_Manifest).validate_json(text)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            where = ".".join(map(str, fault["loc"]))
+            raise DatasetError(
+                f"{path}: not in the format {FORMAT}; pack it anew ({where}: {fault['msg']})"
+            ) from error
+        self.name = manifest.name
+        self._entries = manifest.samples
+        self.sample_ids = [entry.sample_id for entry in self._entries]
 
     def __reduce__(self) -> tuple[type["PackedDataset"], tuple[Path]]:
         """A loader process opens the file itself."""
@@ -139,10 +160,10 @@ class PackedDataset:
         number = f"{range(len(self))[index]:06d}"
         try:
             jpeg, png = (self._archive.read(f"{number}.{kind}") for kind in ("jpg", "png"))
-        except (KeyError, zipfile.BadZipFile) as error:
+        except Exception as error:  # as above
             raise DatasetError(f"{source}: damaged: {error}; pack the set anew") from error
         values = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
-        if values is None or values.max() >= len(entry["labels"]) + _FIRST:
+        if values is None or values.max() >= len(entry.labels) + _FIRST:
             raise DatasetError(f"{source}: damaged label map; pack the set anew")
         instances = values.astype(np.int32) - _FIRST
         ignore = values == _IGNORED
@@ -150,10 +171,10 @@ class PackedDataset:
         return Sample(
             image=decode_image(jpeg, source),
             instances=instances,
-            labels=tuple(entry["labels"]),
+            labels=entry.labels,
             ignore=ignore,
             sample_id=self.sample_ids[index],
-            exhaustive=entry["exhaustive"],
-            parents=tuple(entry["parents"]),
-            stuff=tuple(entry["stuff"]),
+            exhaustive=entry.exhaustive,
+            parents=entry.parents,
+            stuff=entry.stuff,
         )

@@ -7,7 +7,7 @@ from typing import Unpack
 
 import numpy as np
 
-from training.data.images import image_size, read_image
+from training.data.images import image_size, is_file, read_image
 from training.data.opening import Opening
 from training.data.problems import DatasetError, Problems
 from training.data.progress import watch
@@ -28,10 +28,11 @@ class PairedDataset:
     """Pictures with mask files; every file is read once when the set is opened, to be checked.
 
     With `single_instance` each object is a sample of its own, all other objects being background.
-    `highest_number` bounds the numbers that count as objects, by sample id (DAVIS 2017: those of
-    the first frame). A picture without objects is a problem unless it `may_be_empty`;
-    `without_objects` lists them, and `keep_empty` makes samples of those that may be. Raises
-    DatasetError for problems unless `on_problem` is "skip".
+    `problems` are those found while the pairs were listed. `highest_number` bounds the numbers that
+    count as objects, by sample id (DAVIS 2017: those of the first frame). A picture without
+    objects is a problem unless it `may_be_empty`; `without_objects` lists them, and `keep_empty`
+    makes samples of those that may be. Raises DatasetError for problems unless `on_problem` is
+    "skip".
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class PairedDataset:
         pairs: Sequence[Pair],
         read_regions: ReadRegions,
         *,
+        problems: Problems | None = None,
         single_instance: bool = False,
         may_be_empty: bool = False,
         highest_number: dict[str, int] | None = None,
@@ -48,10 +50,15 @@ class PairedDataset:
         self.name = name
         self._read_regions = read_regions
         self._highest_number = highest_number or {}
-        self.problems = Problems()
+        self.problems = Problems() if problems is None else problems
         self.without_objects: list[str] = []
         self._items: list[tuple[Pair, int | None]] = []
+        seen: set[str] = set()
         for pair in watch(pairs, f"Checking the masks of {name}"):
+            if pair.sample_id in seen:
+                self.problems.add("duplicate id", pair.image, None, f"{pair.sample_id} twice")
+                continue
+            seen.add(pair.sample_id)
             numbers = self._check(pair)
             if numbers is None:
                 continue
@@ -98,7 +105,7 @@ class PairedDataset:
     def _check(self, pair: Pair) -> list[int] | None:
         """The numbers of the objects, or None if the pair cannot be used."""
         for path in (pair.image, pair.mask):
-            if not path.is_file():
+            if not is_file(path):
                 self.problems.add("missing file", path, None, "no such file")
                 return None
         try:

@@ -8,8 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from training.data.images import FAULTS
 from training.data.problems import DatasetError
 from training.data.sample import Mask
 
@@ -92,7 +93,7 @@ def read_sbd(path: Path) -> Regions:
         inst: Any = loadmat(str(path), squeeze_me=True, struct_as_record=True)["GTinst"]
         numbers = np.asarray(inst["Segmentation"].item())
         categories = np.atleast_1d(inst["Categories"].item()).astype(int)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, NotImplementedError) as error:
+    except Exception as error:  # a broken file may raise nearly anything
         raise DatasetError(f"{path}: not an SBD instance file: {error}") from error
     if numbers.ndim != 2 or numbers.dtype.kind not in "iu":
         raise DatasetError(f"{path}: GTinst.Segmentation is {numbers.dtype} {numbers.shape}")
@@ -124,5 +125,5 @@ def _indices(path: Path) -> npt.NDArray[np.int32]:
         with Image.open(path) as image:
             indexed = image if image.mode == "P" else image.convert("L")
             return np.asarray(indexed).astype(np.int32)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except FAULTS as error:
         raise DatasetError(f"{path}: not a readable mask image: {error}") from error

@@ -159,7 +159,8 @@ def _read_masks(path: Path) -> tuple[list[npt.NDArray[Any]], list[tuple[int, int
     layers = []
     for layer in encoded:
         pixels = layer.pixels if isinstance(layer, _Array) else None
-        decoded = None if pixels is None else cv2.imdecode(pixels, cv2.IMREAD_UNCHANGED)
+        raw = b"" if pixels is None else pixels.tobytes()
+        decoded = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED) if raw else None
         if decoded is None or decoded.ndim != 2:
             raise DatasetError("a layer is no grey PNG")
         layers.append(decoded)
