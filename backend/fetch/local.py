@@ -1,5 +1,6 @@
 """Files under one folder, and under no other."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -20,6 +21,7 @@ def read_below(root: Path, relative: str, max_bytes: int) -> bytes | None:
         ImageUnreachableError: it may not be read, or cannot.
     """
     parts = checked_parts(relative)
+    shown = repr(relative[:200])
     try:
         folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -37,19 +39,19 @@ def read_below(root: Path, relative: str, max_bytes: int) -> bytes | None:
     except OSError as error:
         if _meets_link(root, parts):
             raise ImageRefusedError(
-                f"{relative!r} goes through a symbolic link, which is not followed"
+                f"{shown} goes through a symbolic link, which is not followed"
             ) from None
-        if isinstance(error, NotADirectoryError):
+        if isinstance(error, NotADirectoryError) or error.errno == errno.ENAMETOOLONG:
             return None
-        raise ImageUnreachableError(f"{relative!r} cannot be read: {error.strerror}") from None
+        raise ImageUnreachableError(f"{shown} cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise ImageRefusedError(f"{relative!r} is not a file")
+        raise ImageRefusedError(f"{shown} is not a file")
     with open(descriptor, "rb") as file:  # noqa: PTH123  pathlib opens no descriptors
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise ImageTooLargeError(
-            f"{relative!r} holds more than the {max_bytes} bytes allowed (DYNAMITE_MAX_IMAGE_BYTES)"
+            f"{shown} holds more than the {max_bytes} bytes allowed (DYNAMITE_MAX_IMAGE_BYTES)"
         )
     return data
 
@@ -62,11 +64,14 @@ def checked_parts(relative: str) -> list[str]:
     """
     parts = [part for part in relative.split("/") if part not in ("", ".")]
     if relative.startswith("/") or ".." in parts or "\\" in relative or "\0" in relative:
-        raise ImageRefusedError(f"{relative!r} is not a path below the folder of local files")
+        raise ImageRefusedError(f"{relative[:200]!r} is not a path below the folder of local files")
     if not parts:
         raise ImageRefusedError("the path of the local file is empty")
     return parts
 
 
 def _meets_link(root: Path, parts: list[str]) -> bool:
-    return any(root.joinpath(*parts[:end]).is_symlink() for end in range(1, len(parts) + 1))
+    try:
+        return any(root.joinpath(*parts[:end]).is_symlink() for end in range(1, len(parts) + 1))
+    except OSError:  # longer than any path of the system
+        return False

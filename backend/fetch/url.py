@@ -66,7 +66,11 @@ class Url:
 
     def join(self, location: str) -> Self:
         """The address a redirect leads to, read as strictly."""
-        return self.parse(urljoin(str(self), location))
+        try:
+            joined = urljoin(str(self), location)
+        except ValueError as error:
+            raise ImageRefusedError(f"a redirect leads to no address: {error}") from None
+        return self.parse(joined)
 
     @property
     def origin(self) -> tuple[str, str, int]:

@@ -25,7 +25,18 @@ def test_files_below_the_folder_are_read(root: Path) -> None:
     assert read_below(root, "./a//b/./c d+ü%20.png", 100) == b"picture"
 
 
-@pytest.mark.parametrize("path", ["none.png", "a/none/x.png", "top.png/x", "%2e%2e/secret.png"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "none.png",
+        "a/none/x.png",
+        "top.png/x",
+        "%2e%2e/secret.png",
+        "x" * 5000,
+        "a/" + "x" * 300,
+        "top.png/" + "a/" * 5000,
+    ],
+)
 def test_what_is_not_there_is_not_an_error(root: Path, path: str) -> None:
     assert read_below(root, path, 100) is None
 

@@ -89,7 +89,7 @@ def test_a_redirect_is_read_like_any_address() -> None:
     assert str(here.join("/x?y=z")) == "https://h:8443/x?y=z"
     assert str(here.join("../x")) == "https://h:8443/x"
     assert str(here.join("//other/x")) == "https://other/x"
-    for bad in ("file:///etc/passwd", "http://u@h/", "http://0x7f.1/"):
+    for bad in ("file:///etc/passwd", "http://u@h/", "http://0x7f.1/", "//[x/", "http://[::1"):
         with pytest.raises(ImageRefusedError):
             here.join(bad)
 
