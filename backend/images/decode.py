@@ -29,6 +29,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
 _TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "AVIF")  # Pillow itself turns TIFF
 _ORIENTATION = 0x0112
 
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own cap comes before ours and cannot be configured
+
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -55,11 +57,6 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
             return _turned(_pixels(data, image), image)
     except ImageError:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageTooLargeError(
-            f"the image has many more pixels than the {max_pixels} allowed "
-            "(DYNAMITE_MAX_IMAGE_PIXELS)"
-        ) from None
     except UnidentifiedImageError:
         raise ImageUnreadableError(_what_it_is(data)) from None
     except Exception as error:  # decoders of damaged files raise whatever comes to their mind

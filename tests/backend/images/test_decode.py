@@ -246,6 +246,11 @@ def test_the_pixel_cap_holds_before_anything_is_decoded(size: tuple[int, int]) -
         decode(png_of(*size), max_pixels=CAP)
 
 
+def test_no_other_cap_comes_before_the_configured_one() -> None:
+    with pytest.raises(errors.ImageTooLargeError, match="20000×10000 pixels.*199999999 allowed"):
+        decode(png_of(20_000, 10_000), max_pixels=199_999_999)
+
+
 def test_an_image_as_large_as_the_cap_is_decoded() -> None:
     data = as_file(np.zeros((100, 100, 3), np.uint8), "PNG")
     assert decode(data, max_pixels=CAP).shape == (100, 100, 3)
