@@ -62,7 +62,8 @@ def label_maps(
 ) -> list[Tensor]:
     """The label map of each image, as in MODEL_SPEC 8 but merged before the bilinear resizing.
 
-    Merging first resizes a handful of maps instead of one for each click.
+    Merging first resizes a handful of maps instead of one for each click. A few pixels at the seam
+    of two clicks of an object can differ, since a maximum and a resizing do not commute.
     """
     maps_Mhw = merge_queries(logits_BQhw[None], clicks)[0].float()
     result = []

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dynamite import Click, ClickSet
+from dynamite.clicks import MAX_CLICKS
 from dynamite.errors import InvalidInputError
 from training.data.problems import DatasetError
 from training.data.sample import Sample
@@ -194,6 +195,24 @@ class TestGestures:
             target, 2, np.zeros(target.shape, bool), np.random.default_rng(0)
         )
         assert not clicks.background
+
+    @pytest.mark.parametrize("gesture", ["box", "scribble"])
+    def test_very_many_objects_stay_within_what_a_model_takes(self, gesture):
+        boxes = [(y, x, y + 9, x + 61) for y in range(4, 1040, 20) for x in range(4, 350, 70)]
+        target = label_map(1050, 360, *boxes)
+        clicks = GESTURES[gesture].introduce(
+            target, 260, np.zeros(target.shape, bool), np.random.default_rng(0)
+        )
+        assert all(clicks.objects)
+        assert 500 < len(clicks) <= MAX_CLICKS
+
+    def test_an_object_without_pixels_has_no_outside(self):
+        target = label_map(20, 40, (5, 5, 15, 15))
+        clicks = GESTURES["box"].introduce(
+            target, 2, np.zeros(target.shape, bool), np.random.default_rng(0)
+        )
+        assert clicks.objects[1] == (Click(0, 0, 1),)
+        assert len(clicks.background) == 4
 
 
 class Samples:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamite import Click, ClickSet
+from dynamite.clicks import MAX_CLICKS
 from training.click_simulation import LabelMap
 from training.distance_map import DistanceMap, Mask, Point
 
@@ -39,7 +40,9 @@ class Gesture:
         masks = [(target_HW == index) & ~ignore_HW for index in range(num_objects)]
         if self.boxes:
             return _boxed(masks)
-        return _stamped([self.mark(DistanceMap.of(mask_HW), rng) for mask_HW in masks], [])
+        most = max(1, MAX_CLICKS // num_objects)  # a model takes no more
+        strokes = [self.mark(DistanceMap.of(mask_HW), rng)[:most] for mask_HW in masks]
+        return _stamped(strokes, [])
 
 
 def middle(region: DistanceMap, _rng: Rng) -> list[Point]:
@@ -107,7 +110,8 @@ def _core(region: DistanceMap) -> NDArray[np.intp]:
 def _boxed(masks: list[Mask]) -> ClickSet:
     """The middle of each object's box, and background clicks outside the four edges.
 
-    A background click that would lie in another object's box or off the image is left out.
+    A background click that would lie in another object's box or off the image is left out, and so
+    is one beyond what a model takes.
     """
     height, width = masks[0].shape
     boxes = [cv2.boundingRect(mask_HW.view(np.uint8)) for mask_HW in masks]
@@ -117,6 +121,8 @@ def _boxed(masks: list[Mask]) -> ClickSet:
         y, x = top + h // 2, left + w // 2
         up, aside = max(1, round(BOX_MARGIN * h)), max(1, round(BOX_MARGIN * w))
         inside.append([(y, x)])
+        if not w:  # an object that is wholly hidden
+            continue
         for point in (
             (top - up, x),
             (top + h - 1 + up, x),
@@ -126,7 +132,7 @@ def _boxed(masks: list[Mask]) -> ClickSet:
             on_image = 0 <= point[0] < height and 0 <= point[1] < width
             if on_image and not any(_holds(box, point) for box in boxes):
                 outside.append(point)
-    return _stamped(inside, outside)
+    return _stamped(inside, outside[: MAX_CLICKS - len(inside)])
 
 
 def _holds(box: Sequence[int], point: Point) -> bool:
