@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from backend.label_studio.labeling_config import LabelingConfig
@@ -49,13 +50,26 @@ def _snapshot(
         annotation = annotation.get("id")
     return Snapshot(
         key=key,
-        version=str(raw.get("updated_at") or raw.get("created_at") or ""),
+        version=_version(str(raw.get("updated_at") or raw.get("created_at") or "")),
         entries=tuple(
             entry for entry in _entries(raw.get("result"), key, notes) if entry.image in images
         ),
         user=_user(raw),
         annotation=None if annotation is None else f"annotation:{annotation}",
     )
+
+
+def _version(saved: str) -> str:
+    """A time in the one form that can be compared as text: Label Studio leaves out zero fractions.
+
+    What is no time stays as it is.
+    """
+    try:
+        time = datetime.fromisoformat(saved)
+        time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return saved
+    return time.isoformat(timespec="microseconds")
 
 
 def _user(raw: Mapping[str, Any]) -> str | None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.errors import BadRequestError
+from backend.label_studio.drafts import read_snapshots
 from backend.label_studio.prompts import read_call
 from backend.session.evidence import ImageKey, Kind
 from dynamite import brush_rle
@@ -283,3 +284,19 @@ PATHS = [
 def test_any_wrong_value_is_read_or_refused_in_words(path, value):
     with contextlib.suppress(BadRequestError):
         assert read_call(call(**{path: value})).tasks
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("2026-11-22T07:00:10Z", "2026-11-22T07:00:10.400000Z"),
+        ("2026-11-22T08:00:10+02:00", "2026-11-22T07:00:10Z"),
+        ("2026-11-22T07:00:10.400Z", "2026-11-22T07:00:10.400001"),
+        ("", "2026-11-22T07:00:10Z"),
+        ("no time", "no time at all"),
+    ],
+)
+def test_times_of_drafts_are_compared_as_times(older, newer):
+    raw = [{"id": number, "updated_at": at} for number, at in enumerate((older, newer))]
+    first, second = read_snapshots("draft", raw, (), [])
+    assert first.version < second.version
