@@ -99,6 +99,11 @@ class Plan:
     images: tuple[ImagePlan, ...] = ()
     overtaken: bool = False
 
+    @property
+    def ids(self) -> set[str]:
+        """The ids of all its objects."""
+        return {each.id for part in self.images for each in (*part.targets, *part.repeats)}
+
     def with_images(self, other: "Plan", these: Collection[ImageKey]) -> "Plan":
         """This plan, but for some images that of ``other``."""
         mine = [part for part in self.images if part.image not in these]

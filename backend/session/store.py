@@ -89,6 +89,9 @@ class SessionStore:
             newest = ticket.serial > entry.remembered
             entry.remembered = max(entry.remembered, ticket.serial)
             instances = dict(entry.page.instances)
+            if newest:  # what got no pixel is not seen, so it cannot be accepted or repeated
+                for lost in (ticket.plan.ids - masks.keys()) & instances.keys():
+                    instances[lost] = replace(instances[lost], shown=None)
             for instance_id in masks.keys() & instances.keys():
                 instance = instances[instance_id]
                 answers = (*instance.answers, (digests[instance_id], ticket.clock))

@@ -90,6 +90,20 @@ def test_last_answer_repeats_what_was_shown():
     assert image.targets == ()
 
 
+def test_an_object_that_lost_all_its_pixels_is_not_taken_for_accepted():
+    store = SessionStore()
+    show(store, store.begin(call(point("a", "A", 0.2, 0.2))))
+    ticket = store.begin(call(point("b", "B", 0.25, 0.2)))
+    b = targets(ticket)["B"].id
+    store.remember(ticket, {b: disc(0.25, 0.2)}, {b: "digest"})
+    (image,) = store.last_answer(ticket).images
+    assert [repeat.id for repeat in image.repeats] == [b]
+    ticket = store.begin(call(point("c", "A", 0.8, 0.8)))  # the click of A has vanished
+    (image,) = ticket.plan.images
+    assert not image.frozen
+    assert [(tap.x, tap.y) for tap in targets(ticket)["A"].taps] == [(0.8, 0.8)]
+
+
 def test_slow_answer_does_not_replace_a_newer_mask():
     store = SessionStore()
     slow = store.begin(call(point("a", "A", 0.2, 0.2)))
