@@ -226,11 +226,15 @@ def from_dict(values: Mapping[str, Any], source: str = "config") -> TrainingConf
     try:
         return TypeAdapter(TrainingConfig).validate_python(dict(values))
     except ValidationError as error:
-        faults = [
-            f"  {'.'.join(map(str, fault['loc'])) or '(top)'}: {_say(fault)}"
-            for fault in error.errors(include_url=False)
-        ]
-        raise ConfigError("\n".join([f"{source} is not a training config:", *faults])) from None
+        raise ConfigError(f"{source} is not a training config:\n{describe(error)}") from None
+
+
+def describe(error: ValidationError) -> str:
+    """A line for each fault: where it is, what is wrong, the value."""
+    return "\n".join(
+        f"  {'.'.join(map(str, fault['loc'])) or '(top)'}: {_say(fault)}"
+        for fault in error.errors(include_url=False)
+    )
 
 
 def load_config(path: Path) -> TrainingConfig:
@@ -250,12 +254,18 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the config {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not text in UTF-8: {error}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds {type(values).__name__}, not a mapping of settings")
     base = values.pop("base", None)
-    return values if base is None else _merge(_read(path.parent / base, (*seen, path)), values)
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        raise ConfigError(f"{path}: base is {base!r}, not the name of a file")
+    return _merge(_read(path.parent / base, (*seen, path)), values)
 
 
 def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,19 @@ import click
 
 @click.command()
 @click.argument("config_path", metavar="CONFIG", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run [runs/NAME].")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the run [runs/NAME].",
+)
 @click.option("--data", type=click.Path(path_type=Path), help="Folder that holds the data sets.")
 @click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
 @click.option("--steps", type=click.IntRange(1), help="Steps in all; stages keep their shares.")
-@click.option("--max-minutes", type=float, help="Write a checkpoint and stop after so long.")
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Write a checkpoint and stop after so long.",
+)
 @click.option("--device", help="cpu or cuda [a GPU if there is one].")
 @click.option(
     "--export", type=click.Path(path_type=Path), help="Only write the last weights there."

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,21 @@ def test_unknown_augmentation_is_named() -> None:
         augment_config({"color": {"huge": 1}}, 64)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"scale": [2, 0.5]}, r"scale: .*0 < low ≤ high, not 2 and 0\.5"),
+        ({"scale": [0, 0]}, r"scale: .*not 0 and 0"),
+        ({"flip_probability": 7}, "flip_probability: .*less than or equal to 1, not 7"),
+        ({"paste": {"max_objects": 0}}, r"paste\.max_objects: .*not 0"),
+        ({"color": {"hue": -1}}, r"color\.hue: .*not -1"),
+    ],
+)
+def test_augmentation_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        augment_config(values, 64)
+
+
 def test_a_base_is_merged_key_by_key(tmp_path: Path) -> None:
     write_config(tmp_path / "base.yaml")
     (tmp_path / "deep").mkdir()
@@ -41,6 +57,20 @@ def test_a_config_cannot_be_its_own_base(tmp_path: Path) -> None:
     path = tmp_path / "loop.yaml"
     path.write_text("base: loop.yaml\n")
     with pytest.raises(ConfigError, match="its own base"):
+        load_config(path)
+
+
+def test_a_base_is_the_name_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("base: 5\n")
+    with pytest.raises(ConfigError, match="base is 5, not the name of a file"):
+        load_config(path)
+
+
+def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes("name: grün".encode("latin1"))
+    with pytest.raises(ConfigError, match=r"a\.yaml is not text in UTF-8"):
         load_config(path)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from training.data.color import ColorConfig, jitter
+from training.data.limits import Area, Count, Positive, Probability, Range
 from training.data.paste import PasteConfig, paste_objects
 from training.data.sample import NONE, Sample
 from training.data.windows import Window, crop, log_uniform, object_window, scaled_window
@@ -24,18 +25,22 @@ class AugmentConfig:
     """All settings of the augmentation; areas in pixels, probabilities in [0, 1]."""
 
     size: int = 1024  # side of the crop
-    flip_probability: float = 0.5
-    scale: tuple[float, float] = (0.1, 2.0)  # uniform; 1 = the image just fits the crop
-    object_probability: float = 0.0  # a crop about a random object instead
-    object_scale: tuple[float, float] = (0.1, 0.9)  # log-uniform; longer side of it / crop
-    max_magnification: float = 4.0  # of a crop about an object: crop pixels per source pixel
-    min_area: int = 400  # smaller objects of the source are background; the reference's limit
-    min_visible_area: int = 50  # objects with no more than this in the crop are background
-    stuff_probability: float = 0.15
-    keep_fraction: float = 0.7  # of n > 1 objects a random min(int(keep_fraction·n), max_objects)
-    max_objects: int = 30
-    keep_all_probability: float = 0.0  # all (up to max_objects) instead
-    merge_parts_probability: float = 0.0  # per object: its parts belong to it, are none themselves
+    flip_probability: Probability = 0.5
+    scale: Range = (0.1, 2.0)  # uniform; 1 = the image just fits the crop
+    object_probability: Probability = 0.0  # a crop about a random object instead
+    object_scale: Range = (0.1, 0.9)  # log-uniform; longer side of it / crop
+    max_magnification: Positive = 4.0  # of a crop about an object: crop pixels per source pixel
+    min_area: Area = 400  # smaller objects of the source are background; the reference's limit
+    min_visible_area: Area = 50  # objects with no more than this in the crop are background
+    stuff_probability: Probability = 0.15
+    keep_fraction: Probability = (
+        0.7  # of n > 1 objects a random min(int(keep_fraction·n), max_objects)
+    )
+    max_objects: Count = 30
+    keep_all_probability: Probability = 0.0  # all (up to max_objects) instead
+    merge_parts_probability: Probability = (
+        0.0  # per object: its parts belong to it, are none themselves
+    )
     color: ColorConfig = field(default_factory=ColorConfig)
     paste: PasteConfig = field(default_factory=PasteConfig)
 

@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from training.data.limits import NotNegative, Probability
+
 _LUMA = np.array([0.299, 0.587, 0.114])
 _YIQ = np.array([_LUMA, [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
 _RGB = np.linalg.inv(_YIQ)
@@ -17,11 +19,11 @@ _MIDDLE = 127.5
 class ColorConfig:
     """Half-widths of uniform jitter; 0 leaves a property alone."""
 
-    brightness: float = 0.0  # of 255, added
-    contrast: float = 0.0  # factor 1 ± this, about the middle grey
-    saturation: float = 0.0  # factor 1 ± this
-    hue: float = 0.0  # of a full turn
-    gray_probability: float = 0.0  # saturation 0
+    brightness: NotNegative = 0.0  # of 255, added
+    contrast: NotNegative = 0.0  # factor 1 ± this, about the middle grey
+    saturation: NotNegative = 0.0  # factor 1 ± this
+    hue: NotNegative = 0.0  # of a full turn
+    gray_probability: Probability = 0.0  # saturation 0
 
 
 def jitter(

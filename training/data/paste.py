@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from training.data.limits import Area, Count, Probability, Range
 from training.data.sample import NONE, Sample
 from training.data.windows import log_uniform
 
@@ -18,11 +19,11 @@ _MAX_MAGNIFICATION = 3.0
 class PasteConfig:
     """How often and how large; `probability` 0 turns it off."""
 
-    probability: float = 0.0
-    max_objects: int = 3
-    size: tuple[float, float] = (0.1, 0.6)  # longer side as a fraction of the crop
-    min_source_area: int = 400  # visible pixels in the donor
-    max_source_share: float = 0.5  # of the donor image: backgrounds are no objects to paste
+    probability: Probability = 0.0
+    max_objects: Count = 3
+    size: Range = (0.1, 0.6)  # longer side as a fraction of the crop
+    min_source_area: Area = 400  # visible pixels in the donor
+    max_source_share: Probability = 0.5  # of the donor image: backgrounds are no objects to paste
 
 
 def paste_objects(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed
 
+from dynamite.devices import usable_device
+
 _CPU = torch.device("cpu")
 
 
@@ -56,13 +58,17 @@ def join(device: str | None = None) -> Iterator[Processes]:
     """Join the others that torchrun started: nccl on GPUs, gloo on CPUs.
 
     ``device`` None takes a GPU if there is one, the one of this process's local rank.
+
+    Raises:
+        InvalidInputError: there is no such device.
     """
     wanted = device or ("cuda" if torch.cuda.is_available() else "cpu")
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if wanted == "cuda":
         wanted = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-        torch.cuda.set_device(wanted)
-    here = torch.device(wanted)
+    here = usable_device(wanted)
+    if here.type == "cuda":
+        torch.cuda.set_device(here)
     if count == 1:
         yield Processes(device=here)
         return

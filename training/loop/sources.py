@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from training.config import ConfigError, DataConfig, Stage
+from training.config import ConfigError, DataConfig, Stage, describe
 from training.data.augment import AugmentConfig
 from training.data.catalog import Subset, open_dataset, split
 from training.data.problems import Problems, left_out
@@ -63,7 +63,7 @@ def augment_config(values: Mapping[str, Any], size: int) -> AugmentConfig:
     try:
         return TypeAdapter(AugmentConfig).validate_python({**values, "size": size})
     except ValidationError as error:
-        raise ConfigError(f"data.augment: {error}") from None
+        raise ConfigError(f"data.augment:\n{describe(error)}") from None
 
 
 def _check_keys(kind: Any, values: Mapping[str, Any], place: str) -> None:
