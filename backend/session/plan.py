@@ -102,7 +102,8 @@ class Plan:
     @property
     def ids(self) -> set[str]:
         """The ids of all its objects."""
-        return {each.id for part in self.images for each in (*part.targets, *part.repeats)}
+        targets = {target.id for part in self.images for target in part.targets}
+        return targets | {repeat.id for part in self.images for repeat in part.repeats}
 
     def with_images(self, other: "Plan", these: Collection[ImageKey]) -> "Plan":
         """This plan, but for some images that of ``other``."""
