@@ -166,6 +166,12 @@ def test_small_objects_of_the_source_and_stuff_are_background() -> None:
     assert Augment(config)(source, np.random.default_rng(0)).labels == ("90", "95")
 
 
+def test_an_object_is_as_large_as_it_is_with_what_others_hide() -> None:
+    source = replace(scene([80, 90]), whole_areas=(120, 90))
+    config = replace(PLAIN, size=100, min_area=100, scale=(1.0, 1.0))
+    assert Augment(config)(source, np.random.default_rng(0)).labels == ("80",)
+
+
 def test_labels_are_taken_from_the_middle_of_what_a_pixel_covers() -> None:
     instances = np.tile(np.arange(100) // 5, (100, 1)).astype(np.int32)
     shape = instances.shape

@@ -31,6 +31,7 @@ def test_a_packed_set_is_the_same_set(packed: Path) -> None:
         assert theirs.labels == ours.labels
         assert theirs.parents == ours.parents
         assert theirs.stuff == ours.stuff
+        assert theirs.whole_areas == ours.whole_areas
         assert theirs.exhaustive == ours.exhaustive
         assert np.abs(theirs.image.astype(int) - ours.image).mean() < 4
     assert (pickle.loads(pickle.dumps(again))[1].image == again[1].image).all()
@@ -49,6 +50,8 @@ def test_packing_scales_down_but_never_up(tmp_path: Path) -> None:
     sample = small[2]
     assert (sample.areas > 0).all()
     assert sample.instances.max() == len(sample.labels) - 1
+    factor = sample.instances.size / MINI[2].instances.size
+    assert sample.whole_areas[0] == round(factor * MINI[2].whole_areas[0])
 
 
 def test_a_file_that_is_no_pack_is_named(tmp_path: Path) -> None:

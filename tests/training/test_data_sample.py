@@ -82,6 +82,16 @@ def test_a_part_left_out_goes_to_what_it_is_a_part_of() -> None:
     assert turned.areas.tolist() == sample.areas[::-1].tolist()
 
 
+def test_a_whole_object_has_its_hidden_pixels_too() -> None:
+    sample = compose(IMAGE, [instance(HOUSE, "h"), instance(WINDOW, "w")], "a")
+    assert sample.whole_areas == (HOUSE.sum(), WINDOW.sum())
+    assert sample.areas.tolist() == [HOUSE.sum() - WINDOW.sum(), WINDOW.sum()]
+    assert sample.keep([1]).whole_areas == (WINDOW.sum(),)
+    assert Sample(IMAGE, sample.instances, ("h", "w"), sample.ignore, "a").whole_areas == tuple(
+        sample.areas
+    )
+
+
 def test_maps_of_another_size_are_refused() -> None:
     with pytest.raises(DatasetError, match="same size"):
         Sample(IMAGE, np.zeros((3, 3), np.int32), (), np.zeros((6, 8), bool), "a")

@@ -30,7 +30,7 @@ class AugmentConfig:
     object_probability: Probability = 0.0  # a crop about a random object instead
     object_scale: Range = (0.1, 0.9)  # log-uniform; longer side of it / crop
     max_magnification: Positive = 4.0  # of a crop about an object: crop pixels per source pixel
-    min_area: Area = 400  # smaller objects of the source are background; the reference's limit
+    min_area: Area = 400  # objects smaller in the source, as a whole, are background
     min_visible_area: Area = 50  # objects with no more than this in the crop are background
     stuff_probability: Probability = 0.15
     keep_fraction: Probability = (
@@ -84,7 +84,7 @@ def _allowed_objects(sample: Sample, config: AugmentConfig, rng: np.random.Gener
     with_stuff = rng.random() < config.stuff_probability
     chosen = [
         index
-        for index, area in enumerate(sample.areas)
+        for index, area in enumerate(sample.whole_areas)
         if area > config.min_area and (with_stuff or not sample.stuff[index])
     ]
     return sample.keep(chosen) if len(chosen) < len(sample.labels) else sample

@@ -51,7 +51,12 @@ def pack(
             archive.writestr(f"{number}.png", _png(sample))
             entries.append(
                 _Entry(
-                    sample.sample_id, sample.labels, sample.parents, sample.stuff, sample.exhaustive
+                    sample.sample_id,
+                    sample.labels,
+                    sample.parents,
+                    sample.stuff,
+                    sample.exhaustive,
+                    sample.whole_areas,
                 )
             )
             if on_progress is not None:
@@ -79,6 +84,9 @@ def shrink(sample: Sample, longest_side: int) -> Sample:
         image=image.astype(np.uint8, copy=False),
         instances=labels.astype(np.int32, copy=False),
         ignore=ignore,
+        whole_areas=tuple(
+            round(area * labels.size / sample.instances.size) for area in sample.whole_areas
+        ),
     )
     return smaller.keep(int(index) for index in np.flatnonzero(smaller.areas))
 
@@ -112,6 +120,7 @@ class _Entry:
     parents: tuple[int, ...]
     stuff: tuple[bool, ...]
     exhaustive: bool
+    whole_areas: tuple[int, ...] = ()  # files of an older make lack them: what is visible counts
 
 
 @dataclass(frozen=True)
@@ -177,4 +186,5 @@ class PackedDataset:
             exhaustive=entry.exhaustive,
             parents=entry.parents,
             stuff=entry.stuff,
+            whole_areas=entry.whole_areas,
         )

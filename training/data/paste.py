@@ -43,7 +43,7 @@ def paste_objects(
     count = min(len(candidates), int(rng.integers(1, config.max_objects + 1)))
     image, instances = sample.image.copy(), sample.instances.copy()
     ignore = sample.ignore.copy()
-    labels: list[str] = []
+    pasted: list[int] = []
     for chosen in rng.permutation(len(candidates))[:count]:
         index, family = candidates[int(chosen)]
         side = log_uniform(config.size, rng) * max(extent)
@@ -58,17 +58,18 @@ def paste_objects(
         weight = alpha[source][..., None]
         image[target] = (image[target] * (1 - weight) + pixels[source] * weight).astype(np.uint8)
         inside = alpha[source] > 0.5
-        instances[target][inside] = len(sample.labels) + len(labels)
+        instances[target][inside] = len(sample.labels) + len(pasted)
         ignore[target][inside] = False
-        labels.append(donor.labels[index])
+        pasted.append(index)
     return replace(
         sample,
         image=image,
         instances=instances,
         ignore=ignore,
-        labels=sample.labels + tuple(labels),
-        parents=sample.parents + (NONE,) * len(labels),
-        stuff=sample.stuff + (False,) * len(labels),
+        labels=sample.labels + tuple(donor.labels[index] for index in pasted),
+        parents=sample.parents + (NONE,) * len(pasted),
+        stuff=sample.stuff + (False,) * len(pasted),
+        whole_areas=sample.whole_areas + tuple(donor.whole_areas[index] for index in pasted),
     )
 
 

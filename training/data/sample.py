@@ -42,6 +42,7 @@ class Sample:
     exhaustive: bool = True  # False: some objects of the image are not annotated
     parents: tuple[int, ...] = ()  # N, the object this one is a part of, −1 for none
     stuff: tuple[bool, ...] = ()  # N
+    whole_areas: tuple[int, ...] = ()  # N, pixels in the source, hidden and cut-off ones included
 
     def __post_init__(self) -> None:
         shape = self.image.shape[:2]
@@ -55,8 +56,12 @@ class Sample:
             object.__setattr__(self, "parents", (NONE,) * count)
         if not self.stuff:
             object.__setattr__(self, "stuff", (False,) * count)
-        if len(self.parents) != count or len(self.stuff) != count:
-            raise DatasetError(f"{self.sample_id}: {count} labels, but parents or stuff differ")
+        if not self.whole_areas:
+            object.__setattr__(self, "whole_areas", tuple(self.areas.tolist()))
+        if not len(self.parents) == len(self.stuff) == len(self.whole_areas) == count:
+            raise DatasetError(
+                f"{self.sample_id}: {count} labels, but parents, stuff or whole areas differ"
+            )
 
     @property
     def areas(self) -> npt.NDArray[np.int64]:
@@ -85,6 +90,7 @@ class Sample:
             labels=tuple(self.labels[old] for old in order),
             parents=tuple(heir(self.parents[old]) for old in order),
             stuff=tuple(self.stuff[old] for old in order),
+            whole_areas=tuple(self.whole_areas[old] for old in order),
         )
 
 
@@ -168,4 +174,5 @@ def compose(
         exhaustive=exhaustive,
         parents=tuple(parents),
         stuff=tuple(instances[position].stuff for position in order),
+        whole_areas=tuple(instances[position].area for position in order),
     )
