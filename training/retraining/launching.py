@@ -18,13 +18,11 @@ from training.config import TrainingConfig
 
 POLL_SECONDS = 1.0
 RANK = "training.retraining.rank"
+KILLED = re.compile(r"Signal \d+ \(SIG\w+\) received by PID")
+"""How torchrun says that one of its ranks was."""
 
 Report = Callable[[int, float | None], None]
 """Told of the steps done, and of the seconds left if they can be known."""
-
-
-KILLED = re.compile(r"Signal \d+ \(SIG\w+\) received by PID")
-"""How torchrun says that one of its ranks was."""
 
 
 class TrainingFailedError(DynamiteError):
