@@ -1,7 +1,8 @@
-"""Files that are never half-written."""
+"""Files that are never half-written, folders that are never half-removed."""
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,3 +23,14 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder: under its name it is whole or gone, even if this is killed meanwhile.
+
+    Raises:
+        OSError: it is as it was.
+    """
+    trash = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.gone")
+    folder.rename(trash)
+    shutil.rmtree(trash, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from backend.ingest.context import Context
@@ -12,8 +13,8 @@ from backend.retraining.places import (
     snapshot_folder,
 )
 from backend.retraining.requests import is_training
+from dynamite.files import discard
 from dynamite.registry import RegistryError
-from training.retraining.run_folder import discard
 
 SNAPSHOTS = 3
 """Newest snapshots kept; a training on its way keeps them all."""
@@ -54,8 +55,9 @@ def discard_older(found: Iterable[Path], seconds: float) -> int:
     old = 0
     for path in found:
         if last_touched(path) < late:
-            discard(path)
-            old += 1
+            with suppress(OSError):  # another time
+                discard(path)
+                old += 1
     return old
 
 

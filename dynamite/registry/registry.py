@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dynamite.errors import CheckpointError
+from dynamite.files import discard
 from dynamite.registry.errors import RegistryError, StaleError, told
 from dynamite.registry.log import Current, Log
 from dynamite.registry.version import (
@@ -171,10 +172,8 @@ class Registry:
         kept |= {version.name for version in versions[-keep:]}
         gone = [version for version in versions if version.name not in kept]
         for version in gone:
-            trash = version.folder.with_name(f".{version.name}.{secrets.token_hex(4)}.gone")
             with told(self.folder):
-                version.folder.rename(trash)
-            shutil.rmtree(trash, ignore_errors=True)
+                discard(version.folder)
         return [version.name for version in gone]
 
     def _make_folder(self) -> None:

@@ -1,13 +1,12 @@
 """The folder of one training: what it started from, and which attempt at it goes on there."""
 
+import contextlib
 import json
-import secrets
-import shutil
 from pathlib import Path
 from typing import Any
 
 from dynamite.errors import DynamiteError
-from dynamite.files import replacing
+from dynamite.files import discard, replacing
 from dynamite.registry import Current
 from training.retraining.order import Order, OrderError
 
@@ -39,17 +38,8 @@ def take(order: Order, token: Current) -> str | None:
 def release(order: Order, token: Current) -> None:
     """Remove the folder, unless a later attempt has taken it over."""
     if _kept(order.run).get("token") == token.number:
-        discard(order.run)
-
-
-def discard(folder: Path) -> None:
-    """Remove a folder in one step: killed meanwhile, this leaves nothing that looks whole."""
-    trash = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.gone")
-    try:
-        folder.rename(trash)
-    except OSError:
-        return  # somebody else has, or the share is away: cleaning comes by again
-    shutil.rmtree(trash, ignore_errors=True)
+        with contextlib.suppress(OSError):  # cleaning comes by again
+            discard(order.run)
 
 
 def _kept(run: Path) -> dict[str, Any]:
