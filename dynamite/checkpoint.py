@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from dynamite.config import ModelConfig
@@ -105,7 +105,8 @@ def save(model: DynaMITE, path: str | Path, metadata: Mapping[str, Any]) -> str:
         raise CheckpointError(f"not saved to {path}: metadata is not JSON: {error}") from error
     try:
         with replacing(path) as temporary:
-            save_file(_apart(weights), temporary, metadata=strings)
+            # safetensors' own files can be read by their owner alone.
+            temporary.write_bytes(to_bytes(_apart(weights), metadata=strings))
     except (OSError, SafetensorError, ValueError) as error:  # ValueError: a path without a name
         raise CheckpointError(
             f"could not write {path}: {error}; what was there before is untouched"

@@ -53,6 +53,11 @@ def test_what_is_saved_is_read(model: DynaMITE, saved: Path) -> None:
     assert all(torch.equal(weights[key], value) for key, value in model.state_dict().items())
 
 
+def test_who_may_read_a_plain_file_may_read_weights(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    assert saved.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_weights_that_share_memory_are_saved(model: DynaMITE, tmp_path: Path) -> None:
     tied = DynaMITE(model.config)
     tied.instance_encoder.layers[0].self_norm = tied.instance_encoder.layers[0].cross_norm
