@@ -63,14 +63,12 @@ class Version:
         """
         from dynamite.checkpoint import read  # noqa: PLC0415  torch takes a second to import
 
-        if not self.weights.is_file():
-            raise CheckpointError(f"version {self.name} has no weights: {self.weights} is missing")
         with told(self.folder):
-            found_digest = digest(self.weights)
-        if found_digest != self.sha256:
-            raise CheckpointError(
-                f"version {self.name} is damaged: {self.weights} is not the file that was published"
-            )
+            if not self.weights.is_file():
+                raise CheckpointError(
+                    f"version {self.name} has no weights: {self.weights} is missing"
+                )
+            self._expect(self.weights)
         found = read(self.weights).version
         if found != self.name:
             raise CheckpointError(f"{self.weights} holds {found}, not {self.name}")
@@ -82,9 +80,16 @@ class Version:
             CheckpointError: they are damaged.
             RegistryError: they cannot be read, or ``target`` not written.
         """
-        self.verify()
         with told(self.folder), replacing(target) as draft:
             shutil.copyfile(self.weights, draft)
+            self._expect(draft)  # the copy: what is away meanwhile is not damaged
+
+    def _expect(self, path: Path) -> None:
+        """That a file is the one that was published."""
+        if digest(path) != self.sha256:
+            raise CheckpointError(
+                f"version {self.name} is damaged: {self.weights} is not the file that was published"
+            )
 
     def to_json(self) -> str:
         """What ``version.json`` says."""

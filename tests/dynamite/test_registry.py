@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -269,6 +270,30 @@ def test_weights_that_may_not_be_read_are_an_error_of_ours(registry, files, monk
     monkeypatch.setattr("dynamite.registry.version.digest", refuse)
     with pytest.raises(RegistryError, match="Permission denied"):
         registry.get(a).verify()
+
+
+def test_a_stale_handle_of_the_share_is_an_error_of_ours(registry, files, monkeypatch):
+    (a,) = add(registry, files, "a")
+    version = registry.get(a)
+
+    def stale(path):
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    monkeypatch.setattr(Path, "is_file", stale)
+    with pytest.raises(RegistryError, match="Stale file handle"):
+        version.verify()
+
+
+def test_weights_whose_share_goes_before_they_are_copied_are_away_not_damaged(
+    registry, files, tmp_path
+):
+    (a,) = add(registry, files, "a")
+    version = registry.get(a)
+    registry.folder.parent.rename(tmp_path / "away")
+    with pytest.raises(RegistryError, match="No such file"):
+        version.copy_weights(tmp_path / "copy.safetensors")
+    (tmp_path / "away").rename(registry.folder.parent)
+    version.copy_weights(tmp_path / "copy.safetensors")
 
 
 def test_a_copy_of_a_version_is_whole(registry, files, tmp_path):
