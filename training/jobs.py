@@ -36,11 +36,10 @@ def retrain(values: dict[str, Any]) -> dict[str, Any]:
     attempt = f"{job.id}, by {job.worker_name}" if job else "by hand"
     try:
         outcome = work(read_order(values), attempt, tell)
-    except TrainingKilledError:
-        raise
     except DynamiteError as error:
         log.error("training failed: %s", error)
-        if job is not None:
+        again = isinstance(error, TrainingKilledError) and job is not None and job.retries_left
+        if job is not None and not again:
             job.meta["error"] = str(error)
             job.retries_left = 0
             job.save()

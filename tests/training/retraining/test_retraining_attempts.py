@@ -196,22 +196,39 @@ RANKS = {
 }
 
 
-@pytest.mark.parametrize("rank", RANKS)
-def test_a_training_that_was_killed_is_tried_again_and_one_that_fails_is_not(
-    wanted, template, tmp_path, monkeypatch, rank
-):
-    (tmp_path / f"{rank}.py").write_text(RANKS[rank])
+@pytest.fixture
+def attempt(wanted, template, tmp_path, monkeypatch):
+    """One attempt of a job, with a rank of ``RANKS``; what it fails with."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "none")  # the test itself need not give way
-    monkeypatch.setattr(launching, "command", lambda *_: [rank])
     monkeypatch.setattr(launching, "POLL_SECONDS", 0.01)
-    job = Job()
-    monkeypatch.setattr(jobs, "get_current_job", lambda: job)
     values = template[1] | {
         name: str(getattr(wanted, name)) for name in ("snapshot", "models", "run", "checkpoint")
     }
-    with pytest.raises(TrainingFailedError) as failed:
-        jobs.retrain(values)
+
+    def fail(rank, job):
+        (tmp_path / f"{rank}.py").write_text(RANKS[rank])
+        monkeypatch.setattr(launching, "command", lambda *_: [rank])
+        monkeypatch.setattr(jobs, "get_current_job", lambda: job)
+        with pytest.raises(TrainingFailedError) as failed:
+            jobs.retrain(values)
+        return failed.value
+
+    return fail
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_a_training_that_was_killed_is_tried_again_and_one_that_fails_is_not(attempt, rank):
+    job = Job()
     killed = rank != "failed"
-    assert isinstance(failed.value, TrainingKilledError) == killed
+    assert isinstance(attempt(rank, job), TrainingKilledError) == killed
     assert job.retries_left == (5 if killed else 0)
+
+
+def test_the_last_attempt_that_was_killed_says_so(attempt, caplog):
+    job = Job()
+    error = attempt("killed_below_torchrun", job)
+    assert str(error) in caplog.text
+    assert job.meta == {}  # the next attempt may be better
+    job.retries_left = 0
+    assert job.meta == {"error": str(attempt("killed_below_torchrun", job))}
