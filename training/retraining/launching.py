@@ -46,6 +46,7 @@ def train(config: TrainingConfig, out: Path, hosts: str = "", report: Report | N
     described.write_text(json.dumps(config.as_dict()), encoding="utf-8")
     parent = os.getpid()
     with (out / "train.log").open("ab") as log:
+        start = log.tell()
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", *command(gpu_count(), hosts), str(described), str(out)],
             stdin=subprocess.DEVNULL,
@@ -61,7 +62,7 @@ def train(config: TrainingConfig, out: Path, hosts: str = "", report: Report | N
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if process.returncode or not weights.is_file():
-        end = tail(out / "train.log")
+        end = tail(out / "train.log", start)
         killed = process.returncode < 0 or KILLED.search(end)
         raise (TrainingKilledError if killed else TrainingFailedError)(
             f"the training in {out} ended with status {process.returncode}: {end}"
@@ -124,9 +125,9 @@ def last_step(path: Path) -> int | None:
     return None
 
 
-def tail(path: Path, length: int = 1000) -> str:
-    """The end of a log."""
+def tail(path: Path, start: int, length: int = 1000) -> str:
+    """The end of a log, of what was written from ``start`` on: before, earlier attempts did."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")[-length:].strip()
+        return path.read_bytes()[start:].decode("utf-8", "replace")[-length:].strip()
     except OSError:
         return "(no log)"

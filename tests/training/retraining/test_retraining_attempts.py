@@ -232,3 +232,10 @@ def test_the_last_attempt_that_was_killed_says_so(attempt, caplog):
     assert job.meta == {}  # the next attempt may be better
     job.retries_left = 0
     assert job.meta == {"error": str(attempt("killed_below_torchrun", job))}
+
+
+def test_how_an_earlier_attempt_ended_says_nothing_of_this_one(attempt):
+    assert isinstance(attempt("killed_below_torchrun", Job()), TrainingKilledError)
+    error = attempt("failed", Job())
+    assert not isinstance(error, TrainingKilledError)
+    assert str(error).endswith("ended with status 1: Error: no such data set")
