@@ -67,10 +67,15 @@ def retrain(order: Order, attempt: str, tell: Tell = lambda *_: None) -> dict[st
 
 
 def made_before(registry: Registry, order: Order) -> Version | None:
-    """The version of an earlier attempt that was killed before it could say so."""
+    """The version of an earlier attempt that was killed before it could say so.
+
+    An order by hand has no job: what another such made of the same data is not its own.
+    """
+    if not order.job:
+        return None
     for version in reversed(registry.versions()):
         known = version.description
-        if known.data == order.digest and known.note.get("job", "") == order.job:
+        if known.data == order.digest and known.note.get("job") == order.job:
             return version
     return None
 

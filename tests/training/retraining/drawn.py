@@ -85,6 +85,7 @@ def order(folder: Path, images: int = 16, **more) -> dict:
         "rate": 2e-3,
         "gate": {"least": 2, "margin": 0.0, "chance": 1.0, "budget": 3, "most": 4},
         "judge_base_set": str(snapshot.folder / "corrected"),
+        "job": "asked once",
     } | more
 
 

@@ -131,6 +131,12 @@ def test_an_attempt_killed_at_its_end_is_not_trained_again(wanted, trainings, mo
     assert len(trainings.starts) == 2
 
 
+def test_what_is_ordered_twice_by_hand_is_trained_twice(wanted, trainings):
+    for attempt in ("first", "second"):
+        work.retrain(replace(wanted, job=""), attempt)
+    assert len(trainings.starts) == 2
+
+
 def test_an_attempt_believed_dead_leaves_the_run_to_the_one_after_it(wanted, trainings):
     def overtaken(run):
         trainings.meanwhile = lambda run: None
