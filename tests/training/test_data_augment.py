@@ -135,6 +135,19 @@ def test_a_crop_about_an_object_gives_it_the_wished_size() -> None:
     assert abs(int(side) - 48) <= 4
 
 
+def test_no_crop_is_about_an_object_that_others_hide() -> None:
+    shape = (200, 200)
+    instances = np.full(shape, -1, np.int32)
+    instances[0, :2] = 0
+    instances[150:190, 150:190] = 1
+    image, ignore = np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool)
+    labels, whole_areas = ("hidden", "seen"), (900, 1600)
+    source = Sample(image, instances, labels, ignore, "s", whole_areas=whole_areas)
+    augment = Augment(replace(PLAIN, object_probability=1.0, object_scale=(0.5, 0.9)))
+    for seed in range(8):
+        assert augment(source, np.random.default_rng(seed)).labels == ("seen",)
+
+
 def scene(areas: list[int]) -> Sample:
     """Objects of the given areas, each on a row of its own."""
     instances = np.full((len(areas), 100), -1, np.int32)

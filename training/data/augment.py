@@ -93,8 +93,10 @@ def _allowed_objects(sample: Sample, config: AugmentConfig, rng: np.random.Gener
 def _window(
     sample: Sample, config: AugmentConfig, rng: np.random.Generator, *, about_object: bool
 ) -> Window:
-    if about_object and sample.labels:
-        index = int(rng.integers(len(sample.labels)))
+    # Objects are allowed by their whole areas: others may hide all but a few pixels of one.
+    seen = np.flatnonzero(sample.areas > config.min_visible_area) if about_object else ()
+    if len(seen):
+        index = int(seen[rng.integers(len(seen))])
         scale = log_uniform(config.object_scale, rng)
         fit = config.size / max(sample.instances.shape)
         limits = (min(config.scale[0] * fit, config.max_magnification), config.max_magnification)
