@@ -109,6 +109,8 @@ def _write(contents: dict[str, Any], store: AnnotationStore, target: Path) -> No
         try:
             draft.rename(target)
         except OSError:
+            if not target.exists():
+                raise
             if not _whole(contents, target):  # else another process wrote the same
                 _replace(target, draft)
     finally:

@@ -1,4 +1,6 @@
+import errno
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +63,18 @@ def test_a_snapshot_that_is_not_whole_is_written_again(store, tmp_path, lost):
     assert write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT) == snapshot
     assert len(open_dataset(snapshot.folder / "corrected")) == 3
     assert list((tmp_path / "s").iterdir()) == [snapshot.folder]
+
+
+def test_a_snapshot_that_cannot_get_its_name_says_why(store, tmp_path, monkeypatch):
+    fill(store, 1)
+
+    def full(path, target):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OSError, match=r"No space left .*\.part'"):
+        write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT)
+    assert list((tmp_path / "s").iterdir()) == []
 
 
 def test_a_snapshot_taken_again_is_touched(store, tmp_path):
