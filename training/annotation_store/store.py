@@ -51,9 +51,9 @@ class AnnotationStore(Rows):
         """Keep an image file; returns the SHA-256 that names it."""
         digest = sha256(data).hexdigest()
         path = self.image_path(digest)
-        if path.exists():
-            os.utime(path)
-        else:
+        try:
+            os.utime(path)  # it is there, and in use again
+        except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as draft:
                 draft.write_bytes(data)
@@ -158,11 +158,12 @@ class AnnotationStore(Rows):
         """Delete the images that are of no annotation and were put here long ago; how many."""
         used = {image.digest for annotation in self.annotations() for image in annotation.images}
         late = time.time() - IMAGE_SECONDS
-        paths = (self.folder / "images").glob("??/*")
-        unused = [path for path in paths if path.name not in used and _last_put(path) < late]
-        for path in unused:
-            path.unlink(missing_ok=True)
-        return len(unused)
+        removed = 0
+        for path in (self.folder / "images").glob("??/*"):
+            if path.name not in used and _last_put(path) < late:
+                path.unlink(missing_ok=True)  # at once, or it might be put here again meanwhile
+                removed += 1
+        return removed
 
     def refusal(self, annotation: AcceptedAnnotation, *, revive: bool = False) -> Applied | None:
         """Why ``apply`` would not keep an annotation, whatever its images; None if it would."""

@@ -148,6 +148,35 @@ def test_an_image_whose_annotation_is_on_its_way_is_left_alone(store):
     assert store.image_path(known).exists()
 
 
+def test_an_image_put_here_while_others_are_removed_stays(store, monkeypatch):
+    photos = {store.put_image(photo(number)): photo(number) for number in (1, 2)}
+    for digest in photos:
+        age(store, digest)
+    unlink = Path.unlink
+
+    def unlink_and_put_the_other(path, missing_ok=False):
+        unlink(path, missing_ok)
+        photos.pop(path.name)
+        for data in photos.values():
+            store.put_image(data)
+
+    monkeypatch.setattr(Path, "unlink", unlink_and_put_the_other)
+    assert store.remove_unused_images() == 1
+    assert [store.image_path(digest).exists() for digest in photos] == [True]
+
+
+def test_an_image_removed_while_it_is_put_here_again_is_written_again(store, monkeypatch):
+    digest, utime = store.put_image(photo(1)), os.utime
+
+    def too_late(path):
+        path.unlink()
+        utime(path)
+
+    monkeypatch.setattr(os, "utime", too_late)
+    assert store.put_image(photo(1)) == digest
+    assert store.image_path(digest).read_bytes() == photo(1)
+
+
 def test_a_task_or_project_deleted_before_its_annotation_arrives_stays_deleted(store):
     store.delete_task(1)
     store.delete_project(2)
