@@ -1,7 +1,7 @@
 """What nothing needs any more goes; the current model, its parent and the way back never do."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,9 +39,8 @@ def clean_up(context: Context) -> str:
     images = context.store.remove_unused_images()
     if any(is_training(context.redis, line) for line in lines):
         return f"{versions} versions, {images} images removed; a training is on its way"
-    snapshots = discard_older(
-        oldest_first(snapshot_folder(settings))[:-SNAPSHOTS], SNAPSHOT_SECONDS
-    )
+    older = oldest_first(snapshot_folder(settings))[:-SNAPSHOTS]
+    snapshots = discard_older(older, SNAPSHOT_SECONDS, last_changed)  # its images are the store's
     runs = discard_older(oldest_first(run_folder(settings)), RUN_SECONDS)
     for folder in (snapshot_folder(settings), run_folder(settings)):
         discard_older(folders(folder, ".*"), RUN_SECONDS)  # half written or half removed
@@ -49,12 +48,24 @@ def clean_up(context: Context) -> str:
     return f"{versions} versions, {images} images, {told} removed"
 
 
-def discard_older(found: Iterable[Path], seconds: float) -> int:
-    """Remove the folders in which nothing was written for so long; how many."""
+def last_changed(folder: Path) -> float:
+    """When a folder itself was last changed or touched, in seconds."""
+    return folder.stat().st_mtime
+
+
+def last_touched(folder: Path) -> float:
+    """When something in a folder was last written, in seconds."""
+    return max(path.stat().st_mtime for path in [folder, *folder.rglob("*")])
+
+
+def discard_older(
+    found: Iterable[Path], seconds: float, last: Callable[[Path], float] = last_touched
+) -> int:
+    """Remove the folders in use for the ``last`` time so long ago; how many."""
     late = time.time() - seconds
     old = 0
     for path in found:
-        if last_touched(path) < late:
+        if last(path) < late:
             with suppress(OSError):  # another time
                 discard(path)
                 old += 1
@@ -68,9 +79,4 @@ def folders(folder: Path, names: str = "[!.]*") -> list[Path]:
 
 def oldest_first(folder: Path) -> list[Path]:
     """Its folders in the order they were last changed."""
-    return sorted(folders(folder), key=lambda path: path.stat().st_mtime)
-
-
-def last_touched(folder: Path) -> float:
-    """When something in a folder was last written, in seconds."""
-    return max(path.stat().st_mtime for path in [folder, *folder.rglob("*")])
+    return sorted(folders(folder), key=last_changed)

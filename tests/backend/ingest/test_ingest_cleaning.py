@@ -71,6 +71,18 @@ def test_the_snapshot_of_a_training_asked_for_at_this_moment_stays(context, monk
     assert [folder.is_dir() for folder in folders] == [True, False, False, True, True]
 
 
+def test_an_old_snapshot_goes_though_its_images_are_put_into_the_store_again(context):
+    folders = []
+    for number in range(1, 6):
+        accept(context, number)
+        folders.append(take_snapshot(context, "shared").folder)
+        age(folders[-1], 2 * SNAPSHOT_SECONDS)
+    for path in (context.store.folder / "images").glob("??/*"):
+        context.store.put_image(path.read_bytes())
+    clean_up(context)
+    assert [folder.is_dir() for folder in folders] == [False, False, True, True, True]
+
+
 def test_snapshots_just_taken_stay_however_many_they_are(context):
     for number in range(1, 6):
         accept(context, number)
