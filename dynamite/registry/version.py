@@ -114,10 +114,12 @@ def read_version(folder: Path) -> Version:
         name, created, sha = (str(values.pop(key)) for key in ("name", "created", "sha256"))
         return Version(name, folder, created, sha, Description(**values))
     except FileNotFoundError:
-        if not folder.parent.is_dir():
+        line = folder.parent.parent  # a new one has no folder of versions yet
+        with told(line):
+            there = line.is_dir()
+        if not there:
             raise RegistryError(
-                f"version {folder.name} cannot be read: {folder.parent} is not there: "
-                "is the share mounted?"
+                f"version {folder.name} cannot be read: {line} is not there: is the share mounted?"
             ) from None
         raise MissingError(
             f"there is no version {folder.name}: `dynamite models list` shows those there are"

@@ -244,6 +244,12 @@ def test_nothing_is_written_below_the_mount_point_of_a_share_that_is_gone(
     assert promote(registry, a, token=token).version == a
 
 
+def test_a_line_without_versions_has_none_of_any_name(registry):
+    registry.begin("training")
+    with pytest.raises(MissingError, match="there is no version lite-00000000"):
+        registry.get("lite-00000000")
+
+
 def test_beginning_at_the_moment_somebody_promotes_begins_on_top_of_that(
     registry, files, monkeypatch
 ):
