@@ -5,7 +5,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from dynamite.errors import DynamiteError
@@ -22,7 +22,7 @@ class Gate:
     """What a candidate must reach. Shares are relative to the current model's clicks per object.
 
     Attributes:
-        least: fewest held-out images that can decide.
+        least: fewest held-out images that can decide; without any there is nothing to judge by.
         most: most images of a set that are used.
         margin: clicks on the held-out images must fall by at least this share,
         tolerance: and on the base set rise by no more than this one.
@@ -31,7 +31,7 @@ class Gate:
         chance: largest probability, of the paired test, that the fall is luck.
     """
 
-    least: int = 8
+    least: int = Field(8, ge=1)
     most: int = 60
     margin: float = 0.02
     tolerance: float = 0.03

@@ -28,6 +28,8 @@ def test_an_order_of_another_shape_says_what_is_wrong(values):
         read_order(values | {"steps": "many"})
     with pytest.raises(OrderError, match="colour"):
         read_order(values | {"colour": 1})
+    with pytest.raises(OrderError, match=r"gate\.least: .* greater than or equal to 1"):
+        read_order(values | {"gate": {"least": 0}})
 
 
 def test_the_accepted_images_get_their_share_and_echoes_weigh_less(values, folder):
