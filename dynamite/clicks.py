@@ -114,6 +114,8 @@ def _plain(click: Any) -> Click:
     """The click with Python's own numbers; raises where it is none."""
     if not isinstance(click, Click):
         raise InvalidInputError(f"{shortly(click)} is no click: give Click(x, y, time)")
+    if _is_plain(click):
+        return click
     x, y, time = _real(click.x), _real(click.y), _real(click.time)
     if not (math.isfinite(x) and math.isfinite(y)):
         raise InvalidInputError(
@@ -128,10 +130,15 @@ def _plain(click: Any) -> Click:
     return Click(x, y, int(time))
 
 
+def _is_plain(click: Click) -> bool:
+    """All is as it should be, as of nearly all clicks: they are checked at every move."""
+    x, y, time = click.x, click.y, click.time
+    plain = type(x) is float and type(y) is float and type(time) is int
+    return plain and math.isfinite(x) and math.isfinite(y) and 0 <= time <= MAX_TIME
+
+
 def _real(value: Any) -> float:
     """The value as a float; NaN where it is no number, infinity where it is too large for one."""
-    if type(value) is float:  # as nearly all are, at every click
-        return value
     if getattr(value, "ndim", None) == 0:  # of numpy or torch
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):

@@ -94,6 +94,21 @@ def test_numbers_of_numpy_and_torch_become_plain_and_iterators_lists() -> None:
     assert {type(c.time) for c in clicks} == {int}
 
 
+def test_a_click_of_plain_numbers_is_taken_as_it_is() -> None:
+    plain, other = Click(1.5, 2.0, 3), Click(1, 2.0, 3)
+    taken, made = ClickSet([[plain]], [other])
+    assert taken is plain
+    assert type(made.x) is float
+
+
+@pytest.mark.parametrize(
+    "click", [Click(math.nan, 1.0), Click(1.0, -math.inf), Click(1.0, 1.0, MAX_TIME + 1)]
+)
+def test_plain_numbers_are_checked_too(click: Click) -> None:
+    with pytest.raises(InvalidInputError):
+        ClickSet([[click]])
+
+
 def test_the_latest_time_there_is_may_be_used() -> None:
     assert ClickSet([[Click(1, 1, MAX_TIME)]]).latest_time == MAX_TIME
 
