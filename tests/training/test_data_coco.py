@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.data.coco import CocoDataset, open_coco
+from training.data.images import image_size
 from training.data.masks import decode
 from training.data.problems import DatasetError
 
@@ -191,6 +192,16 @@ def test_a_picture_that_is_cut_off_or_far_too_large_is_found_at_once(
     problems = open_coco(path, on_problem="skip").problems
     assert problems.counts() == {"unreadable image": 5}
     assert "exceeds limit" in str(problems)
+
+
+@pytest.mark.parametrize("missing", [1, 4])
+def test_a_png_that_lacks_its_last_bytes_is_found_at_once(tmp_path: Path, missing: int) -> None:
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), np.zeros((6, 9, 3), np.uint8))
+    assert image_size(path) == (6, 9)
+    path.write_bytes(path.read_bytes()[:-missing])
+    with pytest.raises(DatasetError, match=r"a\.png: not a readable image"):
+        image_size(path)
 
 
 PLACES = (

@@ -12,7 +12,7 @@ from training.data.problems import DatasetError
 
 _ORIENTATION = 0x0112
 _TRANSPOSED = range(5, 9)
-_ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
+_ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 _TAIL = 64  # bytes at the end of a file in which its format's end mark lies as a rule
 
 FAULTS = (
