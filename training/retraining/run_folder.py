@@ -21,9 +21,16 @@ def take(order: Order, token: Current) -> str | None:
     """Make the folder or take it over; the version that the first attempt started from.
 
     Raises:
-        AwayError: the share that it is on is not mounted, so that it must not be made.
+        AwayError: the share that it is on is not mounted, so that it must not be made, or fails.
         OrderError: the snapshot is gone for good.
     """
+    try:
+        return _take(order, token)
+    except OSError as error:
+        raise AwayError(f"the folder of runs {order.run.parent} fails: {error}") from error
+
+
+def _take(order: Order, token: Current) -> str | None:
     if not order.snapshot.parent.is_dir():
         raise AwayError(f"{order.snapshot.parent} is not there: is the share mounted?")
     if not order.snapshot.is_dir():
@@ -37,14 +44,14 @@ def take(order: Order, token: Current) -> str | None:
 
 def release(order: Order, token: Current) -> None:
     """Remove the folder, unless a later attempt has taken it over."""
-    if _kept(order.run).get("token") == token.number:
-        with contextlib.suppress(OSError):  # cleaning comes by again
+    with contextlib.suppress(OSError):  # cleaning comes by again
+        if _kept(order.run).get("token") == token.number:
             discard(order.run)
 
 
 def _kept(run: Path) -> dict[str, Any]:
     try:
         values = json.loads((run / KEPT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}

@@ -1,8 +1,10 @@
 """Attempts at one training: killed, overtaken, or without their share for a while."""
 
+import errno
 import shutil
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,7 +19,7 @@ from training.retraining.gate import judge as real_judge
 from training.retraining.judging import Comparison
 from training.retraining.launching import TrainingFailedError, TrainingKilledError
 from training.retraining.order import OrderError, read_order
-from training.retraining.run_folder import AwayError, take
+from training.retraining.run_folder import AwayError, release, take
 
 
 class Trainings:
@@ -181,6 +183,39 @@ def test_no_run_is_made_where_the_share_of_snapshots_is_away(wanted, tmp_path):
     away.snapshot.parent.mkdir(parents=True)
     with pytest.raises(OrderError, match="ask for another"):
         take(away, token)
+
+
+def test_a_share_of_runs_that_fails_is_waited_for(wanted, trainings, monkeypatch):
+    write_text, tries = Path.write_text, []
+
+    def full_at_first(path, *text, **how):
+        if "parent.json" in path.name and not tries:
+            tries.append(path)
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write_text(path, *text, **how)
+
+    monkeypatch.setattr(Path, "write_text", full_at_first)
+    assert work.retrain(wanted, "attempt")["published"]
+    assert len(tries) == 1
+
+
+def test_what_a_run_started_from_is_not_forgotten_while_it_cannot_be_read(
+    wanted, trainings, tmp_path, monkeypatch
+):
+    registry = Registry(wanted.models)
+    assert take(wanted, registry.begin("first")) is None
+    publish_another(wanted, tmp_path)
+    second = registry.begin("second")
+
+    def stale(path, *_, **how):
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", stale)
+        with pytest.raises(AwayError, match="Stale file handle"):
+            take(wanted, second)
+        release(wanted, second)
+    assert take(wanted, second) is None
 
 
 class Job:
