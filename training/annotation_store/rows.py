@@ -88,7 +88,8 @@ class Rows(Reading):
         task, project = (old["task"], old["project"]) if old is not None else (0, 0)
         self._write(AcceptedAnnotation(annotation_id, task, project, EVER), deleted=True)
         self._database.execute("DELETE FROM rejected WHERE annotation = ?", (annotation_id,))
-        # Else a task would seem compared that Label Studio still has this one of.
+        # Else a task would seem compared that Label Studio still has this one of. Of one never
+        # stored the task is not known, nor needed: Label Studio counts more than are here.
         self._database.execute("DELETE FROM tasks WHERE task = ?", (task,))
         return old is not None
 
