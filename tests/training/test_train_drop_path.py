@@ -34,3 +34,10 @@ def test_every_drop_path_of_timm_is_replaced() -> None:
     assert path is model[0][0]
     assert path.rate == 0.25
     assert list(model.state_dict()) == names
+
+
+def test_a_model_that_has_ours_already_keeps_them() -> None:
+    model = nn.Sequential(import_timm().layers.DropPath(0.25))
+    first = draw_by_sample(model)
+    again = draw_by_sample(model)
+    assert [id(path) for path in again] == [id(path) for path in first] == [id(model[0])]

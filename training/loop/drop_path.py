@@ -30,12 +30,13 @@ class SampleDropPath(nn.Module):
 
 
 def draw_by_sample(model: nn.Module) -> list[SampleDropPath]:
-    """Put our drop path in the place of timm's, wherever the model has one; returns them."""
-    ours = []
+    """Put our drop path in the place of timm's, wherever the model has one; returns all of ours.
+
+    A model that was trained before has ours already.
+    """
     theirs = import_timm().layers.DropPath
     for parent in list(model.modules()):
         for name, child in parent.named_children():
             if isinstance(child, theirs) and child.drop_prob:
-                ours.append(SampleDropPath(child.drop_prob))
-                setattr(parent, name, ours[-1])
-    return ours
+                setattr(parent, name, SampleDropPath(child.drop_prob))
+    return [module for module in model.modules() if isinstance(module, SampleDropPath)]
