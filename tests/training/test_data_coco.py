@@ -166,9 +166,10 @@ def test_a_crowd_is_told_by_a_number_or_a_truth_value(
     with pytest.raises(DatasetError, match="annotation 1: bad entry: `iscrowd` is '0'"):
         open_coco(path)
     content = json.loads(path.read_text())
-    first(content)["iscrowd"] = False
-    path.write_text(json.dumps(content))
-    assert len(open_coco(path)) == 5
+    for none in (False, None):
+        first(content)["iscrowd"] = none
+        path.write_text(json.dumps(content))
+        assert len(open_coco(path)) == 5
 
 
 def test_a_name_that_no_file_can_have_is_a_missing_file(

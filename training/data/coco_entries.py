@@ -171,7 +171,7 @@ def _check_annotation(
     elif not run_lengths(segmentation, shape)[1::2].any():
         raise MaskError("empty mask", "the RLE holds no pixel")
     crowd = raw.get("iscrowd", 0)
-    if crowd not in (0, 1):
+    if crowd not in (0, 1, None):
         raise MaskError("bad entry", f"`iscrowd` is {crowd!r:.60}, not 0 or 1")
     ignore = raw.get("ignore")
     if isinstance(ignore, dict):
