@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -31,7 +31,7 @@ class Gate:
         chance: largest probability, of the paired test, that the fall is luck.
     """
 
-    least: int = Field(8, ge=1)
+    least: Annotated[int, Field(ge=1)] = 8
     most: int = 60
     margin: float = 0.02
     tolerance: float = 0.03
