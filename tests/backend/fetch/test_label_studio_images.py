@@ -357,9 +357,9 @@ def test_a_no_is_told_apart(
     ("status", "error"),
     [
         (400, errors.ImageRefusedError),
-        (403, errors.ImageRefusedError),
         (451, errors.ImageRefusedError),
         (401, errors.ImageUnreachableError),
+        (403, errors.ImageUnreachableError),
         (408, errors.ImageUnreachableError),
         (429, errors.ImageUnreachableError),
         (502, errors.ImageUnreachableError),
