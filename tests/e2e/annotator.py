@@ -1,5 +1,6 @@
 """What a person does in Label Studio's page, by name."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +59,14 @@ class Annotator:
                 "document.querySelector('[data-testid=bottombar-auto-annotation-toggle]').click()"
             )
         self.browser.until(lambda: self.browser.run("return Htx.autoAnnotation"), "Auto-Annotation")
-        # The page can open a little zoomed: it measures the image before the window settles.
+        self.browser.until(self._settled, "the image to stay where it is")
+
+    def _settled(self) -> bool:
+        """Fit the image into the window: it is measured before the window has its size."""
         self.browser.run(PAGE + "image.sizeToFit()")
+        before = self.place(0, 0), self.place(100, 100)
+        time.sleep(0.3)
+        return before == (self.place(0, 0), self.place(100, 100))
 
     def choose(self, tool: str) -> None:
         """The smart point or the smart box: the Auto-Detect button cycles through them."""
