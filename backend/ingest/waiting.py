@@ -13,7 +13,15 @@ from backend.errors import BadRequestError
 from backend.ingest.accepting import TryLaterError, set_aside
 from backend.ingest.context import Context
 from backend.ingest.events import SECONDS, act
-from backend.ingest.shape import ACCEPTED, action_of, annotation_of, body_of, object_of, task_number
+from backend.ingest.shape import (
+    ACCEPTED,
+    action_of,
+    annotation_of,
+    apart,
+    body_of,
+    object_of,
+    task_number,
+)
 from backend.job_queue import PATIENCE_SECONDS, requeue_failed
 from training.annotation_store import Rejection
 
@@ -35,9 +43,17 @@ def try_again(context: Context, clock: Callable[[], float] = time.monotonic) -> 
 
 
 def _try_again(event: dict[str, Any], context: Context) -> None:
-    """One event; whatever is wrong with it must not stop the others."""
+    """One event; whatever is wrong with it must not stop the others.
+
+    One that an earlier release kept with many annotations becomes one of each, tried the next time.
+    """
     try:
-        act(event, context)
+        parts = apart(event)
+        if parts == [event]:
+            act(event, context)
+        else:
+            for part in parts:
+                context.store.wait(part, "it came as one of many")
     except BadRequestError as error:
         log.warning("an event that waited is refused: %s", error)
     except JobTimeoutException:

@@ -90,6 +90,17 @@ def test_hosts_that_do_not_answer_take_a_while_of_an_event_and_of_a_comparison_o
     assert kept(context) == [1, 2]
 
 
+def test_one_of_many_annotations_that_an_earlier_release_kept_loses_none(context):
+    event = an_event("ANNOTATIONS_CREATED")
+    event["body"]["annotation"] = [an_annotation(n, task=n) for n in (1, 2)]
+    event["body"]["task"] = [{"id": n, "data": {"image": "/data/a.png"}} for n in (1, 2)]
+    context.store.wait(event, "an image was away")
+    try_again(context)
+    assert kept(context) + waiting(context) == [1, 2]
+    try_again(context)
+    assert (kept(context), waiting(context)) == ([1, 2], [])
+
+
 def test_those_tried_again_in_vain_go_to_the_end_of_the_line(context):
     away(context, 1, 2, 3)
     times = iter([0.0, 1.0, SECONDS - 1, SECONDS + 1])
