@@ -85,8 +85,12 @@ def _accept(
         rejection = Rejection("bad_label_config", str(error))
         return context.store.apply(entry, [rejection], revive=asked)
     found = read_masks(annotation.get("result"), config, recall(context.redis, entry.task))
+    before = context.store.annotation(entry.annotation_id)
+    same = before is not None and replace(before, images=()) == entry
+    if same and context.store.rejections(entry.annotation_id) == found.rejections:
+        return Applied.OLD  # what is wrong with it, no image could mend
     images = _images(found, task, config, context)
-    if before := context.store.annotation(entry.annotation_id):
+    if before:
         images = with_known_origins(images, before.images)
     entry = replace(entry, images=images)
     return context.store.apply(entry, found.rejections, revive=asked)

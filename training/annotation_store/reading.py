@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from training.annotation_store.schema import connect
-from training.annotation_store.values import AcceptedAnnotation, images_from_json
+from training.annotation_store.values import AcceptedAnnotation, Rejection, images_from_json
 
 
 class Reading:
@@ -68,6 +68,14 @@ class Reading:
         """What was set aside: annotation, region, project, task, updated_at, code, detail."""
         rows = self._database.execute("SELECT * FROM rejected ORDER BY annotation, region")
         return [dict(row) for row in rows]
+
+    def rejections(self, annotation_id: int) -> list[Rejection]:
+        """What was set aside of one annotation, in the order in which it was."""
+        rows = self._database.execute(
+            "SELECT code, detail, region FROM rejected WHERE annotation = ? ORDER BY rowid",
+            (annotation_id,),
+        )
+        return [Rejection(*row) for row in rows]
 
     def waiting(self) -> list[tuple[dict[str, Any], str]]:
         """The events kept to be tried again, each with the reason."""

@@ -54,13 +54,8 @@ class Rows(Reading):
 
     def _holds(self, annotation: AcceptedAnnotation, rejections: Sequence[Rejection]) -> bool:
         """Whether it is here word for word: what is set aside again and again is no news."""
-        if self.annotation(annotation.annotation_id) != annotation:
-            return False
-        rows = self._database.execute(
-            "SELECT code, detail, region FROM rejected WHERE annotation = ? ORDER BY rowid",
-            (annotation.annotation_id,),
-        )
-        return [Rejection(*row) for row in rows] == list(rejections)
+        number = annotation.annotation_id
+        return self.annotation(number) == annotation and self.rejections(number) == [*rejections]
 
     def _write(self, annotation: AcceptedAnnotation, *, deleted: bool) -> None:
         change = self.change() + 1

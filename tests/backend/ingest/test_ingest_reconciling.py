@@ -129,6 +129,23 @@ def test_what_was_set_aside_is_taken_in_once_the_labelling_config_is_mended(cont
     assert rejected(context) == []
 
 
+def test_an_image_is_fetched_again_only_where_that_may_mend_what_is_set_aside(
+    context, site, tasks, monkeypatch
+):
+    good, empty = brush(mask()), brush(mask(width=0), name="empty")
+    site.answers["/api/tasks/1/annotations"] = [an_annotation(1, good, empty)]
+    tasks[1]["data"]["image"] = "/data/missing.png"
+    reconcile_projects(context, [3])
+    assert rejected(context) == [(1, "empty_mask"), (2, "image_missing")]
+    fetched, fetch = [], context.images.fetch
+    monkeypatch.setattr(
+        context.images, "fetch", lambda *asked: fetched.append(asked[0]) or fetch(*asked)
+    )
+    reconcile_projects(context, [3])
+    assert fetched == ["/data/missing.png"]
+    assert kept(context) == [1, 2, 3]
+
+
 def test_what_was_accepted_during_a_training_starts_the_next_without_label_studio(make_context):
     context = make_context(train_after=2)
     images = {"corrected": 1, "unchanged": 0, "holdout": 0}
