@@ -1,6 +1,8 @@
 """What webhooks did not bring: they are sent once, with a second's patience."""
 
 import logging
+import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +19,10 @@ from training.annotation_store import Applied
 
 log = logging.getLogger(__name__)
 
+SECONDS = 1800.0
+"""How long one comparison goes on: hosts that do not answer take their time, its job has an hour.
+"""
+
 Json = Mapping[str, Any]
 
 
@@ -30,9 +36,13 @@ def reconcile_projects(context: Context, projects: Sequence[int] | None = None) 
     if context.api is None:
         lines.append("where Label Studio is nobody has said yet")
     else:
-        for project in all_projects(context) if projects is None else projects:
+        compared = all_projects(context) if projects is None else projects
+        end = time.monotonic() + SECONDS
+        for done, project in enumerate(compared):
+            now = time.monotonic()
+            until = now + (end - now) / (len(compared) - done)  # what one leaves is the others'
             try:
-                lines.append(f"project {project}: {reconcile_project(context, project)}")
+                lines.append(f"project {project}: {reconcile_project(context, project, until)}")
             except (TryLaterError, ServingError) as error:
                 lines.append(f"project {project}: {error}")
     request_where_due(context)
@@ -45,11 +55,13 @@ def all_projects(context: Context) -> list[int]:
     return sorted({*connected.connected(context.redis), *accepted_in, *named})
 
 
-def reconcile_project(context: Context, project: int) -> str:
+def reconcile_project(context: Context, project: int, until: float = math.inf) -> str:
     """Take in what is new or changed in a project, forget what is no longer there; in words.
 
+    Tasks that it has not come to ``until`` then are left for the next time.
+
     Raises:
-        TryLaterError: Label Studio does not answer, or refuses.
+        TryLaterError, ApiError: Label Studio does not answer, or refuses.
     """
     api = api_of(context)
     described = ask(api, f"/api/projects/{project}")
@@ -64,6 +76,8 @@ def reconcile_project(context: Context, project: int) -> str:
         try:
             if not known.has_news(task):
                 continue
+            if time.monotonic() > until:
+                raise TryLaterError("the tasks before it took too long")
             outcomes = _reconcile_task(context, task, described, known.annotations(task))
         except (TryLaterError, ServingError) as error:
             log.warning("task %s of project %d: %s", task.get("id"), project, error)

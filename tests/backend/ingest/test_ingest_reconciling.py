@@ -1,10 +1,13 @@
 """The comparison with Label Studio, where answers are missing, bad, or not Label Studio's."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from backend.images.errors import ImageTimeoutError
 from backend.ingest.accepting import TryLaterError
 from backend.ingest.events import take
-from backend.ingest.reconciling import reconcile_project, reconcile_projects
+from backend.ingest.reconciling import SECONDS, reconcile_project, reconcile_projects
 from backend.label_studio.labeling_config import write
 from backend.retraining.requests import TrainingRequest, enqueue_training, train_queue
 from tests.backend.ingest.conftest import an_annotation, an_event, brush, mask
@@ -144,6 +147,25 @@ def test_an_image_is_fetched_again_only_where_that_may_mend_what_is_set_aside(
     reconcile_projects(context, [3])
     assert fetched == ["/data/missing.png"]
     assert kept(context) == [1, 2, 3]
+
+
+def test_hosts_that_do_not_answer_keep_no_later_project_from_being_compared(
+    context, site, tasks, monkeypatch
+):
+    now, fetched = [0.0], []
+
+    def silent(value, task_id):
+        fetched.append(task_id)
+        now[0] += 0.4 * SECONDS
+        raise ImageTimeoutError(f"{value} did not arrive")
+
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("backend.ingest.reconciling.time", clock)
+    monkeypatch.setattr(context.images, "fetch", silent)
+    site.answers["/api/projects/2"] = site.answers["/api/projects/3"] | {"id": 2}
+    told = reconcile_projects(context, [2, 3])
+    assert fetched == [1, 2, 1]
+    assert told.count("3 tasks to be tried again") == 2
 
 
 def test_what_was_accepted_during_a_training_starts_the_next_without_label_studio(make_context):
