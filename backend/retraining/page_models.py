@@ -9,6 +9,9 @@ from backend.engine import Model
 ANSWERING_SECONDS = 300.0
 """For so long a call may be on its way to making masks that will be pending."""
 
+UNUSED_SECONDS = 24 * 3600.0
+"""Pending masks of a page unused for longer tie no more: after its last accept no call comes."""
+
 MAX_PAGES = 10_000
 """As many as are remembered at all (``SessionStore``)."""
 
@@ -17,7 +20,7 @@ class PageModels:
     """Remembers a model for each page that has pending masks; safe to use from many threads.
 
     ``pending`` says whether a page has any: not if it is forgotten. Old weights stay in memory
-    only as long as some page needs them.
+    only as long as some page needs them, at most a day after its last call.
     """
 
     def __init__(
@@ -32,16 +35,14 @@ class PageModels:
         """The model for a call of a page, which pending masks tie to the one it had."""
         now, pending = self._clock(), self._pending(page)
         with self._lock:
+            for key, (old, used) in list(self._kept.items()):
+                if old is not current and not self._needed(key, now - used):
+                    del self._kept[key]
             kept = self._kept.pop(page, None)
             model = kept[0] if pending and kept is not None else current
             self._kept[page] = (model, now)  # the last used is the last
-            left = [
-                key
-                for key, (old, used) in self._kept.items()
-                if old is not current and now - used >= ANSWERING_SECONDS and not self._pending(key)
-            ]
-            for key in (*left, *list(self._kept)[:-MAX_PAGES]):
-                self._kept.pop(key, None)
+            for key in list(self._kept)[:-MAX_PAGES]:
+                del self._kept[key]
         return model
 
     @property
@@ -49,3 +50,8 @@ class PageModels:
         """The versions that pages are tied to."""
         with self._lock:
             return {model.version for model, _ in self._kept.values()}
+
+    def _needed(self, page: int, unused: float) -> bool:
+        if unused > UNUSED_SECONDS:
+            return False
+        return unused < ANSWERING_SECONDS or self._pending(page)

@@ -160,6 +160,17 @@ def test_pages_keep_their_model_as_long_as_they_have_pending_masks_and_no_longer
     assert pages.versions == {"new"}
 
 
+def test_a_page_that_nobody_came_back_to_for_a_day_frees_its_model():
+    now = [0.0]
+    pages = PageModels(lambda page: True, lambda: now[0])
+    old, new = Model(None, "old", "cpu"), Model(None, "new", "cpu")
+    pages.choose(1, old)  # accepted and submitted, which makes no call: pending for good
+    now[0] = 24 * 3600 + 1.0
+    pages.choose(2, new)
+    assert pages.versions == {"new"}
+    assert pages.choose(1, new) is new
+
+
 def test_a_page_whose_first_masks_are_being_made_keeps_the_model_that_makes_them():
     pending = set()
     pages = PageModels(pending.__contains__, lambda: 0.0)
