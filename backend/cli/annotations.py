@@ -1,9 +1,5 @@
 """``dynamite annotations``: what was accepted, and what was set aside."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -22,9 +18,7 @@ def annotations(context: click.Context) -> None:
     from backend.settings import load
     from training.annotation_store import AnnotationStore
 
-    folder = store_folder(load())
-    context.with_resource(damage_told(folder))
-    store = context.with_resource(AnnotationStore(folder))
+    store = context.with_resource(AnnotationStore(store_folder(load())))
     context.obj = store
     if context.invoked_subcommand is not None:
         return
@@ -38,18 +32,6 @@ def annotations(context: click.Context) -> None:
     waiting = store.waiting()
     if waiting:
         click.echo(f"{len(waiting)} events wait: {waiting[0][1]}")
-
-
-@contextmanager
-def damage_told(folder: Path) -> Iterator[None]:
-    """A damaged annotation store as an error that says what to do."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise click.ClickException(
-            f"the annotation store {folder} cannot be read: {error}; if it is damaged, move it "
-            "away: `dynamite sync --project N` fetches what was accepted into a new one"
-        ) from error
 
 
 @annotations.command()

@@ -11,11 +11,9 @@ def retrain(line: str | None, force: bool) -> None:
 
     The training runs in a worker; `dynamite jobs --watch` shows its progress.
     """
-    from backend.cli.annotations import damage_told
     from backend.ingest.context import open_context
     from backend.ingest.deciding import request
     from backend.launcher.valkey import wait_until_ready
-    from backend.retraining.places import store_folder
     from backend.settings import load
 
     settings = load()
@@ -25,5 +23,5 @@ def retrain(line: str | None, force: bool) -> None:
             f"no project trains a line {line!r}, only {known}: set DYNAMITE_LINES"
         )
     wait_until_ready(settings.queue_url)
-    with damage_told(store_folder(settings)), open_context(settings) as context:
+    with open_context(settings) as context:
         click.echo(request(context, line or settings.line, "dynamite retrain", force=force))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.annotation_store.schema import connect
+from training.annotation_store.schema import IF_DAMAGED, StoreError, connect
 from training.annotation_store.values import AcceptedAnnotation, Rejection, images_from_json
 
 
@@ -23,80 +23,81 @@ class Reading:
 
     def annotations(self, projects: Sequence[int] | None = None) -> list[AcceptedAnnotation]:
         """All that are not deleted, of some projects or of all, by id."""
-        rows = self._database.execute("SELECT * FROM annotations WHERE NOT deleted ORDER BY 1")
+        rows = self._ask("SELECT * FROM annotations WHERE NOT deleted ORDER BY 1")
         return [_entry(row) for row in rows if projects is None or row["project"] in projects]
 
     def annotation(self, annotation_id: int) -> AcceptedAnnotation | None:
         """One of them."""
-        row = self._database.execute(
-            "SELECT * FROM annotations WHERE annotation = ? AND NOT deleted", (annotation_id,)
-        ).fetchone()
-        return None if row is None else _entry(row)
+        rows = self._ask(
+            "SELECT * FROM annotations WHERE annotation = ? AND NOT deleted", annotation_id
+        )
+        return _entry(rows[0]) if rows else None
 
     def annotations_by_task(self, project: int) -> dict[int, set[int]]:
         """The ids of a project's annotations, by task."""
         return _by_task(
-            self._database.execute(
+            self._ask(
                 "SELECT task, annotation FROM annotations WHERE project = ? AND NOT deleted",
-                (project,),
+                project,
             )
         )
 
     def set_aside_by_task(self, project: int) -> dict[int, set[int]]:
         """The ids of a project's annotations of which something was set aside, by task."""
         return _by_task(
-            self._database.execute(
-                "SELECT task, annotation FROM rejected WHERE project = ?", (project,)
-            )
+            self._ask("SELECT task, annotation FROM rejected WHERE project = ?", project)
         )
 
     def projects(self) -> list[int]:
         """The projects that something was accepted in."""
-        rows = self._database.execute(
-            "SELECT DISTINCT project FROM annotations WHERE NOT deleted ORDER BY 1"
-        )
+        rows = self._ask("SELECT DISTINCT project FROM annotations WHERE NOT deleted ORDER BY 1")
         return [row[0] for row in rows]
 
     def tasks(self, project: int) -> dict[int, str]:
         """The state of each task of a project when it was last compared with Label Studio."""
-        rows = self._database.execute(
-            "SELECT task, updated_at FROM tasks WHERE project = ?", (project,)
-        )
+        rows = self._ask("SELECT task, updated_at FROM tasks WHERE project = ?", project)
         return {row[0]: row[1] for row in rows}
 
     def rejected(self) -> list[dict[str, Any]]:
         """What was set aside: annotation, region, project, task, updated_at, code, detail."""
-        rows = self._database.execute("SELECT * FROM rejected ORDER BY annotation, region")
+        rows = self._ask("SELECT * FROM rejected ORDER BY annotation, region")
         return [dict(row) for row in rows]
 
     def rejections(self, annotation_id: int) -> list[Rejection]:
         """What was set aside of one annotation, in the order in which it was."""
-        rows = self._database.execute(
+        rows = self._ask(
             "SELECT code, detail, region FROM rejected WHERE annotation = ? ORDER BY rowid",
-            (annotation_id,),
+            annotation_id,
         )
         return [Rejection(*row) for row in rows]
 
     def waiting(self) -> list[tuple[dict[str, Any], str]]:
         """The events kept to be tried again, each with the reason."""
-        rows = self._database.execute("SELECT event, reason FROM waiting ORDER BY rowid")
+        rows = self._ask("SELECT event, reason FROM waiting ORDER BY rowid")
         return [(json.loads(row[0]), row[1]) for row in rows]
 
     def change(self) -> int:
         """The number of the last change; changes count from 1."""
-        return int(self._database.execute("SELECT change FROM counter").fetchone()[0])
+        return int(self._ask("SELECT change FROM counter")[0][0])
 
     def new_since_training(self, line: str, projects: Sequence[int]) -> int:
         """How many annotations that count changed since the last training of a line."""
-        row = self._database.execute(
-            "SELECT change FROM trained WHERE line = ?", (line,)
-        ).fetchone()
-        rows = self._database.execute(
+        trained = self._ask("SELECT change FROM trained WHERE line = ?", line)
+        rows = self._ask(
             "SELECT project FROM annotations "
             "WHERE change > ? AND NOT deleted AND NOT cancelled AND images != '[]'",
-            (row[0] if row else 0,),
+            trained[0][0] if trained else 0,
         )
         return sum(found[0] in projects for found in rows)
+
+    def _ask(self, query: str, *values: object) -> list[sqlite3.Row]:
+        try:
+            return self._database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(f"the annotation store {self.folder} fails: {error}; {IF_DAMAGED}")
 
 
 def _entry(row: sqlite3.Row) -> AcceptedAnnotation:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from training.annotation_store.reading import Reading
-from training.annotation_store.schema import StoreError
 from training.annotation_store.values import AcceptedAnnotation, Rejection
 
 TASK, PROJECT = "task", "project"
@@ -29,28 +28,23 @@ class Rows(Reading):
                 raise
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
-            raise StoreError(f"the annotation store in {self.folder} fails: {error}") from error
+            raise self._failed(error) from error
 
     def _find(self, annotation_id: int) -> sqlite3.Row | None:
-        found: sqlite3.Row | None = self._database.execute(
-            "SELECT * FROM annotations WHERE annotation = ?", (annotation_id,)
-        ).fetchone()
-        return found
+        rows = self._ask("SELECT * FROM annotations WHERE annotation = ?", annotation_id)
+        return rows[0] if rows else None
 
     def _is_gone(self, annotation: AcceptedAnnotation) -> bool:
-        found = self._database.execute(
+        found = self._ask(
             "SELECT 1 FROM gone WHERE (kind, id) IN (VALUES (?, ?), (?, ?))",
-            (TASK, annotation.task, PROJECT, annotation.project),
+            *(TASK, annotation.task, PROJECT, annotation.project),
         )
-        return found.fetchone() is not None
+        return bool(found)
 
     def _is_news(self, annotation: AcceptedAnnotation, old: sqlite3.Row) -> bool:
         if annotation.updated_at != old["updated_at"]:
             return bool(annotation.updated_at > old["updated_at"])
-        set_aside = self._database.execute(
-            "SELECT 1 FROM rejected WHERE annotation = ?", (annotation.annotation_id,)
-        ).fetchone()
-        return set_aside is not None
+        return bool(self.rejections(annotation.annotation_id))
 
     def _holds(self, annotation: AcceptedAnnotation, rejections: Sequence[Rejection]) -> bool:
         """Whether it is here word for word: what is set aside again and again is no news."""

@@ -44,6 +44,12 @@ INSERT OR IGNORE INTO counter VALUES (0, 0);
 """
 
 
+IF_DAMAGED = (
+    "if it is damaged, move it away: `dynamite sync --project N` fetches what was accepted into a "
+    "new one"
+)
+
+
 class StoreError(DynamiteError):
     """The annotation store cannot be read or written."""
 
@@ -71,7 +77,9 @@ def connect(path: Path) -> sqlite3.Connection:
                 f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT"
             )
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"the annotation store {path} cannot be opened: {error}") from error
+        raise StoreError(
+            f"the annotation store {path} cannot be opened: {error}; {IF_DAMAGED}"
+        ) from error
     if found > VERSION:
         database.close()
         raise StoreError(

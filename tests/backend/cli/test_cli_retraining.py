@@ -118,7 +118,15 @@ def test_a_line_that_is_not_there_is_named_with_those_that_are(run, versions):
     assert run("models", "--line", "shared", "list")[0] == 0
 
 
-@pytest.mark.parametrize("command", [["annotations"], ["annotations", "rejected"], ["retrain"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["annotations"],
+        ["annotations", "rejected"],
+        ["retrain"],
+        ["sync", "--project", "3", "--label-studio", "http://127.0.0.1:9", "--token", "a-token"],
+    ],
+)
 def test_a_damaged_store_is_named(run, monkeypatch, queue_server, command):
     monkeypatch.setenv("REDIS_URL", queue_server)
     folder = store_folder(load())
@@ -129,6 +137,7 @@ def test_a_damaged_store_is_named(run, monkeypatch, queue_server, command):
     status, out = run(*command)
     assert status == 1
     assert str(folder) in out and "Traceback" not in out
+    assert "move it away" in out
 
 
 @pytest.mark.parametrize("command", [["retrain"], ["jobs"]])
