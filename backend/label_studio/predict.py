@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from backend.engine import Model, SupersededError
 from backend.errors import code_and_status
+from backend.images.errors import ImageTimeoutError
 from backend.label_studio import batch, regions
 from backend.label_studio.prompts import Call, Task, read_call
 from backend.label_studio.wire import shown
@@ -145,12 +146,14 @@ def segment(
     """The model's answer for each image of the plan that has something to segment.
 
     An image that fails is left out, so that it does not cost the others their masks; unless it is
-    the one ``needed``.
+    the one ``needed``, which comes first. After it a click waits for one silent host at most: the
+    images that are left then show their last masks.
     """
     done = {}
-    for part in plan.images:
-        if not part.targets:
-            continue
+    parts = [part for part in plan.images if part.targets]
+    for part in sorted(parts, key=lambda part: part.image != needed):
+        if superseded():
+            raise SupersededError("a newer call of the same annotator takes this one's place")
         try:
             picture = services.images.open(task.images[part.image], task.id)
             features = services.engine.features(picture.digest, picture.pixels, model=model)
@@ -166,6 +169,8 @@ def segment(
                 raise
             code, _ = code_and_status(error)
             services.report(code, error)
+            if needed is not None and isinstance(error, ImageTimeoutError):
+                break
     return done
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.images.errors import ImageMissingError
+from backend.images.errors import ImageMissingError, ImageTimeoutError
 from backend.label_studio.labeling_config import write
 
 CONFIG = write(["A", "B"]).replace('value="$image"', 'valueList="$images"')
@@ -49,6 +49,45 @@ def test_an_image_that_breaks_shows_its_last_masks(backend, click, several, monk
     found = {spot(region): region for region in result}
     assert found.keys() == {(0, "B"), (1, "A")}
     assert found[1, "A"]["value"]["rle"] == before["value"]["rle"]
+
+
+@pytest.fixture
+def silent(backend, monkeypatch):
+    """Hosts that do not answer: which of their images were asked for."""
+    asked, open_image = [], backend.services.images.open
+
+    def open_or_wait(address, task):
+        if "silent" not in address:
+            return open_image(address, task)
+        asked.append(address[-5])
+        raise ImageTimeoutError("nothing within 20 s")
+
+    monkeypatch.setattr(backend.services.images, "open", open_or_wait)
+    return asked
+
+
+def test_a_click_waits_for_one_silent_host_beside_its_image_at_most(
+    backend, click, several, silent
+):
+    own = several("silent0.png", "silent1.png", "silent2.png", "a.png")
+    for index in range(3):
+        on_silent = click("A", 50, 50, name=f"click {index}") | {"item_index": index}
+        assert backend.predict({"result": [on_silent]}, task=own, config=CONFIG).status_code == 504
+    silent.clear()
+    (region,) = backend.result(click("B", 100, 100) | {"item_index": 3}, task=own, config=CONFIG)
+    assert spot(region) == (3, "B")
+    assert silent == ["0"]
+
+
+def test_no_image_is_fetched_for_a_call_that_a_newer_one_has_replaced(
+    backend, click, several, monkeypatch
+):
+    own = several("a.png", "b.png")
+    backend.result(click("A", 50, 50) | {"item_index": 1}, task=own, config=CONFIG)
+    backend.photos.fetched.clear()
+    monkeypatch.setattr(backend.services.sessions, "superseded", lambda ticket: True)
+    assert backend.result(click("B", 9, 9) | {"item_index": 0}, task=own, config=CONFIG) == []
+    assert backend.photos.fetched == []
 
 
 def test_in_a_batch_too_the_good_images_are_answered(backend, click, several):
