@@ -8,6 +8,7 @@ installed from PyPI beside Flask 3. Who has it installed anyway gets a subclass 
 Settings are those of the environment (``dynamite settings``); the queue must be running.
 """
 
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,8 @@ class DynaMITEModel(Base):
         if event is None and args:
             event, data = (*args, None)[:2]
         body = {**data, "action": event} if isinstance(data, dict) else {"action": event}
-        services().queue.put({"body": body, "verified": True, "received_at": None})
+        received = datetime.now(UTC).isoformat()
+        services().queue.put({"body": body, "verified": True, "received_at": received})
         return {
             "enqueued": str(event),
             **{name: kwargs[name] for name in ("job_id",) if name in kwargs},
