@@ -4,10 +4,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import chain, count
 
 from backend.session.bitmask import BitMask
-from backend.session.evidence import Evidence, ImageKey
+from backend.session.evidence import Evidence, ImageKey, Painted
 from backend.session.masks import MaskReader
 from backend.session.matching import match
 from backend.session.page import Page, Status
@@ -54,9 +54,10 @@ class SessionStore:
 
     def begin(self, evidence: Evidence) -> Ticket:
         """Take in what a call tells and plan its answer. Thread-safe, quick, no model needed."""
-        for snapshot in evidence.drafts or evidence.annotations:
-            for painted in snapshot.painted.values():
-                self._read(painted)  # here, so that others need not wait for it
+        saved = (snapshot.entries for snapshot in evidence.drafts or evidence.annotations)
+        for entry in chain(evidence.context, *saved):
+            if isinstance(entry, Painted):
+                self._read(entry)  # here, so that others need not wait for it
         with self._lock:
             number = self._find(evidence)
             entry = self._pages[number]

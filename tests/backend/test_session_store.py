@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from backend.session import masks as painted_masks
 from backend.session.bitmask import BitMask
 from backend.session.evidence import Evidence, ImageKey, Kind, Painted, Prompt, Snapshot, Stroke
 from backend.session.store import SessionStore
@@ -243,6 +244,22 @@ def test_masks_in_a_context_keep_their_pixels():
     (image,) = SessionStore().begin(call(accepted, STROKE)).plan.images
     assert [target.id for target in image.targets] == ["stroke"]
     assert len(image.frozen) == 1
+
+
+@pytest.mark.parametrize("where", ["context", "draft"])
+def test_masks_are_decoded_while_other_pages_go_on(where, monkeypatch):
+    store, decode, waited = SessionStore(), painted_masks._decode, []
+
+    def watched(painted):
+        waited.append(store._lock.locked())
+        return decode(painted)
+
+    monkeypatch.setattr(painted_masks, "_decode", watched)
+    accepted = rle_of(OTHER)
+    draft = replace(EMPTY_DRAFT, entries=(accepted,))
+    context = (accepted, STROKE) if where == "context" else (STROKE,)
+    store.begin(call(*context, drafts=(draft,) if where == "draft" else ()))
+    assert waited == [False, False]
 
 
 def test_rectangle_asks_inside_and_against_its_surroundings():
