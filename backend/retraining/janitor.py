@@ -4,12 +4,14 @@ Every worker runs this in a thread. Several do no harm: what is to happen once h
 that only the first one gets.
 """
 
+import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
@@ -80,17 +82,25 @@ def due_jobs(
     """The jobs that are due and that nobody has asked for yet, each with its arguments."""
     due: list[tuple[str, tuple[object, ...]]] = []
     schedule = settings.train_schedule
-    slot = croniter(schedule, now).get_prev(float) if schedule else None  # before anything is taken
+    slot = last_time(schedule, now) if schedule else None  # before anything is taken
     often = 60 * settings.reconcile_minutes
     if often and first(redis, "reconcile", now, often):
         due.append(("backend.ingest.reconcile", ()))
     if first(redis, "clean", now, CLEAN_SECONDS):
         due.append(("backend.ingest.clean", ()))
-    if slot is not None:
+    if schedule:
         for line in settings.all_lines:
             if first_at(redis, f"train:{line}", schedule, slot, now):
                 due.append(("backend.ingest.request_training", (line, "the schedule")))
     return due
+
+
+def last_time(schedule: str, now: float) -> float | None:
+    """The latest time of a cron expression; None if its first is still to come."""
+    try:
+        return float(croniter(schedule, now).get_prev(float))
+    except CroniterBadDateError:
+        return None
 
 
 def first(redis: "Redis", what: str, now: float, seconds: float) -> bool:
@@ -99,12 +109,20 @@ def first(redis: "Redis", what: str, now: float, seconds: float) -> bool:
     return bool(redis.set(f"dynamite:due:{what}:{stretch}", 1, nx=True, ex=kept))
 
 
-def first_at(redis: "Redis", what: str, schedule: str, slot: float, now: float) -> bool:
+def first_at(redis: "Redis", what: str, schedule: str, slot: float | None, now: float) -> bool:
     """Whether nobody has done ``what`` for the time ``slot``, and the schedule was known then."""
-    since = f"dynamite:since:{what}:{schedule}"
-    redis.set(since, now, nx=True)
-    redis.expire(since, FORGOTTEN_SECONDS)
-    known: object = redis.get(since)
-    if not isinstance(known, bytes) or slot < float(known):
+    since = known_since(redis, what, schedule, now)
+    if slot is None or slot < since:
         return False
     return bool(redis.set(f"dynamite:due:{what}:{slot:.0f}", 1, nx=True, ex=KEPT_SECONDS))
+
+
+def known_since(redis: "Redis", what: str, schedule: str, now: float) -> float:
+    """Since when ``what`` has had this schedule; one that comes back after another is a new one."""
+    key = f"dynamite:since:{what}"
+    raw: Any = redis.get(key)
+    known, since = json.loads(raw) if raw else (None, now)
+    if known != schedule:
+        since = now
+    redis.set(key, json.dumps([schedule, since]), ex=FORGOTTEN_SECONDS)
+    return float(since)

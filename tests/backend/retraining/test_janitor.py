@@ -1,7 +1,8 @@
 import time
+from datetime import UTC, datetime
 
 import pytest
-from croniter import CroniterBadDateError
+from croniter import CroniterBadCronError
 from rq import Queue
 from rq.serializers import JSONSerializer
 
@@ -49,14 +50,30 @@ def test_a_schedule_that_was_changed_makes_up_for_nothing_before_that(redis):
     assert trainings_due(redis, day + 27 * HOUR, "0 3 * * *") == 1
     assert trainings_due(redis, day + 40 * HOUR, "0 5 * * *") == 0
     assert trainings_due(redis, day + 54 * HOUR, "0 5 * * *") == 1
-    (known,) = redis.keys("dynamite:since:*:0 5 * * *")
+    (known,) = redis.keys("dynamite:since:*")
     assert redis.ttl(known) > 29 * 24 * HOUR
+
+
+def test_a_schedule_that_comes_back_after_another_makes_up_for_nothing_either(redis):
+    day = 20_000 * 24 * HOUR
+    assert trainings_due(redis, day, "0 3 * * *") == 0
+    assert trainings_due(redis, day + HOUR, "0 3 1 1 *") == 0
+    assert trainings_due(redis, day + 12 * HOUR, "0 3 * * *") == 0
+    assert trainings_due(redis, day + 28 * HOUR, "0 3 * * *") == 1
+
+
+def test_a_schedule_whose_first_time_is_to_come_keeps_nothing_else_waiting(redis):
+    settings = load(train_schedule="0 3 1 1 * 0 2030")
+    first = datetime(2030, 1, 1, 3, tzinfo=UTC).timestamp()
+    names = [name for name, _ in due_jobs(redis, settings, first - HOUR)]
+    assert names == ["backend.ingest.reconcile", "backend.ingest.clean"]
+    assert trainings_due(redis, first + 5, "0 3 1 1 * 0 2030") == 1
 
 
 def test_nothing_is_taken_as_done_when_the_schedule_cannot_be_understood(redis):
     settings = load()
-    settings = settings.model_copy(update={"train_schedule": "0 0 31 2 *"})
-    with pytest.raises(CroniterBadDateError):
+    settings = settings.model_copy(update={"train_schedule": "at noon"})
+    with pytest.raises(CroniterBadCronError):
         due_jobs(redis, settings, 0)
     assert redis.keys("dynamite:due:*") == []
 
