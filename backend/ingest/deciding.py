@@ -1,11 +1,16 @@
 """Whether training is due, and the one job that all ways to start it end in."""
 
+import logging
+
 from backend.ingest.context import Context
 from backend.retraining.places import open_registry, run_folder, snapshot_folder
 from backend.retraining.requests import TrainingRequest, enqueue_training, is_training
 from backend.retraining.settings import parse_projects
 from backend.retraining.state import note_asked
+from dynamite.errors import DynamiteError
 from training.annotation_store import Snapshot, SnapshotRules, write_snapshot
+
+log = logging.getLogger(__name__)
 
 
 def request_if_enough(context: Context, project: int) -> str:
@@ -19,9 +24,16 @@ def request_if_enough(context: Context, project: int) -> str:
 
 
 def request_where_due(context: Context) -> None:
-    """What was accepted while a training was on its way may be enough for the next."""
+    """What was accepted while a training was on its way may be enough for the next.
+
+    A line that cannot be asked for, its models being away, does not stop the others.
+    """
     for project in context.store.projects():
-        request_if_enough(context, project)
+        try:
+            request_if_enough(context, project)
+        except (DynamiteError, OSError) as error:
+            line = context.settings.line_of(project)
+            log.warning("no training of %s is asked for: %s", line, error)
 
 
 def request(context: Context, line: str, reason: str, *, force: bool = False) -> str:

@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import pytest
 from rq.job import JobStatus
 
-from backend.ingest.deciding import request
+from backend.ingest.deciding import request, request_where_due
 from backend.ingest.events import take
+from backend.retraining.places import open_registry
 from backend.retraining.requests import last_job, train_queue
 from backend.retraining.state import last_asked
 from backend.settings import SettingsError, load
+from dynamite.registry import RegistryError
 from tests.backend.ingest.conftest import an_annotation, an_event, brush, mask
 
 
@@ -82,6 +86,24 @@ def test_the_data_of_one_line_never_enter_anothers_training(make_context):
         for job in train_queue(context.redis).jobs
     }
     assert images == {"shared": 3, "cells": 3}
+
+
+def test_a_line_whose_models_are_away_keeps_no_other_from_being_asked_for(
+    make_context, monkeypatch
+):
+    context = make_context(train_after=2, lines="cells=3 plants=7")
+    for project in (3, 7):
+        accept(context, project, project=project)
+    context = replace(context, settings=context.settings.model_copy(update={"train_after": 1}))
+
+    def open_one(settings, line):
+        if line == "cells":
+            raise RegistryError("the folder of models is not there: is it mounted?")
+        return open_registry(settings, line)
+
+    monkeypatch.setattr("backend.ingest.deciding.open_registry", open_one)
+    request_where_due(context)
+    assert [job.args[0]["line"] for job in train_queue(context.redis).jobs] == ["plants"]
 
 
 def test_without_annotations_there_is_nothing_to_train_on(context):
