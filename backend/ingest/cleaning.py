@@ -65,8 +65,8 @@ def discard_older(
     late = time.time() - seconds
     old = 0
     for path in found:
-        if last(path) < late:
-            with suppress(OSError):  # another time
+        with suppress(OSError):  # another time
+            if last(path) < late:
                 discard(path)
                 old += 1
     return old
