@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from redis.exceptions import WatchError
+from redis.exceptions import LockNotOwnedError, WatchError
 from rq import Queue
 from rq.job import Job, JobStatus
 from rq.registry import StartedJobRegistry
@@ -17,16 +17,19 @@ LOST_SECONDS, MARK_SECONDS = 30, 600
 
 def mend(queue: Queue) -> None:
     """Set them going again; one process at a time does, rq's own maintenance included."""
-    redis, lock = queue.connection, queue.registry_cleaning_key
-    if not redis.set(lock, 1, nx=True, ex=LOCK_SECONDS):
-        redis.expire(lock, LOCK_SECONDS, lt=True)  # rq takes it for 15 minutes, and may be killed
+    redis, name = queue.connection, queue.registry_cleaning_key
+    lock = redis.lock(name, timeout=LOCK_SECONDS)
+    if not lock.acquire(blocking=False):
+        if redis.ttl(name) > LOCK_SECONDS:  # rq takes it for 15 minutes, and may be killed
+            redis.expire(name, LOCK_SECONDS)
         return
     try:
         StartedJobRegistry(queue=queue).cleanup()
         requeue_lost(queue)
         free_waiting(queue)
     finally:
-        redis.delete(lock)
+        with suppress(LockNotOwnedError):  # it took so long that another has it now
+            lock.release()
 
 
 def requeue_lost(queue: Queue) -> None:

@@ -63,6 +63,14 @@ def test_a_lock_that_rqs_own_maintenance_left_behind_does_not_last(redis):
     assert redis.ttl(queue.registry_cleaning_key) <= mending.LOCK_SECONDS
 
 
+def test_a_lock_that_another_has_taken_meanwhile_is_left_to_it(redis, monkeypatch):
+    queue = train_queue(redis)
+    lock = queue.registry_cleaning_key
+    monkeypatch.setattr(mending, "requeue_lost", lambda _: redis.set(lock, "of another", ex=10))
+    mend(queue)
+    assert redis.get(lock) == b"of another"
+
+
 def take(redis):
     """What a worker does first."""
     queue = train_queue(redis)
