@@ -55,9 +55,9 @@ class SessionStore:
     def begin(self, evidence: Evidence) -> Ticket:
         """Take in what a call tells and plan its answer. Thread-safe, quick, no model needed."""
         saved = (snapshot.entries for snapshot in evidence.drafts or evidence.annotations)
-        for entry in chain(evidence.context, *saved):
-            if isinstance(entry, Painted):
-                self._read(entry)  # here, so that others need not wait for it
+        for region in chain(evidence.context, *saved):
+            if isinstance(region, Painted):
+                self._read(region)  # here, so that others need not wait for it
         with self._lock:
             number = self._find(evidence)
             entry = self._pages[number]
