@@ -4,10 +4,10 @@ from contextlib import suppress
 
 from redis.exceptions import LockNotOwnedError, WatchError
 from rq import Queue
-from rq.job import Job, JobStatus
+from rq.job import Job
 from rq.registry import StartedJobRegistry
 
-from backend.retraining.requests import find_job
+from backend.retraining.requests import find_job, free_waiting
 
 LOCK_SECONDS = 10
 
@@ -26,7 +26,8 @@ def mend(queue: Queue) -> None:
     try:
         StartedJobRegistry(queue=queue).cleanup()
         requeue_lost(queue)
-        free_waiting(queue)
+        with suppress(WatchError):  # the queue has just changed; there is a next time
+            free_waiting(queue)
     finally:
         with suppress(LockNotOwnedError):  # it took so long that another has it now
             lock.release()
@@ -59,16 +60,3 @@ def _put_back(queue: Queue, job: Job) -> None:
             pipeline.lrem(taken, 1, job.id)
             queue._enqueue_job(job, pipeline=pipeline)
             pipeline.execute()
-
-
-def free_waiting(queue: Queue) -> None:
-    """Jobs that wait for one that was cancelled, stopped or deleted wait no longer."""
-    for job_id in queue.deferred_job_registry.get_job_ids(cleanup=False):
-        job = find_job(queue.connection, job_id)
-        if job is not None and all(_never_ends(queue, other) for other in job.dependency_ids):
-            queue._enqueue_job(job)  # at once out of one list and into the other
-
-
-def _never_ends(queue: Queue, job_id: str) -> bool:
-    job = find_job(queue.connection, job_id)
-    return job is None or job.get_status() in (JobStatus.CANCELED, JobStatus.STOPPED)

@@ -8,7 +8,7 @@ from redis import Redis
 from redis.exceptions import WatchError
 from rq import Queue, Retry
 from rq.exceptions import NoSuchJobError
-from rq.job import Dependency, Job
+from rq.job import Dependency, Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from backend.job_queue import TRAIN
@@ -126,17 +126,19 @@ def enqueue_training(redis: "Redis", request: TrainingRequest, *, force: bool = 
 
 def _enqueue(redis: "Redis", request: TrainingRequest, *, force: bool) -> str:
     job = find_job(redis, request.job_id)
+    status = None if job is None else job.get_status()
+    if status in _AHEAD:
+        return f"{request.job_id} is {status} already"
+    if status == "finished" and not force:
+        return f"{request.job_id} is done already: no annotation has changed since"
+    queue = train_queue(redis)
+    free_waiting(queue)  # or one that waits for a job of this id, and this one, wait for each other
     if job is not None:
-        status = job.get_status()
-        if status in _AHEAD:
-            return f"{request.job_id} is {status} already"
-        if status == "finished" and not force:
-            return f"{request.job_id} is done already: no annotation has changed since"
         job.delete()
     before = last_job(redis, request.line)
     busy = before is not None and before.get_status() in _AHEAD
     with redis.pipeline() as pipeline:  # or a training that nobody knows as the last would wait
-        train_queue(redis).enqueue(
+        queue.enqueue(
             TRAIN_JOB,
             request.arguments() | {"job": secrets.token_hex(8)},
             job_id=request.job_id,
@@ -152,3 +154,27 @@ def _enqueue(redis: "Redis", request: TrainingRequest, *, force: bool) -> str:
         pipeline.set(last_job_key(request.line), request.job_id)
         pipeline.execute()
     return f"{request.job_id} is queued: {request.reason}{request.caution}"
+
+
+def free_waiting(queue: Queue) -> None:
+    """Jobs that wait for one that was cancelled, stopped or deleted wait no longer.
+
+    Raises:
+        WatchError: somebody else changed what waits at this moment.
+    """
+    waiting = queue.deferred_job_registry
+    for job_id in waiting.get_job_ids(cleanup=False):
+        with queue.connection.pipeline() as pipeline:
+            pipeline.watch(waiting.key)  # type: ignore[no-untyped-call]
+            job = find_job(queue.connection, job_id)
+            if job is None or pipeline.zscore(waiting.key, job_id) is None:
+                continue
+            if all(_never_ends(queue, other) for other in job.dependency_ids):
+                pipeline.multi()
+                queue._enqueue_job(job, pipeline=pipeline)  # out of one list and into the other
+                pipeline.execute()
+
+
+def _never_ends(queue: Queue, job_id: str) -> bool:
+    job = find_job(queue.connection, job_id)
+    return job is None or job.get_status() in (JobStatus.CANCELED, JobStatus.STOPPED)

@@ -1,4 +1,5 @@
 import pytest
+from rq import Queue
 from rq.registry import StartedJobRegistry
 
 from backend.retraining import mending
@@ -7,6 +8,7 @@ from backend.retraining.requests import (
     TrainingRequest,
     enqueue_training,
     find_job,
+    free_waiting,
     last_job,
     train_queue,
 )
@@ -33,6 +35,31 @@ def test_the_line_goes_on_when_the_training_ahead_is_cancelled_or_deleted(redis,
     assert queue.deferred_job_registry.get_job_ids() == []
     ask(redis, "c")
     assert last_job(redis, "shared").dependency_ids == ["train-shared-b"]
+
+
+@pytest.mark.parametrize("end", ["cancel", "delete"])
+def test_one_that_is_asked_for_again_comes_after_those_that_waited_for_it(redis, end):
+    ask(redis, "a", "b", "c")
+    getattr(find_job(redis, "train-shared-a"), end)()
+    ask(redis, "a")
+    assert train_queue(redis).job_ids == ["train-shared-b"]
+    assert find_job(redis, "train-shared-a").dependency_ids == ["train-shared-c"]
+    assert find_job(redis, "train-shared-c").dependency_ids == ["train-shared-b"]
+
+
+def test_one_that_is_freed_twice_at_the_same_moment_is_queued_once(redis, monkeypatch):
+    ask(redis, "a", "b")
+    find_job(redis, "train-shared-a").cancel()
+    queue, put = train_queue(redis), Queue._enqueue_job
+
+    def another_too(self, job, **more):
+        monkeypatch.setattr(Queue, "_enqueue_job", put)
+        free_waiting(train_queue(redis))
+        return put(self, job, **more)
+
+    monkeypatch.setattr(Queue, "_enqueue_job", another_too)
+    mend(queue)
+    assert queue.job_ids == ["train-shared-b"]
 
 
 def test_those_that_wait_for_one_that_is_still_to_come_wait_on(redis):
