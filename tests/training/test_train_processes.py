@@ -76,7 +76,9 @@ def test_a_killed_run_leaves_no_loader_process(data: Path, tmp_path: Path) -> No
         data={"sets": [{"name": "shapes"}], "workers": 1},
     )
     process = start(ALONE, config, data, tmp_path / "run")
-    while process.poll() is None and not (tmp_path / "run" / "metrics.jsonl").exists():
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    # The file is there before the first batch has been asked for.
+    while process.poll() is None and not (metrics.exists() and losses_written(metrics.parent)):
         time.sleep(0.05)
     helpers = children(process.pid)
     process.kill()
