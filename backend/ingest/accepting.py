@@ -28,6 +28,7 @@ from training.annotation_store import (
 )
 
 Json = Mapping[str, Any]
+"""What Label Studio sends or answers."""
 
 
 class TryLaterError(DynamiteError):

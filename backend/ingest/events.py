@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend.errors import BadRequestError
-from backend.ingest.accepting import TryLaterError, accept, number
+from backend.ingest.accepting import Json, TryLaterError, accept, number
 from backend.ingest.context import Context
 from backend.ingest.deciding import request, request_if_enough
 from backend.ingest.shape import (
     ACCEPTED,
-    Json,
     action_of,
     annotation_of,
     apart,

@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from backend.ingest.accepting import moment, number
+from backend.ingest.accepting import Json, moment, number
 from training.annotation_store import AnnotationStore
-
-Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,10 @@
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from backend.errors import BadRequestError, ServingError
-from backend.ingest.accepting import TryLaterError, accept
+from backend.ingest.accepting import Json, TryLaterError, accept
 from backend.ingest.context import Context
 from backend.ingest.deciding import request_where_due
 from backend.ingest.events import api_of, ask
@@ -22,8 +21,6 @@ log = logging.getLogger(__name__)
 SECONDS = 1800.0
 """How long one comparison goes on: hosts that do not answer take their time, its job has an hour.
 """
-
-Json = Mapping[str, Any]
 
 
 def reconcile_projects(context: Context, projects: Sequence[int] | None = None) -> str:

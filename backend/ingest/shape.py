@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.errors import BadRequestError
-from backend.ingest.accepting import is_number, number
+from backend.ingest.accepting import Json, is_number, number
 
 ACCEPTED = ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED")
 """The actions that bring annotations."""
-
-Json = Mapping[str, Any]
 
 
 def apart(event: Json) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from dynamite.files import discard
 from training.annotation_store.selection import counting
 from training.annotation_store.store import AnnotationStore
 from training.annotation_store.values import AcceptedImage
@@ -112,17 +113,10 @@ def _write(contents: dict[str, Any], store: AnnotationStore, target: Path) -> No
             if not target.exists():
                 raise
             if not _whole(contents, target):  # else another process wrote the same
-                _replace(target, draft)
+                discard(target)
+                draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def _replace(target: Path, draft: Path) -> None:
-    """Put a snapshot in the place of a damaged one."""
-    damaged = target.with_name(f".{target.name}.{os.getpid()}.gone")
-    target.rename(damaged)
-    draft.rename(target)
-    shutil.rmtree(damaged, ignore_errors=True)
 
 
 def _link(source: Path, target: Path) -> None:
