@@ -88,7 +88,12 @@ def read_call(body: object, background: Iterable[str] = ("Background",)) -> Call
         drafts = asking(task.drafts, config, said)
         annotations = asking(task.annotations, config, said)
         evidence = Evidence(
-            page_key(project, task), regions, drafts, annotations, config.background
+            page_key(project, task),
+            regions,
+            drafts,
+            annotations,
+            task.predictions,
+            config.background,
         )
     return Call(project, config, tasks, evidence, tuple(notes))
 

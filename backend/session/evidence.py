@@ -154,13 +154,15 @@ class Evidence:
 
     ``context`` is complete for its kind, its label and the images it shows, in drawing order, and
     holds what was just drawn; of a list, a page may leave the other images out. ``drafts`` are the
-    caller's own, ``annotations`` everybody's.
+    caller's own, ``annotations`` everybody's; ``predictions`` are those that a new page is filled
+    with, under ids of its own.
     """
 
     task: str
     context: tuple[Prompt | Painted, ...]
     drafts: tuple[Snapshot, ...] = ()
     annotations: tuple[Snapshot, ...] = ()
+    predictions: tuple[Snapshot, ...] = ()
     background: frozenset[str] = frozenset({"Background"})
 
     @cached_property

@@ -62,13 +62,14 @@ def _saved(page: Page, evidence: Evidence) -> Source:
 
     Drafts are the caller's own; of several the likeliest. Without a draft, annotations that share
     regions with the call, or are by the page's user, are certain; others may be on the page, so all
-    their masks count, in doubt.
+    their masks count, in doubt. So do those of the newest prediction, which a page that was never
+    saved may be filled with.
     """
     known = evidence.ids | page.marks.keys() | page.instances.keys()
     if evidence.drafts:
         return Source(likeliest(evidence.drafts, page, evidence), certain=True)
     if not evidence.annotations:
-        return NOTHING
+        return _prefilled(evidence)
     best = likeliest(evidence.annotations, page, evidence)
     if known & best.order.keys() or (page.user and best.user == page.user):
         return Source(best, certain=True)
@@ -77,3 +78,11 @@ def _saved(page: Page, evidence: Evidence) -> Source:
         painted |= annotation.painted
     together = Snapshot("annotations", "", tuple(painted.values()))
     return Source(together, certain=False, binding=len(evidence.annotations) == 1)
+
+
+def _prefilled(evidence: Evidence) -> Source:
+    if not evidence.predictions:
+        return NOTHING
+    newest = max(evidence.predictions, key=lambda snapshot: snapshot.version)
+    masks = tuple(newest.painted.values())
+    return Source(Snapshot("predictions", "", masks), certain=False, binding=False)

@@ -86,6 +86,7 @@ class Server:
     clock: float = 0.0
     drafts: dict[str, dict[str, Any]] = field(default_factory=dict)
     annotations: list[dict[str, Any]] = field(default_factory=list)
+    predictions: list[dict[str, Any]] = field(default_factory=list)
     ids: Iterator[int] = field(default_factory=count)
 
     def body(self, user: str, context: list[Region] | None) -> dict[str, Any]:
@@ -94,7 +95,7 @@ class Server:
             "data": {"image": "/data/upload/1/photo.jpg"},
             "drafts": [self.drafts[user]] if user in self.drafts else [],
             "annotations": self.annotations,
-            "predictions": [],
+            "predictions": self.predictions,
         }
         return copy.deepcopy(
             {
@@ -216,6 +217,12 @@ class Page:
             self.regions[region].pop("is_positive", None)
             self.regions[region]["value"].pop("labels", None)
         self.smart.clear()
+
+    def prefill(self) -> None:
+        """The newest prediction is copied into a new annotation, under ids of the page's own."""
+        for region in copy.deepcopy(self.server.predictions[-1]["result"]):
+            region["id"] = f"copy{next(self.server.ids)}"
+            self.regions[region["id"]] = region
 
     def submit(self) -> None:
         """The annotation is stored, the draft goes."""

@@ -78,6 +78,34 @@ def test_a_colleagues_mask_is_not_reopened_by_the_first_click_of_a_third(server,
     assert third["id"] not in colleagues
 
 
+def predicted(server, label, *points):
+    """A prediction with a mask around each point, as a batch answer left it."""
+    painter = Page(server, lambda body: [])
+    for x, y in points:
+        painter.paint(label, x, y, x, y + 1)
+    painter.submit()
+    result = server.annotations.pop()["result"]
+    server.predictions.append({"id": 1, "created_at": server.stamp(), "result": result})
+
+
+def test_a_page_filled_with_a_prediction_keeps_its_masks_before_it_is_saved(server, backend):
+    predicted(server, "B", (24, 20))
+    page = Page(server, backend)
+    page.prefill()
+    (before,) = page.accepted("B").values()
+    new = mask_of(only(page.click("A", 30, 20), "A"))
+    assert new.any()
+    assert not (new & before).any()
+
+
+def test_a_prediction_that_is_not_on_the_page_gives_way_to_a_click_in_it(server, backend):
+    predicted(server, "B", (24, 20))
+    page = Page(server, backend)
+    new = mask_of(only(page.click("A", 24, 20), "A"))
+    assert new[20, 24]
+    assert new.sum() > 200  # the whole disc, not what a mask that nobody sees left of it
+
+
 def test_an_older_draft_of_another_annotation_does_not_become_the_page(server, backend):
     old = Page(server, backend, user="1", instant_save=True)
     old.click("C", 70, 40)
