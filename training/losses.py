@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dynamite.margins import margins
 from training.config import LossConfig
 
 BACKGROUND = -1
@@ -123,22 +124,28 @@ def choose_points(
 ) -> Tensor:
     """Points LMP2 (x, y in 0..1), most of them where the logits are least sure.
 
-    Of ``oversample``·P uniform candidates the ``importance`` share of P nearest to logit 0 is kept,
-    ignored pixels last; the rest is uniform. Each image draws from its own generator.
+    Of ``oversample``·P candidates the ``importance`` share of P nearest to logit 0 is kept, ignored
+    pixels last; the rest is drawn anew. The ``near`` share of what is drawn falls around the map's
+    object, all else anywhere. Each image draws from its own generator.
     """
     layers = len(maps_LMhw)
     chosen = int(config.importance * config.points)
     candidates = int(config.oversample * config.points)
     maps_per_image = torch.bincount(index.image, minlength=len(generators)).tolist()
+    around = neighbourhoods(labels_BHW, index) if config.near else None
 
-    def uniform(count: int) -> Tensor:
+    def draw(count: int) -> Tensor:
         draws = [
             torch.rand(layers, n, count, 2, generator=generator, device=maps_LMhw.device)
             for n, generator in zip(maps_per_image, generators, strict=True)
         ]
-        return torch.cat(draws, dim=1)
+        points = torch.cat(draws, dim=1)
+        if around is not None:
+            corner_M12, size_M12 = around
+            points[:, :, : int(config.near * count)].mul_(size_M12).add_(corner_M12)
+        return points
 
-    points = uniform(candidates)
+    points = draw(candidates)
     unsure = sample_logits(maps_LMhw.flatten(0, 1), points.flatten(0, 1)).abs()
     unsure = unsure.view(points.shape[:3])
     if _any_ignored(labels_BHW):
@@ -151,7 +158,31 @@ def choose_points(
         unsure.masked_fill_(label == IGNORED, torch.inf)
     best = unsure.topk(chosen, dim=2, largest=False, sorted=False).indices
     nearest = points.gather(2, best[..., None].expand(-1, -1, -1, 2))
-    return torch.cat((nearest, uniform(config.points - chosen)), dim=2)
+    return torch.cat((nearest, draw(config.points - chosen)), dim=2)
+
+
+def neighbourhoods(labels_BHW: Tensor, index: MapIndex) -> tuple[Tensor, Tensor]:
+    """Where each map's object is, with as much again around it as it is large, in 0…1 of the image.
+
+    Returns:
+        corner and size (x, y) of the boxes, M×1×2 each; the whole image for the background and for
+        what has no pixel.
+    """
+    height, width = labels_BHW.shape[1:]
+    mask_MHW = labels_BHW[index.image] == index.label[:, None, None]
+    spans = []
+    for along_MX, length in ((mask_MHW.any(1), width), (mask_MHW.any(2), height)):
+        place_X = torch.arange(length, device=labels_BHW.device)
+        low_M = torch.where(along_MX, place_X, length).amin(1)
+        high_M = torch.where(along_MX, place_X + 1, 0).amax(1)
+        nowhere_M = (high_M == 0) | (index.label < 0)
+        margin_M = (high_M - low_M) / 2
+        low_M = (low_M - margin_M).clamp(min=0).masked_fill(nowhere_M, 0)
+        high_M = (high_M + margin_M).clamp(max=length).masked_fill(nowhere_M, length)
+        spans.append((low_M / length, (high_M - low_M) / length))
+    (left_M, width_M), (top_M, height_M) = spans
+    corner_M2 = torch.stack((left_M, top_M), dim=1)
+    return corner_M2[:, None], torch.stack((width_M, height_M), dim=1)[:, None]
 
 
 def point_losses(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -195,6 +226,9 @@ def segmentation_losses(
     """
     index = MapIndex.of([len(counts) for counts in clicks], logits_LBQhw.device)
     maps_LMhw = merge_queries(logits_LBQhw.float(), clicks)
+    if config.margins:
+        images = torch.split(maps_LMhw, [len(counts) + 1 for counts in clicks], dim=1)
+        maps_LMhw = torch.cat([margins(maps_LNhw, dim=1) for maps_LNhw in images], dim=1)
     points = choose_points(maps_LMhw, labels_BHW, index, config, generators)
     target, weight = sample_targets(labels_BHW, index, points)
     logits = sample_logits(maps_LMhw.flatten(0, 1), points.flatten(0, 1)).view_as(target)

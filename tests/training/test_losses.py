@@ -13,6 +13,7 @@ from training.losses import (
     choose_points,
     label_maps,
     merge_queries,
+    neighbourhoods,
     point_losses,
     sample_logits,
     sample_targets,
@@ -98,6 +99,57 @@ def test_points_gather_where_logits_are_unsure() -> None:
     assert points.shape == (1, 2, 400, 2)
     unsure = (points[..., 0] < 0.3125).float().mean().item()
     assert 0.75 <= unsure < 0.95
+
+
+def test_points_gather_around_a_small_object_where_asked() -> None:
+    labels = torch.full((1, 100, 200), BACKGROUND)
+    labels[0, 10:20, 50:90] = 0
+    index, flat = MapIndex.of([1], CPU), torch.zeros(1, 2, 25, 50)
+    shares = []
+    for near in (0.0, 0.5):
+        config = LossConfig(points=4000, near=near, importance=0)
+        points = choose_points(flat, labels, index, config, generators(1))
+        assert 0 <= points.min() <= points.max() <= 1
+        x, y = points[0, 0, :, 0] * 200, points[0, 0, :, 1] * 100
+        shares.append(((x >= 30) & (x <= 110) & (y >= 5) & (y <= 25)).float().mean())
+    assert shares[0] == pytest.approx(0.08, abs=0.02)
+    assert shares[1] == pytest.approx(0.54, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("label", "corner", "size"),
+    [
+        (0, [0.15, 0.05], [0.4, 0.2]),  # half as much again on every side
+        (1, [0.0, 0.0], [0.15, 0.2]),  # cut at the border
+        (BACKGROUND, [0.0, 0.0], [1.0, 1.0]),
+        (2, [0.0, 0.0], [1.0, 1.0]),  # without a pixel
+    ],
+)
+def test_neighbourhoods(label: int, corner: list[float], size: list[float]) -> None:
+    labels = torch.full((1, 100, 200), BACKGROUND)
+    labels[0, 10:20, 50:90] = 0
+    labels[0, 5:15, :20] = 1
+    found = neighbourhoods(labels, MapIndex(torch.tensor([0]), torch.tensor([label])))
+    assert found[0][0, 0].tolist() == pytest.approx(corner)
+    assert found[1][0, 0].tolist() == pytest.approx(size)
+
+
+def test_judged_by_their_lead_maps_learn_from_their_rivals() -> None:
+    labels = torch.zeros(1, 8, 8, dtype=torch.int64)
+    logits = torch.stack((torch.full((64, 64), 3.0), torch.full((64, 64), 5.0)))[None, None]
+    own, lead = (
+        segmentation_losses(
+            logits,
+            [[1]],
+            labels,
+            LossConfig(points=512, importance=0, margins=margins),
+            generators(1),
+            maps=torch.tensor(2.0),
+        )
+        for margins in (False, True)
+    )
+    assert own.mask.item() == pytest.approx((math.log1p(math.exp(-3)) + 5) / 2, abs=0.1)
+    assert lead.mask.item() == pytest.approx(2 + math.log1p(math.exp(-2)), abs=0.1)
 
 
 def test_chosen_points_avoid_what_is_ignored() -> None:
