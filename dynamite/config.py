@@ -24,6 +24,7 @@ _MAY_BE_ZERO = (
     "encoder_layers",
     "decoder_layers",
     "static_background_queries",
+    "refiner_channels",
 )
 
 
@@ -82,6 +83,8 @@ class ModelConfig:
     """Masks may fall off with the distance from their click."""
     decoder_stride: Literal[4, 8] = 4
     """At 8 the decoder works on a quarter of the tokens and its change is added at stride 4."""
+    refiner_channels: int = 0
+    """Width of the convolutions that look at each object and its clicks again; 0 for none."""
     obey_clicks: bool = False
     """``Predictor`` gives the pixels around a click to whom it was made for."""
     drop_stray_parts: bool = False

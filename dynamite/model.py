@@ -11,9 +11,11 @@ from dynamite.backbones import build_backbone
 from dynamite.config import ModelConfig
 from dynamite.instance_encoder import InstanceEncoder, Memory
 from dynamite.mask_decoder import MaskDecoder
+from dynamite.obedience import obey
 from dynamite.pixel_decoder import PixelDecoder, upsample
 from dynamite.prediction_head import PredictionHead, append_coordinates
 from dynamite.queries import PackedClicks, QueryBootstrapper
+from dynamite.refiner import Refiner
 
 STRIDE = 4
 """Of the mask features and the logits."""
@@ -88,6 +90,8 @@ class DynaMITE(nn.Module):
             self.mask_decoder = MaskDecoder(
                 config.hidden, config.heads, config.decoder_layers, config.decoder_feedforward
             )
+        if config.refiner_channels:
+            self.refiner = Refiner(config.hidden, config.refiner_channels)
 
     def multiply_in(self, dtype: torch.dtype) -> "DynaMITE":
         """Make the products of the mask decoder, nearly all of a click, in ``dtype``.
@@ -142,8 +146,11 @@ class DynaMITE(nn.Module):
 
         contents = self.instance_encoder(queries, maps.memory, allowed)
         final = embed(contents[-1])
+        logits_BQhw = self._decode(maps, contents[-1], queries.position_BQC, final)
+        if self.config.refiner_channels:
+            logits_BQhw = self._refine(maps, logits_BQhw, queries.owners_BQ, clicks)
         return Prediction(
-            logits_BQhw=self._decode(maps, contents[-1], queries.position_BQC, final),
+            logits_BQhw=logits_BQhw,
             auxiliary=tuple(
                 _logits(embed(content), maps.mask_features) for content in contents[:-1]
             )
@@ -151,6 +158,32 @@ class DynaMITE(nn.Module):
             else (),
             owners_BQ=queries.owners_BQ,
         )
+
+    def decide(self, prediction: Prediction, clicks: PackedClicks) -> Tensor:
+        """The logits that decide whose a pixel is, float32 (B, Q, h, w).
+
+        Those of the prediction, with clicks obeyed where the config says so.
+        """
+        logits_BQhw = prediction.logits_BQhw.float()
+        if not self.config.obey_clicks:
+            return logits_BQhw
+        parts = zip(logits_BQhw, clicks.places(), prediction.owners_BQ, strict=True)
+        return torch.stack([obey(one, places / STRIDE, owners) for one, places, owners in parts])
+
+    def _refine(
+        self, maps: FeatureMaps, logits_BQhw: Tensor, owners_BQ: Tensor, clicks: PackedClicks
+    ) -> Tensor:
+        refined = [
+            self.refiner(features, logits, owners, places / STRIDE)
+            for features, logits, owners, places in zip(
+                maps.mask_features[:, : self.config.hidden],
+                logits_BQhw,
+                owners_BQ,
+                clicks.places(),
+                strict=True,
+            )
+        ]
+        return torch.stack(refined)
 
     @staticmethod
     def looks_at(embedding_BQC: Tensor, pooled_BChw: Tensor) -> Tensor:

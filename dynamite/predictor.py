@@ -16,8 +16,7 @@ from dynamite.errors import InvalidInputError
 from dynamite.features import ImageFeatures, join_batch, split_batch
 from dynamite.image_ops import check_image, input_size, pad_to_multiple, resize_image, to_tensor
 from dynamite.label_map import label_map, object_scores
-from dynamite.model import DIVISOR, STRIDE, DynaMITE
-from dynamite.obedience import obey
+from dynamite.model import DIVISOR, DynaMITE
 from dynamite.queries import PackedClicks
 from dynamite.stray_parts import drop_stray_parts
 from dynamite.zoom_in import zoom_in
@@ -152,12 +151,11 @@ class Predictor:
         maps = join_batch([one.maps for one in all_features])
         packed = PackedClicks.pack(moved, self.model.device, self.model.bootstrapper.extra)
         prediction = self.model.interact(maps, packed)
+        decided_BQhw = self.model.decide(prediction, packed)
         results = []
         for index, (one, said) in enumerate(zip(all_features, all_clicks, strict=True)):
             logits, owners = prediction.logits_BQhw[index].float(), prediction.owners_BQ[index]
-            decided = logits
-            if self.model.config.obey_clicks:
-                decided = obey(logits, packed.coords_BK2[index, : len(said)] / STRIDE, owners)
+            decided = decided_BQhw[index]
             labels = label_map(
                 decided,
                 owners,

@@ -48,6 +48,11 @@ class PackedClicks:
         latest = torch.tensor([float(one.latest_time) for one in clicks])
         return cls(coords.to(device), times.to(device), owners.to(device), latest.to(device))
 
+    def places(self) -> list[Tensor]:
+        """(y, x) of each image's clicks in input pixels, without padding: (K, 2) each."""
+        counts = (self.owners_BK != PADDING).sum(1).tolist()
+        return [places[:count] for places, count in zip(self.coords_BK2, counts, strict=True)]
+
 
 @dataclass(frozen=True, slots=True)
 class Queries:

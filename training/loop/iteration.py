@@ -58,11 +58,14 @@ class Iteration(nn.Module):
         every_round = self.config.supervised_rounds == "all"
         losses: list[Losses] = []
         for _ in range(rounds):
+            packed = self._pack(clicks)
             with torch.set_grad_enabled(every_round):
-                prediction = self.model.interact(maps, self._pack(clicks))
+                prediction = self.model.interact(maps, packed)
                 if every_round:
                     losses.append(self._losses(prediction, batch, clicks))
-            corrected = correct(prediction.logits_BQhw.detach(), batch, clicks, rngs)
+            with torch.no_grad():
+                decided_BQhw = self.model.decide(prediction, packed)
+            corrected = correct(decided_BQhw, batch, clicks, rngs)
             only_first = self.config.corrected_images == "first"
             clicks = (corrected[0], *clicks[1:]) if only_first else corrected
         if rounds and torch.is_autocast_enabled(batch.images.device.type):
@@ -108,7 +111,7 @@ def correct(
     clicks: Sequence[ClickSet],
     rngs: Sequence[np.random.Generator],
 ) -> tuple[ClickSet, ...]:
-    """Corrective clicks for each image of the batch."""
+    """Corrective clicks for each image of the batch, on what a person would see."""
     size = (batch.labels.shape[1], batch.labels.shape[2])
     predictions = label_maps(logits_BQhw, clicks_per_object(clicks), size)
     corrected = []

@@ -1,0 +1,115 @@
+"""A second look at each object, close up: small convolutions that see the clicks themselves.
+
+The paper's network tells of a click only through its query, and a mask is an inner product with
+features that know no click: after some clicks on an object, further ones change little. Here each
+object's mask, its clicks and those against it are maps beside the features, as in networks for one
+object (RITM, FocalClick), and what is left to mend is mended where it is. Ours, not the paper's.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from dynamite.margins import margins
+
+DILATIONS = (1, 2, 4, 2, 1)
+
+MARGIN = sum(DILATIONS) + 2
+"""Cells around an object that are looked at: what a convolution's border may touch, and more."""
+
+SPREADS = (1.5, 6.0)
+"""Standard deviations, in cells, of the spots that stand for a click."""
+
+_HINTS = 1 + 2 * len(SPREADS)
+_SOFT = 4.0
+
+
+class Refiner(nn.Module):
+    """Changes the logits of each object around it, by its features, its mask and the clicks."""
+
+    def __init__(self, features: int, channels: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(features, channels, 1)
+        widths = (channels + _HINTS, *[channels] * (len(DILATIONS) - 1))
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(width, channels, 3, padding=dilation, dilation=dilation)
+            for width, dilation in zip(widths, DILATIONS, strict=True)
+        )
+        self.change = nn.Conv2d(channels, 1, 1)
+        nn.init.zeros_(self.change.weight)
+        nn.init.zeros_(self.change.bias)  # type: ignore[arg-type]
+
+    def forward(
+        self, features_Chw: Tensor, logits_Qhw: Tensor, owners_Q: Tensor, places_K2: Tensor
+    ) -> Tensor:
+        """The logits of one image, each object's changed around it (Q, h, w).
+
+        Args:
+            features_Chw: mask features, without coordinates.
+            logits_Qhw: the queries of the clicks come first.
+            owners_Q: the object of each query, −1 for the background.
+            places_K2: (y, x) of the clicks in cells of the map.
+        """
+        objects = int(owners_Q.max()) + 1
+        merged_Nhw = _merge(logits_Qhw, owners_Q, objects)
+        margins_Nhw = margins(merged_Nhw)
+        owners_K = owners_Q[: len(places_K2)]
+        with torch.no_grad():
+            boxes = list(_boxes(margins_Nhw[:-1] > 0, places_K2, owners_K))
+        changes = []
+        height, width = logits_Qhw.shape[1:]
+        for index, (rows, columns) in enumerate(boxes):
+            margin_hw = margins_Nhw[index, rows, columns]
+            hints = _hints(margin_hw, places_K2, owners_K == index, rows, columns)
+            change_hw = self._change(features_Chw[:, rows, columns], hints)
+            around = (columns.start, width - columns.stop, rows.start, height - rows.stop)
+            changes.append(pad(change_hw, around))
+        changes.append(torch.zeros_like(merged_Nhw[0]))
+        return logits_Qhw + torch.stack(changes)[owners_Q]
+
+    def _change(self, features_Chw: Tensor, hints_Hhw: Tensor) -> Tensor:
+        hidden = torch.cat((self.reduce(features_Chw[None]), hints_Hhw[None]), dim=1)
+        for convolution in self.convolutions:
+            hidden = convolution(hidden).relu()
+        change: Tensor = self.change(hidden)
+        return change[0, 0]
+
+
+def _merge(logits_Qhw: Tensor, owners_Q: Tensor, objects: int) -> Tensor:
+    """Logits of each object and, last, of the background: the largest of its queries' (N + 1)."""
+    parts = [logits_Qhw[owners_Q == owner] for owner in (*range(objects), -1)]
+    return torch.stack([part.amax(0) if len(part) > 1 else part[0] for part in parts])
+
+
+def _boxes(masks_Nhw: Tensor, places_K2: Tensor, owners_K: Tensor) -> Iterator[tuple[slice, slice]]:
+    """The rows and columns around each object's mask and clicks, ``MARGIN`` cells wider."""
+    sides = masks_Nhw.any(2), masks_Nhw.any(1)
+    cells_K2 = places_K2.floor().long()
+    for index in range(len(masks_Nhw)):
+        box = []
+        for axis, along in enumerate(sides):
+            own = torch.cat((along[index].nonzero()[:, 0], cells_K2[owners_K == index, axis]))
+            low, high = int(own.min()), int(own.max())
+            box.append(slice(max(low - MARGIN, 0), min(high + MARGIN + 1, along.shape[1])))
+        yield box[0], box[1]
+
+
+def _hints(
+    margin_hw: Tensor, places_K2: Tensor, own_K: Tensor, rows: slice, columns: slice
+) -> Tensor:
+    """What is known of the object in its box: its mask, its clicks, all others; (H, h, w)."""
+    device, kind = margin_hw.device, margin_hw.dtype
+    y = torch.arange(rows.start, rows.stop, device=device) + 0.5
+    x = torch.arange(columns.start, columns.stop, device=device) + 0.5
+    down_Kh = (y - places_K2[:, :1]).square()
+    across_Kw = (x - places_K2[:, 1:]).square()
+    maps = [torch.tanh(margin_hw / _SOFT)]
+    for spread in SPREADS:
+        scale = -0.5 / spread**2
+        down, across = (down_Kh * scale).exp().to(kind), (across_Kw * scale).exp().to(kind)
+        for chosen in (own_K, ~own_K):
+            spots = down[chosen][:, :, None] * across[chosen][:, None]
+            maps.append(spots.amax(0) if len(spots) else torch.zeros_like(margin_hw))
+    return torch.stack(maps)
