@@ -167,8 +167,8 @@ class DynaMITE(nn.Module):
         logits_BQhw = prediction.logits_BQhw.float()
         if not self.config.obey_clicks:
             return logits_BQhw
-        parts = zip(logits_BQhw, clicks.places(), prediction.owners_BQ, strict=True)
-        return torch.stack([obey(one, places / STRIDE, owners) for one, places, owners in parts])
+        parts = zip(logits_BQhw, clicks.places(), strict=True)
+        return torch.stack([obey(logits, places / STRIDE) for logits, places in parts])
 
     def _refine(
         self, maps: FeatureMaps, logits_BQhw: Tensor, owners_BQ: Tensor, clicks: PackedClicks

@@ -84,7 +84,8 @@ class LossConfig:
     """Share of the points that falls around the object: of a small one uniform points tell little,
     16 of 6,144 where it is 20 pixels wide in a crop of 384."""
     margins: bool = False
-    """Judge each map's lead over the best other one, which decides, not its own logits."""
+    """Judge the final maps by their lead over the best other one, which decides whose a pixel is.
+    Those before are judged by themselves: queries look where their own logits are above 0."""
     mask_weight: float = 5.0
     dice_weight: float = 5.0
     auxiliary_weight: float = 1.0

@@ -227,8 +227,9 @@ def segmentation_losses(
     index = MapIndex.of([len(counts) for counts in clicks], logits_LBQhw.device)
     maps_LMhw = merge_queries(logits_LBQhw.float(), clicks)
     if config.margins:
-        images = torch.split(maps_LMhw, [len(counts) + 1 for counts in clicks], dim=1)
-        maps_LMhw = torch.cat([margins(maps_LNhw, dim=1) for maps_LNhw in images], dim=1)
+        images = torch.split(maps_LMhw[-1], [len(counts) + 1 for counts in clicks])
+        final_Mhw = torch.cat([margins(maps_Nhw) for maps_Nhw in images])
+        maps_LMhw = torch.cat((maps_LMhw[:-1], final_Mhw[None]))
     points = choose_points(maps_LMhw, labels_BHW, index, config, generators)
     target, weight = sample_targets(labels_BHW, index, points)
     logits = sample_logits(maps_LMhw.flatten(0, 1), points.flatten(0, 1)).view_as(target)

@@ -61,7 +61,7 @@ def recipe(order: Order, start: Path) -> TrainingConfig:
             }
         ],
         "supervised_rounds": "all",
-        "loss": {"points": 2048},
+        "loss": {"points": 2048, "near": 0.5, "margins": bool(config.refiner_channels)},
         "optimizer": {
             "clip_norm": 1.0,
             "backbone_factor": 0.25,
