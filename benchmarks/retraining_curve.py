@@ -83,6 +83,7 @@ def accept(dataset: Any, count: int, folder: Path, arguments: argparse.Namespace
     """A training order on ``count`` accepted images; all held-out ones are there every time."""
     rules = SnapshotRules(holdout=0.3, exhaustive=frozenset({1}))
     taken = 0
+    folder.mkdir(parents=True, exist_ok=True)
     with AnnotationStore(folder / "store") as store:
         for index in range(len(dataset)):
             image = stored(store, dataset[index])
