@@ -89,6 +89,8 @@ def _tensors(maps: FeatureMaps) -> Iterator[tuple[str, Tensor]]:
     for index, (key, value) in enumerate(maps.memory):
         yield f"memory.{index}.key", key
         yield f"memory.{index}.value", value
+    if maps.detail is not None:
+        yield "detail", maps.detail
 
 
 def _rebuild(tensors: dict[str, Tensor]) -> FeatureMaps:
@@ -100,6 +102,7 @@ def _rebuild(tensors: dict[str, Tensor]) -> FeatureMaps:
         memory=tuple(
             (tensors[f"memory.{i}.key"], tensors[f"memory.{i}.value"]) for i in range(layers)
         ),
+        detail=tensors.get("detail"),
     )
 
 
@@ -127,4 +130,5 @@ assert {field.name for field in fields(FeatureMaps)} == {  # noqa: S101 - a new 
     "levels",
     "pooled",
     "memory",
+    "detail",
 }

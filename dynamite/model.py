@@ -29,14 +29,16 @@ class FeatureMaps:
     """All that depends on the images alone.
 
     ``mask_features`` (B, C, h_4, w_4); ``levels`` are M32, M16, M8 (B, C, h, w); ``pooled`` are
-    the mask features at the sizes of the levels; ``memory`` the instance encoder's keys and values.
-    Where masks depend on distances, mask features carry 4 more channels.
+    the mask features at the sizes of the levels; ``memory`` the instance encoder's keys and values;
+    ``detail`` (B, D, h_4, w_4) is the refiner's, if there is one. Where masks depend on distances,
+    mask features carry 4 more channels.
     """
 
     mask_features: Tensor
     levels: tuple[Tensor, Tensor, Tensor]
     pooled: tuple[Tensor, Tensor, Tensor]
     memory: Memory
+    detail: Tensor | None = None
 
     @property
     def padded_size(self) -> tuple[int, int]:
@@ -122,11 +124,12 @@ class DynaMITE(nn.Module):
         # In float32 under mixed precision too: rounding would move where it samples (4.2).
         with torch.autocast(images_B3HW.device.type, enabled=False):
             mask_features, levels = self.pixel_decoder(tuple(level.float() for level in maps))
+        detail = self.refiner.detail(mask_features) if self.config.refiner_channels else None
         if self.config.relative_positions:
             mask_features = append_coordinates(mask_features)
         m32, m16, m8 = (upsample(mask_features, level.shape[-2:]) for level in levels)
         memory = self.instance_encoder.memory(levels)
-        return FeatureMaps(mask_features, levels, (m32, m16, m8), memory)
+        return FeatureMaps(mask_features, levels, (m32, m16, m8), memory, detail)
 
     def interact(
         self, maps: FeatureMaps, clicks: PackedClicks, *, auxiliary: bool = False
@@ -147,8 +150,8 @@ class DynaMITE(nn.Module):
         contents = self.instance_encoder(queries, maps.memory, allowed)
         final = embed(contents[-1])
         logits_BQhw = self._decode(maps, contents[-1], queries.position_BQC, final)
-        if self.config.refiner_channels:
-            logits_BQhw = self._refine(maps, logits_BQhw, queries.owners_BQ, clicks)
+        if maps.detail is not None:
+            logits_BQhw = self._refine(maps.detail, logits_BQhw, queries.owners_BQ, clicks)
         return Prediction(
             logits_BQhw=logits_BQhw,
             auxiliary=tuple(
@@ -171,17 +174,12 @@ class DynaMITE(nn.Module):
         return torch.stack([obey(logits, places / STRIDE) for logits, places in parts])
 
     def _refine(
-        self, maps: FeatureMaps, logits_BQhw: Tensor, owners_BQ: Tensor, clicks: PackedClicks
+        self, detail_BDhw: Tensor, logits_BQhw: Tensor, owners_BQ: Tensor, clicks: PackedClicks
     ) -> Tensor:
+        parts = zip(detail_BDhw, logits_BQhw, owners_BQ, clicks.places(), strict=True)
         refined = [
-            self.refiner(features, logits, owners, places / STRIDE)
-            for features, logits, owners, places in zip(
-                maps.mask_features[:, : self.config.hidden],
-                logits_BQhw,
-                owners_BQ,
-                clicks.places(),
-                strict=True,
-            )
+            self.refiner(detail, logits, owners, places / STRIDE)
+            for detail, logits, owners, places in parts
         ]
         return torch.stack(refined)
 

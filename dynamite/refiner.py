@@ -32,22 +32,28 @@ class Refiner(nn.Module):
     def __init__(self, features: int, channels: int) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(features, channels, 1)
-        widths = (channels + _HINTS, *[channels] * (len(DILATIONS) - 1))
+        first, *others = DILATIONS
+        self.from_features = nn.Conv2d(channels, channels, 3, padding=first, bias=False)
+        self.from_hints = nn.Conv2d(_HINTS, channels, 3, padding=first)
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(width, channels, 3, padding=dilation, dilation=dilation)
-            for width, dilation in zip(widths, DILATIONS, strict=True)
+            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
+            for dilation in others
         )
         self.change = nn.Conv2d(channels, 1, 1)
         nn.init.zeros_(self.change.weight)
         nn.init.zeros_(self.change.bias)  # type: ignore[arg-type]
 
+    def detail(self, mask_features_BChw: Tensor) -> Tensor:
+        """What the image alone says, once for all clicks: the first layer's share of it."""
+        return self.from_features(self.reduce(mask_features_BChw))  # type: ignore[no-any-return]
+
     def forward(
-        self, features_Chw: Tensor, logits_Qhw: Tensor, owners_Q: Tensor, places_K2: Tensor
+        self, detail_Dhw: Tensor, logits_Qhw: Tensor, owners_Q: Tensor, places_K2: Tensor
     ) -> Tensor:
         """The logits of one image, each object's changed around it (Q, h, w).
 
         Args:
-            features_Chw: mask features, without coordinates.
+            detail_Dhw: from ``detail``, of this image.
             logits_Qhw: the queries of the clicks come first.
             owners_Q: the object of each query, −1 for the background.
             places_K2: (y, x) of the clicks in cells of the map.
@@ -63,16 +69,16 @@ class Refiner(nn.Module):
         for index, (rows, columns) in enumerate(boxes):
             margin_hw = margins_Nhw[index, rows, columns]
             hints = _hints(margin_hw, places_K2, owners_K == index, rows, columns)
-            change_hw = self._change(features_Chw[:, rows, columns], hints)
+            change_hw = self._change(detail_Dhw[:, rows, columns], hints)
             around = (columns.start, width - columns.stop, rows.start, height - rows.stop)
             changes.append(pad(change_hw, around))
         changes.append(torch.zeros_like(merged_Nhw[0]))
         return logits_Qhw + torch.stack(changes)[owners_Q]
 
-    def _change(self, features_Chw: Tensor, hints_Hhw: Tensor) -> Tensor:
-        hidden = torch.cat((self.reduce(features_Chw[None]), hints_Hhw[None]), dim=1)
+    def _change(self, detail_Dhw: Tensor, hints_Hhw: Tensor) -> Tensor:
+        hidden = (detail_Dhw[None] + self.from_hints(hints_Hhw[None])).relu_()
         for convolution in self.convolutions:
-            hidden = convolution(hidden).relu()
+            hidden = convolution(hidden).relu_()
         change: Tensor = self.change(hidden)
         return change[0, 0]
 

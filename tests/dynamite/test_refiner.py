@@ -16,8 +16,18 @@ def refiner(seed: int = 0) -> Refiner:
     return network.eval()
 
 
-def features(seed: int = 0) -> torch.Tensor:
-    return torch.randn(FEATURES, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(seed))
+def detail(network: Refiner) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    found: torch.Tensor = network.detail(
+        torch.randn(1, FEATURES, HEIGHT, WIDTH, generator=generator)
+    )
+    return found[0]
+
+
+def refine(logits: torch.Tensor, owners: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    network = refiner()
+    refined: torch.Tensor = network(detail(network), logits, owners, places)
+    return refined
 
 
 def square(top: int, left: int, side: int) -> torch.Tensor:
@@ -33,7 +43,7 @@ BACKGROUND = torch.zeros(HEIGHT, WIDTH)
 def test_untrained_it_changes_nothing() -> None:
     logits = torch.stack((square(5, 5, 6), BACKGROUND))
     fresh = Refiner(FEATURES, 4)
-    refined = fresh(features(), logits, torch.tensor([0, -1]), torch.tensor([[7.5, 7.5]]))
+    refined = fresh(detail(fresh), logits, torch.tensor([0, -1]), torch.tensor([[7.5, 7.5]]))
     assert torch.equal(refined, logits)
 
 
@@ -41,7 +51,7 @@ def test_untrained_it_changes_nothing() -> None:
 def test_it_changes_an_object_around_it_and_the_background_nowhere() -> None:
     logits = torch.stack((square(20, 30, 6), BACKGROUND, BACKGROUND - 1))
     places, owners = torch.tensor([[22.5, 32.5], [2.5, 2.5]]), torch.tensor([0, -1, -1])
-    change = refiner()(features(), logits, owners, places) - logits
+    change = refine(logits, owners, places) - logits
     assert not change[1:].any()
     changed = change[0].nonzero()
     assert len(changed) > 36
@@ -53,7 +63,7 @@ def test_it_changes_an_object_around_it_and_the_background_nowhere() -> None:
 def test_all_queries_of_an_object_change_alike() -> None:
     logits = torch.stack((square(20, 30, 6), square(22, 34, 9), BACKGROUND))
     places, owners = torch.tensor([[22.5, 32.5], [25.5, 38.5]]), torch.tensor([0, 0, -1])
-    change = refiner()(features(), logits, owners, places) - logits
+    change = refine(logits, owners, places) - logits
     assert torch.allclose(change[0], change[1], atol=1e-5)
 
 
@@ -63,9 +73,7 @@ def test_a_click_changes_the_answer_near_it_alone() -> None:
     owners = torch.tensor([0, -1, -1])
     logits[1] = -9
     near, far = ([[40.5, 20.5], [25.5, x]] for x in (15.5, 45.5))
-    answers = [
-        refiner()(features(), logits, owners, torch.tensor(places)) for places in (near, far)
-    ]
+    answers = [refine(logits, owners, torch.tensor(places)) for places in (near, far)]
     differs = (answers[0] - answers[1]).abs().amax(0) > 1e-4
     assert differs[20:30, 12:18].any()
     assert differs[20:30, 42:48].any()
@@ -75,13 +83,13 @@ def test_a_click_changes_the_answer_near_it_alone() -> None:
 @torch.inference_mode()
 def test_far_from_an_object_its_box_has_no_say() -> None:
     # What is cut away is further off than convolutions look: a wider cut gives the same.
-    network, seen = refiner(), sum(DILATIONS)
+    seen = sum(DILATIONS)
     logits = torch.stack((square(25, 35, 5), BACKGROUND))
     owners, places = torch.tensor([0, -1]), torch.tensor([[27.5, 37.5]])
-    small = network(features(), logits, owners, places)
+    small = refine(logits, owners, places)
     wide = logits.clone()
     wide[0, 0, 0] = wide[0, -1, -1] = 0.1  # crumbs in the corners stretch the box over the map
-    large = network(features(), wide, owners, places)
+    large = refine(wide, owners, places)
     inside = (
         slice(25 - MARGIN + seen, 30 + MARGIN - seen),
         slice(35 - MARGIN + seen, 40 + MARGIN - seen),
@@ -110,6 +118,6 @@ def test_any_clicks_give_finite_logits(
     logits = torch.randn(
         len(owners), HEIGHT, WIDTH, generator=torch.Generator().manual_seed(len(said))
     )
-    refined = refiner()(features(), logits, owners, places)
+    refined = refine(logits, owners, places)
     assert refined.shape == logits.shape
     assert refined.isfinite().all()
