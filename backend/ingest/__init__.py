@@ -35,13 +35,13 @@ def ingest_event(event: dict[str, Any]) -> str:
     return told
 
 
-def reconcile(project: int | None = None) -> str:
-    """Compare a project (or all that are known) with Label Studio: what webhooks did not bring."""
+def reconcile() -> str:
+    """Compare all known projects with Label Studio: what webhooks did not bring."""
     from backend.ingest.context import open_context  # noqa: PLC0415
     from backend.ingest.reconciling import reconcile_projects  # noqa: PLC0415
 
     with open_context() as context:
-        return _told(reconcile_projects(context, None if project is None else [project]))
+        return _told(reconcile_projects(context))
 
 
 def request_training(line: str, reason: str, force: bool = False) -> str:
