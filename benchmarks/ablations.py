@@ -80,7 +80,8 @@ def varied(config: TrainingConfig, name: str, seed: int) -> TrainingConfig:
     config = replace(config, seed=config.seed + seed)
     if name == FIRST_ONLY:
         return replace(config, corrected_images="first")
-    return replace(config, model=replace(config.model, overrides=PARTS[name]))
+    overrides = {**config.model.overrides, **PARTS[name]}
+    return replace(config, model=replace(config.model, overrides=overrides))
 
 
 def train(config: TrainingConfig, folder: Path, data: Path) -> None:

@@ -1,7 +1,23 @@
-"""By how much a map leads: what decides whose a pixel is."""
+"""Queries compete for pixels: those of an object together, and objects against each other."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+
+def merge_queries(logits: Tensor, clicks: Sequence[int], dim: int = 0) -> Tensor:
+    """Logits of each object and, last, of the background: the largest of its queries'.
+
+    Args:
+        logits: query logits in query order along ``dim`` (MODEL_SPEC 5): object 0's clicks, object
+            1's, …, then the background's.
+        clicks: how many clicks each object has; all further queries are background.
+    """
+    # Splitting once keeps the backward pass to one copy; indexing would make one per object.
+    parts = torch.split(logits, [*clicks, logits.shape[dim] - sum(clicks)], dim=dim)
+    merged = [one.amax(dim) if one.shape[dim] > 1 else one.select(dim, 0) for one in parts]
+    return torch.stack(merged, dim=dim)
 
 
 def margins(maps: Tensor, dim: int = 0) -> Tensor:

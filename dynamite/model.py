@@ -9,9 +9,10 @@ from torch.nn.functional import interpolate
 
 from dynamite.backbones import build_backbone
 from dynamite.config import ModelConfig
+from dynamite.errors import InvalidInputError
 from dynamite.instance_encoder import InstanceEncoder, Memory
 from dynamite.mask_decoder import MaskDecoder
-from dynamite.obedience import obey
+from dynamite.obedience import LEAST, REACH, obey
 from dynamite.pixel_decoder import PixelDecoder, upsample
 from dynamite.prediction_head import PredictionHead, append_coordinates
 from dynamite.queries import PackedClicks, QueryBootstrapper
@@ -124,7 +125,7 @@ class DynaMITE(nn.Module):
         # In float32 under mixed precision too: rounding would move where it samples (4.2).
         with torch.autocast(images_B3HW.device.type, enabled=False):
             mask_features, levels = self.pixel_decoder(tuple(level.float() for level in maps))
-        detail = self.refiner.detail(mask_features) if self.config.refiner_channels else None
+            detail = self.refiner.detail(mask_features) if self.config.refiner_channels else None
         if self.config.relative_positions:
             mask_features = append_coordinates(mask_features)
         m32, m16, m8 = (upsample(mask_features, level.shape[-2:]) for level in levels)
@@ -150,8 +151,8 @@ class DynaMITE(nn.Module):
         contents = self.instance_encoder(queries, maps.memory, allowed)
         final = embed(contents[-1])
         logits_BQhw = self._decode(maps, contents[-1], queries.position_BQC, final)
-        if maps.detail is not None:
-            logits_BQhw = self._refine(maps.detail, logits_BQhw, queries.owners_BQ, clicks)
+        if self.config.refiner_channels:
+            logits_BQhw = self._refine(maps, logits_BQhw, queries.owners_BQ, clicks)
         return Prediction(
             logits_BQhw=logits_BQhw,
             auxiliary=tuple(
@@ -170,18 +171,28 @@ class DynaMITE(nn.Module):
         logits_BQhw = prediction.logits_BQhw.float()
         if not self.config.obey_clicks:
             return logits_BQhw
-        parts = zip(logits_BQhw, clicks.places(), strict=True)
-        return torch.stack([obey(logits, places / STRIDE) for logits, places in parts])
+        furthest = LEAST if self.config.refiner_channels else REACH
+        parts = zip(logits_BQhw, clicks.places(), prediction.owners_BQ, strict=True)
+        return torch.stack(
+            [obey(one, places / STRIDE, owners, furthest) for one, places, owners in parts]
+        )
 
     def _refine(
-        self, detail_BDhw: Tensor, logits_BQhw: Tensor, owners_BQ: Tensor, clicks: PackedClicks
+        self, maps: FeatureMaps, logits_BQhw: Tensor, owners_BQ: Tensor, clicks: PackedClicks
     ) -> Tensor:
-        parts = zip(detail_BDhw, logits_BQhw, owners_BQ, clicks.places(), strict=True)
-        refined = [
-            self.refiner(detail, logits, owners, places / STRIDE)
-            for detail, logits, owners, places in parts
-        ]
-        return torch.stack(refined)
+        if maps.detail is None:
+            raise InvalidInputError(
+                "the features lack the refiner's detail: encode the image again"
+            )
+        # Where two large logits meet, small changes count: float32 under mixed precision too.
+        with torch.autocast(logits_BQhw.device.type, enabled=False):
+            parts = zip(maps.detail, logits_BQhw.float(), owners_BQ, clicks.places(), strict=True)
+            return torch.stack(
+                [
+                    self.refiner(detail, logits, owners, places / STRIDE)
+                    for detail, logits, owners, places in parts
+                ]
+            )
 
     @staticmethod
     def looks_at(embedding_BQC: Tensor, pooled_BChw: Tensor) -> Tensor:

@@ -6,18 +6,18 @@ object's mask, its clicks and those against it are maps beside the features, as 
 object (RITM, FocalClick), and what is left to mend is mended where it is. Ours, not the paper's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from dynamite.margins import margins
+from dynamite.margins import margins, merge_queries
 
 DILATIONS = (1, 2, 4, 2, 1)
 
 MARGIN = sum(DILATIONS) + 2
-"""Cells around an object that are looked at: what a convolution's border may touch, and more."""
+"""Cells around an object that are looked at: as far as convolutions see, and a little more."""
 
 SPREADS = (1.5, 6.0)
 """Standard deviations, in cells, of the spots that stand for a click."""
@@ -58,21 +58,25 @@ class Refiner(nn.Module):
             owners_Q: the object of each query, −1 for the background.
             places_K2: (y, x) of the clicks in cells of the map.
         """
-        objects = int(owners_Q.max()) + 1
-        merged_Nhw = _merge(logits_Qhw, owners_Q, objects)
-        margins_Nhw = margins(merged_Nhw)
+        height, width = logits_Qhw.shape[1:]
         owners_K = owners_Q[: len(places_K2)]
+        counts = torch.bincount(owners_K + 1)[1:].tolist()
+        margins_Nhw = margins(merge_queries(logits_Qhw, counts))
         with torch.no_grad():
             boxes = list(_boxes(margins_Nhw[:-1] > 0, places_K2, owners_K))
+            own_NShw = _spots(places_K2, counts, height, width)
+            against_NShw = own_NShw - margins(own_NShw)
+        hints_NHhw = torch.cat(
+            (torch.tanh(margins_Nhw[:, None] / _SOFT), own_NShw, against_NShw), dim=1
+        )
         changes = []
-        height, width = logits_Qhw.shape[1:]
         for index, (rows, columns) in enumerate(boxes):
-            margin_hw = margins_Nhw[index, rows, columns]
-            hints = _hints(margin_hw, places_K2, owners_K == index, rows, columns)
-            change_hw = self._change(detail_Dhw[:, rows, columns], hints)
+            change_hw = self._change(
+                detail_Dhw[:, rows, columns], hints_NHhw[index, :, rows, columns]
+            )
             around = (columns.start, width - columns.stop, rows.start, height - rows.stop)
             changes.append(pad(change_hw, around))
-        changes.append(torch.zeros_like(merged_Nhw[0]))
+        changes.append(torch.zeros_like(logits_Qhw[0]))
         return logits_Qhw + torch.stack(changes)[owners_Q]
 
     def _change(self, detail_Dhw: Tensor, hints_Hhw: Tensor) -> Tensor:
@@ -81,12 +85,6 @@ class Refiner(nn.Module):
             hidden = convolution(hidden).relu_()
         change: Tensor = self.change(hidden)
         return change[0, 0]
-
-
-def _merge(logits_Qhw: Tensor, owners_Q: Tensor, objects: int) -> Tensor:
-    """Logits of each object and, last, of the background: the largest of its queries' (N + 1)."""
-    parts = [logits_Qhw[owners_Q == owner] for owner in (*range(objects), -1)]
-    return torch.stack([part.amax(0) if len(part) > 1 else part[0] for part in parts])
 
 
 def _boxes(masks_Nhw: Tensor, places_K2: Tensor, owners_K: Tensor) -> Iterator[tuple[slice, slice]]:
@@ -102,20 +100,19 @@ def _boxes(masks_Nhw: Tensor, places_K2: Tensor, owners_K: Tensor) -> Iterator[t
         yield box[0], box[1]
 
 
-def _hints(
-    margin_hw: Tensor, places_K2: Tensor, own_K: Tensor, rows: slice, columns: slice
-) -> Tensor:
-    """What is known of the object in its box: its mask, its clicks, all others; (H, h, w)."""
-    device, kind = margin_hw.device, margin_hw.dtype
-    y = torch.arange(rows.start, rows.stop, device=device) + 0.5
-    x = torch.arange(columns.start, columns.stop, device=device) + 0.5
-    down_Kh = (y - places_K2[:, :1]).square()
-    across_Kw = (x - places_K2[:, 1:]).square()
-    maps = [torch.tanh(margin_hw / _SOFT)]
-    for spread in SPREADS:
-        scale = -0.5 / spread**2
-        down, across = (down_Kh * scale).exp().to(kind), (across_Kw * scale).exp().to(kind)
-        for chosen in (own_K, ~own_K):
-            spots = down[chosen][:, :, None] * across[chosen][:, None]
-            maps.append(spots.amax(0) if len(spots) else torch.zeros_like(margin_hw))
-    return torch.stack(maps)
+def _spots(places_K2: Tensor, counts: Sequence[int], height: int, width: int) -> Tensor:
+    """How near each object's clicks are and, last, the background's, 1 to 0: (N + 1, S, h, w)."""
+    device = places_K2.device
+    y = torch.arange(height, device=device) + 0.5
+    x = torch.arange(width, device=device) + 0.5
+    scale_S11 = -0.5 / torch.tensor(SPREADS, device=device).square()[:, None, None]
+    down_SKh = ((y - places_K2[:, :1]).square() * scale_S11).exp()
+    across_SKw = ((x - places_K2[:, 1:]).square() * scale_S11).exp()
+    parts = [*counts, len(places_K2) - sum(counts)]
+    found = []
+    for down, across in zip(down_SKh.split(parts, 1), across_SKw.split(parts, 1), strict=True):
+        if down.shape[1]:
+            found.append((down[..., None] * across[:, :, None]).amax(1))
+        else:
+            found.append(across.new_zeros(len(SPREADS), height, width))
+    return torch.stack(found)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dynamite.margins import margins
+from dynamite.margins import margins, merge_queries
 from training.config import LossConfig
 
 BACKGROUND = -1
@@ -38,24 +38,18 @@ class MapIndex:
         return len(self.label)
 
 
-def merge_queries(logits_LBQhw: Tensor, clicks: Sequence[Sequence[int]]) -> Tensor:
-    """Logits of each object and of the background: the maximum over its queries.
+def merge_images(logits_LBQhw: Tensor, clicks: Sequence[Sequence[int]]) -> Tensor:
+    """Logits of each object and of the background of all images (``merge_queries``).
 
     Args:
-        logits_LBQhw: query logits in query order (MODEL_SPEC 5): object 0's clicks, object 1's, ….
-        clicks: for each image the number of clicks on each object; all further queries are
-            background.
+        logits_LBQhw: query logits in query order (MODEL_SPEC 5).
+        clicks: for each image the number of clicks on each object.
 
     Returns:
         LMhw, maps in the order of ``MapIndex``.
     """
-    total = logits_LBQhw.shape[2]
-    maps = []
-    for logits_LQhw, counts in zip(logits_LBQhw.unbind(1), clicks, strict=True):
-        # Splitting once keeps the backward pass to one copy; indexing would make one per object.
-        parts = torch.split(logits_LQhw, [*counts, total - sum(counts)], dim=1)
-        maps += [part.amax(1) if part.shape[1] > 1 else part[:, 0] for part in parts]
-    return torch.stack(maps, dim=1)
+    images = zip(logits_LBQhw.unbind(1), clicks, strict=True)
+    return torch.cat([merge_queries(logits, counts, dim=1) for logits, counts in images], dim=1)
 
 
 def label_maps(
@@ -66,7 +60,7 @@ def label_maps(
     Merging first resizes a handful of maps instead of one for each click. A few pixels at the seam
     of two clicks of an object can differ, since a maximum and a resizing do not commute.
     """
-    maps_Mhw = merge_queries(logits_BQhw[None], clicks)[0].float()
+    maps_Mhw = merge_images(logits_BQhw[None], clicks)[0].float()
     result = []
     for maps_Nhw in torch.split(maps_Mhw, [len(counts) + 1 for counts in clicks]):
         full = functional.interpolate(maps_Nhw[None], size, mode="bilinear", align_corners=False)
@@ -225,7 +219,7 @@ def segmentation_losses(
         maps: N of MODEL_SPEC 9.4: objects + 1 of all images, averaged over processes.
     """
     index = MapIndex.of([len(counts) for counts in clicks], logits_LBQhw.device)
-    maps_LMhw = merge_queries(logits_LBQhw.float(), clicks)
+    maps_LMhw = merge_images(logits_LBQhw.float(), clicks)
     if config.margins:
         images = torch.split(maps_LMhw[-1], [len(counts) + 1 for counts in clicks])
         final_Mhw = torch.cat([margins(maps_Nhw) for maps_Nhw in images])

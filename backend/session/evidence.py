@@ -170,6 +170,11 @@ class Evidence:
         """The ids of the regions in the context."""
         return frozenset(entry.id for entry in self.context)
 
+    @property
+    def filling(self) -> tuple[Snapshot, ...]:
+        """The prediction that may have filled the page: the newest."""
+        return tuple(sorted(self.predictions, key=lambda snapshot: snapshot.version)[-1:])
+
     @cached_property
     def _images(self) -> frozenset[ImageKey]:
         return frozenset(entry.image for entry in self.context)

@@ -162,7 +162,7 @@ class _Desk:
             and (i.image, i.label) == (prompt.image, prompt.label)
             and self._covers(i, prompt)
         ]
-        # Of several annotators' masks none is known to be on this page.
+        # Of several annotators' masks, or a prediction's, none is known to be on this page.
         on_page = self.source.certain or self.source.binding
         painted = [
             r.id

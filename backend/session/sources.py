@@ -12,8 +12,8 @@ class Source:
     """The snapshot of the caller's page.
 
     ``certain`` is False where nothing shows that it is this page's: it then cannot tell that
-    anything is gone. ``binding`` is False where its masks are those of several annotators: they are
-    then respected only where no click says otherwise.
+    anything is gone. ``binding`` is False where its masks are those of several annotators, or of a
+    prediction: they are then respected only where no click says otherwise.
     """
 
     snapshot: Snapshot
@@ -61,28 +61,24 @@ def _saved(page: Page, evidence: Evidence) -> Source:
     """The caller's draft for this page, else the annotation it shows.
 
     Drafts are the caller's own; of several the likeliest. Without a draft, annotations that share
-    regions with the call, or are by the page's user, are certain; others may be on the page, so all
-    their masks count, in doubt. So do those of the newest prediction, which a page that was never
-    saved may be filled with.
+    regions with the call, or are by the page's user, are certain. Without one, others may be on the
+    page, and the newest prediction may have filled it: all their masks count, in doubt.
     """
     known = evidence.ids | page.marks.keys() | page.instances.keys()
     if evidence.drafts:
         return Source(likeliest(evidence.drafts, page, evidence), certain=True)
-    if not evidence.annotations:
-        return _prefilled(evidence)
-    best = likeliest(evidence.annotations, page, evidence)
-    if known & best.order.keys() or (page.user and best.user == page.user):
-        return Source(best, certain=True)
-    painted: dict[str, Prompt | Painted] = {}
-    for annotation in sorted(evidence.annotations, key=lambda snapshot: snapshot.version):
-        painted |= annotation.painted
-    together = Snapshot("annotations", "", tuple(painted.values()))
-    return Source(together, certain=False, binding=len(evidence.annotations) == 1)
-
-
-def _prefilled(evidence: Evidence) -> Source:
-    if not evidence.predictions:
+    if not evidence.annotations and not evidence.predictions:
         return NOTHING
-    newest = max(evidence.predictions, key=lambda snapshot: snapshot.version)
-    masks = tuple(newest.painted.values())
-    return Source(Snapshot("predictions", "", masks), certain=False, binding=False)
+    if evidence.annotations:
+        best = likeliest(evidence.annotations, page, evidence)
+        if known & best.order.keys() or (page.user and best.user == page.user):
+            return Source(best, certain=True)
+    painted: dict[str, Prompt | Painted] = {}
+    for possible in (*evidence.filling, *_by_time(evidence.annotations)):
+        painted |= possible.painted
+    alone = len(evidence.annotations) == 1 and not evidence.filling
+    return Source(Snapshot("possible", "", tuple(painted.values())), certain=False, binding=alone)
+
+
+def _by_time(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
+    return sorted(snapshots, key=lambda snapshot: snapshot.version)

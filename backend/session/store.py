@@ -54,7 +54,8 @@ class SessionStore:
 
     def begin(self, evidence: Evidence) -> Ticket:
         """Take in what a call tells and plan its answer. Thread-safe, quick, no model needed."""
-        saved = (snapshot.entries for snapshot in evidence.drafts or evidence.annotations)
+        possible = evidence.drafts or (*evidence.annotations, *evidence.filling)
+        saved = (snapshot.entries for snapshot in possible)
         for region in chain(evidence.context, *saved):
             if isinstance(region, Painted):
                 self._read(region)  # here, so that others need not wait for it

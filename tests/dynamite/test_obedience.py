@@ -5,28 +5,49 @@ from hypothesis import strategies as st
 
 from dynamite import Click, ClickSet, Predictor
 from dynamite.model import DynaMITE
-from dynamite.obedience import MARGIN, REACH, obey
+from dynamite.obedience import LEAST, MARGIN, REACH, obey, reaches
 from tests.dynamite.golden import make_image
+
+
+def owners(clicks: int, queries: int) -> torch.Tensor:
+    """Each click on an object of its own, all other queries background."""
+    return torch.cat((torch.arange(clicks), torch.full((queries - clicks,), -1)))
 
 
 def test_the_query_of_a_click_wins_around_it_and_nowhere_else() -> None:
     logits = torch.stack((torch.full((20, 20), -9.0), torch.full((20, 20), 5.0)))
-    winner = obey(logits, torch.tensor([[10.5, 10.5]])).argmax(dim=0)
+    winner = obey(logits, torch.tensor([[10.5, 10.5]]), torch.tensor([-1, -1])).argmax(dim=0)
     assert winner[10, 10] == 0
-    assert winner[10, 11] == 0
-    assert winner[10, 12] == 1
-    assert (winner == 0).sum() == 9
+    assert winner[10, 12] == 0
+    assert winner[10, 14] == 1
+    assert (winner == 0).sum() < 40
+
+
+def test_with_a_refiner_a_click_reaches_no_further_than_its_pixel_needs() -> None:
+    logits = torch.stack((torch.full((20, 20), -9.0), torch.full((20, 20), 5.0)))
+    place, whose = torch.tensor([[10.5, 10.5]]), torch.tensor([-1, -1])
+    winner = obey(logits, place, whose, furthest=LEAST).argmax(dim=0)
+    assert (winner == 0).sum() == 9  # three by three cells
 
 
 def test_a_cell_between_two_clicks_belongs_to_the_nearer() -> None:
     logits = torch.zeros(3, 8, 8)
     logits[2] = 7.0
-    places = torch.tensor([[4.5, 2.5], [4.5, 4.4]])
-    winner = obey(logits, places).argmax(dim=0)
-    assert winner[4].tolist() == [2, 0, 0, 1, 1, 1, 2, 2]
+    places = torch.tensor([[4.5, 2.5], [4.5, 5.5]])
+    winner = obey(logits, places, torch.tensor([-1, -1, -1])).argmax(dim=0)
+    assert winner[4, :8].tolist()[2:6] == [0, 0, 1, 1]
 
 
-def plain(logits: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+def test_clicks_reach_less_far_on_and_beside_small_objects() -> None:
+    logits = torch.full((4, 80, 80), -5.0)
+    logits[0, 2:42, 2:42] = 5  # an object of 40 cells a side
+    logits[1, 60:66, 60:66] = 5  # and one of 6
+    logits[3] = 0
+    places = torch.tensor([[20.5, 20.5], [63.5, 63.5], [61.5, 61.5]])
+    assert reaches(logits, places, torch.tensor([0, 1, -1, -1])).tolist() == [REACH, LEAST, LEAST]
+
+
+def plain(logits: torch.Tensor, places: torch.Tensor, whose: torch.Tensor) -> torch.Tensor:
     """Every cell of the map asked for its nearest click."""
     obeyed = logits.clone()
     for y in range(logits.shape[1]):
@@ -34,8 +55,9 @@ def plain(logits: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
             down, across = y + 0.5 - places[:, 0], x + 0.5 - places[:, 1]
             distances = (down.square() + across.square()).sqrt()
             nearest = int(distances.argmin())
-            if distances[nearest] < REACH:
-                wanted = logits[:, y, x].amax() + MARGIN * (1 - distances[nearest] / REACH)
+            reach = reaches(logits, places, whose)[nearest]
+            if distances[nearest] < reach:
+                wanted = logits[:, y, x].amax() + MARGIN * (1 - distances[nearest] / reach)
                 obeyed[nearest, y, x] = torch.maximum(logits[nearest, y, x], wanted)
     return obeyed
 
@@ -52,13 +74,14 @@ def test_looking_around_clicks_gives_what_looking_everywhere_gives(
     # On a grid of half cells, so that many are equally near to a cell.
     places = torch.rand(clicks, 2, generator=generator) * torch.tensor(size) * 2
     places = places.floor() / 2
-    assert torch.equal(obey(logits, places), plain(logits, places))
+    whose = owners(clicks, clicks + 2)
+    assert torch.equal(obey(logits, places, whose), plain(logits, places, whose))
 
 
 def test_logits_far_from_all_clicks_are_left_as_they_are() -> None:
     logits = torch.randn(4, 30, 30, generator=torch.Generator().manual_seed(0))
-    obeyed = obey(logits, torch.tensor([[5.0, 5.0]]))
-    assert torch.equal(obeyed[:, 7:], logits[:, 7:])
+    obeyed = obey(logits, torch.tensor([[5.0, 5.0]]), owners(1, 4))
+    assert torch.equal(obeyed[:, 9:], logits[:, 9:])
     assert torch.equal(obeyed[1:], logits[1:])
 
 

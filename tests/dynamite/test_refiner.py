@@ -1,8 +1,17 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynamite.refiner import DILATIONS, MARGIN, Refiner
+from dynamite import Click, ClickSet, ImageFeatures, Predictor, load
+from dynamite.errors import InvalidInputError
+from dynamite.model import DynaMITE
+from dynamite.queries import PackedClicks
+from dynamite.refiner import DILATIONS, MARGIN, Refiner, _spots
+from tests.dynamite.golden import make_image
 
 HEIGHT, WIDTH, FEATURES = 60, 80, 8
 
@@ -121,3 +130,108 @@ def test_any_clicks_give_finite_logits(
     refined = refine(logits, owners, places)
     assert refined.shape == logits.shape
     assert refined.isfinite().all()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("other", [-1, 1])
+def test_a_click_for_an_object_and_one_against_it_differ(other: int) -> None:
+    logits = torch.stack((square(20, 30, 6), square(20, 40, 6), BACKGROUND))
+    places = torch.tensor([[22.5, 32.5], [22.5, 42.5], [30.5, 32.5]])
+    mine = refine(
+        torch.cat((logits[:1] * 0 - 9, logits)),
+        torch.tensor([0, 0, 1, -1]),
+        places[[2, 0, 1]],
+    )[1]
+    against = refine(
+        torch.cat((logits, logits[:1] * 0 - 9)),
+        torch.tensor([0, 1, other, -1]),
+        places,
+    )[0]
+    assert (mine - against)[28:33, 30:35].abs().max() > 0.01
+
+
+@torch.inference_mode()
+def test_it_sees_the_mask_and_not_only_its_box() -> None:
+    owners, places = torch.tensor([0, -1]), torch.tensor([[22.5, 32.5]])
+    full, hollow = square(20, 30, 9), square(20, 30, 9)
+    hollow[24:27, 34:37] = -4
+    changes = [
+        refine(torch.stack((one, BACKGROUND)), owners, places)[0] - one for one in (full, hollow)
+    ]
+    assert (changes[0] - changes[1])[24:27, 34:37].abs().max() > 1e-4
+
+
+@pytest.fixture(scope="module")
+def refined() -> DynaMITE:
+    """`lite` with random weights and a refiner that changes something."""
+    model = load("lite", random_weights=True)
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(1)
+        model.refiner.change.weight.normal_()
+    return model
+
+
+CLICKS = ClickSet([[Click(40, 40, 0), Click(90, 60, 2)], [Click(150, 80, 1)]], [Click(10, 100, 3)])
+
+
+def logits_of(
+    model: DynaMITE, clicks: list[ClickSet], images: list[np.ndarray]
+) -> list[np.ndarray]:
+    predictor = Predictor(model, resize=None)
+    return [found.query_logits for found in predictor.segment(predictor.encode(images), clicks)]
+
+
+def test_each_image_of_a_batch_is_refined_by_its_own_features_and_clicks(refined: DynaMITE) -> None:
+    images = [make_image(128, 192), make_image(128, 192)[::-1].copy()]
+    other = ClickSet([[Click(100, 30, 0)]])
+    together = logits_of(refined, [CLICKS, CLICKS], images)
+    for image, logits in zip(images, together, strict=True):
+        (alone,) = logits_of(refined, [CLICKS], [image])
+        assert np.allclose(alone, logits, atol=1e-3)
+    # With fewer clicks beside it an image gets padding queries, last: its own are as they were.
+    mixed = logits_of(refined, [CLICKS, other], images)
+    assert mixed[1].shape == mixed[0].shape
+    assert np.isfinite(mixed[1]).all()
+
+
+def test_places_are_told_in_cells(refined: DynaMITE) -> None:
+    maps = Predictor(refined, resize=None).encode(make_image(128, 192)).maps
+    seen: list[torch.Tensor] = []
+    hook = refined.refiner.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[3]))
+    with torch.inference_mode():
+        refined.interact(maps, PackedClicks.pack([ClickSet([[Click(148, 60, 0)]])]))
+    hook.remove()
+    assert [places.tolist() for places in seen] == [[[15, 37]]]
+
+
+def test_spots_fall_off_around_the_clicks_of_each_object() -> None:
+    places = torch.tensor([[3.5, 5.5], [3.5, 9.5], [7.5, 1.5]])
+    narrow = _spots(places, [2, 1], 10, 12)[:, 0]
+    assert narrow[0].max() == narrow[0, 3, 5] == narrow[0, 3, 9] == 1
+    assert narrow[1].max() == narrow[1, 7, 1] == 1
+    assert narrow[0, 3, 8].item() == pytest.approx(np.exp(-0.5 / 1.5**2))
+    assert not narrow[2].any()  # no click on the background
+
+
+def test_features_keep_the_refiners_part_on_disk(refined: DynaMITE, tmp_path: Path) -> None:
+    predictor = Predictor(refined, resize=None)
+    features = predictor.encode(make_image(128, 192))
+    features.save(tmp_path / "kept")
+    again = predictor.segment(ImageFeatures.load(tmp_path / "kept"), CLICKS)
+    assert np.array_equal(again.query_logits, predictor.segment(features, CLICKS).query_logits)
+
+
+def test_features_without_the_refiners_part_are_refused(refined: DynaMITE) -> None:
+    plain = load("lite", random_weights=True, refiner_channels=0)
+    maps = Predictor(plain, resize=None).encode(make_image(128, 192)).maps
+    refused = pytest.raises(InvalidInputError, match="encode the image again")
+    with refused, torch.inference_mode():
+        refined.interact(maps, PackedClicks.pack([CLICKS]))
+
+
+def test_refining_is_in_float32_under_mixed_precision(refined: DynaMITE) -> None:
+    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
+        maps = refined.encode(torch.rand(1, 3, 64, 96))
+        prediction = refined.interact(maps, PackedClicks.pack([ClickSet([[Click(40, 40, 0)]])]))
+    assert maps.detail is not None
+    assert maps.detail.dtype == prediction.logits_BQhw.dtype == torch.float32

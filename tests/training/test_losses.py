@@ -12,7 +12,7 @@ from training.losses import (
     MapIndex,
     choose_points,
     label_maps,
-    merge_queries,
+    merge_images,
     neighbourhoods,
     point_losses,
     sample_logits,
@@ -44,7 +44,7 @@ def test_no_counted_point_costs_nothing() -> None:
 def test_objects_are_the_maximum_of_their_clicks_and_the_rest_is_background() -> None:
     logits = torch.arange(6.0).flip(0).view(1, 1, 6, 1, 1)  # 5 4 3 2 1 0
     logits[0, 0, 1] = 7
-    maps = merge_queries(logits, [[2, 1]])
+    maps = merge_images(logits, [[2, 1]])
     assert maps.flatten().tolist() == [7, 3, 2]
 
 

@@ -76,3 +76,27 @@ def test_every_round_is_supervised_where_asked_for(tmp_path: Path) -> None:
     # An early round is judged by its final prediction alone, the last one by every layer's; the
     # points are drawn anew, hence the tolerance.
     assert totals["all"] == pytest.approx((totals["last"] + early) / 2, rel=0.05)
+
+
+def test_corrections_are_made_on_what_a_person_would_see(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = from_dict(tiny_config())
+    sources = open_sources(config.data, write_data(tmp_path))
+    recipe = sources.recipe(config.data, replace(config.stages[0], crop=64), config.seed)
+    (batch,) = batches(recipe, [range(1)], workers=0)
+    model = load("lite", random_weights=True, **TINY_MODEL)
+    seen: list[torch.Tensor] = []
+
+    def note(logits: torch.Tensor, _batch: object, clicks: object, _rngs: object) -> object:
+        seen.append(logits)
+        return clicks
+
+    monkeypatch.setattr("training.loop.iteration.correct", note)
+    Iteration(model, config, Processes())(batch, rounds=1)
+    (logits,) = seen
+    (clicks,) = batch.clicks
+    winner = logits[0].argmax(0)
+    found = [int(winner[int(c.y) // 4, int(c.x) // 4]) for c in clicks]
+    whose = [*clicks.owners, *[-1] * (len(logits[0]) - len(clicks))]
+    assert [whose[query] for query in found] == clicks.owners

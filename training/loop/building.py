@@ -14,7 +14,8 @@ from training.loop.sources import Sources
 from training.loop.start_weights import load_backbone
 
 REFINER = "refiner."
-"""Begins anew on a checkpoint that has none: it changes nothing before it is trained."""
+"""Begins anew on a checkpoint that has none: it changes nothing before it is trained. All else of a
+network must be in its checkpoint."""
 
 
 def build_model(config: TrainingConfig, device: torch.device) -> DynaMITE:

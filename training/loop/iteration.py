@@ -71,7 +71,8 @@ class Iteration(nn.Module):
         if rounds and torch.is_autocast_enabled(batch.images.device.type):
             # Weights cast under no_grad are cached without their history: no gradient would come.
             torch.clear_autocast_cache()
-        prediction = self.model.interact(maps, self._pack(clicks), auxiliary=True)
+        auxiliary = self.config.loss.auxiliary_weight > 0
+        prediction = self.model.interact(maps, self._pack(clicks), auxiliary=auxiliary)
         losses.append(self._losses(prediction, batch, clicks))
         total = torch.stack([one.total for one in losses]).mean()
         return Outcome(replace(losses[-1], total=total), clicks, prediction.logits_BQhw.detach())

@@ -1,6 +1,7 @@
 """One retraining from beginning to end; killed at any moment, it goes on where it was."""
 
 import logging
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from dynamite.files import replacing
 from dynamite.loading import shipped
 from dynamite.registry import (
     Current,
@@ -122,8 +124,11 @@ def _train(order: Order, registry: Registry, parent: str | None, tell: Tell) -> 
             held_out,
             order.gate.least,
         )
+    start = weights_of(order, registry, parent)
+    if parent is None:
+        start = _kept(start, order.run / "start.safetensors")
     return train(
-        recipe(order, weights_of(order, registry, parent)),
+        recipe(order, start),
         order.run,
         order.hosts,
         lambda step, left: tell("training", step, order.steps, left),
@@ -150,6 +155,14 @@ def weights_of(order: Order, registry: Registry, version: str | None) -> Path:
     copy = order.run / f"{version}.safetensors"
     if not copy.is_file():
         patiently(lambda: registry.get(version).copy_weights(copy))
+    return copy
+
+
+def _kept(weights: Path, copy: Path) -> Path:
+    """A copy in the run: an upgrade meanwhile may ship other weights, of another network."""
+    if not copy.is_file():
+        with replacing(copy) as draft:
+            shutil.copyfile(weights, draft)
     return copy
 
 

@@ -98,6 +98,24 @@ def test_a_page_filled_with_a_prediction_keeps_its_masks_before_it_is_saved(serv
     assert not (new & before).any()
 
 
+def test_neither_a_prediction_nor_a_colleague_is_drawn_over(server, backend):
+    predicted(server, "B", (24, 20))
+    colleague = Page(server, backend, user="2", instant_save=True)
+    colleague.click("B", 60, 40)
+    colleague.accept_all()
+    colleague.submit()
+    backend.restart()  # else this page is at first taken for the colleague's
+    page = Page(server, backend)
+    page.prefill()
+    (filled,) = page.accepted("B").values()
+    (theirs,) = colleague.accepted("B").values()
+    new = mask_of(only(page.click("A", 30, 20), "A"))
+    assert not (new & filled).any()
+    new = mask_of(only(page.click("A", 52, 40), "A"))
+    assert new[40, 52]
+    assert not (new & (filled | theirs)).any()
+
+
 def test_a_prediction_that_is_not_on_the_page_gives_way_to_a_click_in_it(server, backend):
     predicted(server, "B", (24, 20))
     page = Page(server, backend)
