@@ -80,7 +80,9 @@ class Refiner(nn.Module):
         return logits_Qhw + torch.stack(changes)[owners_Q]
 
     def _change(self, detail_Dhw: Tensor, hints_Hhw: Tensor) -> Tensor:
-        hidden = (detail_Dhw[None] + self.from_hints(hints_Hhw[None])).relu_()
+        # Channels last: on a CPU a convolution with gaps takes a fifth of the time that way.
+        hints_1Hhw = hints_Hhw[None].contiguous(memory_format=torch.channels_last)
+        hidden = (self.from_hints(hints_1Hhw) + detail_Dhw).relu_()
         for convolution in self.convolutions:
             hidden = convolution(hidden).relu_()
         change: Tensor = self.change(hidden)
