@@ -31,8 +31,11 @@ from training.annotation_store import (
 from training.annotation_store.snapshot import HOLDOUT, part_of
 from training.data.catalog import open_dataset
 from training.data.sample import Sample
+from training.evaluation.plan import Plan
+from training.evaluation.runner import evaluate
+from training.evaluation.single_instance import noc_score
 from training.retraining.base_set import open_base_set
-from training.retraining.judging import Comparison, compare, open_model
+from training.retraining.judging import Comparison, chosen_indices, compare, open_model
 from training.retraining.launching import gpu_count, train
 from training.retraining.order import read_order
 from training.retraining.recipe import recipe
@@ -56,6 +59,7 @@ def main() -> None:
         points.append(
             {"images": count, "minutes": round((time.monotonic() - started) / 60, 1)}
             | {comparison.name: comparison.summary() for comparison in judged}
+            | {"alone": alone(weights, order, arguments.most)}
         )
         (out / "curve.json").write_text(json.dumps(points, indent=1))
         Console(width=120).print(table(points, arguments.set))
@@ -146,6 +150,24 @@ def judge(weights: Path, order: dict[str, Any], arguments: argparse.Namespace) -
     ]
 
 
+def alone(weights: Path, order: dict[str, Any], most: int) -> list[dict[str, float]]:
+    """One object at a time, the shipped model and the trained one: clicks, failed, IoU after one.
+
+    Where an image has many objects one that fails costs it its whole budget, and NCI cannot tell
+    models apart; this can.
+    """
+    dataset = open_dataset(Path(order["snapshot"]) / HOLDOUT)
+    plan = Plan.single_instance(threshold=0.85)
+    scores = []
+    for path in (shipped("lite"), weights):
+        model = open_model(path, "cuda" if gpu_count() else "cpu")
+        records = evaluate(model, dataset, plan, indices=chosen_indices(dataset, most))
+        score = noc_score([record.ious[:, 0] for record in records], threshold=0.85)
+        failed = score.failures[0.85]
+        scores.append({"noc": score.noc[0.85], "failed": failed, "iou_1": round(score.iou_1, 3)})
+    return scores
+
+
 def saved(point: dict[str, Any], name: str) -> float:
     """The share of clicks saved on a set."""
     found = point[name]
@@ -155,19 +177,19 @@ def saved(point: dict[str, Any], name: str) -> float:
 def table(points: list[dict[str, Any]], title: str) -> Table:
     """One line a point."""
     found = Table(title=f"{title}: accepted images against clicks saved", title_justify="left")
-    for name in ("images", "NCI before", "after", "saved", "failed", "IoU+5", "base", "minutes"):
+    for name in ("images", "NCI", "saved", "failed", "IoU+5", "base", "NoC@85 alone", "IoU@1"):
         found.add_column(name, justify="right")
     for point in points:
-        kind = point["kind"]
+        kind, (before, after) = point["kind"], point["alone"]
         found.add_row(
             str(point["images"]),
-            f"{kind['nci_current']:.2f}",
-            f"{kind['nci_candidate']:.2f}",
+            f"{kind['nci_current']:.2f} → {kind['nci_candidate']:.2f}",
             f"{saved(point, 'kind'):+.1%}",
             f"{kind['failed_current']} → {kind['failed_candidate']}",
             f"{kind['iou_after_5_current']:.3f} → {kind['iou_after_5_candidate']:.3f}",
             f"{-saved(point, 'base'):+.1%}",
-            str(point["minutes"]),
+            f"{before['noc']:.2f} → {after['noc']:.2f}",
+            f"{before['iou_1']:.3f} → {after['iou_1']:.3f}",
         )
     return found
 
