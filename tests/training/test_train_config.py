@@ -4,8 +4,10 @@ from typing import Any
 import pytest
 
 from dynamite.config import preset
+from dynamite.model import DynaMITE
 from tests.training.tiny_run import tiny_config, write_config
 from training.config import ConfigError, from_dict, load_config
+from training.loop.optimization import freeze
 from training.loop.sources import augment_config
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
@@ -101,3 +103,18 @@ def test_every_config_names_a_network_and_an_augmentation_that_exist(path: Path)
     for stage in config.stages:
         augment_config(config.data.augment, stage.crop)
     assert all(milestone < config.total_steps for milestone in config.schedule.milestones)
+
+
+def test_the_refiner_is_trained_alone_and_first_without_it() -> None:
+    plain, alone, all_but_the_trunk = (
+        load_config(CONFIGS[0].with_name(f"{name}.yaml"))
+        for name in ("lite", "lite-refiner", "lite-continued")
+    )
+    assert plain.model.overrides == {"refiner_channels": 0}
+    for config in (alone, all_but_the_trunk):
+        assert config.model.overrides == {"refiner_channels": preset("lite").refiner_channels}
+        assert config.loss.margins
+    model = DynaMITE(preset("lite"))
+    freeze(model, alone.optimizer)
+    trained = {name.split(".")[0] for name, p in model.named_parameters() if p.requires_grad}
+    assert trained == {"refiner"}

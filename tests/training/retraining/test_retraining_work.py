@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from dynamite.checkpoint import read
+from dynamite import load
+from dynamite.checkpoint import read, save
 from dynamite.config import Resize
 from dynamite.registry import Registry
 from tests.training.retraining.drawn import order
@@ -10,7 +11,7 @@ from tests.training.tiny_run import TINY_MODEL
 from training.retraining.launching import TrainingFailedError, command, last_step, train
 from training.retraining.order import OrderError, read_order
 from training.retraining.recipe import accepted_shares, overrides, recipe
-from training.retraining.work import retrain
+from training.retraining.work import _kept, retrain
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,25 @@ def test_the_accepted_images_get_their_share_and_echoes_weigh_less(values, folde
 def test_a_network_that_differs_from_its_preset_is_built_as_it_is(values):
     config = read(values["checkpoint"]).config
     assert overrides(config) == TINY_MODEL | {"resize": Resize(64, 64)}
+
+
+@pytest.mark.parametrize("channels", [0, 4])
+def test_maps_are_judged_by_their_lead_where_a_refiner_makes_them(values, tmp_path, channels):
+    model = load("lite", random_weights=True, **TINY_MODEL, refiner_channels=channels)
+    save(model, tmp_path / "start.safetensors", {})
+    config = recipe(read_order(values), tmp_path / "start.safetensors")
+    assert config.loss.margins == bool(channels)
+    assert config.loss.near > 0
+    assert config.model.overrides["refiner_channels"] == channels
+
+
+def test_a_training_goes_on_from_the_weights_it_began_with(tmp_path):
+    began = tmp_path / "shipped.safetensors"
+    began.write_bytes(b"those of the release before")
+    copy = tmp_path / "start.safetensors"
+    assert _kept(began, copy).read_bytes() == began.read_bytes()
+    began.write_bytes(b"those of an upgrade")
+    assert _kept(began, copy).read_bytes() == b"those of the release before"
 
 
 def test_several_gpus_or_hosts_are_started_by_torchrun():
