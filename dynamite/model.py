@@ -97,7 +97,7 @@ class DynaMITE(nn.Module):
             self.refiner = Refiner(config.hidden, config.refiner_channels)
 
     def multiply_in(self, dtype: torch.dtype) -> "DynaMITE":
-        """Make the products of the mask decoder, nearly all of a click, in ``dtype``.
+        """Make the products of the mask decoder, most of a click, in ``dtype``.
 
         Everything else stays in float32, the features too: a rounding error before the masked
         attention can turn a whole query to another place.
