@@ -183,7 +183,7 @@ LITE = ModelConfig(
     object_attention=True,
     relative_positions=True,
     decoder_stride=8,
-    refiner_channels=16,
+    refiner_channels=24,
     obey_clicks=True,
     drop_stray_parts=True,
 )

@@ -1,4 +1,4 @@
-"""From stride-4 logits to a label map at any size (MODEL_SPEC 8), rarely pixel by pixel.
+"""From coarse logits to a label map at any size (MODEL_SPEC 8), rarely pixel by pixel.
 
 The reference resizes every query's logits to the padded input, crops, resizes to the output and
 takes the argmax. Both resizings are bilinear, so an output value is a convex combination of the few
@@ -35,8 +35,8 @@ def label_map(
     """Which object each pixel belongs to: (H, W) int16, −1 for the background.
 
     Args:
-        logits_Qhw: of one image, at stride 4 of the padded input.
-        owners_Q: the object of each query, −1 for the background. Ties go to the first query.
+        logits_Qhw: of one image, of its queries or its objects, over the padded input.
+        owners_Q: the object of each, −1 for the background. Ties go to the first.
         padded_size: (H, W) of the padded input.
         input_size: (H, W) of the input before padding.
         output_size: (H, W) wanted.
@@ -114,8 +114,8 @@ class Axis:
 def object_scores(logits_Qhw: Tensor, owners_Q: Tensor, objects: int) -> Tensor:
     """How sure the network is of each object: (N) in 0…1.
 
-    The mean probability, against the best other object or the background, of the stride-4 cells
-    that the object wins; 0 where it wins none.
+    The mean probability, against the best other object or the background, of the cells that
+    the object wins; 0 where it wins none.
     """
     logits = logits_Qhw.detach().float().flatten(1)
     queries, owners = logits.unbind(), owners_Q.tolist()

@@ -12,14 +12,11 @@ from dynamite.config import ModelConfig
 from dynamite.errors import InvalidInputError
 from dynamite.instance_encoder import InstanceEncoder, Memory
 from dynamite.mask_decoder import MaskDecoder
-from dynamite.obedience import LEAST, REACH, obey
 from dynamite.pixel_decoder import PixelDecoder, upsample
+from dynamite.prediction import STRIDE, Decision, Prediction, decide
 from dynamite.prediction_head import PredictionHead, append_coordinates
 from dynamite.queries import PackedClicks, QueryBootstrapper
 from dynamite.refiner import Refiner
-
-STRIDE = 4
-"""Of the mask features and the logits."""
 
 DIVISOR = 32
 """Inputs are padded to multiples of this (MODEL_SPEC 2)."""
@@ -46,20 +43,6 @@ class FeatureMaps:
         """(H, W) of the padded input."""
         height, width = self.mask_features.shape[-2:]
         return height * STRIDE, width * STRIDE
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """Logits of every query, before queries of the same object are merged.
-
-    ``logits_BQhw`` are the final ones at stride 4; ``auxiliary`` those of the initial queries and
-    after each encoder layer but the last, only where asked for; ``owners_BQ`` says which object a
-    query speaks for, −1 for the background.
-    """
-
-    logits_BQhw: Tensor
-    auxiliary: tuple[Tensor, ...]
-    owners_BQ: Tensor
 
 
 class DynaMITE(nn.Module):
@@ -125,7 +108,11 @@ class DynaMITE(nn.Module):
         # In float32 under mixed precision too: rounding would move where it samples (4.2).
         with torch.autocast(images_B3HW.device.type, enabled=False):
             mask_features, levels = self.pixel_decoder(tuple(level.float() for level in maps))
-            detail = self.refiner.detail(mask_features) if self.config.refiner_channels else None
+            detail = (
+                self.refiner.detail(images_B3HW.float(), mask_features)
+                if self.config.refiner_channels
+                else None
+            )
         if self.config.relative_positions:
             mask_features = append_coordinates(mask_features)
         m32, m16, m8 = (upsample(mask_features, level.shape[-2:]) for level in levels)
@@ -151,10 +138,11 @@ class DynaMITE(nn.Module):
         contents = self.instance_encoder(queries, maps.memory, allowed)
         final = embed(contents[-1])
         logits_BQhw = self._decode(maps, contents[-1], queries.position_BQC, final)
-        if self.config.refiner_channels:
-            logits_BQhw = self._refine(maps, logits_BQhw, queries.owners_BQ, clicks)
         return Prediction(
             logits_BQhw=logits_BQhw,
+            refined=self._refine(maps, logits_BQhw, queries.owners_BQ, clicks)
+            if self.config.refiner_channels
+            else None,
             auxiliary=tuple(
                 _logits(embed(content), maps.mask_features) for content in contents[:-1]
             )
@@ -163,23 +151,13 @@ class DynaMITE(nn.Module):
             owners_BQ=queries.owners_BQ,
         )
 
-    def decide(self, prediction: Prediction, clicks: PackedClicks) -> Tensor:
-        """The logits that decide whose a pixel is, float32 (B, Q, h, w).
-
-        Those of the prediction, with clicks obeyed where the config says so.
-        """
-        logits_BQhw = prediction.logits_BQhw.float()
-        if not self.config.obey_clicks:
-            return logits_BQhw
-        furthest = LEAST if self.config.refiner_channels else REACH
-        parts = zip(logits_BQhw, clicks.places(), prediction.owners_BQ, strict=True)
-        return torch.stack(
-            [obey(one, places / STRIDE, owners, furthest) for one, places, owners in parts]
-        )
+    def decide(self, prediction: Prediction, clicks: PackedClicks) -> list[Decision]:
+        """What decides whose a pixel is, for each image; clicks obeyed where the config says so."""
+        return decide(prediction, clicks, obeyed=self.config.obey_clicks)
 
     def _refine(
         self, maps: FeatureMaps, logits_BQhw: Tensor, owners_BQ: Tensor, clicks: PackedClicks
-    ) -> Tensor:
+    ) -> tuple[Tensor, ...]:
         if maps.detail is None:
             raise InvalidInputError(
                 "the features lack the refiner's detail: encode the image again"
@@ -187,11 +165,9 @@ class DynaMITE(nn.Module):
         # Where two large logits meet, small changes count: float32 under mixed precision too.
         with torch.autocast(logits_BQhw.device.type, enabled=False):
             parts = zip(maps.detail, logits_BQhw.float(), owners_BQ, clicks.places(), strict=True)
-            return torch.stack(
-                [
-                    self.refiner(detail, logits, owners, places / STRIDE)
-                    for detail, logits, owners, places in parts
-                ]
+            return tuple(
+                self.refiner(detail, logits, owners, places / STRIDE)
+                for detail, logits, owners, places in parts
             )
 
     @staticmethod

@@ -1,8 +1,9 @@
 """What was clicked is so: around each click the one it was made for wins.
 
 A network may overrule a click. A person never means that: a click says at least what the pixels
-under it are. Its own query is therefore raised above all others close to it; how close, the size
-of what is clicked on says, or the correction of a small object would be larger than its fault.
+under it are. Its own map, of its query or its object, is therefore raised above all others close to
+it; how close, the size of what is clicked on says, or the correction of a small object would be
+larger than its fault.
 """
 
 import math
@@ -11,8 +12,8 @@ import torch
 from torch import Tensor
 
 REACH = 3.0
-"""Cells of the stride-4 map, 12 pixels of the input: about what a person can aim at. Where a
-refiner mends what is around a click, ``LEAST`` is better (docs/training-lite.md)."""
+"""Cells, 12 pixels of the input at stride 4: about what a person can aim at. On a refiner's maps
+``LEAST`` is better, 3 pixels: it mends what is around a click (docs/training-lite.md)."""
 
 LEAST = 1.5
 """Reach on the smallest objects: a click's pixel is mixed from the four cells nearer than this."""
@@ -21,45 +22,55 @@ SHARE = 0.15
 """Reach between these two, as a share of the object's size (the square root of its area)."""
 
 MARGIN = 4.0
-"""Logits above the best other query at the click itself, falling to 0 at the click's reach."""
+"""Logits above the best other map at the click itself, falling to 0 at the click's reach."""
 
 
 def obey(
-    logits_Qhw: Tensor, places_K2: Tensor, owners_Q: Tensor, furthest: float = REACH
+    maps_Mhw: Tensor,
+    places_K2: Tensor,
+    owners_M: Tensor,
+    own_K: Tensor,
+    furthest: float = REACH,
 ) -> Tensor:
-    """Logits of one image with each click's own query in front around it.
+    """Logits of one image with each click's own map in front around it.
 
     Args:
-        logits_Qhw: at stride 4; the queries of the clicks come first.
-        places_K2: (y, x) of the clicks in cells of the map. A cell near several belongs to the
+        maps_Mhw: logits of queries or of objects.
+        places_K2: (y, x) of the clicks in cells of the maps. A cell near several belongs to the
             nearest, and of equally near ones to the first.
-        owners_Q: the object of each query, −1 for the background.
+        owners_M: the object of each map, −1 for the background.
+        own_K: which map is each click's own.
         furthest: the reach on large objects, in cells, ``LEAST`` to ``REACH``.
     """
-    obeyed_Qhw = logits_Qhw.clone()
-    reach_K = reaches(logits_Qhw, places_K2, owners_Q).clamp(max=furthest)
-    click_M, y_M, x_M, distance_M = _near(places_K2, logits_Qhw.shape[1:])
-    reached = distance_M < reach_K[click_M]
-    click_M, y_M, x_M, distance_M = (values[reached] for values in (click_M, y_M, x_M, distance_M))
-    wanted_M = logits_Qhw[:, y_M, x_M].amax(dim=0) + MARGIN * (1 - distance_M / reach_K[click_M])
-    obeyed_Qhw[click_M, y_M, x_M] = torch.maximum(logits_Qhw[click_M, y_M, x_M], wanted_M)
-    return obeyed_Qhw
+    obeyed_Mhw = maps_Mhw.clone()
+    reach_K = reaches(maps_Mhw, places_K2, owners_M, own_K, furthest)
+    click_L, y_L, x_L, distance_L = _near(places_K2, maps_Mhw.shape[1:])
+    reached = distance_L < reach_K[click_L]
+    click_L, y_L, x_L, distance_L = (values[reached] for values in (click_L, y_L, x_L, distance_L))
+    wanted_L = maps_Mhw[:, y_L, x_L].amax(dim=0) + MARGIN * (1 - distance_L / reach_K[click_L])
+    own_L = own_K[click_L]
+    obeyed_Mhw[own_L, y_L, x_L] = torch.maximum(maps_Mhw[own_L, y_L, x_L], wanted_L)
+    return obeyed_Mhw
 
 
-def reaches(logits_Qhw: Tensor, places_K2: Tensor, owners_Q: Tensor) -> Tensor:
+def reaches(
+    maps_Mhw: Tensor, places_K2: Tensor, owners_M: Tensor, own_K: Tensor, furthest: float = REACH
+) -> Tensor:
     """How far each click is obeyed, in cells: (K).
 
     By the size that the network gives to the click's object or to the one that lies under the
     click, whichever is smaller.
     """
-    owner_hw = owners_Q[logits_Qhw.max(dim=0).indices]
-    area_N = torch.bincount(owner_hw.flatten() + 1, minlength=int(owners_Q.max()) + 2).float()
+    if furthest <= LEAST:
+        return torch.full_like(places_K2[:, 0], LEAST)
+    owner_hw = owners_M[maps_Mhw.max(dim=0).indices]
+    area_N = torch.bincount(owner_hw.flatten() + 1, minlength=int(owners_M.max()) + 2).float()
     area_N[0] = torch.inf  # the background has no size
     height, width = owner_hw.shape
     y_K, x_K = places_K2.floor().long().unbind(1)
     under_K = owner_hw[y_K.clamp(0, height - 1), x_K.clamp(0, width - 1)]
-    smaller_K = torch.minimum(area_N[owners_Q[: len(places_K2)] + 1], area_N[under_K + 1])
-    return (SHARE * smaller_K.sqrt()).clamp(LEAST, REACH)
+    smaller_K = torch.minimum(area_N[owners_M[own_K] + 1], area_N[under_K + 1])
+    return (SHARE * smaller_K.sqrt()).clamp(LEAST, furthest)
 
 
 def _near(places_K2: Tensor, size: torch.Size) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -73,15 +84,15 @@ def _near(places_K2: Tensor, size: torch.Size) -> tuple[Tensor, Tensor, Tensor, 
     distance_KWW = (down_KW[:, :, None] + across_KW[:, None]).sqrt()
     inside_KW = (y_KW >= 0) & (y_KW < height), (x_KW >= 0) & (x_KW < width)
     reached = (distance_KWW < REACH) & inside_KW[0][:, :, None] & inside_KW[1][:, None]
-    click_M, row_M, column_M = reached.nonzero().unbind(-1)
-    y_M, x_M, distance_M = y_KW[click_M, row_M], x_KW[click_M, column_M], distance_KWW[reached]
+    click_L, row_L, column_L = reached.nonzero().unbind(-1)
+    y_L, x_L, distance_L = y_KW[click_L, row_L], x_KW[click_L, column_L], distance_KWW[reached]
 
     # Of the clicks that reach the same cell the nearest has it, of equals the first.
-    cell_M = y_M * width + x_M
-    nearest = distance_M.new_full((height * width,), torch.inf)
-    nearest = nearest.scatter_reduce(0, cell_M, distance_M, "amin")
-    closest = (distance_M == nearest[cell_M]).nonzero()[:, 0]
-    first = click_M.new_full((height * width,), len(places_K2))
-    first = first.scatter_reduce(0, cell_M[closest], click_M[closest], "amin")
-    mine = closest[click_M[closest] == first[cell_M[closest]]]
-    return click_M[mine], y_M[mine], x_M[mine], distance_M[mine]
+    cell_L = y_L * width + x_L
+    nearest = distance_L.new_full((height * width,), torch.inf)
+    nearest = nearest.scatter_reduce(0, cell_L, distance_L, "amin")
+    closest = (distance_L == nearest[cell_L]).nonzero()[:, 0]
+    first = click_L.new_full((height * width,), len(places_K2))
+    first = first.scatter_reduce(0, cell_L[closest], click_L[closest], "amin")
+    mine = closest[click_L[closest] == first[cell_L[closest]]]
+    return click_L[mine], y_L[mine], x_L[mine], distance_L[mine]

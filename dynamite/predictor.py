@@ -35,7 +35,8 @@ class Segmentation:
 
     ``label_map`` (H, W) int16 holds the object index of each pixel, −1 for the background;
     ``scores`` (N) float32 in 0…1 how sure the network is of each object; ``query_logits``
-    (Q, H/4, W/4) float32 the logits of every query of the padded input, before merging.
+    (Q, H/4, W/4) float32 the logits of every query of the padded input, before merging (and before
+    the refiner of ``lite``).
     """
 
     label_map: NDArray[np.int16]
@@ -151,19 +152,22 @@ class Predictor:
         maps = join_batch([one.maps for one in all_features])
         packed = PackedClicks.pack(moved, self.model.device, self.model.bootstrapper.extra)
         prediction = self.model.interact(maps, packed)
-        decided_BQhw = self.model.decide(prediction, packed)
         results = []
-        for index, (one, said) in enumerate(zip(all_features, all_clicks, strict=True)):
-            logits, owners = prediction.logits_BQhw[index].float(), prediction.owners_BQ[index]
-            decided = decided_BQhw[index]
+        for one, said, logits, decision in zip(
+            all_features,
+            all_clicks,
+            prediction.logits_BQhw.float(),
+            self.model.decide(prediction, packed),
+            strict=True,
+        ):
             labels = label_map(
-                decided,
-                owners,
+                decision.maps_Mhw,
+                decision.owners_M,
                 padded_size=maps.padded_size,
                 input_size=one.input_size,
                 output_size=wanted or one.image_size,
             )
-            scores = object_scores(decided, owners, len(said.objects))
+            scores = object_scores(decision.maps_Mhw, decision.owners_M, len(said.objects))
             found = labels.cpu().numpy()
             own_size = wanted in (None, one.image_size)
             if self.model.config.drop_stray_parts and own_size:

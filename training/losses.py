@@ -38,32 +38,35 @@ class MapIndex:
         return len(self.label)
 
 
-def merge_images(logits_LBQhw: Tensor, clicks: Sequence[Sequence[int]]) -> Tensor:
+def merge_images(logits_BQhw: Tensor, clicks: Sequence[Sequence[int]]) -> Tensor:
     """Logits of each object and of the background of all images (``merge_queries``).
 
     Args:
-        logits_LBQhw: query logits in query order (MODEL_SPEC 5).
+        logits_BQhw: query logits in query order (MODEL_SPEC 5).
         clicks: for each image the number of clicks on each object.
 
     Returns:
-        LMhw, maps in the order of ``MapIndex``.
+        Mhw, maps in the order of ``MapIndex``.
     """
-    images = zip(logits_LBQhw.unbind(1), clicks, strict=True)
-    return torch.cat([merge_queries(logits, counts, dim=1) for logits, counts in images], dim=1)
+    images = zip(logits_BQhw, clicks, strict=True)
+    return torch.cat([merge_queries(logits, counts) for logits, counts in images])
 
 
-def label_maps(
-    logits_BQhw: Tensor, clicks: Sequence[Sequence[int]], size: tuple[int, int]
-) -> list[Tensor]:
+def label_maps(maps: Sequence[Tensor], size: tuple[int, int]) -> list[Tensor]:
     """The label map of each image, as in MODEL_SPEC 8 but merged before the bilinear resizing.
 
     Merging first resizes a handful of maps instead of one for each click. A few pixels at the seam
     of two clicks of an object can differ, since a maximum and a resizing do not commute.
+
+    Args:
+        maps: of each image those of its objects and, last, of the background (N + 1, h, w).
+        size: of the label maps, (H, W).
     """
-    maps_Mhw = merge_images(logits_BQhw[None], clicks)[0].float()
     result = []
-    for maps_Nhw in torch.split(maps_Mhw, [len(counts) + 1 for counts in clicks]):
-        full = functional.interpolate(maps_Nhw[None], size, mode="bilinear", align_corners=False)
+    for maps_Nhw in maps:
+        full = functional.interpolate(
+            maps_Nhw[None].float(), size, mode="bilinear", align_corners=False
+        )
         label_HW = full[0].max(0).indices  # argmax over the first dimension is ten times slower
         result.append(label_HW.masked_fill_(label_HW == len(maps_Nhw) - 1, BACKGROUND))
     return result
@@ -108,9 +111,16 @@ def _any_ignored(labels_BHW: Tensor) -> bool:
     return bool((labels_BHW == IGNORED).any())
 
 
+def sample_layers(layers: Sequence[Tensor], points_LMP2: Tensor) -> Tensor:
+    """``sample_logits`` of each prediction's maps (Mhw, of any size) at its own points: LMP."""
+    return torch.stack(
+        [sample_logits(maps, points) for maps, points in zip(layers, points_LMP2, strict=True)]
+    )
+
+
 @torch.no_grad()
 def choose_points(
-    maps_LMhw: Tensor,
+    layers: Sequence[Tensor],
     labels_BHW: Tensor,
     index: MapIndex,
     config: LossConfig,
@@ -122,7 +132,6 @@ def choose_points(
     pixels last; the rest is drawn anew. The ``near`` share of what is drawn falls around the map's
     object, all else anywhere. Each image draws from its own generator.
     """
-    layers = len(maps_LMhw)
     chosen = int(config.importance * config.points)
     candidates = int(config.oversample * config.points)
     maps_per_image = torch.bincount(index.image, minlength=len(generators)).tolist()
@@ -130,7 +139,7 @@ def choose_points(
 
     def draw(count: int) -> Tensor:
         draws = [
-            torch.rand(layers, n, count, 2, generator=generator, device=maps_LMhw.device)
+            torch.rand(len(layers), n, count, 2, generator=generator, device=labels_BHW.device)
             for n, generator in zip(maps_per_image, generators, strict=True)
         ]
         points = torch.cat(draws, dim=1)
@@ -140,8 +149,7 @@ def choose_points(
         return points
 
     points = draw(candidates)
-    unsure = sample_logits(maps_LMhw.flatten(0, 1), points.flatten(0, 1)).abs()
-    unsure = unsure.view(points.shape[:3])
+    unsure = sample_layers(layers, points).abs()
     if _any_ignored(labels_BHW):
         height, width = labels_BHW.shape[1:]
         column = (points[..., 0] * width).long().clamp_(max=width - 1)
@@ -200,8 +208,8 @@ class Losses:
 
 
 def segmentation_losses(
-    logits_LBQhw: Tensor,
-    clicks: Sequence[Sequence[int]],
+    layers: Sequence[Tensor],
+    objects: Sequence[int],
     labels_BHW: Tensor,
     config: LossConfig,
     generators: Sequence[torch.Generator],
@@ -211,23 +219,22 @@ def segmentation_losses(
     """The weighted sum over all predictions, the final one last.
 
     Args:
-        logits_LBQhw: stride-4 query logits of every supervised prediction.
-        clicks: for each image the number of clicks on each object.
+        layers: the maps Mhw of every supervised prediction, in the order of ``MapIndex``.
+        objects: how many each image has.
         labels_BHW: int, object index, −1 background, −2 ignored.
         config: points and weights.
-        generators: one for each image, on the logits' device.
+        generators: one for each image, on the labels' device.
         maps: N of MODEL_SPEC 9.4: objects + 1 of all images, averaged over processes.
     """
-    index = MapIndex.of([len(counts) for counts in clicks], logits_LBQhw.device)
-    maps_LMhw = merge_images(logits_LBQhw.float(), clicks)
+    *auxiliary, final_Mhw = layers
+    index = MapIndex.of(objects, final_Mhw.device)
     if config.margins:
-        images = torch.split(maps_LMhw[-1], [len(counts) + 1 for counts in clicks])
+        images = torch.split(final_Mhw, [number + 1 for number in objects])
         final_Mhw = torch.cat([margins(maps_Nhw) for maps_Nhw in images])
-        maps_LMhw = torch.cat((maps_LMhw[:-1], final_Mhw[None]))
-    points = choose_points(maps_LMhw, labels_BHW, index, config, generators)
+    layers = (*auxiliary, final_Mhw)
+    points = choose_points(layers, labels_BHW, index, config, generators)
     target, weight = sample_targets(labels_BHW, index, points)
-    logits = sample_logits(maps_LMhw.flatten(0, 1), points.flatten(0, 1)).view_as(target)
-    mask_LM, dice_LM = point_losses(logits, target, weight)
+    mask_LM, dice_LM = point_losses(sample_layers(layers, points), target, weight)
     norm = maps.clamp(min=1)
     mask_L, dice_L = mask_LM.sum(1) / norm, dice_LM.sum(1) / norm
     layer_weight = torch.full_like(mask_L, config.auxiliary_weight)

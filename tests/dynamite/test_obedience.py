@@ -14,9 +14,14 @@ def owners(clicks: int, queries: int) -> torch.Tensor:
     return torch.cat((torch.arange(clicks), torch.full((queries - clicks,), -1)))
 
 
+def obeyed(logits: torch.Tensor, places: torch.Tensor, whose: torch.Tensor) -> torch.Tensor:
+    """Where the maps are those of queries, the clicks' first."""
+    return obey(logits, places, whose, torch.arange(len(places)))
+
+
 def test_the_query_of_a_click_wins_around_it_and_nowhere_else() -> None:
     logits = torch.stack((torch.full((20, 20), -9.0), torch.full((20, 20), 5.0)))
-    winner = obey(logits, torch.tensor([[10.5, 10.5]]), torch.tensor([-1, -1])).argmax(dim=0)
+    winner = obeyed(logits, torch.tensor([[10.5, 10.5]]), torch.tensor([-1, -1])).argmax(dim=0)
     assert winner[10, 10] == 0
     assert winner[10, 12] == 0
     assert winner[10, 14] == 1
@@ -26,7 +31,7 @@ def test_the_query_of_a_click_wins_around_it_and_nowhere_else() -> None:
 def test_with_a_refiner_a_click_reaches_no_further_than_its_pixel_needs() -> None:
     logits = torch.stack((torch.full((20, 20), -9.0), torch.full((20, 20), 5.0)))
     place, whose = torch.tensor([[10.5, 10.5]]), torch.tensor([-1, -1])
-    winner = obey(logits, place, whose, furthest=LEAST).argmax(dim=0)
+    winner = obey(logits, place, whose, torch.tensor([0]), furthest=LEAST).argmax(dim=0)
     assert (winner == 0).sum() == 9  # three by three cells
 
 
@@ -34,7 +39,7 @@ def test_a_cell_between_two_clicks_belongs_to_the_nearer() -> None:
     logits = torch.zeros(3, 8, 8)
     logits[2] = 7.0
     places = torch.tensor([[4.5, 2.5], [4.5, 5.5]])
-    winner = obey(logits, places, torch.tensor([-1, -1, -1])).argmax(dim=0)
+    winner = obeyed(logits, places, torch.tensor([-1, -1, -1])).argmax(dim=0)
     assert winner[4, :8].tolist()[2:6] == [0, 0, 1, 1]
 
 
@@ -44,22 +49,32 @@ def test_clicks_reach_less_far_on_and_beside_small_objects() -> None:
     logits[1, 60:66, 60:66] = 5  # and one of 6
     logits[3] = 0
     places = torch.tensor([[20.5, 20.5], [63.5, 63.5], [61.5, 61.5]])
-    assert reaches(logits, places, torch.tensor([0, 1, -1, -1])).tolist() == [REACH, LEAST, LEAST]
+    whose, own = torch.tensor([0, 1, -1, -1]), torch.arange(3)
+    assert reaches(logits, places, whose, own).tolist() == [REACH, LEAST, LEAST]
+
+
+def test_two_clicks_of_an_object_may_share_its_map() -> None:
+    logits = torch.stack((torch.full((20, 20), -9.0), torch.full((20, 20), 5.0)))
+    places = torch.tensor([[5.5, 5.5], [15.5, 15.5], [5.5, 15.5]])
+    whose, own = torch.tensor([0, -1]), torch.tensor([0, 0, 1])
+    for furthest in (LEAST, REACH):
+        winner = obey(logits, places, whose, own, furthest).argmax(dim=0)
+        assert [winner[y, x].item() for y, x in ((5, 5), (15, 15), (5, 15))] == [0, 0, 1]
 
 
 def plain(logits: torch.Tensor, places: torch.Tensor, whose: torch.Tensor) -> torch.Tensor:
     """Every cell of the map asked for its nearest click."""
-    obeyed = logits.clone()
+    found, own = logits.clone(), torch.arange(len(places))
     for y in range(logits.shape[1]):
         for x in range(logits.shape[2]):
             down, across = y + 0.5 - places[:, 0], x + 0.5 - places[:, 1]
             distances = (down.square() + across.square()).sqrt()
             nearest = int(distances.argmin())
-            reach = reaches(logits, places, whose)[nearest]
+            reach = reaches(logits, places, whose, own)[nearest]
             if distances[nearest] < reach:
                 wanted = logits[:, y, x].amax() + MARGIN * (1 - distances[nearest] / reach)
-                obeyed[nearest, y, x] = torch.maximum(logits[nearest, y, x], wanted)
-    return obeyed
+                found[nearest, y, x] = torch.maximum(logits[nearest, y, x], wanted)
+    return found
 
 
 @settings(deadline=None, max_examples=30)
@@ -75,14 +90,14 @@ def test_looking_around_clicks_gives_what_looking_everywhere_gives(
     places = torch.rand(clicks, 2, generator=generator) * torch.tensor(size) * 2
     places = places.floor() / 2
     whose = owners(clicks, clicks + 2)
-    assert torch.equal(obey(logits, places, whose), plain(logits, places, whose))
+    assert torch.equal(obeyed(logits, places, whose), plain(logits, places, whose))
 
 
 def test_logits_far_from_all_clicks_are_left_as_they_are() -> None:
     logits = torch.randn(4, 30, 30, generator=torch.Generator().manual_seed(0))
-    obeyed = obey(logits, torch.tensor([[5.0, 5.0]]), owners(1, 4))
-    assert torch.equal(obeyed[:, 9:], logits[:, 9:])
-    assert torch.equal(obeyed[1:], logits[1:])
+    found = obeyed(logits, torch.tensor([[5.0, 5.0]]), owners(1, 4))
+    assert torch.equal(found[:, 9:], logits[:, 9:])
+    assert torch.equal(found[1:], logits[1:])
 
 
 @settings(deadline=None, max_examples=15)

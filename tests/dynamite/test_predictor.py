@@ -85,6 +85,7 @@ def test_the_image_that_pads_no_other_is_answered_as_alone(predictor: Predictor)
     together = predictor.segment(predictor.encode([image, image]), [CLICKS, CLICKS])
     alone = predictor.segment(predictor.encode(image), CLICKS)
     assert np.abs(together[1].query_logits - alone.query_logits).max() < 1e-3
+    assert (together[1].label_map != alone.label_map).mean() < 1e-3
 
 
 def test_the_model_says_what_size_it_wants(lite: DynaMITE) -> None:

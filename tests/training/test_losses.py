@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -42,8 +43,8 @@ def test_no_counted_point_costs_nothing() -> None:
 
 
 def test_objects_are_the_maximum_of_their_clicks_and_the_rest_is_background() -> None:
-    logits = torch.arange(6.0).flip(0).view(1, 1, 6, 1, 1)  # 5 4 3 2 1 0
-    logits[0, 0, 1] = 7
+    logits = torch.arange(6.0).flip(0).view(1, 6, 1, 1)  # 5 4 3 2 1 0
+    logits[0, 1] = 7
     maps = merge_images(logits, [[2, 1]])
     assert maps.flatten().tolist() == [7, 3, 2]
 
@@ -55,11 +56,11 @@ def test_the_order_of_maps_is_that_of_their_index() -> None:
 
 
 def test_label_maps_of_merged_logits() -> None:
-    logits = torch.full((1, 3, 2, 2), -1.0)
-    logits[0, 0, 0] = 5  # object 0: the upper half
-    logits[0, 1, 1, 0] = 5  # object 1: lower left
-    logits[0, 2, 1, 1] = 5  # background query: lower right
-    (labels,) = label_maps(logits, [[1, 1]], (4, 4))
+    maps = torch.full((3, 2, 2), -1.0)
+    maps[0, 0] = 5  # object 0: the upper half
+    maps[1, 1, 0] = 5  # object 1: lower left
+    maps[2, 1, 1] = 5  # the background: lower right
+    (labels,) = label_maps([maps], (4, 4))
     assert labels[0].tolist() == [0, 0, 0, 0]
     assert labels[3].tolist() == [1, 1, BACKGROUND, BACKGROUND]
 
@@ -136,11 +137,11 @@ def test_neighbourhoods(label: int, corner: list[float], size: list[float]) -> N
 
 def test_judged_by_their_lead_maps_learn_from_their_rivals() -> None:
     labels = torch.zeros(1, 8, 8, dtype=torch.int64)
-    logits = torch.stack((torch.full((64, 64), 3.0), torch.full((64, 64), 5.0)))[None, None]
+    logits = torch.stack((torch.full((64, 64), 3.0), torch.full((64, 64), 5.0)))[None]
     own, lead = (
         segmentation_losses(
             logits,
-            [[1]],
+            [1],
             labels,
             LossConfig(points=512, importance=0, margins=margins),
             generators(1),
@@ -171,32 +172,41 @@ def test_an_image_draws_the_same_points_in_any_batch() -> None:
     torch.testing.assert_close(both[:, 2:], alone, rtol=0, atol=0)
 
 
-def one_loss(logits: torch.Tensor, labels: torch.Tensor, **changes: float) -> tuple[float, ...]:
+def one_loss(
+    layers: Sequence[torch.Tensor] | torch.Tensor, labels: torch.Tensor, **changes: float
+) -> tuple[float, ...]:
     config = LossConfig(points=200, **changes)  # type: ignore[arg-type]
-    losses = segmentation_losses(
-        logits, [[1]], labels, config, generators(1), maps=torch.tensor(2.0)
-    )
+    losses = segmentation_losses(layers, [1], labels, config, generators(1), maps=torch.tensor(2.0))
     return losses.total.item(), losses.mask.item(), losses.dice.item()
 
 
 def test_total_is_the_weighted_sum_over_predictions() -> None:
     labels = torch.zeros(1, 16, 16, dtype=torch.int16)
     labels[:, :, 8:] = -1
-    final = torch.zeros(1, 1, 2, 4, 4)  # logit 0 everywhere: entropy log 2 wherever points fall
+    final = torch.zeros(1, 2, 4, 4)  # logit 0 everywhere: entropy log 2 wherever points fall
     total, mask, dice = one_loss(final, labels)
     assert mask == pytest.approx(math.log(2), rel=1e-4)
     assert total == pytest.approx(5 * mask + 5 * dice, rel=1e-5)
-    three, mask_3, _ = one_loss(
-        final.expand(3, -1, -1, -1, -1), labels, mask_weight=1, dice_weight=0
-    )
+    three, mask_3, _ = one_loss(final.expand(3, -1, -1, -1), labels, mask_weight=1, dice_weight=0)
     assert mask_3 == pytest.approx(math.log(2), rel=1e-4)
     assert three == pytest.approx(3 * math.log(2), rel=1e-4)
+
+
+def test_predictions_of_any_fineness_count_alike() -> None:
+    labels = torch.zeros(1, 16, 16, dtype=torch.int16)
+    labels[:, :, 8:] = -1
+    ramp = torch.linspace(6, -6, 32).expand(32, 32)
+    fine = torch.stack((ramp, -ramp))
+    coarse = torch.nn.functional.avg_pool2d(fine[None], 2)[0]
+    alike = one_loss([coarse, coarse], labels)
+    assert one_loss([coarse, fine], labels) == pytest.approx(alike, rel=0.02)
+    assert one_loss([coarse, fine.flip(2)], labels)[1] > 2 * alike[1]
 
 
 def test_a_right_answer_costs_less_than_a_wrong_one() -> None:
     labels = torch.zeros(1, 16, 16, dtype=torch.int16)
     labels[:, :, 8:] = -1
-    right = torch.full((1, 1, 2, 4, 4), -8.0)
-    right[0, 0, 0, :, :2] = 8
-    right[0, 0, 1, :, 2:] = 8
+    right = torch.full((1, 2, 4, 4), -8.0)
+    right[0, 0, :, :2] = 8
+    right[0, 1, :, 2:] = 8
     assert one_loss(right, labels)[0] < 4 < 20 < one_loss(-right, labels)[0]

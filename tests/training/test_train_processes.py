@@ -122,7 +122,10 @@ def test_two_processes_give_the_losses_of_one(preset: str, data: Path, tmp_path:
     finish(start(TOGETHER, config, data, tmp_path / "two"))
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
     last = [json.loads(losses_written(tmp_path / name)[-1]) for name in ("one", "two")]
-    assert last[0] == pytest.approx(last[1], rel=1e-3)  # the validation
+    # The validation: a logit's last digit may turn a pixel or two, each half a percent of an object
+    # here. An image left out or counted twice would be a tenth and more.
+    assert last[0] == pytest.approx(last[1], rel=0.02)
+    assert last[0]["validation_failed"] == last[1]["validation_failed"]
 
 
 def test_four_images_are_learnt_by_heart(tmp_path: Path) -> None:

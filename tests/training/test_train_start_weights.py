@@ -63,16 +63,49 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
         load_backbone(build_backbone("resnet50"), "resnet50", "package:no_such_package")
 
 
-def test_a_refiner_begins_anew_on_a_checkpoint_without_one(tmp_path: Path) -> None:
-    before = load("lite", random_weights=True, **TINY_MODEL, refiner_channels=0)
+@pytest.mark.parametrize(("channels", "why"), [(0, "has none"), (8, "has one of another build")])
+def test_a_refiner_begins_anew_on_a_checkpoint_without_its_like(
+    tmp_path: Path, channels: int, why: str
+) -> None:
+    before = load("lite", random_weights=True, **TINY_MODEL, refiner_channels=channels)
     checkpoint.save(before, tmp_path / "before.safetensors", {})
     model = {
         "preset": "lite",
         "overrides": {**TINY_MODEL, "refiner_channels": 4},
         "checkpoint": str(tmp_path / "before.safetensors"),
     }
-    after = build_model(from_dict(tiny_config(model=model)), torch.device("cpu"))
-    kept = before.state_dict()
-    new = {name for name in after.state_dict() if name not in kept}
-    assert all(torch.equal(kept[name], after.state_dict()[name]) for name in kept)
-    assert {name.split(".")[0] for name in new} == {"refiner"}
+    notes: list[str] = []
+    after = build_model(from_dict(tiny_config(model=model)), torch.device("cpu"), notes.append)
+    old, new = before.state_dict(), after.state_dict()
+    kept = {name for name in old if not name.startswith("refiner.")}
+    assert all(torch.equal(old[name], new[name]) for name in kept)
+    assert {name.split(".")[0] for name in new if name not in kept} == {"refiner"}
+    (note,) = notes
+    assert note.endswith(why)
+
+
+def test_a_refiner_is_not_dropped_where_the_network_has_none(tmp_path: Path) -> None:
+    before = load("lite", random_weights=True, **TINY_MODEL, refiner_channels=4)
+    checkpoint.save(before, tmp_path / "before.safetensors", {})
+    model = {
+        "preset": "lite",
+        "overrides": {**TINY_MODEL, "refiner_channels": 0},
+        "checkpoint": str(tmp_path / "before.safetensors"),
+    }
+    with pytest.raises(CheckpointError, match="refiner"):
+        build_model(from_dict(tiny_config(model=model)), torch.device("cpu"))
+
+
+def test_a_refiner_of_the_same_build_goes_on(tmp_path: Path) -> None:
+    before = load("lite", random_weights=True, **TINY_MODEL, refiner_channels=4)
+    torch.nn.init.ones_(before.refiner.change.weight)
+    checkpoint.save(before, tmp_path / "before.safetensors", {})
+    model = {
+        "preset": "lite",
+        "overrides": {**TINY_MODEL, "refiner_channels": 4},
+        "checkpoint": str(tmp_path / "before.safetensors"),
+    }
+    notes: list[str] = []
+    after = build_model(from_dict(tiny_config(model=model)), torch.device("cpu"), notes.append)
+    assert not notes
+    assert torch.equal(after.refiner.change.weight, before.refiner.change.weight)

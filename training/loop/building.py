@@ -1,8 +1,10 @@
 """The network a run begins with, and the file it leaves."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from dynamite import checkpoint
 from dynamite.config import preset
@@ -14,12 +16,16 @@ from training.loop.sources import Sources
 from training.loop.start_weights import load_backbone
 
 REFINER = "refiner."
-"""Begins anew on a checkpoint that has none: it changes nothing before it is trained. All else of a
-network must be in its checkpoint."""
+"""Begins anew on a checkpoint that has none, or one of another build: it changes nothing before it
+is trained. All else of a network must be in its checkpoint."""
 
 
-def build_model(config: TrainingConfig, device: torch.device) -> DynaMITE:
+def build_model(
+    config: TrainingConfig, device: torch.device, note: Callable[[str], None] = lambda _: None
+) -> DynaMITE:
     """The config's network with its start weights; the rest is random, from the seed.
+
+    ``note`` is told of a refiner that begins anew.
 
     Raises:
         CheckpointError: start weights that cannot be read or do not fit.
@@ -30,9 +36,13 @@ def build_model(config: TrainingConfig, device: torch.device) -> DynaMITE:
         model = DynaMITE(preset(source.preset).with_overrides(source.overrides))
     if source.checkpoint is not None:
         weights = checkpoint.read(source.checkpoint).state_dict
-        if not any(name.startswith(REFINER) for name in weights):
-            new = {k: v for k, v in model.state_dict().items() if k.startswith(REFINER)}
-            weights = {**weights, **new}
+        new, old = _refiner(model.state_dict()), _refiner(weights)
+        if new and _shapes(new) != _shapes(old):
+            note(
+                f"the refiner begins anew: {source.checkpoint} has "
+                f"{'one of another build' if old else 'none'}"
+            )
+            weights = {k: v for k, v in weights.items() if k not in old} | new
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:
@@ -42,6 +52,14 @@ def build_model(config: TrainingConfig, device: torch.device) -> DynaMITE:
     if config.compute.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model.to(device)
+
+
+def _refiner(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in weights.items() if name.startswith(REFINER)}
+
+
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in weights.items()}
 
 
 def write_weights(

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from dynamite import ClickSet
-from dynamite.model import DynaMITE, Prediction
+from dynamite.model import DynaMITE
+from dynamite.prediction import Prediction
 from dynamite.queries import PackedClicks
 from training.click_simulation import corrective_clicks
 from training.config import TrainingConfig
@@ -16,20 +17,23 @@ from training.loop.batches import Batch
 from training.loop.distributed import Processes
 from training.loop.drop_path import draw_by_sample
 from training.loop.randomness import Purpose, generator, torch_generator
-from training.losses import IGNORED, Losses, label_maps, segmentation_losses
+from training.losses import IGNORED, Losses, label_maps, merge_images, segmentation_losses
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an iteration gave: its losses, and what pictures of it show; ``logits`` BQhw."""
+    """What an iteration gave: its losses, and what pictures of it show.
+
+    ``maps`` are each image's, of its objects and, last, of the background (N + 1, h, w).
+    """
 
     losses: Losses
     clicks: tuple[ClickSet, ...]
-    logits: Tensor
+    maps: tuple[Tensor, ...]
 
     def label_maps(self, size: tuple[int, int]) -> list[Tensor]:
         """The predicted label map of each image."""
-        return label_maps(self.logits, clicks_per_object(self.clicks), size)
+        return label_maps(self.maps, size)
 
 
 class Iteration(nn.Module):
@@ -62,10 +66,13 @@ class Iteration(nn.Module):
             with torch.set_grad_enabled(every_round):
                 prediction = self.model.interact(maps, packed)
                 if every_round:
-                    losses.append(self._losses(prediction, batch, clicks))
+                    layers = supervised_maps(prediction, clicks)
+                    losses.append(self._losses(layers, batch, clicks))
             with torch.no_grad():
-                decided_BQhw = self.model.decide(prediction, packed)
-            corrected = correct(decided_BQhw, batch, clicks, rngs)
+                decisions = self.model.decide(prediction, packed)
+                corrected = correct(
+                    [one.of_each_object() for one in decisions], batch, clicks, rngs
+                )
             only_first = self.config.corrected_images == "first"
             clicks = (corrected[0], *clicks[1:]) if only_first else corrected
         if rounds and torch.is_autocast_enabled(batch.images.device.type):
@@ -73,9 +80,11 @@ class Iteration(nn.Module):
             torch.clear_autocast_cache()
         auxiliary = self.config.loss.auxiliary_weight > 0
         prediction = self.model.interact(maps, self._pack(clicks), auxiliary=auxiliary)
-        losses.append(self._losses(prediction, batch, clicks))
+        layers = supervised_maps(prediction, clicks)
+        losses.append(self._losses(layers, batch, clicks))
         total = torch.stack([one.total for one in losses]).mean()
-        return Outcome(replace(losses[-1], total=total), clicks, prediction.logits_BQhw.detach())
+        final = torch.split(layers[-1].detach(), [len(one.objects) + 1 for one in clicks])
+        return Outcome(replace(losses[-1], total=total), clicks, final)
 
     def _seed_drop_paths(self, batch: Batch) -> None:
         seed, cpu = self.config.seed, torch.device("cpu")
@@ -89,16 +98,14 @@ class Iteration(nn.Module):
         spare = self.processes.maximum(longest) - longest + self.model.bootstrapper.extra
         return PackedClicks.pack(clicks, self.processes.device, extra=spare)
 
-    def _losses(self, prediction: Prediction, batch: Batch, clicks: Sequence[ClickSet]) -> Losses:
-        device = prediction.logits_BQhw.device
-        layers = (*prediction.auxiliary, prediction.logits_BQhw)
-        supervised = torch.stack([logits.float() for logits in layers])
-        counts = clicks_per_object(clicks)
-        number = torch.tensor(float(sum(len(one) + 1 for one in counts)), device=device)
+    def _losses(self, layers: Sequence[Tensor], batch: Batch, clicks: Sequence[ClickSet]) -> Losses:
+        device = batch.labels.device
+        objects = [len(one.objects) for one in clicks]
+        number = torch.tensor(float(sum(objects) + len(objects)), device=device)
         seed = self.config.seed
         return segmentation_losses(
-            supervised,
-            counts,
+            layers,
+            objects,
             batch.labels,
             self.config.loss,
             [torch_generator(seed, Purpose.POINTS, n, device=device) for n in batch.numbers],
@@ -106,15 +113,28 @@ class Iteration(nn.Module):
         )
 
 
+def supervised_maps(prediction: Prediction, clicks: Sequence[ClickSet]) -> list[Tensor]:
+    """The maps Mhw of every prediction, those of the final one last (``segmentation_losses``)."""
+    counts = [[len(own) for own in one.objects] for one in clicks]
+    if prediction.refined is None:
+        final = merge_images(prediction.logits_BQhw.float(), counts)
+    else:
+        final = torch.cat(prediction.refined)
+    return [*(merge_images(logits.float(), counts) for logits in prediction.auxiliary), final]
+
+
 def correct(
-    logits_BQhw: Tensor,
+    maps: Sequence[Tensor],
     batch: Batch,
     clicks: Sequence[ClickSet],
     rngs: Sequence[np.random.Generator],
 ) -> tuple[ClickSet, ...]:
-    """Corrective clicks for each image of the batch, on what a person would see."""
-    size = (batch.labels.shape[1], batch.labels.shape[2])
-    predictions = label_maps(logits_BQhw, clicks_per_object(clicks), size)
+    """Corrective clicks for each image of the batch, on what a person would see.
+
+    Args:
+        maps: of each image those of its objects and, last, of the background (N + 1, h, w).
+    """
+    predictions = label_maps(maps, (batch.labels.shape[1], batch.labels.shape[2]))
     corrected = []
     for predicted, labels, one, rng in zip(predictions, batch.labels, clicks, rngs, strict=True):
         target = labels.cpu().numpy()
@@ -124,8 +144,3 @@ def correct(
             )
         )
     return tuple(corrected)
-
-
-def clicks_per_object(clicks: Sequence[ClickSet]) -> list[list[int]]:
-    """For each image the number of clicks on each of its objects."""
-    return [[len(own) for own in one.objects] for one in clicks]

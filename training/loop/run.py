@@ -34,7 +34,9 @@ def run(
         trainer = Trainer(config, sources, out, processes)
         notes = [f"left out of {name}: {faults}" for name, faults in sources.left_out.items()]
         checkpoint = checkpointing.load_latest(trainer.checkpoints, processes.device, notes.append)
-        if checkpoint is not None:
+        if checkpoint is None:
+            notes += trainer.notes
+        else:
             trainer.restore(checkpoint)
             before, now = checkpoint.config, config.as_dict()
             notes += [f"not as before: {line}" for line in _differences(before, now)]

@@ -72,16 +72,20 @@ class Pace:
 
 
 class Trainer:
-    """One process's part of a training run that lives in the folder ``out``."""
+    """One process's part of a training run that lives in the folder ``out``.
+
+    ``notes`` are what a person should know of how it begins.
+    """
 
     def __init__(
         self, config: TrainingConfig, sources: Sources, out: Path, processes: Processes
     ) -> None:
+        self.notes: list[str] = []
         self.config = config
         self.sources = sources
         self.out = out
         self.processes = processes
-        self.model = build_model(config, processes.device)
+        self.model = build_model(config, processes.device, self.notes.append)
         freeze(self.model, config.optimizer)
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
         iteration = Iteration(self.model, config, processes)
