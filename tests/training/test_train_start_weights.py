@@ -8,6 +8,7 @@ import torch
 from dynamite import checkpoint, load
 from dynamite.backbones import build_backbone
 from dynamite.errors import CheckpointError
+from dynamite.model import DynaMITE
 from dynamite.published import published_name
 from tests.training.tiny_run import TINY_MODEL, tiny_config
 from training.config import from_dict
@@ -63,49 +64,46 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
         load_backbone(build_backbone("resnet50"), "resnet50", "package:no_such_package")
 
 
+def with_refiner(channels: int, path: Path) -> DynaMITE:
+    """A small `lite`, saved; its refiner, if it has one, changes something."""
+    model = load("lite", random_weights=True, **TINY_MODEL, refiner_channels=channels)
+    if channels:
+        torch.nn.init.ones_(model.refiner.change.weight)
+    checkpoint.save(model, path, {})
+    return model
+
+
+def go_on(channels: int, path: Path, notes: list[str]) -> DynaMITE:
+    """What a training of a network with such a refiner begins with."""
+    overrides = {**TINY_MODEL, "refiner_channels": channels}
+    model = {"preset": "lite", "overrides": overrides, "checkpoint": str(path)}
+    return build_model(from_dict(tiny_config(model=model)), torch.device("cpu"), notes.append)
+
+
 @pytest.mark.parametrize(("channels", "why"), [(0, "has none"), (8, "has one of another build")])
 def test_a_refiner_begins_anew_on_a_checkpoint_without_its_like(
     tmp_path: Path, channels: int, why: str
 ) -> None:
-    before = load("lite", random_weights=True, **TINY_MODEL, refiner_channels=channels)
-    checkpoint.save(before, tmp_path / "before.safetensors", {})
-    model = {
-        "preset": "lite",
-        "overrides": {**TINY_MODEL, "refiner_channels": 4},
-        "checkpoint": str(tmp_path / "before.safetensors"),
-    }
     notes: list[str] = []
-    after = build_model(from_dict(tiny_config(model=model)), torch.device("cpu"), notes.append)
-    old, new = before.state_dict(), after.state_dict()
+    old = with_refiner(channels, tmp_path / "before.safetensors").state_dict()
+    new = go_on(4, tmp_path / "before.safetensors", notes).state_dict()
     kept = {name for name in old if not name.startswith("refiner.")}
     assert all(torch.equal(old[name], new[name]) for name in kept)
     assert {name.split(".")[0] for name in new if name not in kept} == {"refiner"}
+    assert not new["refiner.change.weight"].any()
     (note,) = notes
     assert note.endswith(why)
 
 
 def test_a_refiner_is_not_dropped_where_the_network_has_none(tmp_path: Path) -> None:
-    before = load("lite", random_weights=True, **TINY_MODEL, refiner_channels=4)
-    checkpoint.save(before, tmp_path / "before.safetensors", {})
-    model = {
-        "preset": "lite",
-        "overrides": {**TINY_MODEL, "refiner_channels": 0},
-        "checkpoint": str(tmp_path / "before.safetensors"),
-    }
+    with_refiner(4, tmp_path / "before.safetensors")
     with pytest.raises(CheckpointError, match="refiner"):
-        build_model(from_dict(tiny_config(model=model)), torch.device("cpu"))
+        go_on(0, tmp_path / "before.safetensors", [])
 
 
 def test_a_refiner_of_the_same_build_goes_on(tmp_path: Path) -> None:
-    before = load("lite", random_weights=True, **TINY_MODEL, refiner_channels=4)
-    torch.nn.init.ones_(before.refiner.change.weight)
-    checkpoint.save(before, tmp_path / "before.safetensors", {})
-    model = {
-        "preset": "lite",
-        "overrides": {**TINY_MODEL, "refiner_channels": 4},
-        "checkpoint": str(tmp_path / "before.safetensors"),
-    }
     notes: list[str] = []
-    after = build_model(from_dict(tiny_config(model=model)), torch.device("cpu"), notes.append)
+    before = with_refiner(4, tmp_path / "before.safetensors")
+    after = go_on(4, tmp_path / "before.safetensors", notes)
     assert not notes
     assert torch.equal(after.refiner.change.weight, before.refiner.change.weight)
