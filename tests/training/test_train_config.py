@@ -111,7 +111,8 @@ def test_the_refiner_is_trained_alone_and_first_without_it() -> None:
         for name in ("lite", "lite-refiner", "lite-continued")
     )
     assert plain.model.overrides == {"refiner_channels": 0}
-    for config in (alone, all_but_the_trunk):
+    for config, before in ((alone, plain), (all_but_the_trunk, alone)):
+        assert config.model.checkpoint == f"runs/{before.name}/model.safetensors"
         assert config.model.overrides == {"refiner_channels": preset("lite").refiner_channels}
         assert config.loss.margins
     model = DynaMITE(preset("lite"))
