@@ -105,8 +105,18 @@ def losses_written(out: Path) -> list[str]:
     return (out / "metrics.jsonl").read_text().splitlines()
 
 
-@pytest.mark.parametrize("preset", ["lite", "segformer_b0"])  # the latter skips blocks at random
-def test_two_processes_give_the_losses_of_one(preset: str, data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("preset", "validation"),
+    [
+        # A logit's last digit may turn a pixel or two of what its refiner draws, each half a percent
+        # of an object here. An image left out or counted twice would be a tenth and more.
+        ("lite", 0.02),
+        ("segformer_b0", 1e-3),  # skips blocks at random
+    ],
+)
+def test_two_processes_give_the_losses_of_one(
+    preset: str, validation: float, data: Path, tmp_path: Path
+) -> None:
     config = write_config(
         tmp_path / "tiny.yaml",
         model={"preset": preset, "overrides": TINY_MODEL},
@@ -122,9 +132,7 @@ def test_two_processes_give_the_losses_of_one(preset: str, data: Path, tmp_path:
     finish(start(TOGETHER, config, data, tmp_path / "two"))
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
     last = [json.loads(losses_written(tmp_path / name)[-1]) for name in ("one", "two")]
-    # The validation: a logit's last digit may turn a pixel or two, each half a percent of an object
-    # here. An image left out or counted twice would be a tenth and more.
-    assert last[0] == pytest.approx(last[1], rel=0.02)
+    assert last[0] == pytest.approx(last[1], rel=validation)
     assert last[0]["validation_failed"] == last[1]["validation_failed"]
 
 
