@@ -108,8 +108,8 @@ def losses_written(out: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("preset", "validation"),
     [
-        # A logit's last digit may turn a pixel or two of what its refiner draws, each half a percent
-        # of an object here. An image left out or counted twice would be a tenth and more.
+        # A logit's last digit may turn a pixel or two of what its refiner draws, each half a
+        # percent of an object here. An image left out or counted twice would be a tenth and more.
         ("lite", 0.02),
         ("segformer_b0", 1e-3),  # skips blocks at random
     ],
