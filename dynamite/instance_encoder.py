@@ -86,7 +86,9 @@ class InstanceEncoder(nn.Module):
         for index, layer in enumerate(self.layers):
             key_source, value_source = sources[index % LEVELS]
             attention: Attention = layer.cross_attention  # type: ignore[assignment]
-            memory.append((attention.key(key_source), attention.value(value_source)))
+            # Contiguous, so that whoever saves them has nothing to copy.
+            key, value = attention.key(key_source), attention.value(value_source)
+            memory.append((key.contiguous(), value.contiguous()))
         return tuple(memory)
 
     def forward(

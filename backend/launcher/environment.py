@@ -2,6 +2,11 @@
 
 Measured on a convolutional backbone at 1024²: with glibc's defaults every pass maps and unmaps
 about 0.8 GB and spends half its time in page faults; with these settings it does not.
+
+Measured on two cores, one of them kept busy by a training: with OpenMP's default a thread waits
+awake for some milliseconds, hundreds of times in a click, while the one that it waits for wants its
+core. A click took 2 s instead of 18 ms; with this setting 50 ms, and when nobody else is there no
+longer than before (docs/benchmarks.md).
 """
 
 import os
@@ -14,6 +19,8 @@ ALLOCATOR = {
     "MALLOC_ARENA_MAX": "1",  # the model's thread would otherwise get an arena of small heaps
 }
 
+WAITING = {"GOMP_SPINCOUNT": "1000"}  # some microseconds awake, then asleep: 300000 unless told
+
 
 def model_environment(torch_threads: int, base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment for a process that runs the model; what the user set already stays.
@@ -21,7 +28,7 @@ def model_environment(torch_threads: int, base: Mapping[str, str] = os.environ) 
     ``torch_threads`` 0 means one per usable core.
     """
     threads = torch_threads or usable_cores()
-    return {"OMP_NUM_THREADS": str(threads), **ALLOCATOR, **base}
+    return {"OMP_NUM_THREADS": str(threads), **WAITING, **ALLOCATOR, **base}
 
 
 def usable_cores() -> int:

@@ -13,7 +13,7 @@ from redis import Redis
 from backend.launcher.banner import banner
 from backend.launcher.checks import StartError, check
 from backend.launcher.children import FEW_DEATHS, Child, Supervisor
-from backend.launcher.environment import ALLOCATOR, model_environment
+from backend.launcher.environment import ALLOCATOR, WAITING, model_environment
 from backend.launcher.valkey import QueueError, valkey_child, wait_until_ready
 from backend.settings import load
 
@@ -147,11 +147,11 @@ def test_a_configured_queue_that_is_away_is_an_error_at_once(tmp_path):
         wait_until_ready(f"unix://{tmp_path / 'nobody'}")
 
 
-def test_the_model_gets_a_tuned_allocator_unless_the_user_tuned_it():
+def test_the_model_gets_tuned_memory_and_threads_unless_the_user_tuned_them():
     assert model_environment(3, {})["OMP_NUM_THREADS"] == "3"
     assert int(model_environment(0, {})["OMP_NUM_THREADS"]) >= 1
-    assert ALLOCATOR.items() <= model_environment(1, {}).items()
-    mine = {"MALLOC_ARENA_MAX": "4", "OMP_NUM_THREADS": "7"}
+    assert (ALLOCATOR | WAITING).items() <= model_environment(1, {}).items()
+    mine = {"MALLOC_ARENA_MAX": "4", "OMP_NUM_THREADS": "7", "GOMP_SPINCOUNT": "5"}
     assert mine.items() <= model_environment(1, mine).items()
 
 
