@@ -1,10 +1,13 @@
 """A click as the annotator's tool sees it: HTTP in, JSON out, with sessions, drafts and masks."""
 
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
-from backend.device_thread import Urgency
 from benchmarks.bench_lite import photo
 from benchmarks.desk import Desk, Region, accepted, keypoint
 from benchmarks.table import Row
@@ -22,29 +25,29 @@ def run() -> list[Row]:
 
 def one_click(desk: Desk) -> list[Row]:
     """A warmed click against the model alone, and against encoding at every click."""
-    image = photo(*SIZE)
-    address = desk.add("one.jpg", image)
+    address = desk.add("one.jpg", photo(*SIZE))
     desk.warm(address)
-    predictor = desk.services.engine.model.predictor
-    features = predictor.encode(image)
+    engine, cache = desk.services.engine, desk.services.cache
+    assert cache is not None
+    features = engine.features(desk.services.images.open(address, "0").digest, _no_encode)
     clicks = ClickSet([[Click(200, 200)]])
     point = [keypoint(0, 200, 200, *SIZE)]
 
     def encoding() -> None:
-        # on the thread that a server would use: every other one brings OpenMP threads of its own,
-        # which spin for a while and slow the next click down
-        device = desk.services.engine._device
-        device.submit(Urgency.ENCODE, lambda: predictor.encode(image)).future.result()
+        """What a backend does that keeps no features: decode the photo, encode it, click."""
+        cache.drop_version(engine.model.version)
         desk.click(address, point)
 
     taken = medians(
         {
-            "model": lambda: desk.services.engine.segment(features, clicks),
+            "model": lambda: engine.segment(features, clicks),
             "click": lambda: desk.click(address, point),
             "encoding": encoding,
         },
         repeats=15,
     )
+    with busy_core():
+        taken |= medians({"beside": lambda: desk.click(address, point)}, repeats=9)
     limit = 2 * taken["model"] + 0.015
     return [
         Row("the model's own click", taken["model"] * 1000, "ms"),
@@ -53,7 +56,23 @@ def one_click(desk: Desk) -> list[Row]:
         Row(
             "encoding at each click / warmed click", taken["encoding"] / taken["click"], "×", "≥ 5"
         ),
+        Row("warmed click with one core busy / idle", taken["beside"] / taken["click"], "×"),
     ]
+
+
+@contextmanager
+def busy_core() -> Iterator[None]:
+    """Another process that never pauses, as a training does."""
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        other.kill()
+        other.wait()
+
+
+def _no_encode() -> np.ndarray:
+    raise AssertionError("the photo was warmed")
 
 
 def many_objects(desk: Desk) -> list[Row]:

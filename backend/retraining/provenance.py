@@ -73,13 +73,20 @@ class AnswerLog:
         self._redis.close()
 
     def _run(self) -> None:
+        lost = 0
         while (write := self._queue.get()) is not None:
             try:
                 write(self._redis)
             except (RedisError, OSError) as error:
-                log.warning("a note is not written: %s", error)
+                if not lost:  # one line a click would hide all others
+                    log.warning("notes of answers are lost until the queue is back: %s", error)
+                lost += 1
             except Exception:  # one bad note must not cost those after it
                 log.exception("a note cannot be written")
+            else:
+                if lost:
+                    log.warning("the queue is back; %d notes of answers were lost", lost)
+                lost = 0
 
 
 def _keep(redis: "Redis", task: str, fields: dict[Any, Any]) -> None:

@@ -1,6 +1,7 @@
 import time
 
 from redis import Redis
+from redis.exceptions import ConnectionError as AwayError
 
 from backend.retraining.provenance import AnswerLog, recall
 from backend.session.evidence import digest
@@ -30,3 +31,19 @@ def test_a_note_that_cannot_be_written_does_not_stop_those_after_it(queue_server
     log.write(written.append)
     log.close()
     assert len(written) == 1
+
+
+def test_a_queue_that_is_away_is_one_line_in_the_log_and_one_when_it_is_back(queue_server, caplog):
+    log = AnswerLog(queue_server)
+
+    def away(_):
+        raise AwayError("nobody")
+
+    for one in (away, away, away, Redis.ping, away):
+        log.write(one)
+    log.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "notes of answers are lost until the queue is back: nobody",
+        "the queue is back; 3 notes of answers were lost",
+        "notes of answers are lost until the queue is back: nobody",
+    ]
