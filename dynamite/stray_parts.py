@@ -64,4 +64,4 @@ def _stray(
     limit = max((int(areas[part]) for part in clicked), default=0)
     is_stray = areas < limit
     is_stray[[0, *clicked]] = False
-    return is_stray.take(parts_hw) if is_stray.any() else None
+    return is_stray[parts_hw] if is_stray.any() else None
