@@ -10,11 +10,13 @@ where its border lies within a cell. Ours, not the paper's.
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
 from dynamite.margins import margins, merge_queries
+from dynamite.parts import find_parts
 
 DILATIONS = (1, 2, 4, 2, 1)
 
@@ -110,15 +112,22 @@ def _finer(cells: slice) -> slice:
 
 
 def _boxes(masks_Nhw: Tensor, places_K2: Tensor, owners_K: Tensor) -> Iterator[tuple[slice, slice]]:
-    """The rows and columns around each object's mask and clicks, ``MARGIN`` cells wider."""
-    sides = masks_Nhw.any(2), masks_Nhw.any(1)
-    cells_K2 = places_K2.floor().long()
-    for index in range(len(masks_Nhw)):
+    """The rows and columns around each object's mask and clicks, ``MARGIN`` cells wider.
+
+    Stray parts of the mask count for nothing: they would make the boxes half as large again.
+    """
+    masks = masks_Nhw.cpu().numpy().view(np.uint8)
+    cells, owners = places_K2.floor().long().cpu().numpy(), owners_K.cpu().numpy()
+    for index, mask_hw in enumerate(masks):
+        own = cells[owners == index]
+        parts = find_parts(mask_hw, map(tuple, own))
+        found = parts.boxes_P4[1:][~parts.stray_P[1:]]
         box = []
-        for axis, along in enumerate(sides):
-            own = torch.cat((along[index].nonzero()[:, 0], cells_K2[owners_K == index, axis]))
-            low, high = int(own.min()), int(own.max())
-            box.append(slice(max(low - MARGIN, 0), min(high + MARGIN + 1, along.shape[1])))
+        for axis, length in enumerate(mask_hw.shape):
+            starts, lengths = found[:, 1 - axis], found[:, 3 - axis]
+            low = min([*own[:, axis], *starts])
+            high = max([*own[:, axis] + 1, *(starts + lengths)])
+            box.append(slice(max(int(low) - MARGIN, 0), min(int(high) + MARGIN, length)))
         yield box[0], box[1]
 
 

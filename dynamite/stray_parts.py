@@ -6,11 +6,11 @@ click, smaller than the largest part with one, is given to the background.
 
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dynamite.clicks import Click, ClickSet
+from dynamite.clicks import ClickSet
+from dynamite.parts import find_parts
 
 LabelMap = NDArray[np.int16]
 
@@ -21,8 +21,14 @@ def drop_stray_parts(labels_HW: LabelMap, clicks: ClickSet) -> LabelMap:
     for index, (top, left, bottom, right) in _boxes(labels_HW, len(clicks.objects)):
         box = slice(top, bottom), slice(left, right)
         mask_hw = (labels_HW[box] == index).view(np.uint8)
-        for part, is_stray in _stray(mask_hw, clicks.objects[index], top=top, left=left):
-            kept[box][part][is_stray] = -1
+        places = [(int(c.y) - top, int(c.x) - left) for c in clicks.objects[index]]
+        parts = find_parts(mask_hw, places)
+        # Each in its own box, since most are small: passes over whole masks took most of a click on
+        # a photo of 12 megapixels.
+        for part in np.flatnonzero(parts.stray_P):
+            x, y, w, h = parts.boxes_P4[part]
+            where = slice(y, y + h), slice(x, x + w)
+            kept[box][where][parts.labels_hw[where] == part] = -1
     return kept
 
 
@@ -47,26 +53,3 @@ def _boxes(labels_HW: LabelMap, objects: int) -> Iterator[tuple[int, tuple[int, 
     np.maximum.at(right, label, column + length)
     for index in np.flatnonzero(top[:objects] >= 0).tolist():
         yield index, (int(top[index]), int(left[index]), int(bottom[index]), int(right[index]))
-
-
-def _stray(
-    mask_hw: NDArray[np.uint8], clicks: tuple[Click, ...], *, top: int, left: int
-) -> Iterator[tuple[tuple[slice, slice], NDArray[np.bool_]]]:
-    """The stray parts of a mask, cut out at (top, left): where in it, and which pixels there.
-
-    Each in its own box, since most are small: passes over the whole mask took most of a click on a
-    photo of 12 megapixels.
-    """
-    count, parts_hw, boxes, _ = cv2.connectedComponentsWithStats(mask_hw)
-    if count == 2:  # the rest of the box, and one part
-        return
-    height, width = mask_hw.shape
-    places = [(int(click.y) - top, int(click.x) - left) for click in clicks]
-    clicked = {int(parts_hw[y, x]) for y, x in places if 0 <= y < height and 0 <= x < width} - {0}
-    areas = boxes[:, cv2.CC_STAT_AREA]
-    limit = max((int(areas[part]) for part in clicked), default=0)
-    for part in np.flatnonzero(areas < limit).tolist():
-        if part and part not in clicked:
-            x, y, w, h = boxes[part, : cv2.CC_STAT_AREA].tolist()
-            where = slice(y, y + h), slice(x, x + w)
-            yield where, parts_hw[where] == part

@@ -105,17 +105,23 @@ def test_every_config_names_a_network_and_an_augmentation_that_exist(path: Path)
     assert all(milestone < config.total_steps for milestone in config.schedule.milestones)
 
 
-def test_the_refiner_is_trained_alone_and_first_without_it() -> None:
-    plain, alone, all_but_the_trunk = (
+def test_the_recipes_of_lite_follow_one_another() -> None:
+    plain, alone, together, last = (
         load_config(CONFIGS[0].with_name(f"{name}.yaml"))
-        for name in ("lite", "lite-refiner", "lite-continued")
+        for name in ("lite", "lite-refiner", "lite-continued", "lite-without-decoder")
     )
-    assert plain.model.overrides == {"refiner_channels": 0}
-    for config, before in ((alone, plain), (all_but_the_trunk, alone)):
+    refined = {"refiner_channels": preset("lite").refiner_channels}
+    assert plain.model.overrides == {"refiner_channels": 0, "decoder_layers": 2}
+    for config, before in ((alone, plain), (together, alone), (last, together)):
         assert config.model.checkpoint == f"runs/{before.name}/model.safetensors"
-        assert config.model.overrides == {"refiner_channels": preset("lite").refiner_channels}
+        assert config.model.overrides.items() >= refined.items()
         assert config.loss.margins
-    model = DynaMITE(preset("lite"))
+    assert preset("lite").with_overrides(last.model.overrides) == preset("lite")
+
+
+def test_the_refiner_is_trained_alone() -> None:
+    alone = load_config(CONFIGS[0].with_name("lite-refiner.yaml"))
+    model = DynaMITE(preset("lite").with_overrides(alone.model.overrides))
     freeze(model, alone.optimizer)
     trained = {name.split(".")[0] for name, p in model.named_parameters() if p.requires_grad}
     assert trained == {"refiner"}

@@ -107,3 +107,19 @@ def test_a_refiner_of_the_same_build_goes_on(tmp_path: Path) -> None:
     after = go_on(4, tmp_path / "before.safetensors", notes)
     assert not notes
     assert torch.equal(after.refiner.change.weight, before.refiner.change.weight)
+
+
+@pytest.mark.parametrize("layers", [0, 1])
+def test_a_mask_decoder_is_left_behind_only_where_the_config_has_none(
+    tmp_path: Path, layers: int
+) -> None:
+    notes: list[str] = []
+    path = tmp_path / "before.safetensors"
+    before = load("lite", random_weights=True, **{**TINY_MODEL, "decoder_layers": 1})
+    checkpoint.save(before, path, {})
+    overrides = {**TINY_MODEL, "decoder_layers": layers}
+    source = {"preset": "lite", "overrides": overrides, "checkpoint": str(path)}
+    model = build_model(from_dict(tiny_config(model=source)), torch.device("cpu"), notes.append)
+    left = before.state_dict().keys() - model.state_dict().keys()
+    assert {name.split(".")[0] for name in left} == (set() if layers else {"mask_decoder"})
+    assert [str(path) in note for note in notes] == ([] if layers else [True])

@@ -19,13 +19,16 @@ REFINER = "refiner."
 """Begins anew on a checkpoint that has none, or one of another build: it changes nothing before it
 is trained. All else of a network must be in its checkpoint."""
 
+DECODER = "mask_decoder."
+"""Is left behind by a config with ``decoder_layers: 0``: what is trained learns to do without."""
+
 
 def build_model(
     config: TrainingConfig, device: torch.device, note: Callable[[str], None] = lambda _: None
 ) -> DynaMITE:
     """The config's network with its start weights; the rest is random, from the seed.
 
-    ``note`` is told of a refiner that begins anew.
+    ``note`` is told of a refiner that begins anew and of a mask decoder that is left behind.
 
     Raises:
         CheckpointError: start weights that cannot be read or do not fit.
@@ -36,13 +39,17 @@ def build_model(
         model = DynaMITE(preset(source.preset).with_overrides(source.overrides))
     if source.checkpoint is not None:
         weights = checkpoint.read(source.checkpoint).state_dict
-        new, old = _refiner(model.state_dict()), _refiner(weights)
+        new, old = _part(model.state_dict(), REFINER), _part(weights, REFINER)
         if new and _shapes(new) != _shapes(old):
             note(
                 f"the refiner begins anew: {source.checkpoint} has "
                 f"{'one of another build' if old else 'none'}"
             )
             weights = {k: v for k, v in weights.items() if k not in old} | new
+        decoder = _part(weights, DECODER)
+        if decoder and not model.config.decoder_layers:
+            note(f"the mask decoder of {source.checkpoint} is left behind")
+            weights = {k: v for k, v in weights.items() if k not in decoder}
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:
@@ -54,8 +61,8 @@ def build_model(
     return model.to(device)
 
 
-def _refiner(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value for name, value in weights.items() if name.startswith(REFINER)}
+def _part(weights: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {entry: value for entry, value in weights.items() if entry.startswith(name)}
 
 
 def _shapes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
