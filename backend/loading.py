@@ -1,10 +1,11 @@
 """The model of a serving process: loaded, moved to its device, tried once."""
 
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from pathlib import Path
 
 import numpy as np
 
+from backend.device_thread import Job
 from backend.engine import Model
 from backend.settings import Settings, variable
 from dynamite.errors import DynamiteError, InvalidInputError
@@ -28,8 +29,10 @@ def load_model(settings: Settings, weights: Path | None = None) -> Model:
         CheckpointError: the weights are missing or do not fit.
         DeviceError: the device does not exist here, or the model does not run on it.
     """
-    with ThreadPoolExecutor(1, "loading") as passing:
-        return passing.submit(_load, settings, weights).result()
+    job = Job(lambda: _load(settings, weights))
+    # A daemon, so that a process told to stop does not wait for a load.
+    threading.Thread(target=job.run, name="loading", daemon=True).start()
+    return job.future.result()
 
 
 def _load(settings: Settings, weights: Path | None) -> Model:

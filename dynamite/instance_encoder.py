@@ -86,7 +86,8 @@ class InstanceEncoder(nn.Module):
         for index, layer in enumerate(self.layers):
             key_source, value_source = sources[index % LEVELS]
             attention: Attention = layer.cross_attention  # type: ignore[assignment]
-            # Contiguous, so that whoever saves them has nothing to copy.
+            # Contiguous here, or who saves them copies them: in a server that is another thread
+            # than the device's, and torch would keep threads of its own for it.
             key, value = attention.key(key_source), attention.value(value_source)
             memory.append((key.contiguous(), value.contiguous()))
         return tuple(memory)

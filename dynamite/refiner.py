@@ -114,7 +114,8 @@ def _finer(cells: slice) -> slice:
 def _boxes(masks_Nhw: Tensor, places_K2: Tensor, owners_K: Tensor) -> Iterator[tuple[slice, slice]]:
     """The rows and columns around each object's mask and clicks, ``MARGIN`` cells wider.
 
-    Stray parts of the mask count for nothing: they would make the boxes half as large again.
+    Stray parts of the mask count for nothing: they would make the boxes half as large again, and
+    what nobody clicked on is not worth a second look, whether it is dropped later or not.
     """
     masks = masks_Nhw.cpu().numpy().view(np.uint8)
     cells, owners = places_K2.floor().long().cpu().numpy(), owners_K.cpu().numpy()
@@ -125,9 +126,9 @@ def _boxes(masks_Nhw: Tensor, places_K2: Tensor, owners_K: Tensor) -> Iterator[t
         box = []
         for axis, length in enumerate(mask_hw.shape):
             starts, lengths = found[:, 1 - axis], found[:, 3 - axis]
-            low = min([*own[:, axis], *starts])
-            high = max([*own[:, axis] + 1, *(starts + lengths)])
-            box.append(slice(max(int(low) - MARGIN, 0), min(int(high) + MARGIN, length)))
+            low = int(np.concatenate((own[:, axis], starts)).min())
+            high = int(np.concatenate((own[:, axis] + 1, starts + lengths)).max())
+            box.append(slice(max(low - MARGIN, 0), min(high + MARGIN, length)))
         yield box[0], box[1]
 
 

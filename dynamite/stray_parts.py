@@ -23,9 +23,13 @@ def drop_stray_parts(labels_HW: LabelMap, clicks: ClickSet) -> LabelMap:
         mask_hw = (labels_HW[box] == index).view(np.uint8)
         places = [(int(c.y) - top, int(c.x) - left) for c in clicks.objects[index]]
         parts = find_parts(mask_hw, places)
-        # Each in its own box, since most are small: passes over whole masks took most of a click on
-        # a photo of 12 megapixels.
-        for part in np.flatnonzero(parts.stray_P):
+        stray = np.flatnonzero(parts.stray_P)
+        if parts.boxes_P4[stray, 2:].prod(1, dtype=np.int64).sum() > mask_hw.size:
+            kept[box][parts.stray_P[parts.labels_hw]] = -1
+            continue
+        # Mostly few and small, and each is looked at in its own box: passes over whole masks took
+        # most of a click on a photo of 12 megapixels.
+        for part in stray:
             x, y, w, h = parts.boxes_P4[part]
             where = slice(y, y + h), slice(x, x + w)
             kept[box][where][parts.labels_hw[where] == part] = -1

@@ -27,8 +27,10 @@ def model_environment(torch_threads: int, base: Mapping[str, str] = os.environ) 
 
     ``torch_threads`` 0 means one per usable core.
     """
-    threads = torch_threads or usable_cores()
-    return {"OMP_NUM_THREADS": str(threads), **WAITING, **ALLOCATOR, **base}
+    threads = {"OMP_NUM_THREADS": str(torch_threads or usable_cores())}
+    if "OMP_WAIT_POLICY" not in base:  # which says the same in words, and would not be heard
+        threads |= WAITING
+    return {**threads, **ALLOCATOR, **base}
 
 
 def usable_cores() -> int:

@@ -48,6 +48,8 @@ class AnswerLog:
     def __init__(self, url: str) -> None:
         self._redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
         self._queue: queue.Queue[Callable[[Redis], object] | None] = queue.Queue(WAITING)
+        self._lock = threading.Lock()
+        self._lost = 0
         self._thread = threading.Thread(target=self._run, name="answers", daemon=True)
         self._thread.start()
 
@@ -64,7 +66,7 @@ class AnswerLog:
         try:
             self._queue.put_nowait(what)
         except queue.Full:
-            log.warning("a note is not written: too many are waiting")
+            self._lose("too many are waiting")
 
     def close(self) -> None:
         """Write what waits, then end the thread."""
@@ -73,20 +75,30 @@ class AnswerLog:
         self._redis.close()
 
     def _run(self) -> None:
-        lost = 0
         while (write := self._queue.get()) is not None:
             try:
                 write(self._redis)
             except (RedisError, OSError) as error:
-                if not lost:  # one line a click would hide all others
-                    log.warning("notes of answers are lost until the queue is back: %s", error)
-                lost += 1
+                self._lose(error)
             except Exception:  # one bad note must not cost those after it
                 log.exception("a note cannot be written")
             else:
-                if lost:
-                    log.warning("the queue is back; %d notes of answers were lost", lost)
-                lost = 0
+                self._tell_lost()
+        self._tell_lost()
+
+    def _lose(self, why: object) -> None:
+        """One line for all that are lost one after the other: it would hide all other lines."""
+        with self._lock:
+            self._lost += 1
+            first = self._lost == 1
+        if first:
+            log.warning("a note for the queue is lost, and all until it takes one: %s", why)
+
+    def _tell_lost(self) -> None:
+        with self._lock:
+            lost, self._lost = self._lost, 0
+        if lost:
+            log.warning("%d notes for the queue were lost", lost)
 
 
 def _keep(redis: "Redis", task: str, fields: dict[Any, Any]) -> None:

@@ -95,9 +95,15 @@ def test_it_changes_an_object_around_it_and_the_background_nowhere() -> None:
 def test_a_part_far_off_is_looked_at_only_if_it_is_clicked_or_as_large() -> None:
     far = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
     far[48:, 64:] = True
-    for side, clicked, seen in ((4, False, False), (4, True, True), (7, False, True)):
+    near, far_off, beside = [7.5, 7.5], [51.5, 71.5], [7.5, 20.5]
+    for side, clicks, seen in (
+        (4, [near], False),
+        (4, [near, far_off], True),
+        (7, [near], True),
+        (4, [beside], True),  # no part is clicked, so none is stray
+    ):
         logits = torch.stack((torch.maximum(square(5, 5, 6), square(50, 70, side)), BACKGROUND))
-        places = torch.tensor([[7.5, 7.5], [51.5, 71.5]])[: 1 + clicked]
+        places = torch.tensor(clicks)
         query = torch.tensor([0] * len(places) + [-1])
         changes = change(logits[[0] * len(places) + [1]], query, places)[0]
         assert bool(changes[far.repeat_interleave(2, 0).repeat_interleave(2, 1)].any()) == seen

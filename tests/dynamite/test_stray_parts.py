@@ -72,3 +72,13 @@ def test_looking_into_boxes_gives_what_looking_everywhere_gives(
     spots = (rng.random((objects, 2)) * (width, height)).tolist()
     clicks = ClickSet([[Click(int(x), int(y), time)] for time, (x, y) in enumerate(spots)])
     assert (drop_stray_parts(before, clicks) == plain(before, clicks)).all()
+
+
+def test_stray_parts_whose_boxes_lie_over_each_other_go_too() -> None:
+    rows, columns = np.mgrid[:40, :40]
+    before = np.where((rows + columns) % 8 == 0, 0, -1).astype(np.int16)  # stripes
+    before[:12, :12] = 0
+    clicks = ClickSet([[Click(3, 3)]])
+    found = drop_stray_parts(before, clicks)
+    assert (found == plain(before, clicks)).all()
+    assert (found[20:, 20:] == -1).all()

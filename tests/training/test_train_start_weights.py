@@ -109,17 +109,38 @@ def test_a_refiner_of_the_same_build_goes_on(tmp_path: Path) -> None:
     assert torch.equal(after.refiner.change.weight, before.refiner.change.weight)
 
 
+def decoders(tmp_path: Path, before: int, after: int | None, notes: list[str]) -> list[DynaMITE]:
+    """A small `lite` with so many decoder layers, and what its training begins with."""
+    path = tmp_path / "before.safetensors"
+    old = load("lite", random_weights=True, **{**TINY_MODEL, "decoder_layers": before})
+    checkpoint.save(old, path, {})
+    overrides = {name: v for name, v in TINY_MODEL.items() if name != "decoder_layers"}
+    if after is not None:
+        overrides["decoder_layers"] = after
+    source = {"preset": "lite", "overrides": overrides, "checkpoint": str(path)}
+    return [
+        old,
+        build_model(from_dict(tiny_config(model=source)), torch.device("cpu"), notes.append),
+    ]
+
+
 @pytest.mark.parametrize("layers", [0, 1])
-def test_a_mask_decoder_is_left_behind_only_where_the_config_has_none(
+def test_a_mask_decoder_is_left_behind_where_the_config_says_so(
     tmp_path: Path, layers: int
 ) -> None:
     notes: list[str] = []
-    path = tmp_path / "before.safetensors"
-    before = load("lite", random_weights=True, **{**TINY_MODEL, "decoder_layers": 1})
-    checkpoint.save(before, path, {})
-    overrides = {**TINY_MODEL, "decoder_layers": layers}
-    source = {"preset": "lite", "overrides": overrides, "checkpoint": str(path)}
-    model = build_model(from_dict(tiny_config(model=source)), torch.device("cpu"), notes.append)
-    left = before.state_dict().keys() - model.state_dict().keys()
+    old, new = decoders(tmp_path, 1, layers, notes)
+    left = old.state_dict().keys() - new.state_dict().keys()
     assert {name.split(".")[0] for name in left} == (set() if layers else {"mask_decoder"})
-    assert [str(path) in note for note in notes] == ([] if layers else [True])
+    assert len(notes) == (0 if layers else 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [(1, None, "has a mask decoder: say `decoder_layers"), (0, 1, "has no mask decoder: say")],
+)
+def test_a_mask_decoder_is_neither_lost_nor_made_up_in_silence(
+    tmp_path: Path, before: int, after: int | None, words: str
+) -> None:
+    with pytest.raises(CheckpointError, match=words):
+        decoders(tmp_path, before, after, [])

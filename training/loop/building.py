@@ -10,7 +10,7 @@ from dynamite import checkpoint
 from dynamite.config import preset
 from dynamite.errors import CheckpointError
 from dynamite.model import DynaMITE
-from training.config import TrainingConfig
+from training.config import ModelSource, TrainingConfig
 from training.loop.randomness import Purpose, torch_seed
 from training.loop.sources import Sources
 from training.loop.start_weights import load_backbone
@@ -20,7 +20,7 @@ REFINER = "refiner."
 is trained. All else of a network must be in its checkpoint."""
 
 DECODER = "mask_decoder."
-"""Is left behind by a config with ``decoder_layers: 0``: what is trained learns to do without."""
+"""Is left behind only by a config that says ``decoder_layers: 0``: training makes up for it."""
 
 
 def build_model(
@@ -38,7 +38,7 @@ def build_model(
         torch.manual_seed(torch_seed(config.seed, Purpose.NETWORK))
         model = DynaMITE(preset(source.preset).with_overrides(source.overrides))
     if source.checkpoint is not None:
-        weights = checkpoint.read(source.checkpoint).state_dict
+        weights: Mapping[str, Tensor] = checkpoint.read(source.checkpoint).state_dict
         new, old = _part(model.state_dict(), REFINER), _part(weights, REFINER)
         if new and _shapes(new) != _shapes(old):
             note(
@@ -46,10 +46,7 @@ def build_model(
                 f"{'one of another build' if old else 'none'}"
             )
             weights = {k: v for k, v in weights.items() if k not in old} | new
-        decoder = _part(weights, DECODER)
-        if decoder and not model.config.decoder_layers:
-            note(f"the mask decoder of {source.checkpoint} is left behind")
-            weights = {k: v for k, v in weights.items() if k not in decoder}
+        weights = _decoded(weights, source, model.config.decoder_layers, note)
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:
@@ -59,6 +56,26 @@ def build_model(
     if config.compute.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model.to(device)
+
+
+def _decoded(
+    weights: Mapping[str, Tensor], source: ModelSource, layers: int, note: Callable[[str], None]
+) -> Mapping[str, Tensor]:
+    """The weights with as much of a mask decoder as the config asks for."""
+    decoder = _part(weights, DECODER)
+    if bool(decoder) == bool(layers):
+        return weights
+    if not decoder:
+        raise CheckpointError(
+            f"{source.checkpoint} has no mask decoder: say `decoder_layers: 0` in model.overrides"
+        )
+    if source.overrides.get("decoder_layers") != 0:
+        raise CheckpointError(
+            f"{source.checkpoint} has a mask decoder: say `decoder_layers: 2` in model.overrides, "
+            "or what it has, to keep it, 0 to leave it behind"
+        )
+    note(f"the mask decoder of {source.checkpoint} is left behind")
+    return {name: value for name, value in weights.items() if name not in decoder}
 
 
 def _part(weights: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

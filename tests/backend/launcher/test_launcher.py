@@ -153,6 +153,7 @@ def test_the_model_gets_tuned_memory_and_threads_unless_the_user_tuned_them():
     assert (ALLOCATOR | WAITING).items() <= model_environment(1, {}).items()
     mine = {"MALLOC_ARENA_MAX": "4", "OMP_NUM_THREADS": "7", "GOMP_SPINCOUNT": "5"}
     assert mine.items() <= model_environment(1, mine).items()
+    assert not WAITING.keys() & model_environment(1, {"OMP_WAIT_POLICY": "active"}).keys()
 
 
 @pytest.fixture

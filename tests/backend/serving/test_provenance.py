@@ -42,8 +42,11 @@ def test_a_queue_that_is_away_is_one_line_in_the_log_and_one_when_it_is_back(que
     for one in (away, away, away, Redis.ping, away):
         log.write(one)
     log.close()
-    assert [record.getMessage() for record in caplog.records] == [
-        "notes of answers are lost until the queue is back: nobody",
-        "the queue is back; 3 notes of answers were lost",
-        "notes of answers are lost until the queue is back: nobody",
+    lost = "a note for the queue is lost, and all until it takes one: nobody"
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [
+        lost,
+        "3 notes for the queue were lost",
+        lost,
+        "1 notes for the queue were lost",
     ]
