@@ -3,27 +3,17 @@
 import numpy as np
 
 import dynamite
+from benchmarks.bench_lite import costs
 from benchmarks.table import Row
-from benchmarks.timing import medians, resident_mb
-from dynamite import Click, ClickSet
+from benchmarks.timing import resident_mb
 
 SIDE = 1024
 
 
 def run() -> list[Row]:
     predictor = dynamite.Predictor(dynamite.load("swin_tiny", random_weights=True))
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
-    features = predictor.encode(image)
-    clicks = {count: scattered(count, rng) for count in (1, 10, 30)}
-    taken = medians(
-        {"encode": lambda: predictor.encode(image)}
-        | {
-            str(n): lambda said=said: predictor.segment(features, said)
-            for n, said in clicks.items()
-        },
-        repeats=5,
-    )
+    image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    taken = costs(predictor, image, repeats=5)
     return [
         Row("Swin-T, encode", taken["encode"], "s"),
         Row("Swin-T, click, 1 object", taken["1"], "s"),
@@ -32,9 +22,3 @@ def run() -> list[Row]:
         Row("Swin-T, encode / click of 10 objects", taken["encode"] / taken["10"], "×"),
         Row("Swin-T, memory of the process", resident_mb(), "MB"),
     ]
-
-
-def scattered(objects: int, rng: np.random.Generator) -> ClickSet:
-    """One click each on so many objects, and one on the background."""
-    places = (rng.random((objects, 2)) * SIDE).tolist()
-    return ClickSet([[Click(x, y, time)] for time, (x, y) in enumerate(places)], [Click(3, 3, 99)])
