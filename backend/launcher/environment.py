@@ -5,8 +5,8 @@ about 0.8 GB and spends half its time in page faults; with these settings it doe
 
 Measured on two cores, one of them kept busy by a training: with OpenMP's default a thread waits
 awake for some milliseconds, hundreds of times in a click, while the one that it waits for wants its
-core. A click took 2 s instead of 18 ms; with this setting 50 ms, and when nobody else is there no
-longer than before (docs/benchmarks.md).
+core. A click takes 2 s in place of 18 ms; with this setting 50 ms, and when nobody else is there no
+longer than with the default (docs/benchmarks.md).
 """
 
 import os

@@ -98,7 +98,7 @@ class AnswerLog:
         with self._lock:
             lost, self._lost = self._lost, 0
         if lost:
-            log.warning("%d notes for the queue were lost", lost)
+            log.warning("notes for the queue that were lost: %d", lost)
 
 
 def _keep(redis: "Redis", task: str, fields: dict[Any, Any]) -> None:

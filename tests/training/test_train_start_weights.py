@@ -137,7 +137,7 @@ def test_a_mask_decoder_is_left_behind_where_the_config_says_so(
 
 @pytest.mark.parametrize(
     ("before", "after", "words"),
-    [(1, None, "has a mask decoder: say `decoder_layers"), (0, 1, "has no mask decoder: say")],
+    [(1, None, "has a mask decoder: say `decoder_layers: 1`"), (0, 1, "has no mask decoder: say")],
 )
 def test_a_mask_decoder_is_neither_lost_nor_made_up_in_silence(
     tmp_path: Path, before: int, after: int | None, words: str

@@ -70,9 +70,10 @@ def _decoded(
             f"{source.checkpoint} has no mask decoder: say `decoder_layers: 0` in model.overrides"
         )
     if source.overrides.get("decoder_layers") != 0:
+        there = len({name.split(".")[2] for name in decoder})  # mask_decoder.layers.0.…
         raise CheckpointError(
-            f"{source.checkpoint} has a mask decoder: say `decoder_layers: 2` in model.overrides, "
-            "or what it has, to keep it, 0 to leave it behind"
+            f"{source.checkpoint} has a mask decoder: say `decoder_layers: {there}` in "
+            "model.overrides to keep it, 0 to leave it behind"
         )
     note(f"the mask decoder of {source.checkpoint} is left behind")
     return {name: value for name, value in weights.items() if name not in decoder}

@@ -46,7 +46,7 @@ def test_a_queue_that_is_away_is_one_line_in_the_log_and_one_when_it_is_back(que
     told = [record.getMessage() for record in caplog.records]
     assert told == [
         lost,
-        "3 notes for the queue were lost",
+        "notes for the queue that were lost: 3",
         lost,
-        "1 notes for the queue were lost",
+        "notes for the queue that were lost: 1",
     ]
