@@ -84,6 +84,26 @@ class ClickSet:
         """The newest time stamp, the "max_timestamp" of MODEL_SPEC 5.2."""
         return max(click.time for click in self)
 
+    def without_repeats(self) -> "ClickSet":
+        """The clicks that say something new: of those on one pixel for one owner the earliest.
+
+        A person who clicks on a spot twice means what was meant the first time. The network would
+        hear two queries, and after hundreds of them answer otherwise for objects far away.
+        """
+        clicks, owners = list(self), self.owners
+        earliest: dict[tuple[int, int, int], int] = {}
+        for index in sorted(range(len(clicks)), key=lambda index: clicks[index].time):
+            x, y = math.floor(clicks[index].x), math.floor(clicks[index].y)
+            earliest.setdefault((owners[index], x, y), index)
+        if len(earliest) == len(clicks):
+            return self
+        objects: list[list[Click]] = [[] for _ in self.objects]
+        background: list[Click] = []
+        for index in sorted(earliest.values()):
+            owned = background if owners[index] < 0 else objects[owners[index]]
+            owned.append(clicks[index])
+        return ClickSet(objects, background)
+
     def check_inside(self, height: int, width: int) -> None:
         """Raise ``InvalidInputError`` if a click lies outside a ``height`` × ``width`` image."""
         for click in self:

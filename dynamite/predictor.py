@@ -177,6 +177,10 @@ class Predictor:
             results.append(Segmentation(found, scores.cpu().numpy(), logits.cpu().numpy()))
         return results[0] if single else results
 
+    def heard(self, clicks: ClickSet) -> ClickSet:
+        """The clicks that are answered: where they are obeyed, one said again counts once."""
+        return clicks.without_repeats() if self.model.config.obey_clicks else clicks
+
     def _look(self, crop: NDArray[np.uint8], clicks: ClickSet) -> NDArray[np.int16]:
         """The label map of a crop, for zoom-in: its features serve this one answer."""
         features = replace(self.encode(crop), image=None)
@@ -195,7 +199,7 @@ class Predictor:
             )
         height, width = features.image_size
         clicks.check_inside(height, width)
-        return clicks.moved(
+        return self.heard(clicks).moved(
             left=0,
             top=0,
             scale_x=features.input_size[1] / width,

@@ -4,6 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dynamite import Click, ClickSet, InvalidInputError
 from dynamite.clicks import MAX_CLICKS, MAX_TIME
@@ -126,3 +128,33 @@ def test_a_click_on_the_last_fraction_of_a_pixel_is_inside() -> None:
 def test_a_click_just_outside_is_told_exactly() -> None:
     with pytest.raises(InvalidInputError, match=r"x=64\.0000001, y=3\) is outside"):
         ClickSet([[Click(64.0000001, 3)]]).check_inside(48, 64)
+
+
+def test_a_click_said_again_counts_once_and_the_earliest_stays() -> None:
+    one, again = Click(3.2, 1.0, 4), Click(3.9, 1.5, 2)
+    clicks = ClickSet([[one, again, Click(4.0, 1.0, 5)], [one]], [one, Click(0, 0, 7), one])
+    assert clicks.without_repeats() == ClickSet(
+        [[again, Click(4.0, 1.0, 5)], [one]], [one, Click(0, 0, 7)]
+    )
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-1, 2), st.integers(0, 3), st.integers(0, 3), st.integers(0, 9)),
+        max_size=12,
+    )
+)
+def test_without_repeats_nothing_said_is_lost_and_nothing_is_said_twice(
+    drawn: list[tuple[int, int, int, int]],
+) -> None:
+    said = [(owner, Click(x, y, time)) for owner, x, y, time in drawn]
+    said += [(owner, Click(5, 5)) for owner in range(3)]
+    clicks = ClickSet(
+        [[click for owner, click in said if owner == index] for index in range(3)],
+        [click for owner, click in said if owner < 0],
+    )
+    once = clicks.without_repeats()
+    places = [(owner, c.x, c.y) for owner, c in zip(once.owners, once, strict=True)]
+    assert len(set(places)) == len(places)
+    assert set(places) == {(owner, c.x, c.y) for owner, c in said}
+    assert once.without_repeats() is once

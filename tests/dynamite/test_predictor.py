@@ -65,6 +65,22 @@ def test_the_order_of_objects_does_not_matter(
     assert (shuffled.masks != straight.masks[order]).mean() <= 1e-3
 
 
+def test_a_click_made_again_changes_nothing(predictor: Predictor, features: ImageFeatures) -> None:
+    again = [Click(4.5, 5.5, time) for time in range(3, 300)]
+    repeated = ClickSet(CLICKS.objects, [*CLICKS.background, *again])
+    answer, once = (predictor.segment(features, clicks) for clicks in (repeated, CLICKS))
+    assert (answer.label_map == once.label_map).all()
+    assert (answer.query_logits == once.query_logits).all()
+
+
+def test_the_published_networks_hear_every_click_as_the_reference_does() -> None:
+    model = dynamite.load("lite", random_weights=True, obey_clicks=False)
+    predictor = Predictor(model, resize=None)
+    repeated = ClickSet([[Click(4, 5, 0), Click(4, 5, 1)]])
+    answer = predictor.segment(predictor.encode(make_image(64, 96)), repeated)
+    assert len(answer.query_logits) == 2 + 9
+
+
 def test_an_image_is_asked_for_at_another_size(
     predictor: Predictor, features: ImageFeatures
 ) -> None:

@@ -5,6 +5,7 @@ from random import Random
 import numpy as np
 import pytest
 
+import dynamite
 from dynamite import Click, ClickSet
 from dynamite.clicks import MAX_CLICKS
 from dynamite.errors import InvalidInputError
@@ -13,6 +14,7 @@ from training.data.sample import Sample
 from training.distance_map import DistanceMap
 from training.evaluation.gestures import GESTURES, STROKE_CLICKS
 from training.evaluation.interaction import Target, interact
+from training.evaluation.model_segmenter import ModelSegmenter
 from training.evaluation.plan import Plan
 from training.evaluation.runner import evaluate
 from training.evaluation.strategies import STRATEGIES
@@ -303,3 +305,24 @@ class TestPlan:
     def test_refuses_what_does_not_exist(self, changes, message):
         with pytest.raises(InvalidInputError, match=message):
             Plan(**changes)
+
+
+def test_the_same_answer_again_is_not_timed():
+    wrong = label_map(20, 40, (0, 0, 4, 4), (0, 20, 10, 30))
+    found = play(Script(wrong, wrong, wrong, TWO))
+    assert np.isnan(found.seconds).tolist() == [False, True, True, False]
+    assert (found.ious[:3] == found.ious[0]).all()
+    assert (found.ious[3] == 1).all()
+
+
+def test_a_click_that_says_nothing_new_costs_no_answer(monkeypatch):
+    model = dynamite.load("lite", random_weights=True)
+    predictor = dynamite.Predictor(model)
+    opened = ModelSegmenter(predictor).open(np.zeros((64, 96, 3), np.uint8))
+    clicks = ClickSet([[Click(20, 20)]], [Click(0, 0, 1)])
+    first = opened.segment(clicks)
+    with monkeypatch.context() as patch:
+        patch.setattr(predictor, "segment", None)
+        again = opened.segment(ClickSet(clicks.objects, [*clicks.background, Click(0, 0, 2)]))
+    assert again is first
+    assert opened.segment(ClickSet([[Click(20, 20)], [Click(50, 50)]])) is not first

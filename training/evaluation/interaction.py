@@ -41,7 +41,7 @@ class Interaction:
     ious: NDArray[np.float64]  # T×N
     clicks: ClickSet
     label_map: LabelMap  # H×W
-    seconds: NDArray[np.float64]  # T, of each call
+    seconds: NDArray[np.float64]  # T, of each call; NaN where the answer was the one before
 
 
 def interact(
@@ -60,12 +60,20 @@ def interact(
     """
     clicks = gesture.introduce(target.label_map, target.num_objects, target.ignore, rng)
     valid_HW = ~target.ignore
-    rows, seconds = [], []
+    rows: list[NDArray[np.float64]] = []
+    seconds: list[float] = []
+    predicted_HW: LabelMap | None = None
     while True:
         start = time.perf_counter()
-        predicted_HW = opened.segment(clicks)
-        seconds.append(time.perf_counter() - start)
-        ious_N = object_ious(predicted_HW, target.label_map, target.num_objects, valid_HW)
+        answer_HW = opened.segment(clicks)
+        is_new = answer_HW is not predicted_HW
+        seconds.append(time.perf_counter() - start if is_new else np.nan)
+        predicted_HW = answer_HW
+        ious_N = (
+            object_ious(predicted_HW, target.label_map, target.num_objects, valid_HW)
+            if is_new
+            else rows[-1]
+        )
         rows.append(ious_N)
         spent = target.num_objects + len(rows) - 1
         if spent >= budget or not (ious_N < threshold).any():

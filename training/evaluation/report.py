@@ -43,7 +43,7 @@ class Row:
     @property
     def milliseconds(self) -> float:
         """Median time of one answer to a click."""
-        return 1000 * float(np.median(np.concatenate([r.seconds for r in self.records])))
+        return 1000 * float(np.nanmedian(np.concatenate([r.seconds for r in self.records])))
 
     @property
     def name(self) -> str:

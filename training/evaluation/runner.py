@@ -34,7 +34,7 @@ class Record:
     ious: NDArray[np.float64]  # T×N
     clicks: ClickSet
     answer_png: bytes
-    seconds: NDArray[np.float64]  # T
+    seconds: NDArray[np.float64]  # T, NaN where an answer was the one before
 
     @property
     def name(self) -> str:
