@@ -9,10 +9,12 @@ others, along the borders between objects, are interpolated, and only for their 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+from dynamite.margins import replace_where_larger
 
 TILE = 16
 """Output pixels on a side of a tile: small enough that few tiles touch a border."""
@@ -74,6 +76,7 @@ class Axis:
     weights_tTK: Tensor
 
     @classmethod
+    @lru_cache(maxsize=32)  # the same for every click on an image: a tenth of its label map's time
     def resample(cls, cells: int, padded: int, inside: int, output: int) -> "Axis":
         """``cells`` logits → ``padded`` input pixels → the first ``inside`` → ``output`` pixels."""
         tiles = -(-output // TILE)
@@ -109,28 +112,6 @@ class Axis:
         return self.start_t[:, None] + torch.arange(
             self.weights_tTK.shape[2], device=self.start_t.device
         )
-
-
-def object_scores(logits_Qhw: Tensor, owners_Q: Tensor, objects: int) -> Tensor:
-    """How sure the network is of each object: (N) in 0…1.
-
-    The mean probability, against the best other object or the background, of the cells that
-    the object wins; 0 where it wins none.
-    """
-    logits = logits_Qhw.detach().float().flatten(1)
-    queries, owners = logits.unbind(), owners_Q.tolist()
-    best = logits.new_full(logits.shape[1:], -torch.inf)
-    other, winner = best, torch.zeros_like(best)
-    for index in range(-1, objects):
-        mine = [query for query, owner in zip(queries, owners, strict=True) if owner == index]
-        own = reduce(torch.maximum, mine)
-        other = torch.maximum(other, torch.minimum(best, own))
-        winner = _replace(winner, own.new_tensor(index + 1), own, best)
-        best = torch.maximum(best, own)
-    sure, row = (best - other).sigmoid(), winner.int()
-    total = logits.new_zeros(objects + 1).index_add_(0, row, sure)
-    scores: Tensor = total / row.bincount(minlength=objects + 1).clamp(min=1)
-    return scores[1:]
 
 
 def _bilinear(source: int, target: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -206,15 +187,6 @@ def _winners(values_knP: Tensor, owners_nk: Tensor) -> Tensor:
     best, owners_kn1 = values_knP[0], owners_nk.T[:, :, None].float()
     winner = owners_kn1[0].expand_as(best)
     for value, owner in zip(values_knP[1:], owners_kn1[1:], strict=True):
-        winner = _replace(winner, owner, value, best)
+        winner = replace_where_larger(winner, owner, value, best)
         best = torch.maximum(value, best)
     return winner.to(torch.int16)
-
-
-def _replace(old: Tensor, new: Tensor, value: Tensor, best: Tensor) -> Tensor:
-    """``new`` where ``value`` exceeds ``best``, else ``old``, all float32 and exact.
-
-    Arithmetic, because ``torch.where`` takes as long as twenty such operations on a CPU.
-    """
-    better = torch.gt(value, best, out=torch.empty_like(best))
-    return torch.lerp(old, new.expand_as(old), better)

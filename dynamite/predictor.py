@@ -1,5 +1,6 @@
 """Images and clicks in, masks out: the library's front door."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -8,6 +9,7 @@ from typing import Final, overload
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dynamite.arguments import checked_size, list_of, of_kind
 from dynamite.clicks import ClickSet
@@ -15,10 +17,12 @@ from dynamite.config import Resize
 from dynamite.errors import InvalidInputError
 from dynamite.features import ImageFeatures, join_batch, split_batch
 from dynamite.image_ops import check_image, input_size, pad_to_multiple, resize_image, to_tensor
-from dynamite.label_map import label_map, object_scores
+from dynamite.label_map import label_map
+from dynamite.lead import Lead
 from dynamite.model import DIVISOR, DynaMITE
+from dynamite.prediction import Decision
 from dynamite.queries import PackedClicks
-from dynamite.stray_parts import drop_stray_parts
+from dynamite.stray_parts import without_stray_parts
 from dynamite.zoom_in import zoom_in
 
 
@@ -153,29 +157,44 @@ class Predictor:
         packed = PackedClicks.pack(moved, self.model.device, self.model.bootstrapper.extra)
         prediction = self.model.interact(maps, packed)
         results = []
-        for one, said, logits, decision in zip(
+        for one, said, in_input, logits, decision in zip(
             all_features,
             all_clicks,
+            moved,
             prediction.logits_BQhw.float(),
             self.model.decide(prediction, packed),
             strict=True,
         ):
-            labels = label_map(
-                decision.maps_Mhw,
-                decision.owners_M,
-                padded_size=maps.padded_size,
-                input_size=one.input_size,
-                output_size=wanted or one.image_size,
-            )
-            scores = object_scores(decision.maps_Mhw, decision.owners_M, len(said.objects))
+            labels, scores = self._drawn(one, in_input, decision, wanted or one.image_size)
             found = labels.cpu().numpy()
-            own_size = wanted in (None, one.image_size)
-            if self.model.config.drop_stray_parts and own_size:
-                found = drop_stray_parts(found, said)
-            if one.image is not None and own_size:
+            if one.image is not None and wanted in (None, one.image_size):
                 found = zoom_in(one.image, said, found, self._look)
             results.append(Segmentation(found, scores.cpu().numpy(), logits.cpu().numpy()))
         return results[0] if single else results
+
+    def _drawn(
+        self, features: ImageFeatures, clicks: ClickSet, decision: Decision, size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """The label map of that size and the objects' scores; ``clicks`` in pixels of the input."""
+        padded = features.maps.padded_size
+        down, across = (
+            cells / pixels
+            for cells, pixels in zip(decision.maps_Mhw.shape[1:], padded, strict=True)
+        )
+        height, width = features.input_size
+        inside = math.ceil(height * down), math.ceil(width * across)
+        lead = Lead.of(decision, len(clicks.objects), inside)
+        if self.model.config.drop_stray_parts:
+            in_cells = clicks.moved(left=0, top=0, scale_x=across, scale_y=down)
+            decision, lead = without_stray_parts(decision, lead, in_cells)
+        labels = label_map(
+            decision.maps_Mhw,
+            decision.owners_M,
+            padded_size=padded,
+            input_size=features.input_size,
+            output_size=size,
+        )
+        return labels, lead.scores(len(clicks.objects))
 
     def heard(self, clicks: ClickSet) -> ClickSet:
         """The clicks that are answered: where they are obeyed, one said again counts once."""

@@ -1,18 +1,52 @@
 """Parts of a mask that nobody clicked on, away from the part that was clicked.
 
 A small network takes what looks like the object for the object, wherever it is. A part without a
-click, smaller than the largest part with one, is given to the background.
+click, smaller than the largest part with one, is given to the background. That is decided in the
+cells of the network's own maps: whatever the size of the photo, they are as many.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dynamite.clicks import ClickSet
+from dynamite.lead import Lead
 from dynamite.parts import find_parts
+from dynamite.prediction import Decision
+from dynamite.queries import BACKGROUND
 
 LabelMap = NDArray[np.int16]
+
+_NEVER = -1e4
+"""A logit so low that between two cells, too, something else is above it."""
+
+
+def without_stray_parts(decision: Decision, lead: Lead, clicks: ClickSet) -> tuple[Decision, Lead]:
+    """The same with stray parts given to the background.
+
+    Args:
+        decision: of one image.
+        lead: in it.
+        clicks: in cells of its maps.
+    """
+    before_hw = lead.owner_hw.cpu().numpy()
+    owner_hw = drop_stray_parts(before_hw, clicks)
+    cell_L = torch.from_numpy(np.flatnonzero(owner_hw != before_hw)).to(lead.owner_hw.device)
+    if not len(cell_L):
+        return decision, lead
+    height, width = before_hw.shape
+    maps_Mhw, owners_M = decision.maps_Mhw.clone(), decision.owners_M
+    inside_Mhw = maps_Mhw[:, :height, :width]
+    first = int((owners_M == BACKGROUND).nonzero()[0])
+    map_P, which_P = (owners_M[:, None] == lead.owner_hw.flatten()[cell_L]).nonzero(as_tuple=True)
+    row_L, column_L = cell_L // width, cell_L % width
+    inside_Mhw[first, row_L, column_L] = lead.best_hw.flatten()[cell_L]
+    inside_Mhw[map_P, row_L[which_P], column_L[which_P]] = _NEVER
+    left = torch.from_numpy(owner_hw).to(lead.owner_hw.device)
+    return replace(decision, maps_Mhw=maps_Mhw), replace(lead, owner_hw=left)
 
 
 def drop_stray_parts(labels_HW: LabelMap, clicks: ClickSet) -> LabelMap:
@@ -23,16 +57,7 @@ def drop_stray_parts(labels_HW: LabelMap, clicks: ClickSet) -> LabelMap:
         mask_hw = (labels_HW[box] == index).view(np.uint8)
         places = [(int(c.y) - top, int(c.x) - left) for c in clicks.objects[index]]
         parts = find_parts(mask_hw, places)
-        stray = np.flatnonzero(parts.stray_P)
-        if parts.boxes_P4[stray, 2:].prod(1, dtype=np.int64).sum() > mask_hw.size:
-            kept[box][parts.stray_P[parts.labels_hw]] = -1
-            continue
-        # Mostly few and small, and each is looked at in its own box: passes over whole masks took
-        # most of a click on a photo of 12 megapixels.
-        for part in stray:
-            x, y, w, h = parts.boxes_P4[part]
-            where = slice(y, y + h), slice(x, x + w)
-            kept[box][where][parts.labels_hw[where] == part] = -1
+        kept[box][parts.stray_P[parts.labels_hw]] = -1
     return kept
 
 

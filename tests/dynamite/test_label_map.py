@@ -1,11 +1,10 @@
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from dynamite.label_map import label_map, object_scores
+from dynamite.label_map import label_map
 
 Size = tuple[int, int]
 
@@ -67,14 +66,3 @@ def test_an_object_can_lie_between_two_background_queries() -> None:
     assert found[0, 0] == -1
     assert found[0, -1] == -1
     assert found[0, 16] == 0
-
-
-def test_scores_are_the_mean_certainty_of_the_cells_won() -> None:
-    logits = torch.tensor([[[2.0, 2.0, -5.0, -5.0]], [[0.0, 0.0, 1.0, 3.0]]])
-    scores = object_scores(logits, torch.tensor([0, -1]), 1)
-    assert scores.tolist() == pytest.approx([torch.tensor(2.0).sigmoid().item()])
-
-
-def test_an_object_that_wins_nothing_scores_zero() -> None:
-    logits = torch.stack((torch.full((4, 4), -1.0), torch.zeros(4, 4)))
-    assert object_scores(logits, torch.tensor([0, -1]), 1).tolist() == [0.0]

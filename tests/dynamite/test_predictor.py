@@ -175,13 +175,14 @@ def test_an_output_size_is_two_whole_numbers(
 
 @pytest.mark.parametrize("given", [[64, 96], np.array([64, 96]), (np.int64(64), torch.tensor(96))])
 def test_the_own_size_is_the_own_size_however_it_is_given(
-    lite: DynaMITE, monkeypatch: pytest.MonkeyPatch, given: Any
+    monkeypatch: pytest.MonkeyPatch, given: Any
 ) -> None:
-    """Stray parts are dropped and small objects seen again only at the image's own size."""
-    assert lite.config.drop_stray_parts
-    monkeypatch.setattr("dynamite.predictor.drop_stray_parts", lambda labels, _: labels * 0 + 7)
-    features = Predictor(lite, resize=None).encode(make_image(64, 96))
-    result = Predictor(lite, resize=None).segment(features, CLICKS, output_size=given)
+    """Small objects are seen again only at the image's own size."""
+    predictor = Predictor(dynamite.load("lite", random_weights=True, zoom_in=True), resize=None)
+    monkeypatch.setattr(
+        "dynamite.predictor.zoom_in", lambda _image, _said, labels, _: labels * 0 + 7
+    )
+    result = predictor.segment(predictor.encode(make_image(64, 96)), CLICKS, output_size=given)
     assert (result.label_map == 7).all()
 
 
