@@ -40,6 +40,13 @@ class Attention(nn.Module):
         """Projected queries (B, H, Q, C/H)."""
         return self.split(linear(tokens_BQC, *self.part(0)))
 
+    def query_and_key(self, tokens_BTC: Tensor) -> tuple[Tensor, Tensor]:
+        """Both of the same tokens, in one product: (B, H, T, C/H) each."""
+        count = 2 * tokens_BTC.shape[-1]
+        projected = linear(tokens_BTC, self.in_proj_weight[:count], self.in_proj_bias[:count])
+        query, key = projected.chunk(2, dim=-1)
+        return self.split(query), self.split(key)
+
     def key(self, tokens_BTC: Tensor) -> Tensor:
         """Projected keys (B, H, T, C/H)."""
         return self.split(linear(tokens_BTC, *self.part(1)))

@@ -47,8 +47,7 @@ class EncoderLayer(nn.Module):
         content_BQC = self.cross_norm(content_BQC + attended)
         placed = content_BQC + position
         attended = self.self_attention.attend(
-            self.self_attention.query(placed),
-            self.self_attention.key(placed),
+            *self.self_attention.query_and_key(placed),
             self.self_attention.value(content_BQC),
             mask=self._bias(queries, content_BQC.dtype),
         )

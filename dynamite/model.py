@@ -130,7 +130,7 @@ class DynaMITE(nn.Module):
             auxiliary: also give the predictions of every encoder layer, for the loss.
         """
         queries = self.bootstrapper(maps.levels, clicks, maps.padded_size)
-        embed = partial(self.head, centre_BQ2=queries.centre_BQ2)
+        embed = partial(self.head, around_BQ34=self.head.around(queries.centre_BQ2))
 
         def allowed(content_BQC: Tensor, level: int) -> Tensor:
             return self.looks_at(embed(content_BQC), maps.pooled[level])

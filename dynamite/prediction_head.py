@@ -22,28 +22,36 @@ class PredictionHead(nn.Module):
             nn.init.zeros_(self.falloff.weight)
             nn.init.zeros_(self.falloff.bias)
 
-    def forward(self, content_BQC: Tensor, centre_BQ2: Tensor) -> Tensor:
+    def around(self, centre_BQ2: Tensor) -> Tensor | None:
+        """What turns falloffs into coefficients of (|p|², y, x, 1): (B, Q, 3, 4); the same in all
+        layers of a click. None where masks do not depend on distances.
+
+        a·|p − c|² + b·(p − c) written out, a falloff being −a and the two of b.
+
+        Args:
+            centre_BQ2: (y, x) of the queries' clicks in 0…1.
+        """
+        if not hasattr(self, "falloff"):
+            return None
+        y, x = (centre_BQ2 * _SPREAD).unbind(-1)
+        one, zero = torch.ones_like(y), torch.zeros_like(y)
+        rows = (-one, 2 * y, 2 * x, -(y * y + x * x)), (zero, one, zero, -y), (zero, zero, one, -x)
+        return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+
+    def forward(self, content_BQC: Tensor, around_BQ34: Tensor | None) -> Tensor:
         """Mask embeddings (B, Q, C), with the coordinates' 4 coefficients appended where used.
 
         Args:
             content_BQC: queries.
-            centre_BQ2: (y, x) of their clicks in 0…1.
+            around_BQ34: from ``around``.
         """
         z: Tensor = self.norm(content_BQC)
         first, second, third = self.mlp
         embedding: Tensor = third(relu(second(relu(first(z)))))
-        if not hasattr(self, "falloff"):
+        if around_BQ34 is None:
             return embedding
-        # a·|p − c|² + b·(p − c), written as coefficients of (|p|², y, x, 1).
-        fall, slope_y, slope_x = self.falloff(z).unbind(-1)
-        y, x = (centre_BQ2 * _SPREAD).to(z.dtype).unbind(-1)
-        coefficients = (
-            -fall,
-            slope_y + 2 * fall * y,
-            slope_x + 2 * fall * x,
-            -fall * (y * y + x * x) - slope_y * y - slope_x * x,
-        )
-        return torch.cat((embedding, torch.stack(coefficients, dim=-1)), dim=-1)
+        coefficients = self.falloff(z)[..., None, :] @ around_BQ34.to(z.dtype)
+        return torch.cat((embedding, coefficients[..., 0, :]), dim=-1)
 
 
 def append_coordinates(features_BChw: Tensor) -> Tensor:

@@ -102,7 +102,7 @@ def compare_internals(
     kept = []
 
     def allowed(content: torch.Tensor, level: int) -> torch.Tensor:
-        mask = model.looks_at(model.head(content, queries.centre_BQ2), maps.pooled[level])
+        mask = model.looks_at(model.head(content, None), maps.pooled[level])
         kept.append(mask[0].sum(dim=-1).numpy())
         return mask
 
