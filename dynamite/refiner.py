@@ -8,15 +8,14 @@ too, and draws on half the cells: of an object of 30 pixels, most of what stride
 where its border lies within a cell. Ours, not the paper's.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import interpolate, pad, pixel_shuffle, pixel_unshuffle
 
+from dynamite.boxes import Box, boxes_around, in_batches, size
 from dynamite.margins import margins, merge_queries
-from dynamite.parts import find_parts
 
 DILATIONS = (1, 2, 4, 2, 1)
 
@@ -80,7 +79,7 @@ class Refiner(nn.Module):
         maps_Nhw = merge_queries(logits_Qhw, counts)
         margins_Nhw = margins(maps_Nhw)
         with torch.no_grad():
-            boxes = list(_boxes(margins_Nhw[:-1] > 0, places_K2, owners_K))
+            boxes = list(boxes_around(margins_Nhw[:-1] > 0, places_K2, owners_K, MARGIN))
             own_NShw = _spots(places_K2, counts, height, width)
             against_NShw = own_NShw - margins(own_NShw)
         hints_NHhw = torch.cat(
@@ -89,47 +88,50 @@ class Refiner(nn.Module):
         finer_Nhw: Tensor = interpolate(
             maps_Nhw[None], scale_factor=FINER, mode="bilinear", align_corners=False
         )[0]
-        for index, (rows, columns) in enumerate(boxes):
-            change_hw = self._change(
-                detail_Dhw[:, rows, columns], hints_NHhw[index, :, rows, columns]
-            )
-            # Not +=, which would make the backward pass copy all maps once more for each object.
-            finer_Nhw[index, _finer(rows), _finer(columns)].add_(change_hw)
+        for batch in in_batches(boxes):
+            changes_Bhw = self._changes(detail_Dhw, hints_NHhw, boxes, batch)
+            for index, change_hw in zip(batch, changes_Bhw, strict=True):
+                rows, columns = map(_finer, boxes[index])
+                inside_hw = change_hw[: rows.stop - rows.start, : columns.stop - columns.start]
+                # Not +=, which would make the backward pass copy all maps once more each time.
+                finer_Nhw[index, rows, columns].add_(inside_hw)
         return finer_Nhw
 
-    def _change(self, detail_Dhw: Tensor, hints_Hhw: Tensor) -> Tensor:
-        # Channels last: on a CPU a convolution with gaps takes a fifth of the time that way.
-        hints_1Hhw = hints_Hhw[None].contiguous(memory_format=torch.channels_last)
-        hidden = (self.from_hints(hints_1Hhw) + detail_Dhw).relu_()
+    def _changes(
+        self, detail_Dhw: Tensor, hints_NHhw: Tensor, boxes: Sequence[Box], batch: Sequence[int]
+    ) -> Tensor:
+        """What is added to each object of the batch in its box, and the padding: (B, 2h, 2w)."""
+        sizes = [size(boxes[index]) for index in batch]
+        height, width = (max(lengths) for lengths in zip(*sizes, strict=True))
+
+        def stacked(maps: Sequence[Tensor]) -> Tensor:
+            padded = [
+                one[..., *boxes[index]]
+                if own == (height, width)
+                else pad(one[..., *boxes[index]], (0, width - own[1], 0, height - own[0]))
+                for one, index, own in zip(maps, batch, sizes, strict=True)
+            ]
+            # Channels last: on a CPU a convolution with gaps takes a fifth of the time that way.
+            return torch.stack(padded).contiguous(memory_format=torch.channels_last)
+
+        hidden = self.from_hints(stacked([hints_NHhw[index] for index in batch]))
+        hidden = (hidden + stacked([detail_Dhw] * len(batch))).relu_()
+        # Each is to be answered as if it were alone, and beyond its box there is nothing.
+        within_B1hw = None
+        if len(set(sizes)) > 1:
+            within_B1hw = hidden.new_zeros(len(batch), 1, height, width)
+            for one, (own_height, own_width) in zip(within_B1hw, sizes, strict=True):
+                one[:, :own_height, :own_width] = 1
         for convolution in self.convolutions:
+            if within_B1hw is not None:
+                hidden = hidden * within_B1hw
             hidden = convolution(hidden).relu_()
-        change: Tensor = pixel_shuffle(self.change(hidden), FINER)
-        return change[0, 0]
+        changes: Tensor = pixel_shuffle(self.change(hidden), FINER)
+        return changes[:, 0]
 
 
 def _finer(cells: slice) -> slice:
     return slice(FINER * cells.start, FINER * cells.stop)
-
-
-def _boxes(masks_Nhw: Tensor, places_K2: Tensor, owners_K: Tensor) -> Iterator[tuple[slice, slice]]:
-    """The rows and columns around each object's mask and clicks, ``MARGIN`` cells wider.
-
-    Stray parts of the mask count for nothing: they would make the boxes half as large again, and
-    what nobody clicked on is not worth a second look, whether it is dropped later or not.
-    """
-    masks = masks_Nhw.cpu().numpy().view(np.uint8)
-    cells, owners = places_K2.floor().long().cpu().numpy(), owners_K.cpu().numpy()
-    for index, mask_hw in enumerate(masks):
-        own = cells[owners == index]
-        parts = find_parts(mask_hw, map(tuple, own))
-        found = parts.boxes_P4[1:][~parts.stray_P[1:]]
-        box = []
-        for axis, length in enumerate(mask_hw.shape):
-            starts, lengths = found[:, 1 - axis], found[:, 3 - axis]
-            low = int(np.concatenate((own[:, axis], starts)).min())
-            high = int(np.concatenate((own[:, axis] + 1, starts + lengths)).max())
-            box.append(slice(max(low - MARGIN, 0), min(high + MARGIN, length)))
-        yield box[0], box[1]
 
 
 def _spots(places_K2: Tensor, counts: Sequence[int], height: int, width: int) -> Tensor:

@@ -323,3 +323,21 @@ def test_refining_is_in_float32_under_mixed_precision(refined: DynaMITE) -> None
     assert maps.detail is not None
     assert prediction.refined is not None
     assert maps.detail.dtype == prediction.refined[0].dtype == torch.float32
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 10_000), objects=st.integers(1, 6))
+@torch.inference_mode()
+def test_looked_at_together_each_is_answered_as_alone(seed: int, objects: int) -> None:
+    rng = np.random.default_rng(seed)
+    corners = rng.integers(0, (HEIGHT - 12, WIDTH - 12), (objects, 2)).tolist()
+    sides = rng.integers(1, 12, objects).tolist()
+    squares = [square(*corner, side) for corner, side in zip(corners, sides, strict=True)]
+    logits = torch.stack([*squares, BACKGROUND])
+    places = torch.tensor(corners) + torch.tensor(sides)[:, None] / 2
+    owners = torch.tensor([*range(objects), -1])
+    together = refine(logits, owners, places)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dynamite.boxes.CALL", -(10**9))
+        apart = refine(logits, owners, places)
+    assert torch.allclose(together, apart, atol=1e-4)
