@@ -39,7 +39,7 @@ def costs(predictor: dynamite.Predictor, image: np.ndarray, *, repeats: int) -> 
 
 
 def photo(height: int, width: int) -> np.ndarray:
-    """Soft blobs of colour: what an image costs does not depend on what it shows."""
+    """Soft blobs of colour: what an encode costs does not depend on what it shows."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (height // 40, width // 40, 3), dtype=np.uint8)
     return coarse.repeat(40, axis=0).repeat(40, axis=1)
