@@ -1,14 +1,15 @@
 """An order → the config of its training run."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from dynamite.checkpoint import read
-from dynamite.config import ModelConfig, preset
+from dynamite.config import PAPER_RESIZE, ModelConfig, preset
 from dynamite.errors import CheckpointError
 from training.annotation_store import CORRECTED, UNCHANGED
 from training.config import TrainingConfig, from_dict
+from training.retraining.input_size import resize_for
 from training.retraining.order import Order, OrderError
 
 EARLY = ("backbone.body.conv_stem.", "backbone.body.bn1.", "backbone.body.blocks.0.")
@@ -29,6 +30,7 @@ def recipe(order: Order, start: Path) -> TrainingConfig:
     if config is None:
         raise CheckpointError(f"{start} does not say what network it is: convert it first")
     accepted = accepted_shares(order)
+    config = replace(config, resize=resize_for(config, map(order.snapshot.joinpath, accepted)))
     base = order.base_ratio if order.base_sets else 0.0
     shares = {str(order.snapshot / part): share * (1 - base) for part, share in accepted.items()}
     shares |= {name: base / len(order.base_sets) for name in order.base_sets}
@@ -44,9 +46,9 @@ def recipe(order: Order, start: Path) -> TrainingConfig:
             "root": str(order.base_root) if order.base_root else None,
             "sets": [{"name": name, "weight": share} for name, share in shares.items()],
             "augment": {
-                "scale": [0.8, 2.0],
-                "object_probability": 0.5,
-                "min_area": 40,
+                "scale": scales(config, order.crop),
+                "object_probability": 0.3,
+                "min_area": 15,
                 "min_visible_area": 30,
                 "max_objects": 12,
                 "keep_all_probability": 0.5,
@@ -78,6 +80,16 @@ def recipe(order: Order, start: Path) -> TrainingConfig:
         "log": {"every_steps": 5, "checkpoint_steps": max(1, min(50, order.steps // 4))},
     }
     return from_dict(values, "the retraining config")
+
+
+def scales(config: ModelConfig, crop: int) -> list[float]:
+    """From how small to how large images are seen, by what just fits the crop.
+
+    From three quarters of the size at which they are served, if square, to a quarter more than it,
+    if four to three: how the small objects of a kind look is learned of the size they will have.
+    """
+    served = config.resize or PAPER_RESIZE
+    return [0.75 * served.shortest / crop, 1.25 * served.longest / crop]
 
 
 def accepted_shares(order: Order) -> dict[str, float]:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.training.retraining.drawn import order
 from tests.training.tiny_run import TINY_MODEL
 from training.retraining.launching import TrainingFailedError, command, last_step, train
 from training.retraining.order import OrderError, read_order
-from training.retraining.recipe import accepted_shares, overrides, recipe
+from training.retraining.recipe import accepted_shares, overrides, recipe, scales
 from training.retraining.work import _kept, retrain
 
 
@@ -51,6 +52,22 @@ def test_the_accepted_images_get_their_share_and_echoes_weigh_less(values, folde
 def test_a_network_that_differs_from_its_preset_is_built_as_it_is(values):
     config = read(values["checkpoint"]).config
     assert overrides(config) == TINY_MODEL | {"resize": Resize(64, 64)}
+
+
+def test_images_are_trained_on_about_as_large_as_they_are_served(values):
+    wanted = read_order(values)
+    config = read(wanted.checkpoint).config
+    assert scales(config, 32) == [0.75 * 64 / 32, 1.25 * 64 / 32]
+    assert scales(replace(config, resize=None), 1024) == [0.75 * 800 / 1024, 1.25 * 1333 / 1024]
+    assert recipe(wanted, wanted.checkpoint).data.augment["scale"] == [0.75, 1.25]
+
+
+def test_a_kind_of_small_objects_gets_a_larger_input(values, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.retraining.input_size.SMALL", 1000.0)
+    save(load("lite", random_weights=True), tmp_path / "lite.safetensors", {})
+    grown = recipe(read_order(values), tmp_path / "lite.safetensors")
+    assert grown.model.overrides["resize"] == Resize(640, 853)
+    assert grown.data.augment["scale"] == [0.75 * 640 / 64, 1.25 * 853 / 64]
 
 
 @pytest.mark.parametrize("channels", [0, 4])
