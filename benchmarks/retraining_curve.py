@@ -35,6 +35,7 @@ from training.evaluation.plan import Plan
 from training.evaluation.runner import evaluate
 from training.evaluation.single_instance import noc_score
 from training.retraining.base_set import open_base_set
+from training.retraining.blending import blend
 from training.retraining.judging import Comparison, chosen_indices, compare, open_model
 from training.retraining.launching import gpu_count, train
 from training.retraining.order import read_order
@@ -54,7 +55,8 @@ def main() -> None:
         started = time.monotonic()
         folder = out / f"{arguments.set}-{count}"
         order = accept(dataset, count, folder, arguments)
-        weights = train(recipe(read_order(order), shipped("lite")), folder / "run")
+        trained = train(recipe(read_order(order), shipped("lite")), folder / "run")
+        weights = blend(shipped("lite"), trained, folder / "blended.safetensors")
         judged = judge(weights, order, arguments)
         points.append(
             {"images": count, "minutes": round((time.monotonic() - started) / 60, 1)}

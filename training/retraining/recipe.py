@@ -50,7 +50,7 @@ def recipe(order: Order, start: Path) -> TrainingConfig:
                 "object_probability": 0.3,
                 "min_area": 15,
                 "min_visible_area": 30,
-                "max_objects": 12,
+                "max_objects": 20,
                 "keep_all_probability": 0.5,
             },
         },

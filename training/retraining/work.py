@@ -24,6 +24,7 @@ from training.annotation_store import HOLDOUT
 from training.data.catalog import open_dataset
 from training.data.sample import InstanceDataset
 from training.retraining.base_set import open_base_set
+from training.retraining.blending import blend
 from training.retraining.gate import Verdict, judge
 from training.retraining.judging import Comparison, compare, open_model
 from training.retraining.launching import gpu_count, train
@@ -127,12 +128,13 @@ def _train(order: Order, registry: Registry, parent: str | None, tell: Tell) -> 
     start = weights_of(order, registry, parent)
     if parent is None:
         start = _kept(start, order.run / "start.safetensors")
-    return train(
+    trained = train(
         recipe(order, start),
         order.run,
         order.hosts,
         lambda step, left: tell("training", step, order.steps, left),
     )
+    return blend(start, trained, order.run / "blended.safetensors")
 
 
 def patiently(action: Callable[[], T]) -> T:
