@@ -16,6 +16,10 @@ two kinds, an object of 10 cells takes half as long as one of 40.
 """
 
 
+MOST = 16_000
+"""Cells of a pass of several: above, they take longer together, and memory by their number."""
+
+
 def boxes_around(
     masks_Nhw: Tensor, places_K2: Tensor, owners_K: Tensor, margin: int
 ) -> Iterator[Box]:
@@ -57,7 +61,7 @@ def in_batches(boxes: Sequence[Box]) -> list[list[int]]:
         higher, wider = max(height, own_height), max(width, own_width)
         count = len(batches[-1]) if batches else 0
         apart = count * height * width + own_height * own_width + CALL
-        if batches and (count + 1) * higher * wider <= apart:
+        if batches and (count + 1) * higher * wider <= min(apart, MOST):
             batches[-1].append(index)
             height, width = higher, wider
         else:

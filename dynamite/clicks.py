@@ -85,21 +85,24 @@ class ClickSet:
         return max(click.time for click in self)
 
     def without_repeats(self) -> "ClickSet":
-        """The clicks that say something new: of those on one pixel for one owner the earliest.
+        """The clicks that say something new: none on a pixel that had its owner's click last.
 
         A person who clicks on a spot twice means what was meant the first time. The network would
         hear two queries, and after hundreds of them answer otherwise for objects far away.
         """
         clicks, owners = list(self), self.owners
-        earliest: dict[tuple[int, int, int], int] = {}
+        last: dict[tuple[int, int], int] = {}
+        new = []
         for index in sorted(range(len(clicks)), key=lambda index: clicks[index].time):
-            x, y = math.floor(clicks[index].x), math.floor(clicks[index].y)
-            earliest.setdefault((owners[index], x, y), index)
-        if len(earliest) == len(clicks):
+            pixel = math.floor(clicks[index].x), math.floor(clicks[index].y)
+            if last.get(pixel) != owners[index]:
+                new.append(index)
+            last[pixel] = owners[index]
+        if len(new) == len(clicks):
             return self
         objects: list[list[Click]] = [[] for _ in self.objects]
         background: list[Click] = []
-        for index in sorted(earliest.values()):
+        for index in sorted(new):
             owned = background if owners[index] < 0 else objects[owners[index]]
             owned.append(clicks[index])
         return ClickSet(objects, background)

@@ -86,7 +86,8 @@ class ModelConfig:
     refiner_channels: int = 0
     """Width of the convolutions that look at each object and its clicks again; 0 for none."""
     obey_clicks: bool = False
-    """The pixels around a click go to whom it was made for; made again, it changes nothing."""
+    """The pixels around a click go to whom it was made for; ``Predictor`` hears one that is made
+    again once."""
     drop_stray_parts: bool = False
     """``Predictor`` gives parts of a mask without a click to the background."""
     zoom_in: bool = False

@@ -76,7 +76,7 @@ class Axis:
     weights_tTK: Tensor
 
     @classmethod
-    @lru_cache(maxsize=32)  # the same for every click on an image: a tenth of its label map's time
+    @lru_cache(maxsize=8)  # the same for every click on an image: a tenth of its label map's time
     def resample(cls, cells: int, padded: int, inside: int, output: int) -> "Axis":
         """``cells`` logits → ``padded`` input pixels → the first ``inside`` → ``output`` pixels."""
         tiles = -(-output // TILE)

@@ -39,8 +39,8 @@ class Segmentation:
 
     ``label_map`` (H, W) int16 holds the object index of each pixel, −1 for the background;
     ``scores`` (N) float32 in 0…1 how sure the network is of each object; ``query_logits``
-    (Q, H/4, W/4) float32 the logits of every query of the padded input, before merging (and before
-    the refiner of ``lite``).
+    (Q, H/4, W/4) float32 the logits of every query of the padded input, those of the clicks that
+    are ``heard`` first, before merging (and before the refiner of ``lite``).
     """
 
     label_map: NDArray[np.int16]

@@ -8,9 +8,11 @@ cells of the network's own maps: whatever the size of the photo, they are as man
 from collections.abc import Iterator
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dynamite.clicks import ClickSet
 from dynamite.lead import Lead
@@ -29,24 +31,41 @@ def without_stray_parts(decision: Decision, lead: Lead, clicks: ClickSet) -> tup
 
     Args:
         decision: of one image.
-        lead: in it.
+        lead: in it. What is returned says of the objects where they lead now and how surely, of
+            the background only where.
         clicks: in cells of its maps.
     """
     before_hw = lead.owner_hw.cpu().numpy()
     owner_hw = drop_stray_parts(before_hw, clicks)
-    cell_L = torch.from_numpy(np.flatnonzero(owner_hw != before_hw)).to(lead.owner_hw.device)
-    if not len(cell_L):
+    dropped_hw = owner_hw != before_hw
+    if not dropped_hw.any():
         return decision, lead
-    height, width = before_hw.shape
     maps_Mhw, owners_M = decision.maps_Mhw.clone(), decision.owners_M
-    inside_Mhw = maps_Mhw[:, :height, :width]
-    first = int((owners_M == BACKGROUND).nonzero()[0])
-    map_P, which_P = (owners_M[:, None] == lead.owner_hw.flatten()[cell_L]).nonzero(as_tuple=True)
-    row_L, column_L = cell_L // width, cell_L % width
-    inside_Mhw[first, row_L, column_L] = lead.best_hw.flatten()[cell_L]
-    inside_Mhw[map_P, row_L[which_P], column_L[which_P]] = _NEVER
+    stray_hw = np.zeros(maps_Mhw.shape[1:], np.uint8)
+    height, width = before_hw.shape
+    for owner in np.unique(before_hw[dropped_hw]).tolist():
+        stray_hw[:height, :width] = dropped_hw & (before_hw == owner)
+        _hand_over(maps_Mhw, owners_M, owner, stray_hw)
     left = torch.from_numpy(owner_hw).to(lead.owner_hw.device)
     return replace(decision, maps_Mhw=maps_Mhw), replace(lead, owner_hw=left)
+
+
+def _hand_over(maps_Mhw: Tensor, owners_M: Tensor, owner: int, stray_hw: NDArray[np.uint8]) -> None:
+    """Give what an object has in some cells to the background, in place.
+
+    In the cells around them, too: or between two cells, where maps are interpolated, neither would
+    lead but a third.
+    """
+    is_own_M, is_background_M = owners_M == owner, owners_M == BACKGROUND
+    row, column = (
+        torch.from_numpy(place) for place in np.nonzero(cv2.dilate(stray_hw, np.ones((3, 3))))
+    )
+    heirs_M = is_own_M | is_background_M
+    inherited_L = maps_Mhw[heirs_M][:, row, column].amax(dim=0)
+    maps_Mhw[int(is_background_M.nonzero()[0]), row, column] = inherited_L
+    row, column = (torch.from_numpy(place) for place in np.nonzero(stray_hw))
+    for index in is_own_M.nonzero()[:, 0].tolist():
+        maps_Mhw[index, row, column] = _NEVER
 
 
 def drop_stray_parts(labels_HW: LabelMap, clicks: ClickSet) -> LabelMap:

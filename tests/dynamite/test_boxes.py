@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynamite.boxes import CALL, Box, in_batches, size
+from dynamite.boxes import CALL, MOST, Box, in_batches, size
 
 SIDES = st.integers(1, 160)
 
@@ -36,5 +36,8 @@ def test_many_small_boxes_are_looked_at_in_one_pass_and_a_large_one_apart() -> N
     assert sorted(map(len, small)) == [8]
 
 
-def test_boxes_of_one_size_waste_nothing_however_large() -> None:
-    assert in_batches([box(100, 90)] * 3) == [[0, 1, 2]]
+def test_boxes_of_one_size_go_together_until_they_are_many_cells() -> None:
+    assert in_batches([box(40, 50)] * 3) == [[0, 1, 2]]
+    together = in_batches([box(40, 50)] * 20)
+    assert [len(batch) * 40 * 50 <= MOST for batch in together] == [True] * 3
+    assert in_batches([box(100, 90)] * 3) == [[0], [1], [2]]

@@ -16,7 +16,10 @@ class OpenedImage(Protocol):
     """One image, ready for clicks. It may remember what it answered to fewer clicks."""
 
     def segment(self, clicks: ClickSet) -> LabelMap:
-        """Label map H×W of the image's size: −1 none, i the object of ``clicks.objects[i]``."""
+        """Label map H×W of the image's size: −1 none, i the object of ``clicks.objects[i]``.
+
+        The same array as before says that nothing was computed; another answer is another array.
+        """
 
 
 class Segmenter(Protocol):

@@ -16,20 +16,32 @@ zero-shot models", 2022.
 
 
 def blend(start: Path, trained: Path, out: Path) -> Path:
-    """Write the mean of two networks, ``TRAINED`` of it the second; what only that has stays.
+    """Write the mean of two networks, ``TRAINED`` of it the second, whose config it has.
+
+    A part that is built otherwise in the first (another refiner, say) stays as it was trained.
 
     Raises:
         CheckpointError: one of the files cannot be read, or does not say what network it is.
     """
-    config = read(trained).config
-    if config is None:
+    after, before = read(trained), read(start)
+    if after.config is None:
         raise CheckpointError(f"{trained} does not say what network it is")
-    model = dynamite.load(config.name, trained)
-    began = read(start).state_dict
+    model = dynamite.load(after.config.name, trained)
+    weights = model.state_dict()
+    began = before.state_dict
+    other = {
+        _part(name)
+        for name in weights.keys() | began.keys()
+        if name not in weights or name not in began or weights[name].shape != began[name].shape
+    }
     with torch.no_grad():
-        for name, weight in model.state_dict().items():
-            before = began.get(name, weight)
-            if weight.is_floating_point() and before.shape == weight.shape:
-                weight.lerp_(before.to(weight), 1 - TRAINED)
-    save(model, out, read(trained).metadata)
+        for name, weight in weights.items():
+            if weight.is_floating_point() and _part(name) not in other:
+                weight.lerp_(began[name].to(weight), 1 - TRAINED)
+    told = {"blended": {"with": before.version, "trained": TRAINED}}
+    save(model, out, after.metadata | told)
     return out
+
+
+def _part(name: str) -> str:
+    return name.split(".", 1)[0]

@@ -85,11 +85,11 @@ def recipe(order: Order, start: Path) -> TrainingConfig:
 def scales(config: ModelConfig, crop: int) -> list[float]:
     """From how small to how large images are seen, by what just fits the crop.
 
-    From three quarters of the size at which they are served, if square, to a quarter more than it,
-    if four to three: how the small objects of a kind look is learned of the size they will have.
+    From three quarters of the size at which a square one is served to a quarter more than that of a
+    long one: how the small objects of a kind look is learned of the size they will have.
     """
     served = config.resize or PAPER_RESIZE
-    return [0.75 * served.shortest / crop, 1.25 * served.longest / crop]
+    return [0.75 * min(served.shortest, served.longest) / crop, 1.25 * served.longest / crop]
 
 
 def accepted_shares(order: Order) -> dict[str, float]:

@@ -27,11 +27,13 @@ def test_every_weight_is_between_and_nearer_to_what_was_trained(tmp_path):
     assert counts
     assert all((w == 2).all() for w in counts)
     assert mixed.metadata["licence"] == "of 2.0"
+    assert mixed.metadata["blended"] == {"with": read(start).version, "trained": TRAINED}
     assert mixed.config == read(trained).config
 
 
-def test_what_only_the_trained_one_has_stays_as_it_was_trained(tmp_path):
-    start = tiny(tmp_path / "start", 1.0, refiner_channels=0)
+@pytest.mark.parametrize("channels", [0, 2])
+def test_a_part_that_is_built_otherwise_stays_whole_as_it_was_trained(tmp_path, channels):
+    start = tiny(tmp_path / "start", 1.0, refiner_channels=channels)
     trained = tiny(tmp_path / "trained", 2.0, refiner_channels=4)
     mixed = read(blend(start, trained, tmp_path / "blended")).state_dict
     refiner = [weight for name, weight in mixed.items() if name.startswith("refiner.")]
