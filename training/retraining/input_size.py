@@ -9,8 +9,9 @@ import numpy as np
 from dynamite.config import ModelConfig, Resize, preset
 
 SMALL = 40.0
-"""Pixels of the network's input. Of objects with smaller sides (the square root of their area) most
-what is wrong is where their borders lie within a cell (docs/training-lite.md).
+"""Pixels of the network's input, a side being the square root of an object's area: below, more than
+half of what fails on held-out images does. On nuclei, half of them below 31, the `lite` that ships
+leaves a failed object in 26 of 30 images, with the larger input and untrained in 24.
 """
 
 LARGER = 4 / 3

@@ -59,10 +59,10 @@ class Order:
     run: Path
     preset: str = "lite"
     checkpoint: Path | None = None
-    steps: int = 400
+    steps: int = 1000
     batch: int = 4
     crop: int = 256
-    rate: float = 1e-4
+    rate: float = 2e-4
     base_sets: tuple[str, ...] = ()
     base_root: Path | None = None
     base_ratio: float = 0.5
