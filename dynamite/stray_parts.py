@@ -7,6 +7,7 @@ cells of the network's own maps: whatever the size of the photo, they are as man
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dynamite.boxes import Box
 from dynamite.clicks import ClickSet
 from dynamite.lead import Lead
 from dynamite.parts import find_parts
@@ -21,6 +23,7 @@ from dynamite.prediction import Decision
 from dynamite.queries import BACKGROUND
 
 LabelMap = NDArray[np.int16]
+Mask = NDArray[np.bool_]
 
 _NEVER = -1e4
 """A logit so low that between two cells, too, something else is above it."""
@@ -35,49 +38,64 @@ def without_stray_parts(decision: Decision, lead: Lead, clicks: ClickSet) -> tup
             the background only where.
         clicks: in cells of its maps.
     """
-    before_hw = lead.owner_hw.cpu().numpy()
-    owner_hw = drop_stray_parts(before_hw, clicks)
-    dropped_hw = owner_hw != before_hw
-    if not dropped_hw.any():
+    owner_hw = lead.owner_hw.cpu().numpy().copy()
+    strays = list(_stray_cells(owner_hw, clicks))
+    if not strays:
         return decision, lead
-    maps_Mhw, owners_M = decision.maps_Mhw.clone(), decision.owners_M
-    stray_hw = np.zeros(maps_Mhw.shape[1:], np.uint8)
-    height, width = before_hw.shape
-    for owner in np.unique(before_hw[dropped_hw]).tolist():
-        stray_hw[:height, :width] = dropped_hw & (before_hw == owner)
-        _hand_over(maps_Mhw, owners_M, owner, stray_hw)
+    maps_Mhw, owners = decision.maps_Mhw.clone(), decision.owners_M.tolist()
+    for owner, box, stray_hw in strays:
+        owner_hw[box][stray_hw] = -1
+        own = [one for one, whose in zip(maps_Mhw, owners, strict=True) if whose == owner]
+        nobodys = [one for one, whose in zip(maps_Mhw, owners, strict=True) if whose == BACKGROUND]
+        _hand_over(own, nobodys, box, stray_hw)
     left = torch.from_numpy(owner_hw).to(lead.owner_hw.device)
     return replace(decision, maps_Mhw=maps_Mhw), replace(lead, owner_hw=left)
 
 
-def _hand_over(maps_Mhw: Tensor, owners_M: Tensor, owner: int, stray_hw: NDArray[np.uint8]) -> None:
-    """Give what an object has in some cells to the background, in place.
+def _hand_over(own: list[Tensor], nobodys: list[Tensor], box: Box, stray_hw: Mask) -> None:
+    """Give what an object has in some cells of its maps to the background's first, in place.
 
     In the cells around them, too: or between two cells, where maps are interpolated, neither would
     lead but a third.
     """
-    is_own_M, is_background_M = owners_M == owner, owners_M == BACKGROUND
-    row, column = (
-        torch.from_numpy(place) for place in np.nonzero(cv2.dilate(stray_hw, np.ones((3, 3))))
+    padded_hw = np.pad(stray_hw, 1).view(np.uint8)
+    around_hw = cv2.dilate(padded_hw, np.ones((3, 3), np.uint8))
+    # One cell wider than the box, as far as the maps reach.
+    inside, window = [], []
+    for cells, length, limit in zip(box, padded_hw.shape, own[0].shape, strict=True):
+        low, high = max(cells.start - 1, 0), min(cells.stop + 1, limit)
+        window.append(slice(low, high))
+        inside.append(slice(low - cells.start + 1, length - (cells.stop + 1 - high)))
+    rows, columns = window
+    device = own[0].device
+    stray, around = (
+        torch.from_numpy(cells_hw[*inside].astype(np.bool_)).to(device)
+        for cells_hw in (padded_hw, around_hw)
     )
-    heirs_M = is_own_M | is_background_M
-    inherited_L = maps_Mhw[heirs_M][:, row, column].amax(dim=0)
-    maps_Mhw[int(is_background_M.nonzero()[0]), row, column] = inherited_L
-    row, column = (torch.from_numpy(place) for place in np.nonzero(stray_hw))
-    for index in is_own_M.nonzero()[:, 0].tolist():
-        maps_Mhw[index, row, column] = _NEVER
+    heir = nobodys[0][rows, columns]
+    inherited = reduce(torch.maximum, (one[rows, columns] for one in (*own, *nobodys)))
+    heir.copy_(torch.where(around, inherited, heir))
+    for one in own:
+        one[rows, columns].masked_fill_(stray, _NEVER)
 
 
 def drop_stray_parts(labels_HW: LabelMap, clicks: ClickSet) -> LabelMap:
     """The label map without stray parts; an object with no click inside its mask stays whole."""
     kept = labels_HW.copy()
+    for _, box, stray_hw in _stray_cells(labels_HW, clicks):
+        kept[box][stray_hw] = -1
+    return kept
+
+
+def _stray_cells(labels_HW: LabelMap, clicks: ClickSet) -> Iterator[tuple[int, Box, Mask]]:
+    """Each object that has stray parts, the box of all it has, and which cells of it are stray."""
     for index, (top, left, bottom, right) in _boxes(labels_HW, len(clicks.objects)):
         box = slice(top, bottom), slice(left, right)
         mask_hw = (labels_HW[box] == index).view(np.uint8)
         places = [(int(c.y) - top, int(c.x) - left) for c in clicks.objects[index]]
         parts = find_parts(mask_hw, places)
-        kept[box][parts.stray_P[parts.labels_hw]] = -1
-    return kept
+        if parts.stray_P.any():
+            yield index, box, parts.stray_P[parts.labels_hw]
 
 
 def _boxes(labels_HW: LabelMap, objects: int) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
