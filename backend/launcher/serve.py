@@ -117,9 +117,12 @@ def wait_for_web(settings: Settings, web: Child) -> dict[str, Any]:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the work like Ctrl-C does."""
+    """Let SIGTERM and SIGHUP end the work like Ctrl-C does, and nothing more of the kind after."""
+    is_ending = False
 
     def stop(number: int, frame: object) -> None:  # noqa: ARG001
+        nonlocal is_ending
+        is_ending = True
         for one in STOPPING:  # `make` and `timeout` send it twice: the second must not cut in
             signal.signal(one, signal.SIG_IGN)
         raise StopRequested
@@ -128,7 +131,8 @@ def stopped_by_signals() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
+        # A late second one would end the process before it has said why.
+        for number, handler in ({} if is_ending else before).items():
             signal.signal(number, handler)
 
 
