@@ -11,10 +11,10 @@ Box = tuple[slice, slice]
 """Rows and columns of a map's cells."""
 
 CALL = 1500
-"""Cells that a pass of the refiner's convolutions costs whatever it looks at: measured on CPUs of
-two kinds, an object of 10 cells takes half as long as one of 40.
+"""Cells that a pass of the refiner's convolutions costs whatever it looks at. Measured on a CPU
+with AVX-512: a box of 24 cells a side takes 0.45 ms alone, 0.12 as one of eight; of 96, 1.6 and
+1.4 ms.
 """
-
 
 MOST = 16_000
 """Cells of a pass of several: above, they take longer together, and memory by their number."""

@@ -43,10 +43,10 @@ def without_stray_parts(decision: Decision, lead: Lead, clicks: ClickSet) -> tup
     if not strays:
         return decision, lead
     maps_Mhw, owners = decision.maps_Mhw.clone(), decision.owners_M.tolist()
+    nobodys = [one for one, whose in zip(maps_Mhw, owners, strict=True) if whose == BACKGROUND]
     for owner, box, stray_hw in strays:
         owner_hw[box][stray_hw] = -1
         own = [one for one, whose in zip(maps_Mhw, owners, strict=True) if whose == owner]
-        nobodys = [one for one, whose in zip(maps_Mhw, owners, strict=True) if whose == BACKGROUND]
         _hand_over(own, nobodys, box, stray_hw)
     left = torch.from_numpy(owner_hw).to(lead.owner_hw.device)
     return replace(decision, maps_Mhw=maps_Mhw), replace(lead, owner_hw=left)
