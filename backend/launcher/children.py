@@ -22,10 +22,12 @@ start: a worker that cannot run is no reason to stop answering clicks."""
 
 @dataclass
 class Child:
-    """One supervised process, leader of a session of its own.
+    """One supervised process, leader of a process group of its own.
 
-    A session of its own keeps the terminal's Ctrl-C from it: the launcher decides the order in
-    which things stop. ``lifeline`` is the signal it gets when the launcher dies, ``output`` a file
+    A group of its own keeps the terminal's Ctrl-C from it: the launcher decides the order in
+    which things stop. Not a session of its own: Linux shares cores out by sessions first
+    (autogroups), where a niceness counts for nothing between a worker and the web server, and the
+    health check waited up to 300 ms behind the worker. ``lifeline`` is the signal it gets when the launcher dies, ``output`` a file
     for what it prints, which otherwise goes where ours goes.
     """
 
@@ -48,7 +50,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT if file else None,
-                start_new_session=True,
+                process_group=0,
                 preexec_fn=lambda: die_with_parent(parent, self.lifeline),  # noqa: PLW1509
             )
 

@@ -52,7 +52,7 @@ def train(config: TrainingConfig, out: Path, hosts: str = "", report: Report | N
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            process_group=0,  # in our session: in one of its own its niceness would not count
             preexec_fn=lambda: die_with_parent(parent, signal.SIGKILL),  # noqa: PLW1509
         )
         try:

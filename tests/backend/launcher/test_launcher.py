@@ -58,6 +58,18 @@ def test_a_child_is_stopped_with_what_it_started(tmp_path):
     until(lambda: not is_alive(grandchild))
 
 
+def test_a_child_hears_no_ctrl_c_but_shares_our_session():
+    """Between sessions the kernel shares cores evenly, whatever the niceness."""
+    child = running(SLEEP)
+    child.start()
+    try:
+        pid = child.process.pid
+        assert os.getpgid(pid) == pid
+        assert os.getsid(pid) == os.getsid(0)
+    finally:
+        child.stop()
+
+
 def test_a_child_that_ignores_sigterm_is_killed(monkeypatch, tmp_path):
     monkeypatch.setattr("backend.launcher.children.PATIENCE", 0.2)
     note = tmp_path / "ready"

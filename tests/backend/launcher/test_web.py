@@ -15,6 +15,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 SERVER = """
+import gc
 from flask import Flask
 from backend import settings
 from backend.launcher.web import Web
@@ -22,7 +23,8 @@ from backend.launcher.web import Web
 class Small(Web):
     def load(self):
         app = Flask("small")
-        app.add_url_rule("/health", view_func=lambda: {"status": "UP"})
+        app.add_url_rule("/health", "health", lambda: {"status": "UP"})
+        app.add_url_rule("/frozen", "frozen", lambda: {"status": gc.get_freeze_count()})
         return app
 
 Small(settings.load()).run()
@@ -52,9 +54,13 @@ def port(tmp_path):
         process.wait(60)
 
 
-def health(port, timeout=60):
-    with urlopen(f"http://127.0.0.1:{port}/health", timeout=timeout) as answer:
+def health(port, timeout=60, path="health"):
+    with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=timeout) as answer:
         return json.load(answer)["status"]
+
+
+def test_garbage_collections_leave_out_what_was_loaded(port):
+    assert health(port, path="frozen") > 10_000
 
 
 def test_connections_that_say_nothing_take_no_thread(port):
