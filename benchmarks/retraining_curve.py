@@ -35,11 +35,10 @@ from training.evaluation.plan import Plan
 from training.evaluation.runner import evaluate
 from training.evaluation.single_instance import noc_score
 from training.retraining.base_set import open_base_set
-from training.retraining.blending import blend
+from training.retraining.candidate import train_candidate
 from training.retraining.judging import Comparison, chosen_indices, compare, open_model
-from training.retraining.launching import gpu_count, train
+from training.retraining.launching import gpu_count
 from training.retraining.order import read_order
-from training.retraining.recipe import recipe
 
 TIME = "2026-01-01T00:00:00.000000+00:00"
 
@@ -55,8 +54,7 @@ def main() -> None:
         started = time.monotonic()
         folder = out / f"{arguments.set}-{count}"
         order = accept(dataset, count, folder, arguments)
-        trained = train(recipe(read_order(order), shipped("lite")), folder / "run")
-        weights = blend(shipped("lite"), trained, folder / "blended.safetensors")
+        weights = train_candidate(read_order(order), shipped("lite"))
         judged = judge(weights, order, arguments)
         points.append(
             {"images": count, "minutes": round((time.monotonic() - started) / 60, 1)}

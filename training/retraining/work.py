@@ -24,12 +24,11 @@ from training.annotation_store import HOLDOUT
 from training.data.catalog import open_dataset
 from training.data.sample import InstanceDataset
 from training.retraining.base_set import open_base_set
-from training.retraining.blending import blend
+from training.retraining.candidate import train_candidate
 from training.retraining.gate import Verdict, judge
 from training.retraining.judging import Comparison, compare, open_model
-from training.retraining.launching import gpu_count, train
+from training.retraining.launching import gpu_count
 from training.retraining.order import Order
-from training.retraining.recipe import recipe
 from training.retraining.reporting import write_report
 from training.retraining.run_folder import AwayError, release, take
 
@@ -128,13 +127,9 @@ def _train(order: Order, registry: Registry, parent: str | None, tell: Tell) -> 
     start = weights_of(order, registry, parent)
     if parent is None:
         start = _kept(start, order.run / "start.safetensors")
-    trained = train(
-        recipe(order, start),
-        order.run,
-        order.hosts,
-        lambda step, left: tell("training", step, order.steps, left),
+    return train_candidate(
+        order, start, lambda step, left: tell("training", step, order.steps, left)
     )
-    return blend(start, trained, order.run / "blended.safetensors")
 
 
 def patiently(action: Callable[[], T]) -> T:
