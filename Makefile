@@ -52,5 +52,5 @@ test-load: $(STAMP) ## many clicks, many webhooks
 bench: $(STAMP) ## the benchmarks; prints ratios (python -m benchmarks --write keeps them)
 	$(BIN)/python -m benchmarks
 
-clean: ## remove .venv, the demo and caches; .state (accepted annotations, models) stays
+clean: ## remove .venv, the demo with its state, and caches; .state (accepted annotations, models) stays
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -15,21 +15,26 @@ def doctor(
 
     Looks at the backend, its model and queue, Label Studio's address and token and, with
     --project, at the labelling config, the images, the connection, the webhook and the switches
-    that guard private addresses.
+    that guard private addresses. Without address and token it takes those that Label Studio named
+    when it connected to the backend of this folder.
     """
     from backend.doctor.report import findings, report
+    from backend.label_studio.access import known_access
     from backend.launcher.banner import address
     from backend.settings import load
 
     settings = load(label_studio_url=url, label_studio_api_key=token)
-    if settings.label_studio_url is None or settings.label_studio_api_key is None:
+    access = known_access(settings)
+    if access.url is None or access.token is None:
         raise click.UsageError(
-            "give --label-studio and --token, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
+            "give --label-studio and --token, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY: "
+            f"no Label Studio has connected to a backend with the state folder "
+            f"{settings.state_dir.resolve()}"
         )
     found = findings(
         settings,
-        str(settings.label_studio_url).rstrip("/"),
-        settings.label_studio_api_key.get_secret_value(),
+        access.url,
+        access.token,
         project,
         (backend_url or address(settings)).rstrip("/"),
     )

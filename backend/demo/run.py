@@ -1,6 +1,8 @@
 """The demo from start to stop."""
 
 import os
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 from backend import settings as settings_module
 from backend.demo import label_studio
 from backend.demo.project import prepare
+from backend.label_studio.access import configured_access, keep
 from backend.label_studio.api import LabelStudioApi
 from backend.launcher.banner import address
 from backend.launcher.checks import check_port
@@ -25,6 +28,7 @@ def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
     os.environ[variable("label_studio_api_key")] = who.token
     os.environ.setdefault(variable("state_dir"), str(folder / "state"))
     settings = settings_module.load()
+    keep(configured_access(settings), settings)  # for `dynamite doctor` and its like
     tell("Starting the backend and Label Studio (half a minute on the first run) …")
     with started(settings, tell) as (supervisor, _):
         process = supervisor.add(label_studio.child(program, folder, port, who))
@@ -32,12 +36,16 @@ def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
         with LabelStudioApi(url, who.token) as api:
             project = prepare(api, address(settings, secret=True))
             task = next(api.tasks(project))["id"]
-        tell(invitation(f"{url}/projects/{project}/data?task={task}", who))
+        check = (
+            f"{variable('state_dir')}={shlex.quote(str(settings.state_dir))} "
+            f"{shlex.quote(sys.argv[0])} doctor --project {project}"
+        )
+        tell(invitation(f"{url}/projects/{project}/data?task={task}", who, check))
         supervisor.watch(tell)
 
 
-def invitation(task_url: str, who: label_studio.Login) -> str:
-    """What to open and what to do there."""
+def invitation(task_url: str, who: label_studio.Login, check: str) -> str:
+    """What to open, what to do there, and the command that says whether all is well."""
     return "\n".join(
         [
             "",
@@ -48,6 +56,10 @@ def invitation(task_url: str, who: label_studio.Login) -> str:
             "  Then switch Auto-Annotation on (below the image), choose the magic point (top right",
             "  of the image), then a label, and click on an object. Another label, another object:",
             "  all masks are answered together. Alt-click says “not this”.",
+            "",
+            "  Is something wrong? This says what:",
+            "",
+            f"    {check}",
             "",
             "  Ctrl-C stops everything; the next start is quick.",
         ]

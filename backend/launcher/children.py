@@ -27,8 +27,8 @@ class Child:
     A group of its own keeps the terminal's Ctrl-C from it: the launcher decides the order in
     which things stop. Not a session of its own: Linux shares cores out by sessions first
     (autogroups), where a niceness counts for nothing between a worker and the web server, and the
-    health check waited up to 300 ms behind the worker. ``lifeline`` is the signal it gets when the launcher dies, ``output`` a file
-    for what it prints, which otherwise goes where ours goes.
+    health check waited up to 300 ms behind the worker. ``lifeline`` is the signal it gets when the
+    launcher dies, ``output`` a file for what it prints, which otherwise goes where ours goes.
     """
 
     name: str

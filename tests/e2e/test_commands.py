@@ -28,6 +28,14 @@ def test_doctor_finds_nothing_wrong_with_the_demo(run, demo):
     assert "✗" not in result.output
 
 
+def test_doctor_knows_the_demo_by_its_state_folder(run, demo):
+    """As the demo's last lines say: without address and token."""
+    project, _ = demo.project()
+    arguments = ["doctor", "--backend", demo.backend, "--project", str(project)]
+    result = CliRunner().invoke(main, arguments)
+    assert "All is well." in result.output
+
+
 def test_doctor_says_that_a_token_is_not_accepted(run):
     result = run("doctor", token="0" * 40)
     assert result.exit_code == 1

@@ -51,8 +51,10 @@ def test_the_config_of_the_demo_has_nothing_wrong():
 
 def test_the_invitation_holds_all_one_needs(tmp_path):
     who = label_studio.login(tmp_path)
-    text = invitation("http://localhost:8080/projects/1/data?task=1", who)
-    for part in ("http://localhost:8080/projects/1", who.email, who.password, "Auto-Annotation"):
+    check = "dynamite doctor --project 1"
+    text = invitation("http://localhost:8080/projects/1/data?task=1", who, check)
+    address = "http://localhost:8080/projects/1"
+    for part in (address, who.email, who.password, "Auto-Annotation", check):
         assert part in text
     assert who.token not in text
 
