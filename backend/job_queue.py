@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 INGEST, TRAIN = QUEUES = ("ingest", "train")
 INGEST_JOB = "backend.ingest.ingest_event"
+REQUEST_JOB = "backend.ingest.request_training"
 JOB_SECONDS = 3600
 """An event can ask for a training, whose snapshot of many images takes long."""
 ATTEMPTS_MORE = 5
@@ -105,7 +106,7 @@ def ingest_queue(connection: "Redis") -> Queue:
 
 
 def requeue_failed(connection: "Redis") -> int:
-    """Give each event whose job failed one more attempt; how many.
+    """Give each event, or request for a training, whose job failed one more attempt; how many.
 
     What it failed for, a full disk or a share that was away, may have used up all of its attempts
     within seconds.
@@ -114,7 +115,7 @@ def requeue_failed(connection: "Redis") -> int:
     oldest = datetime.now(UTC) - timedelta(seconds=PATIENCE_SECONDS)
     for job_id in queue.failed_job_registry.get_job_ids():
         job = queue.fetch_job(job_id)
-        if job is None or job.func_name != INGEST_JOB or job.created_at < oldest:
+        if job is None or job.func_name not in (INGEST_JOB, REQUEST_JOB) or job.created_at < oldest:
             continue
         with suppress(InvalidJobOperation):  # another process has just done so
             queue.failed_job_registry.requeue(job)

@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from rq import get_current_job
+from rq.timeouts import JobTimeoutException
 
 from dynamite.errors import DynamiteError
 
@@ -16,8 +17,8 @@ NICE = 10
 def retrain(values: dict[str, Any]) -> dict[str, Any]:
     """Train on a snapshot, judge, publish (``training.retraining.order.Order`` in JSON).
 
-    What is wrong for good is not tried again; a job that was killed is, and goes on from its
-    checkpoint.
+    What is wrong for good is not tried again, nor what took longer than it may; a job that was
+    killed is, and goes on from its checkpoint.
     """
     give_way()
     from training.retraining.launching import TrainingKilledError  # noqa: PLC0415
@@ -36,7 +37,7 @@ def retrain(values: dict[str, Any]) -> dict[str, Any]:
     attempt = f"{job.id}, by {job.worker_name}" if job else "by hand"
     try:
         outcome = work(read_order(values), attempt, tell)
-    except DynamiteError as error:
+    except (DynamiteError, JobTimeoutException) as error:
         log.error("training failed: %s", error)
         again = isinstance(error, TrainingKilledError) and job is not None and job.retries_left
         if job is not None and not again:

@@ -22,10 +22,9 @@ def worker(queues: str, gpus: str | None, burst: bool) -> None:
     Example: a machine that trains on two GPUs
       REDIS_URL=redis://server:6379 dynamite worker --queues train --gpus 0,1
     """
-    import logging
-
     from backend.launcher.valkey import wait_until_ready
     from backend.launcher.worker import work
+    from backend.logs import log_as
     from backend.settings import load
 
     names = [name.strip() for name in queues.split(",") if name.strip()]
@@ -35,7 +34,6 @@ def worker(queues: str, gpus: str | None, burst: bool) -> None:
     if gpus is not None and not all(part.strip().isdecimal() for part in gpus.split(",")):
         raise click.UsageError(f"--gpus {gpus!r} is not like 0,1")
     settings = load()
-    level = settings.log_level.upper()
-    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", level=level)
+    log_as(settings)
     wait_until_ready(settings.queue_url)
     work(settings, names, burst=burst, gpus=gpus)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from redis import Redis
@@ -12,7 +13,7 @@ from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.images import FetchedImage, FetchSettings, ImageFetcher
 from backend.retraining.places import store_folder
 from backend.settings import Settings, load
-from training.annotation_store import AnnotationStore
+from training.annotation_store import AnnotationStore, StoreError, is_there
 
 
 class Fetcher(Protocol):
@@ -34,8 +35,12 @@ class Context:
 
 
 @contextmanager
-def open_context(settings: Settings | None = None) -> Iterator[Context]:
-    """Open everything; close it at the end."""
+def open_context(settings: Settings | None = None, *, anew: bool = False) -> Iterator[Context]:
+    """Open everything; close it at the end.
+
+    Raises:
+        StoreError: the annotation store cannot be opened, or is gone and not to be begun ``anew``.
+    """
     settings = settings or load()
     access = known_access(settings)
     fetcher = ImageFetcher(
@@ -49,9 +54,23 @@ def open_context(settings: Settings | None = None) -> Iterator[Context]:
         )
     )
     with ExitStack() as stack:
-        store = stack.enter_context(AnnotationStore(store_folder(settings)))
         redis = stack.enter_context(Redis.from_url(settings.queue_url))
+        store = stack.enter_context(_open_store(store_folder(settings), redis, anew=anew))
         api = None
         if access.url and access.token:
             api = stack.enter_context(LabelStudioApi(access.url, access.token))
         yield Context(settings, store, fetcher, redis, api)
+
+
+def _open_store(folder: Path, redis: "Redis", *, anew: bool) -> AnnotationStore:
+    """The store, unless it is gone: where a share was mounted there may be an empty folder."""
+    known = f"dynamite:store:{folder}"
+    if not anew and redis.exists(known) and not is_there(folder):
+        raise StoreError(
+            f"the annotation store {folder} is gone, or its share is not mounted: mount it, or "
+            "begin a new one with `dynamite sync --project N`"
+        )
+    store = AnnotationStore(folder)
+    if store.change():
+        redis.set(known, 1)
+    return store

@@ -3,7 +3,7 @@
 import logging
 
 from backend.ingest.context import Context
-from backend.retraining.places import open_registry, run_folder, snapshot_folder
+from backend.retraining.places import has_begun, open_registry, run_folder, snapshot_folder
 from backend.retraining.requests import TrainingRequest, enqueue_training, is_training
 from backend.retraining.settings import parse_projects
 from backend.retraining.state import note_asked
@@ -52,15 +52,17 @@ def _request(context: Context, line: str, reason: str, *, force: bool) -> str:
     snapshot = take_snapshot(context, line)
     if not snapshot.images["corrected"] + snapshot.images["unchanged"]:
         return f"nothing to train {line} on: {sum(snapshot.images.values())} images are accepted"
+    models = open_registry(settings, line)
     wanted = TrainingRequest(
         line=line,
         reason=reason,
         digest=snapshot.digest,
         snapshot=str(snapshot.folder),
         images=snapshot.images,
-        models=str(open_registry(settings, line).folder),
+        models=str(models.folder),
         run=str(run_folder(settings) / f"{line}-{snapshot.digest}"),
         settings=settings,
+        begun=has_begun(context.redis, models) and not force,
     )
     words = enqueue_training(context.redis, wanted, force=force)
     context.store.note_trained(line, snapshot.change)

@@ -101,34 +101,46 @@ def _accept(annotation: Json, body: Json, context: Context, *, verified: bool) -
             raise BadRequestError(f"the event lacks its task, {task_number(annotation)}")
         return str(accept(annotation, task, object_of(body, "project"), context, asked=False))
     annotation_id = number(annotation, "id")
-    told = ask(api_of(context), f"/api/annotations/{annotation_id}")
+    told = ask(context, f"/api/annotations/{annotation_id}")
     if told is None:
         return "Label Studio has no such annotation"
-    real_task = ask(api_of(context), f"/api/tasks/{task_number(told)}")
+    real_task = ask(context, f"/api/tasks/{task_number(told)}")
     if real_task is None:
         return "Label Studio has no such task"
-    real_project = ask(api_of(context), f"/api/projects/{number(real_task, 'project')}")
+    real_project = ask(context, f"/api/projects/{number(real_task, 'project')}")
     if real_project is None:
         return "Label Studio has no such project"
     return str(accept(told, real_task, real_project, context, asked=True))
 
 
-def ask(api: LabelStudioApi, path: str) -> Any:
+def ask(context: Context, path: str) -> Any:
     """What Label Studio answers; None if there is nothing.
 
+    Only the Label Studio that annotations came from can say that something is no longer there:
+    another one, whose numbers mean other things, would have what was accepted forgotten.
+
     Raises:
-        TryLaterError: it does not answer, or refuses.
+        TryLaterError: it does not answer, or refuses, or is another one and has no such thing.
     """
+    api, origin = api_of(context), context.store.origin()
     try:
-        return api.get(path)
+        answer = api.get(path)
     except NotThereError:
-        return None
+        if origin is None or origin == api.url:
+            return None
+        raise TryLaterError(
+            f"{api.url} has no {path}, but what is stored came from {origin}: nothing is forgotten "
+            "unless `dynamite sync --moved` says that it is the same Label Studio"
+        ) from None
     except ApiError as error:
         raise TryLaterError(str(error)) from error
+    if origin is None:
+        context.store.note_origin(api.url)
+    return answer
 
 
 def _is_gone(path: str, context: Context) -> bool:
-    return ask(api_of(context), path) is None
+    return ask(context, path) is None
 
 
 def api_of(context: Context) -> LabelStudioApi:

@@ -61,7 +61,7 @@ def reconcile_project(context: Context, project: int, until: float = math.inf) -
         TryLaterError, ApiError: Label Studio does not answer, or refuses.
     """
     api = api_of(context)
-    described = ask(api, f"/api/projects/{project}")
+    described = ask(context, f"/api/projects/{project}")
     if described is None:
         connected.forget(context.redis, project)
         return f"deleted; {context.store.delete_project(project)} annotations forgotten"
@@ -86,7 +86,7 @@ def reconcile_project(context: Context, project: int, until: float = math.inf) -
             context.store.note_task(task["id"], project, state_of(task))
     # A list read page by page can miss some: only what is not there when asked for is gone.
     unseen = sorted(known.tasks - seen)
-    gone = [task for task in unseen if ask(api, f"/api/tasks/{task}") is None]
+    gone = [task for task in unseen if ask(context, f"/api/tasks/{task}") is None]
     forgotten = sum(map(context.store.delete_task, gone))
     return f"{taken} taken in, {forgotten} forgotten" + (
         f", {troubles} tasks to be tried again" if troubles else ""
@@ -97,10 +97,11 @@ def _reconcile_task(
     context: Context, task: Json, project: Json, known: set[int]
 ) -> list[Applied | None]:
     """What became of each annotation of a task; None if it must be tried again."""
-    api = api_of(context)
-    there = list(ask(api, f"/api/tasks/{task['id']}/annotations/") or [])
+    there = list(ask(context, f"/api/tasks/{task['id']}/annotations/") or [])
     for missing in sorted(known - {one.get("id") for one in there}):
-        found = ask(api, f"/api/annotations/{missing}")  # one that was skipped is not in the list
+        found = ask(
+            context, f"/api/annotations/{missing}"
+        )  # one that was skipped is not in the list
         if found is None:
             context.store.delete(missing)
         else:

@@ -1,7 +1,10 @@
 """What can be known to fail before anything is started, each as one clear sentence."""
 
+import fcntl
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from backend.settings import Settings, variable
@@ -35,6 +38,25 @@ def check_port(host: str, port: int) -> None:
                 f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}; stop "
                 f"what uses it or choose another port with --port or {variable('port')}"
             ) from None
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep every other embedded queue server out of a state folder: both would write its file.
+
+    Raises:
+        StartError: there is one already.
+    """
+    with (folder / "serve.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartError(
+                f"another `dynamite serve` runs in the state folder {folder}; stop it, choose "
+                f"another folder with {variable('state_dir')}, or let both use one queue server "
+                "with REDIS_URL"
+            ) from None
+        yield
 
 
 def check_folder(folder: Path) -> None:

@@ -104,8 +104,13 @@ class Supervisor:
                     when = f"in {pause:.0f} s" if pause else "now"
                     tell(f"The {child.name} ended with status {child.status}; starts again {when}.")
                 if now >= due[child.name]:
-                    del due[child.name]
-                    child.start()
+                    try:
+                        child.start()
+                    except (OSError, subprocess.SubprocessError) as error:  # no memory, say
+                        due[child.name] = now + WITHIN
+                        tell(f"The {child.name} cannot be started: {error}; again in {WITHIN} s.")
+                    else:
+                        del due[child.name]
             time.sleep(poll)
 
     def stop(self) -> None:

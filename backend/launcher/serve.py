@@ -7,12 +7,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from backend.launcher.banner import banner
-from backend.launcher.checks import StartError, check
+from backend.launcher.checks import StartError, alone_in, check
 from backend.launcher.children import Child, Supervisor
 from backend.launcher.environment import model_environment
 from backend.launcher.valkey import valkey_child, wait_until_ready
@@ -58,7 +58,8 @@ def started(
     check(settings)
     supervisor = Supervisor()
     health = None
-    with stopped_by_signals():
+    own_queue = alone_in(settings.state_dir) if settings.redis_url is None else nullcontext()
+    with own_queue, stopped_by_signals():
         try:
             web = start(settings, supervisor, with_worker=with_worker)
             health = wait_for_web(settings, web)

@@ -19,6 +19,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
 )
 
 from backend import settings as settings_module
+from backend.logs import log_as
 from backend.settings import Settings
 from dynamite.errors import DynamiteError
 from dynamite.lifeline import die_with_parent
@@ -107,11 +108,7 @@ def main() -> None:
         settings = settings_module.load()
     except DynamiteError as error:
         sys.exit(f"Error: {error}")
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)-7s %(message)s",
-        stream=sys.stderr,
-    )
+    log_as(settings)
     logging.getLogger("gunicorn.error").addFilter(says_something_new)
     Web(settings).run()
 

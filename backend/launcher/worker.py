@@ -2,11 +2,13 @@
 
 import logging
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from redis import Redis
 from rq import Queue, SpawnWorker
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from backend.retraining.janitor import Janitor
@@ -21,8 +23,23 @@ NICE = 5
 """People wait for the web server, nobody for a job: where cores are few, it comes first."""
 
 
+JOB = ("RQ_WORKER_ID", "RQ_JOB_ID", "RQ_EXECUTION_ID", "RQ_JOB_QUEUE")
+QUEUE_URL = "RQ_JOB_QUEUE_URL"
+"""Of a job's process: the variables that say which job it is for, and where the queue is."""
+
+
 class Worker(SpawnWorker):
-    """rq's spawning worker whose job processes do not outlive it."""
+    """rq's spawning worker whose job processes do not outlive it, nor show the queue's password."""
+
+    queue_url = ""
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Start the process of a job, leader of a group of its own."""
+        values = (self.name, job.id, self.execution.id if self.execution else "", queue.name)
+        environment = os.environ | dict(zip(JOB, values, strict=True))
+        environment[QUEUE_URL] = self.queue_url
+        command = [sys.executable, "-m", "backend.launcher.horse"]
+        self._horse_pid = os.posix_spawn(sys.executable, command, environment, setpgroup=0)
 
     def main_work_horse(self, *args: Any, **kwargs: Any) -> None:
         """Tie the job's process to the worker that started it, then do the job."""
@@ -50,6 +67,7 @@ def work(
         maintenance_interval=MAINTENANCE_SECONDS,
         job_monitoring_interval=MONITORING_SECONDS,
     )
+    worker.queue_url = settings.queue_url
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
     janitor = Janitor(settings, queues)
     janitor.start()

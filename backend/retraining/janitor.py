@@ -14,11 +14,12 @@ from typing import Any
 from croniter import CroniterBadDateError, croniter
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, Retry
 from rq.serializers import JSONSerializer
 
-from backend.job_queue import JOB_SECONDS, ingest_queue
+from backend.job_queue import ATTEMPTS_MORE, JOB_SECONDS, REQUEST_JOB, ingest_queue
 from backend.retraining.mending import mend
+from backend.retraining.requests import AHEAD, find_job
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -62,9 +63,7 @@ class Janitor:
         now = self._clock()
         for name, arguments in due_jobs(self._redis, self._settings, now):
             log.debug("due: %s%s", name, arguments)
-            ingest_queue(self._redis).enqueue(
-                name, *arguments, job_timeout=JOB_SECONDS, result_ttl=3600, failure_ttl=KEPT_SECONDS
-            )
+            enqueue_due(self._redis, name, arguments)
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_SECONDS):
@@ -74,6 +73,28 @@ class Janitor:
                 log.warning("the queue server is away: %s", error)
             except Exception:
                 log.exception("the janitor stumbled")
+
+
+def enqueue_due(redis: "Redis", name: str, arguments: Sequence[object]) -> None:
+    """Put what is due into the queue, unless the same is there or goes on.
+
+    A comparison may take longer than it is until the next one, and events would wait behind both.
+    """
+    job_id = "-".join(["due", name.rpartition(".")[2], *map(str, arguments[:1])])
+    job = find_job(redis, job_id)
+    if job is not None:
+        if job.get_status() in AHEAD:
+            return
+        job.delete()
+    ingest_queue(redis).enqueue(
+        name,
+        *arguments,
+        job_id=job_id,
+        job_timeout=JOB_SECONDS,
+        retry=Retry(max=ATTEMPTS_MORE),
+        result_ttl=3600,
+        failure_ttl=KEPT_SECONDS,
+    )
 
 
 def due_jobs(
@@ -91,7 +112,7 @@ def due_jobs(
     if schedule:
         for line in settings.all_lines:
             if first_at(redis, f"train:{line}", schedule, slot, now):
-                due.append(("backend.ingest.request_training", (line, "the schedule")))
+                due.append((REQUEST_JOB, (line, "the schedule")))
     return due
 
 

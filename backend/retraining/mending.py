@@ -4,10 +4,10 @@ from contextlib import suppress
 
 from redis.exceptions import LockNotOwnedError, WatchError
 from rq import Queue
-from rq.job import Job
+from rq.job import Job, JobStatus
 from rq.registry import StartedJobRegistry
 
-from backend.retraining.requests import find_job, free_waiting
+from backend.retraining.requests import begun, find_job, free_waiting, trainings
 
 LOCK_SECONDS = 10
 
@@ -26,6 +26,7 @@ def mend(queue: Queue) -> None:
     try:
         StartedJobRegistry(queue=queue).cleanup()
         requeue_lost(queue)
+        requeue_vanished(queue)
         with suppress(WatchError):  # the queue has just changed; there is a next time
             free_waiting(queue)
     finally:
@@ -43,11 +44,30 @@ def requeue_lost(queue: Queue) -> None:
         if job is None:
             queue.intermediate_queue.remove(job_id)
             continue
-        mark, attempt = f"dynamite:lost:{queue.name}:{job_id}", str(job.enqueued_at)
-        if redis.get(mark) != attempt.encode():
-            redis.set(mark, attempt, ex=MARK_SECONDS)  # it may just be on its way
-        elif redis.ttl(mark) <= MARK_SECONDS - LOST_SECONDS:
+        if _is_lost(queue, job):
             _put_back(queue, job)
+
+
+def requeue_vanished(queue: Queue) -> None:
+    """The same of a worker with several queues: what it takes is in no list until it is begun.
+
+    Of trainings alone: they are known by other ways, and nothing else would bring them back.
+    """
+    known = set(begun(queue))
+    for job in trainings(queue):
+        gone = job.id not in known and job.get_status() == JobStatus.QUEUED
+        if gone and _is_lost(queue, job, "vanished"):
+            queue._enqueue_job(job)
+
+
+def _is_lost(queue: Queue, job: Job, how: str = "lost") -> bool:
+    """Whether it has been on its way for long; at first sight it is marked."""
+    redis = queue.connection
+    mark, attempt = f"dynamite:{how}:{queue.name}:{job.id}", str(job.enqueued_at)
+    if redis.get(mark) != attempt.encode():
+        redis.set(mark, attempt, ex=MARK_SECONDS)
+        return False
+    return int(redis.ttl(mark)) <= MARK_SECONDS - LOST_SECONDS
 
 
 def _put_back(queue: Queue, job: Job) -> None:

@@ -1,9 +1,12 @@
 """Where retraining keeps things."""
 
+from contextlib import suppress
 from pathlib import Path
 
+from redis import Redis
+
 from backend.settings import Settings
-from dynamite.registry import Registry
+from dynamite.registry import Registry, RegistryError
 
 
 def store_folder(settings: Settings) -> Path:
@@ -40,6 +43,15 @@ def known_lines(settings: Settings) -> list[str]:
     base = models_folder(settings).parent
     found = {path.name for path in base.glob("[!.]*") if path.is_dir()}
     return sorted(found.union(settings.all_lines))
+
+
+def has_begun(redis: "Redis", registry: Registry) -> bool:
+    """Whether a registry has, or once had, an entry: empty, its share is not mounted."""
+    known = f"dynamite:begun:{registry.folder}"
+    with suppress(RegistryError):  # it is away
+        if registry.current().number:
+            redis.set(known, 1)
+    return bool(redis.exists(known))
 
 
 def open_registry(settings: Settings, line: str | None = None) -> Registry:

@@ -83,7 +83,12 @@ class RetrainingSettings(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _lines_can_be_read(self) -> Self:
+    def _fits_together_and_can_be_read(self) -> Self:
+        if self.judge_most < self.judge_least:
+            raise ValueError(
+                f"DYNAMITE_JUDGE_MOST is {self.judge_most}, fewer images than the "
+                f"{self.judge_least} of DYNAMITE_JUDGE_LEAST: nothing would ever be published"
+            )
         parse_lines(self.lines)
         parse_projects(self.exhaustive_projects)
         if self.train_schedule:

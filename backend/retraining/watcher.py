@@ -66,6 +66,8 @@ class ModelWatcher:
         """
         try:
             entry = self._registry.current()
+            if entry.number < self._number - 1:  # the newest alone may be damaged, and deleted
+                raise RegistryError(f"{self._registry.folder} has lost entries, or is not mounted")
             if self._number and not entry.number:
                 raise RegistryError(f"{self._registry.folder} is empty, or is not mounted")
         except DynamiteError as error:

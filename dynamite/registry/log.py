@@ -8,6 +8,7 @@ is both a compare-and-set and a fence: whoever began earlier finds its number ta
 import json
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,14 +82,20 @@ class Log:
         """
         with told(self._folder):
             names = self._names()
-            if not names:
-                return Current()
-            path = self._folder / names[-1]
-            try:
-                values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-                return Current(**(values | {"history": tuple(values["history"])}))
-            except (ValueError, KeyError, TypeError) as error:
-                raise RegistryError(f"{path} is damaged ({error}): delete it") from error
+            return self._entry(names[-1]) if names else Current()
+
+    def entries(self) -> list[Current]:
+        """All that are kept and not damaged, the oldest first.
+
+        Raises:
+            RegistryError: the folder cannot be read.
+        """
+        found = []
+        with told(self._folder):
+            for name in self._names():
+                with suppress(RegistryError):
+                    found.append(self._entry(name))
+        return found
 
     def expect(self, known: int) -> None:
         """Make sure that the entries up to a known one are there.
@@ -134,6 +141,14 @@ class Log:
             for old in names[:-KEPT]:
                 (self._folder / old).unlink(missing_ok=True)
         return entry
+
+    def _entry(self, name: str) -> Current:
+        path = self._folder / name
+        try:
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return Current(**(values | {"history": tuple(values["history"])}))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RegistryError(f"{path} is damaged ({error}): delete it") from error
 
     def _names(self) -> list[str]:
         shared = self._folder.parent.parent

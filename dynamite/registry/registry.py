@@ -68,11 +68,25 @@ class Registry:
             raise RegistryError(f"{name!r} is no name of a version")
         return read_version(self._versions / name)
 
-    def begin(self, holder: str) -> Current:
+    def was_current(self, name: str) -> bool:
+        """Whether a version is, or has been, current: as far back as the log is kept.
+
+        Raises:
+            RegistryError: the folder cannot be read.
+        """
+        return any(entry.version == name for entry in self._log.entries())
+
+    def begin(self, holder: str, *, anew: bool = True) -> Current:
         """Announce a change to come; those that were announced earlier can no longer be made.
 
-        The result is what ``promote`` wants as ``token``.
+        The result is what ``promote`` wants as ``token``. Unless the registry may be begun
+        ``anew``, an empty folder counts as that of a share that is not mounted.
+
+        Raises:
+            RegistryError: the folder cannot be read or written.
         """
+        if not anew:
+            self._log.expect(1)
         while True:
             try:
                 return self._log.append(self.current().held(holder, "begins"))

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from training.data.coco import CocoDataset, open_coco
-from training.data.images import image_size
+from training.data.images import image_size, read_image
 from training.data.masks import decode
 from training.data.problems import DatasetError
 
@@ -203,6 +205,27 @@ def test_a_png_that_lacks_its_last_bytes_is_found_at_once(tmp_path: Path, missin
     path.write_bytes(path.read_bytes()[:-missing])
     with pytest.raises(DatasetError, match=r"a\.png: not a readable image"):
         image_size(path)
+
+
+XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax'
+    '-ns#"><rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    "</rdf:RDF></x:xmpmeta>"
+)
+
+
+@pytest.mark.parametrize("turned_by", ["nothing", "exif", "xmp"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF"])
+def test_the_size_is_that_of_the_pixels_whatever_says_how_a_picture_lies(tmp_path, kind, turned_by):
+    """One image that somebody accepted, with another size, failed each training of its line."""
+    exif, text = Image.Exif(), PngInfo()
+    exif[0x112] = 6
+    text.add_itxt("XML:com.adobe.xmp", XMP)
+    xmp = {"pnginfo": text} if kind == "PNG" else {"xmp": XMP.encode()}
+    more = {"nothing": {}, "exif": {"exif": exif.tobytes()}, "xmp": xmp}[turned_by]
+    path = tmp_path / "picture"
+    Image.new("RGB", (60, 40)).save(path, kind, **more)
+    assert image_size(path) == read_image(path).shape[:2]
 
 
 PLACES = (

@@ -1,5 +1,6 @@
 """What people accepted: annotations with their images, kept for training."""
 
+from training.annotation_store.reading import is_there
 from training.annotation_store.selection import counting
 from training.annotation_store.snapshot import (
     CORRECTED,
@@ -35,5 +36,6 @@ __all__ = [
     "StoreError",
     "counting",
     "encode_mask",
+    "is_there",
     "write_snapshot",
 ]

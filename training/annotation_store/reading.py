@@ -6,8 +6,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.annotation_store.schema import IF_DAMAGED, StoreError, connect
+from training.annotation_store.schema import StoreError, connect, described
 from training.annotation_store.values import AcceptedAnnotation, Rejection, images_from_json
+
+FILE = "annotations.sqlite"
+
+
+def is_there(folder: Path) -> bool:
+    """Whether a store has been begun in a folder."""
+    return (folder / FILE).is_file()
 
 
 class Reading:
@@ -15,7 +22,7 @@ class Reading:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._database = connect(folder / "annotations.sqlite")
+        self._database = connect(folder / FILE)
 
     def image_path(self, digest: str) -> Path:
         """Where the image of that digest is."""
@@ -76,6 +83,11 @@ class Reading:
         rows = self._ask("SELECT event, reason FROM waiting ORDER BY rowid")
         return [(json.loads(row[0]), row[1]) for row in rows]
 
+    def origin(self) -> str | None:
+        """The address of the Label Studio whose annotations these are, if one is known."""
+        rows = self._ask("SELECT url FROM origin")
+        return str(rows[0][0]) if rows else None
+
     def change(self) -> int:
         """The number of the last change; changes count from 1."""
         return int(self._ask("SELECT change FROM counter")[0][0])
@@ -97,7 +109,7 @@ class Reading:
             raise self._failed(error) from error
 
     def _failed(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(f"the annotation store {self.folder} fails: {error}; {IF_DAMAGED}")
+        return StoreError(f"the annotation store {self.folder} fails: {described(error)}")
 
 
 def _entry(row: sqlite3.Row) -> AcceptedAnnotation:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dynamite.errors import DynamiteError
 
-VERSION = 2
+VERSION = 3
 WAIT_SECONDS = 60.0
 """How long a writer waits for another one: a webhook storm has many."""
 
@@ -39,19 +39,28 @@ CREATE TABLE IF NOT EXISTS gone (
 );
 CREATE TABLE IF NOT EXISTS waiting (event TEXT PRIMARY KEY, reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trained (line TEXT PRIMARY KEY, change INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS origin (id INTEGER PRIMARY KEY CHECK (id = 0), url TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS counter (id INTEGER PRIMARY KEY CHECK (id = 0), change INTEGER NOT NULL);
 INSERT OR IGNORE INTO counter VALUES (0, 0);
 """
 
 
-IF_DAMAGED = (
-    "if it is damaged, move it away: `dynamite sync --project N` fetches what was accepted into a "
-    "new one"
-)
+DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class StoreError(DynamiteError):
     """The annotation store cannot be read or written."""
+
+
+def described(error: Exception) -> str:
+    """What SQLite says, and what to do about it where the file is to blame."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest is the reason within the kind
+    if code not in DAMAGED:
+        return str(error)
+    return (
+        f"{error}; move it away: `dynamite sync --project N` fetches what was accepted into a new "
+        "one"
+    )
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -78,7 +87,7 @@ def connect(path: Path) -> sqlite3.Connection:
             )
     except (sqlite3.Error, OSError) as error:
         raise StoreError(
-            f"the annotation store {path} cannot be opened: {error}; {IF_DAMAGED}"
+            f"the annotation store {path} cannot be opened: {described(error)}"
         ) from error
     if found > VERSION:
         database.close()

@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dynamite.files import discard
+from dynamite.files import discard, replacing
 from training.annotation_store.selection import counting
 from training.annotation_store.store import AnnotationStore
 from training.annotation_store.values import AcceptedImage
@@ -90,11 +90,19 @@ def part_of(image: AcceptedImage, holdout: float) -> str:
 
 
 def _whole(contents: dict[str, Any], target: Path) -> bool:
+    """Whether all of it is there; after a power cut a file may be, with nothing in it."""
     return all(
-        (target / part / "annotations.json").is_file()
+        _holds(target / part / "annotations.json", content)
         and all((target / part / image["file_name"]).is_file() for image in content["images"])
         for part, content in contents.items()
     )
+
+
+def _holds(path: Path, content: dict[str, Any]) -> bool:
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")) == content)
+    except (OSError, ValueError):
+        return False
 
 
 def _write(contents: dict[str, Any], store: AnnotationStore, target: Path) -> None:
@@ -104,7 +112,8 @@ def _write(contents: dict[str, Any], store: AnnotationStore, target: Path) -> No
     try:
         for part, content in contents.items():
             (draft / part / "images").mkdir(parents=True)
-            (draft / part / "annotations.json").write_text(json.dumps(content), encoding="utf-8")
+            with replacing(draft / part / "annotations.json") as file:
+                file.write_text(json.dumps(content), encoding="utf-8")
             for image in content["images"]:
                 _link(store.image_path(image["digest"]), draft / part / image["file_name"])
         try:

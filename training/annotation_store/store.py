@@ -145,6 +145,11 @@ class AnnotationStore(Rows):
             values = (task, project, state)
             database.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)", values)
 
+    def note_origin(self, url: str) -> None:
+        """Remember the address of the Label Studio whose annotations these are."""
+        with self._transaction() as database:
+            database.execute("INSERT OR REPLACE INTO origin VALUES (0, ?)", (url,))
+
     def note_trained(self, line: str, change: int) -> None:
         """Remember that a training of a line has seen all changes up to ``change``."""
         with self._transaction() as database:

@@ -53,12 +53,19 @@ def is_file(path: Path) -> bool:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(H, W) as decode_image would give it, from the file's head; its end must be there too."""
+    """(H, W) as decode_image gives it; of usual formats from the file's head, its end being there.
+
+    Raises:
+        DatasetError: it is no picture that can be read.
+    """
     try:
         with Image.open(path) as image:
+            end = _ENDS.get(image.format or "")
             width, height = image.size
-            turned = image.getexif().get(_ORIENTATION) in _TRANSPOSED
-            end = _ENDS.get(image.format or "", b"")
+            turned = end is not None and _is_transposed(image)
+        if end is None:  # which of them OpenCV turns, and by what, is best asked of it
+            pixels = read_image(path)
+            return pixels.shape[0], pixels.shape[1]
         with path.open("rb") as file:
             file.seek(-min(_TAIL, path.stat().st_size), SEEK_END)
             whole = end in file.read()
@@ -67,3 +74,13 @@ def image_size(path: Path) -> tuple[int, int]:
     if not whole:  # cut off, or with something behind the picture: decoding tells
         read_image(path)
     return (width, height) if turned else (height, width)
+
+
+def _is_transposed(image: Image.Image) -> bool:
+    """By its EXIF; `image.getexif` would also believe XMP, as OpenCV and browsers do not."""
+    exif = Image.Exif()
+    try:
+        exif.load(image.info.get("exif", b""))
+        return exif.get(_ORIENTATION) in _TRANSPOSED
+    except Exception:  # broken EXIF turns nothing
+        return False

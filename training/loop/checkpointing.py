@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from dynamite.errors import CheckpointError
+from dynamite.files import replacing
 
 FORMAT = 1
 _KEPT = 2
@@ -36,16 +37,25 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     """Write atomically and durably, then delete all but the last two."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step_{checkpoint.step:08d}.pt"
-    draft = path.with_suffix(".part")
-    with draft.open("wb") as file:
-        torch.save({"format": FORMAT, **vars(checkpoint)}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    with replacing(path) as draft:
+        _write(draft, checkpoint)
     _sync_folder(folder)
     for old in _all(folder)[:-_KEPT]:
         old.unlink()
     return path
+
+
+def _write(path: Path, checkpoint: Checkpoint) -> None:
+    with path.open("wb") as file:
+        try:
+            torch.save({"format": FORMAT, **vars(checkpoint)}, file)
+        except RuntimeError as error:  # torch's own words of what the system has said, a full disk
+            raise _cause(error) or error from None
+
+
+def _cause(error: BaseException) -> OSError | None:
+    before = error.__context__
+    return before if before is None or isinstance(before, OSError) else _cause(before)
 
 
 def load_latest(

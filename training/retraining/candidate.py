@@ -1,20 +1,43 @@
 """From a snapshot and what is served now to the weights that are judged beside it."""
 
+import errno
+import os
+import re
 from pathlib import Path
 
+from dynamite.errors import DynamiteError
 from training.retraining.blending import blend
-from training.retraining.launching import Report, train
+from training.retraining.launching import Report, TrainingKilledError, train
 from training.retraining.order import Order
 from training.retraining.recipe import recipe
+from training.retraining.run_folder import AwayError
+
+PASSING = re.compile(
+    "|".join(
+        re.escape(os.strerror(code))
+        for code in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE)
+    )
+)
+"""What a full disk or a share that goes away is called; somebody will see to it."""
 
 
 def train_candidate(order: Order, start: Path, report: Report | None = None) -> Path:
     """Train from the weights ``start`` as the order says, and blend; the file in the run's folder.
 
-    ``report`` is told the steps done and the seconds left, where they are known.
-
     Raises:
+        AwayError: the disk is full or the share is away; the next attempt goes on from the last
+            checkpoint.
         DynamiteError: the snapshot or the weights cannot be used, or the training failed.
     """
-    trained = train(recipe(order, start), order.run, order.hosts, report)
-    return blend(start, trained, order.run / "blended.safetensors")
+    try:
+        trained = train(recipe(order, start), order.run, order.hosts, report)
+        return blend(start, trained, order.run / "blended.safetensors")
+    except TrainingKilledError:
+        raise
+    except (DynamiteError, OSError) as error:
+        away = next((f for f in (order.snapshot, order.run) if not f.is_dir()), None)
+        if away is not None:
+            raise AwayError(f"{away} is not there: is the share mounted? ({error})") from error
+        if PASSING.search(str(error)):
+            raise AwayError(f"{order.run}: {error}") from error
+        raise

@@ -44,10 +44,11 @@ class Gate:
 class Order:
     """One training of one line of models on one snapshot.
 
-    ``models`` is the folder of the registry, ``run`` that of this training, ``images`` the
-    snapshot's, by part. ``preset`` and ``checkpoint`` say what is served where no version is
-    current. ``base_sets`` below ``base_root`` give ``base_ratio`` of the samples. All attempts at
-    one request have the same ``job``; asked for again, the same data have another.
+    ``models`` is the folder of the registry, which is not empty if ``begun``, ``run`` that of
+    this training, ``images`` the snapshot's, by part. ``preset`` and ``checkpoint`` say what is
+    served where no version is current. ``base_sets`` below ``base_root`` give ``base_ratio`` of
+    the samples. All attempts at one request have the same ``job``; asked for again, the same data
+    have another.
     """
 
     line: str
@@ -57,6 +58,7 @@ class Order:
     images: dict[str, int]
     models: Path
     run: Path
+    begun: bool = False
     preset: str = "lite"
     checkpoint: Path | None = None
     steps: int = 1000

@@ -44,6 +44,7 @@ def recipe(order: Order, start: Path) -> TrainingConfig:
         },
         "data": {
             "root": str(order.base_root) if order.base_root else None,
+            "on_problem": "skip",
             "sets": [{"name": name, "weight": share} for name, share in shares.items()],
             "augment": {
                 "scale": scales(config, order.crop),

@@ -14,7 +14,7 @@ KEPT = "parent.json"
 
 
 class AwayError(DynamiteError):
-    """The folder of snapshots and runs is not there at the moment."""
+    """The folder of snapshots and runs is not there at the moment, or takes nothing."""
 
 
 def take(order: Order, token: Current) -> str | None:

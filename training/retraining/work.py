@@ -52,10 +52,10 @@ def retrain(order: Order, attempt: str, tell: Tell = lambda *_: None) -> dict[st
         DynamiteError: the data, the weights or the registry cannot be used.
     """
     registry = Registry(order.models)
-    token = patiently(lambda: registry.begin(attempt))
+    token = patiently(lambda: registry.begin(attempt, anew=not order.begun))
     parent = patiently(lambda: take(order, token))
     made = made_before(registry, order)
-    if made is not None and made.name in (token.version, *token.history):
+    if made is not None and patiently(lambda: registry.was_current(made.name)):
         known = made.description
         outcome = _outcome(made.name, known.verdict, known.metrics, published=True)
     else:
@@ -127,9 +127,11 @@ def _train(order: Order, registry: Registry, parent: str | None, tell: Tell) -> 
     start = weights_of(order, registry, parent)
     if parent is None:
         start = _kept(start, order.run / "start.safetensors")
-    return train_candidate(
-        order, start, lambda step, left: tell("training", step, order.steps, left)
-    )
+
+    def report(step: int, left: float | None) -> None:
+        tell("training", step, order.steps, left)
+
+    return patiently(lambda: train_candidate(order, start, report))
 
 
 def patiently(action: Callable[[], T]) -> T:

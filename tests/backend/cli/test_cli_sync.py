@@ -2,6 +2,7 @@ import pytest
 
 from backend.cli import main
 from tests.backend.ingest.conftest import Site
+from training.annotation_store import AnnotationStore
 
 
 @pytest.fixture
@@ -10,9 +11,10 @@ def sync(tmp_path, monkeypatch, queue_server, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REDIS_URL", queue_server)
 
-    def call(url):
+    def call(url, *more):
+        where = ["--label-studio", url, "--token", "a-legacy-token"]
         with pytest.raises(SystemExit) as ended:
-            main(["sync", "--project", "3", "--label-studio", url, "--token", "a-legacy-token"])
+            main(["sync", "--project", "3", *where, *more])
         printed = capsys.readouterr()
         return ended.value.code, printed.out + printed.err
 
@@ -36,3 +38,15 @@ def test_what_was_compared_is_told(sync, site):
     status, said = sync(site.url)
     assert status == 0
     assert "project 3: deleted; 0 annotations forgotten" in said
+
+
+def test_another_label_studio_is_told_from_one_that_has_moved(sync, site, tmp_path):
+    folder = tmp_path / ".state" / "retraining"
+    folder.mkdir(parents=True)
+    with AnnotationStore(folder / "annotations") as store:
+        store.note_origin("http://the-first.example")
+    status, said = sync(site.url)
+    assert status == 1
+    assert "what is stored came from http://the-first.example" in said
+    assert sync(site.url, "--moved")[0] == 0
+    assert sync(site.url)[0] == 0

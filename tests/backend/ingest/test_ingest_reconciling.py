@@ -65,6 +65,28 @@ def test_a_proxy_that_finds_nothing_does_not_speak_for_label_studio(context, sit
     assert kept(context) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("lost", ["project", "task", "annotation"])
+def test_another_label_studio_cannot_have_anything_forgotten(context, site, tasks, lost):
+    """Its project 3 is another one; where it has none, all that was accepted would be gone."""
+    reconcile_projects(context, [3])
+    if lost == "project":
+        del site.answers["/api/projects/3"]
+    elif lost == "task":
+        tasks.pop()
+        del site.answers["/api/tasks/3"], site.answers["/api/annotations/3"]
+    else:
+        tasks[2] |= {"total_annotations": 0, "updated_at": "2026-11-23T07:10:40Z"}
+        site.answers["/api/tasks/3/annotations"] = []
+        del site.answers["/api/annotations/3"]
+    context.store.note_origin("http://the-first.example")
+    told = reconcile_projects(context, [3])
+    assert kept(context) == [1, 2, 3]
+    assert "http://the-first.example" in told or "1 tasks to be tried again" in told
+    context.store.note_origin(site.url)  # `dynamite sync --moved`
+    reconcile_projects(context, [3])
+    assert kept(context) == ([] if lost == "project" else [1, 2])
+
+
 def test_what_was_forgotten_though_label_studio_has_it_is_taken_in_again(context, site, tasks):
     reconcile_projects(context, [3])
     project = site.answers.pop("/api/projects/3")

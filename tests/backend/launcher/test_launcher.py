@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from backend.job_queue import ingest_queue
 from backend.launcher.banner import banner
-from backend.launcher.checks import StartError, check
+from backend.launcher.checks import StartError, alone_in, check
 from backend.launcher.children import FEW_DEATHS, Child, Supervisor
 from backend.launcher.environment import ALLOCATOR, WAITING, model_environment
 from backend.launcher.valkey import QueueError, valkey_child, wait_until_ready
@@ -124,6 +125,57 @@ def test_what_dies_starts_again_and_rests_when_it_dies_too_often():
         supervisor.stop()
     assert said[0] == "The sleeper ended with status 7; starts again now."
     assert said[-1] == "The sleeper ended with status 7; starts again in 60 s."
+
+
+def test_one_that_cannot_be_started_again_ends_none_of_the_others(tmp_path):
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexit 7\n")
+    program.chmod(0o700)
+    supervisor = Supervisor()
+    said = []
+
+    def tell(line):
+        said.append(line)
+        program.unlink(missing_ok=True)
+        supervisor.stopping = len(said) == 2
+
+    other = supervisor.add(running(SLEEP))
+    supervisor.add(running([str(program)]))
+    try:
+        supervisor.watch(tell, poll=0.01)
+        assert other.status is None
+    finally:
+        supervisor.stop()
+    assert said[1].startswith("The sleeper cannot be started: ")
+    assert "No such file or directory" in said[1]
+
+
+def test_two_queue_servers_do_not_share_a_folder(tmp_path):
+    first, second = alone_in(tmp_path), alone_in(tmp_path)
+    with first, pytest.raises(StartError, match="another `dynamite serve` runs in"), second:
+        pass
+    with alone_in(tmp_path):  # the first has ended
+        pass
+
+
+def test_the_password_of_the_queue_is_in_no_command_line(tmp_path):
+    """Anybody on the machine can read those."""
+    child = valkey_child(tmp_path / "s", tmp_path)
+    child.command = [*child.command, "--requirepass", "a-secret"]
+    child.start()
+    url = f"unix://:a-secret@{tmp_path / 's'}"
+    try:
+        wait_until_ready(url, child)
+        with Redis.from_url(url) as client:
+            job = ingest_queue(client).enqueue("subprocess.getoutput", "cat /proc/$PPID/cmdline")
+            burst = [sys.executable, "-m", "backend.cli", "worker", "--burst"]
+            own = {"REDIS_URL": url, "DYNAMITE_STATE_DIR": str(tmp_path / "state")}
+            subprocess.run(burst, env=os.environ | own, check=True)
+            line = job.return_value(refresh=True)
+    finally:
+        child.stop()
+    assert sys.executable in line
+    assert "a-secret" not in line
 
 
 def test_the_queue_server_keeps_what_it_has_when_killed(tmp_path):

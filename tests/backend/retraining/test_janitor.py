@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 import pytest
 from croniter import CroniterBadCronError
 from rq import Queue
+from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 
-from backend.retraining.janitor import Janitor, due_jobs
+from backend.job_queue import requeue_failed
+from backend.retraining.janitor import Janitor, due_jobs, enqueue_due
 from backend.settings import load
 
 HOUR = 3600.0
@@ -89,6 +91,33 @@ def test_what_is_due_reaches_a_json_worker(redis, queue_server):
     janitor.look_around()
     jobs = Queue("ingest", connection=redis, serializer=JSONSerializer).jobs
     assert {job.func_name for job in jobs} == {"backend.ingest.reconcile", "backend.ingest.clean"}
+
+
+def test_what_is_due_while_the_same_goes_on_waits_for_the_next_time(redis):
+    """A long comparison would have others wait behind it, and events behind those."""
+    queue = Queue("ingest", connection=redis, serializer=JSONSerializer)
+    for _ in range(2):
+        enqueue_due(redis, "backend.ingest.reconcile", ())
+    assert queue.job_ids == ["due-reconcile"]
+    for line in ("a", "b"):
+        enqueue_due(redis, "backend.ingest.request_training", (line, "the schedule"))
+    assert len(queue) == 3
+    queue.fetch_job("due-reconcile").set_status(JobStatus.FINISHED)
+    queue.remove("due-reconcile")
+    enqueue_due(redis, "backend.ingest.reconcile", ())
+    assert "due-reconcile" in queue.job_ids
+
+
+def test_a_scheduled_request_for_a_training_that_failed_is_made_again(redis):
+    """The worker was killed, say, or the snapshot met a full disk: the night would be lost."""
+    queue = Queue("ingest", connection=redis, serializer=JSONSerializer)
+    enqueue_due(redis, "backend.ingest.request_training", ("a", "the schedule"))
+    job = queue.jobs[0]
+    assert job.retries_left
+    queue.remove(job)
+    queue.failed_job_registry.add(job)
+    assert requeue_failed(redis) == 1
+    assert queue.job_ids == [job.id]
 
 
 def test_a_job_taken_but_not_begun_when_its_worker_was_killed_is_put_back(redis, queue_server):

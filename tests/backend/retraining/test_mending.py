@@ -1,6 +1,10 @@
+from datetime import timedelta
+
 import pytest
 from rq import Queue
+from rq.job import JobStatus
 from rq.registry import StartedJobRegistry
+from rq.utils import now
 
 from backend.retraining import mending
 from backend.retraining.mending import mend
@@ -9,6 +13,7 @@ from backend.retraining.requests import (
     enqueue_training,
     find_job,
     free_waiting,
+    is_training,
     last_job,
     train_queue,
 )
@@ -135,3 +140,54 @@ def test_a_job_begun_at_the_moment_it_is_found_lost_is_not_doubled(redis, monkey
     monkeypatch.setattr(type(queue), "_enqueue_job", begun)
     mend(queue)
     assert queue.job_ids == []
+
+
+def test_a_training_that_a_worker_of_two_queues_took_with_it_is_put_back(redis):
+    """rq takes a job of several queues out of its list at once."""
+    ask(redis, "a", "b")
+    queue = train_queue(redis)
+    redis.lpop(queue.key)
+    mend(queue)
+    assert queue.job_ids == []
+    redis.expire("dynamite:vanished:train:train-shared-a", 500)
+    mend(queue)
+    assert queue.job_ids == ["train-shared-a"]
+    redis.expire("dynamite:vanished:train:train-shared-a", 500)
+    mend(queue)
+    assert queue.job_ids == ["train-shared-a"]
+
+
+def ended(redis, digest, seconds, status=JobStatus.FAILED):
+    job = find_job(redis, f"train-shared-{digest}")
+    train_queue(redis).remove(job)
+    job.ended_at = now() - timedelta(seconds=seconds)
+    job.save()
+    job.set_status(status)
+
+
+@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.FINISHED])
+def test_one_whose_turn_was_lost_with_the_worker_before_it_comes_all_the_same(redis, status):
+    ask(redis, "a", "b")
+    ended(redis, "a", 5, status)
+    mend(train_queue(redis))  # rq itself may be about to
+    assert train_queue(redis).job_ids == []
+    ended(redis, "a", 90, status)
+    mend(train_queue(redis))
+    assert train_queue(redis).job_ids == ["train-shared-b"]
+
+
+@pytest.mark.parametrize("end", ["cancel", "delete"])
+def test_cancelling_one_that_waits_sets_none_going_beside_the_first(redis, end):
+    ask(redis, "a", "b", "c")
+    getattr(find_job(redis, "train-shared-b"), end)()
+    ask(redis, "d")
+    mend(train_queue(redis))
+    assert train_queue(redis).job_ids == ["train-shared-a"]
+    assert last_job(redis, "shared").dependency_ids == ["train-shared-c"]
+    getattr(find_job(redis, "train-shared-d"), end)()
+    assert is_training(redis, "shared")
+    ask(redis, "e")
+    assert last_job(redis, "shared").dependency_ids == ["train-shared-c"]
+    ended(redis, "a", 90)
+    mend(train_queue(redis))
+    assert train_queue(redis).job_ids == ["train-shared-c"]

@@ -107,6 +107,21 @@ def test_while_the_share_is_gone_the_model_stays(registry, files, tmp_path):
     assert engine.watcher.problem is None
 
 
+def test_what_is_begun_in_the_empty_mount_point_of_the_share_is_not_served(
+    registry, files, tmp_path
+):
+    engine = Engine(registry)
+    for letter in "aab":
+        promote(registry, files[letter][1])
+    engine.watcher.check()
+    (tmp_path / "models").rename(tmp_path / "away")
+    (tmp_path / "models").mkdir()
+    registry.begin("a training that knows nothing")
+    assert engine.watcher.check() is False
+    assert engine.models[-1].version == files["b"][1]
+    assert "not mounted" in engine.watcher.problem
+
+
 def test_a_damaged_entry_deleted_as_the_message_says_leaves_no_alarm(registry, files):
     engine = Engine(registry)
     for letter in "ab":

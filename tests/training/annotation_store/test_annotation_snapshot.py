@@ -65,6 +65,14 @@ def test_a_snapshot_that_is_not_whole_is_written_again(store, tmp_path, lost):
     assert list((tmp_path / "s").iterdir()) == [snapshot.folder]
 
 
+def test_a_snapshot_whose_content_a_power_cut_took_is_written_again(store, tmp_path):
+    fill(store, 3)
+    snapshot = write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT)
+    (snapshot.folder / "corrected" / "annotations.json").write_bytes(b"")
+    assert write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT) == snapshot
+    assert len(open_dataset(snapshot.folder / "corrected")) == 3
+
+
 def test_a_snapshot_that_cannot_get_its_name_says_why(store, tmp_path, monkeypatch):
     fill(store, 1)
 

@@ -235,6 +235,25 @@ def test_a_store_whose_folder_is_away_is_not_begun_anew(tmp_path):
     assert not share.exists()
 
 
+def test_a_full_disk_is_called_so_and_the_store_goes_on_when_there_is_room(store):
+    store.apply(annotation(1, store.put_image(photo(1))))
+    pages = store._database.execute("PRAGMA page_count").fetchone()[0]
+    store._database.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own full disk
+    many = [annotation(number, store.put_image(photo(2))) for number in range(2, 300)]
+    with pytest.raises(StoreError, match="disk is full") as told:
+        list(map(store.apply, many))
+    assert "move it away" not in str(told.value)
+    store._database.execute("PRAGMA max_page_count = 100000")
+    assert store.apply(annotation(400, store.put_image(photo(2)))) is Applied.STORED
+
+
+def test_a_damaged_store_is_to_be_moved_away(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "annotations.sqlite").write_bytes(b"no database at all" * 100)
+    with pytest.raises(StoreError, match="move it away"):
+        AnnotationStore(tmp_path / "store")
+
+
 def test_a_store_of_a_newer_release_is_not_touched(store, tmp_path):
     store._database.execute("PRAGMA user_version = 99")
     store.close()

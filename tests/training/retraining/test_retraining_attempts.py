@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from rq.timeouts import JobTimeoutException
 
 import training.jobs as jobs
+import training.retraining.candidate as candidate
 import training.retraining.launching as launching
 import training.retraining.work as work
 from dynamite.registry import Description, Registry, RegistryError
@@ -53,7 +55,7 @@ def wanted(template, tmp_path):
 @pytest.fixture
 def trainings(monkeypatch):
     found = Trainings()
-    monkeypatch.setattr(work, "train", found)
+    monkeypatch.setattr(candidate, "train", found)
     monkeypatch.setattr(work, "_compare", lambda *_: [Comparison("held out", ())])
     monkeypatch.setattr(work, "judge", lambda *_: Verdict(published=True, reason="better"))
     monkeypatch.setattr(work, "WAIT_SECONDS", 0.02)
@@ -218,6 +220,62 @@ def test_what_a_run_started_from_is_not_forgotten_while_it_cannot_be_read(
     assert take(wanted, second) is None
 
 
+@pytest.mark.parametrize("trouble", ["full", "away"])
+def test_a_full_disk_or_a_share_that_goes_during_a_training_is_waited_for(
+    wanted, trainings, tmp_path, trouble
+):
+    """The training goes on from its checkpoint; without that it failed for good."""
+
+    def fail_once(run):
+        trainings.meanwhile = lambda _: None
+        if trouble == "full":
+            raise TrainingFailedError("… OSError: [Errno 28] No space left on device")
+        wanted.snapshot.parent.rename(tmp_path / "away")
+        threading.Timer(0.2, (tmp_path / "away").rename, [wanted.snapshot.parent]).start()
+        raise TrainingFailedError("… DatasetError: annotations.json cannot be read")
+
+    trainings.meanwhile = fail_once
+    assert work.retrain(wanted, "attempt")["published"]
+    assert len(trainings.starts) == 2
+
+
+def test_an_empty_folder_of_models_where_there_were_versions_is_not_begun_anew(
+    wanted, trainings, tmp_path
+):
+    """It is the mount point of a share that is away: what is written there is lost."""
+    publish_another(wanted, tmp_path)
+    models = wanted.models.parent
+    models.rename(tmp_path / "away")
+    models.mkdir()
+    written_below = []
+
+    def mount():
+        written_below.extend(models.iterdir())
+        models.rmdir()
+        (tmp_path / "away").rename(models)
+
+    threading.Timer(0.3, mount).start()
+    assert work.retrain(replace(wanted, begun=True), "attempt")["published"]
+    assert written_below == []
+
+
+def test_what_was_rolled_back_by_hand_is_not_published_again_by_a_late_attempt(
+    wanted, trainings, monkeypatch
+):
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "prune", kill)
+        with pytest.raises(Killed):
+            work.retrain(wanted, "first")
+    registry = Registry(wanted.models)
+    registry.rollback(holder="a person")
+    assert work.retrain(wanted, "second")["published"]
+    assert registry.current().version is None
+    assert len(trainings.starts) == 1
+
+
 class Job:
     id, worker_name, retries_left = "train-x", "w", 5
 
@@ -264,6 +322,22 @@ def test_a_training_that_was_killed_is_tried_again_and_one_that_fails_is_not(att
     killed = rank != "failed"
     assert isinstance(attempt(rank, job), TrainingKilledError) == killed
     assert job.retries_left == (5 if killed else 0)
+
+
+def test_a_training_that_took_too_long_is_not_begun_again(wanted, template, monkeypatch):
+    """rq would let it have as much time again, five times."""
+    job = Job()
+
+    def late(*_):
+        raise JobTimeoutException("Task exceeded maximum timeout value (5 seconds)")
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "none")
+    monkeypatch.setattr(jobs, "get_current_job", lambda: job)
+    monkeypatch.setattr(work, "retrain", late)
+    with pytest.raises(JobTimeoutException):
+        jobs.retrain(template[1])
+    assert job.retries_left == 0
+    assert "exceeded" in job.meta["error"]
 
 
 def test_the_last_attempt_that_was_killed_says_so(attempt, caplog):

@@ -1,0 +1,39 @@
+"""The process of one job. Which job, and where the queue is, it learns from its environment.
+
+rq would write both into its command line, the queue's password included, for every user to read.
+"""
+
+import logging
+import os
+import sys
+
+from redis import Redis
+from rq import Queue
+from rq.executions import Execution
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from backend.launcher.worker import JOB, MONITORING_SECONDS, QUEUE_URL, Worker
+from backend.logs import log_as
+from backend.settings import load
+
+
+def main() -> None:
+    """Do the job, for the worker that started this process."""
+    log_as(load())
+    logging.getLogger("rq").setLevel(logging.WARNING)
+    name, job_id, execution_id, queue_name = (os.environ[variable] for variable in JOB)
+    redis = Redis.from_url(os.environ[QUEUE_URL])
+    key = Worker.redis_worker_namespace_prefix + name
+    worker = Worker.find_by_key(key, connection=redis, serializer=JSONSerializer)
+    if worker is None:  # it has just been given up
+        sys.exit(1)
+    worker.job_monitoring_interval = MONITORING_SECONDS
+    job = Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
+    worker.execution = Execution.fetch(execution_id, job_id, connection=redis)
+    worker.execution._job = job  # else it would read it again, with pickle
+    worker.main_work_horse(job, Queue(queue_name, connection=redis, serializer=JSONSerializer))
+
+
+if __name__ == "__main__":
+    main()
