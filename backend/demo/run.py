@@ -28,9 +28,9 @@ def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
     os.environ[variable("label_studio_api_key")] = who.token
     os.environ.setdefault(variable("state_dir"), str(folder / "state"))
     settings = settings_module.load()
-    keep(configured_access(settings), settings)  # for `dynamite doctor` and its like
     tell("Starting the backend and Label Studio (half a minute on the first run) …")
     with started(settings, tell) as (supervisor, _):
+        keep(configured_access(settings), settings)  # for `dynamite doctor` and its like
         process = supervisor.add(label_studio.child(program, folder, port, who))
         label_studio.wait(url, process)
         with LabelStudioApi(url, who.token) as api:
