@@ -2,11 +2,8 @@
 
 import logging
 
-from backend.settings import Settings
 
-
-def log_as(settings: Settings) -> None:
-    """Log what the settings ask for, from now on, unless logging has been set up already."""
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)-7s %(message)s"
-    )
+def log_from(level: str) -> None:
+    """Log from a level of the settings on, unless logging has been set up already."""
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(message)s")
+    logging.getLogger("rq.worker").setLevel(logging.WARNING)  # else it tells of each job

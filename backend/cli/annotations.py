@@ -16,9 +16,13 @@ def annotations(context: click.Context) -> None:
 
     from backend.retraining.places import store_folder
     from backend.settings import load
-    from training.annotation_store import AnnotationStore
+    from training.annotation_store import AnnotationStore, is_there
 
-    store = context.with_resource(AnnotationStore(store_folder(load())))
+    folder = store_folder(load())
+    if not is_there(folder):
+        click.echo(f"nothing has been accepted yet: there is no store in {folder}")
+        context.exit()
+    store = context.with_resource(AnnotationStore(folder))
     context.obj = store
     if context.invoked_subcommand is not None:
         return

@@ -19,17 +19,19 @@ def doctor(
     when it connected to the backend of this folder.
     """
     from backend.doctor.report import findings, report
-    from backend.label_studio.access import known_access
+    from backend.label_studio.access import configured_access, known_access
     from backend.launcher.banner import address
     from backend.settings import load
 
     settings = load(label_studio_url=url, label_studio_api_key=token)
-    access = known_access(settings)
+    access = configured_access(settings)
+    if access.url is None and access.token is None:
+        access = known_access(settings)
     if access.url is None or access.token is None:
         raise click.UsageError(
-            "give --label-studio and --token, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY: "
-            f"no Label Studio has connected to a backend with the state folder "
-            f"{settings.state_dir.resolve()}"
+            "give both --label-studio and --token, or set LABEL_STUDIO_URL and "
+            "LABEL_STUDIO_API_KEY, or neither where Label Studio has connected to the backend: "
+            f"none has yet that keeps its state in {settings.state_dir.resolve()}"
         )
     found = findings(
         settings,

@@ -8,13 +8,14 @@ import click
 @click.option("--label-studio", "url", help="Address of Label Studio [LABEL_STUDIO_URL].")
 @click.option("--token", help="Access token of either kind [LABEL_STUDIO_API_KEY].")
 @click.option(
-    "--moved", is_flag=True, help="It is the same Label Studio, though its address is another."
+    "--replace", is_flag=True, help="Forget first what came from another project of that number."
 )
-def sync(project: int, url: str | None, token: str | None, moved: bool) -> None:
+@click.option("--anew", is_flag=True, help="Begin a store of annotations where one has gone.")
+def sync(project: int, url: str | None, token: str | None, replace: bool, anew: bool) -> None:
     """Compare a project with Label Studio and take in what no webhook brought.
 
     What Label Studio no longer has is forgotten, unless it is not the one that the accepted
-    annotations came from. Begins a store of annotations where the one that was there is gone.
+    annotations came from.
     """
     from rich.console import Console
 
@@ -27,13 +28,13 @@ def sync(project: int, url: str | None, token: str | None, moved: bool) -> None:
 
     settings = load(label_studio_url=url, label_studio_api_key=token)
     wait_until_ready(settings.queue_url)
-    with open_context(settings, anew=True) as context:
+    with open_context(settings, anew=anew) as context:
         if context.api is None:
             raise click.UsageError(
                 "give --label-studio and --token, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
             )
-        if moved:
-            context.store.note_origin(context.api.url)
+        if replace:
+            click.echo(f"{context.store.replace_project(project)} annotations forgotten")
         with Console(stderr=True).status(f"Comparing project {project} with Label Studio"):
             tried, compared = try_again(context), reconcile_project(context, project)
             request_where_due(context)

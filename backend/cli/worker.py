@@ -24,7 +24,7 @@ def worker(queues: str, gpus: str | None, burst: bool) -> None:
     """
     from backend.launcher.valkey import wait_until_ready
     from backend.launcher.worker import work
-    from backend.logs import log_as
+    from backend.logs import log_from
     from backend.settings import load
 
     names = [name.strip() for name in queues.split(",") if name.strip()]
@@ -34,6 +34,6 @@ def worker(queues: str, gpus: str | None, burst: bool) -> None:
     if gpus is not None and not all(part.strip().isdecimal() for part in gpus.split(",")):
         raise click.UsageError(f"--gpus {gpus!r} is not like 0,1")
     settings = load()
-    log_as(settings)
+    log_from(settings.log_level)
     wait_until_ready(settings.queue_url)
     work(settings, names, burst=burst, gpus=gpus)

@@ -38,10 +38,16 @@ def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
             task = next(api.tasks(project))["id"]
         check = (
             f"{variable('state_dir')}={shlex.quote(str(settings.state_dir))} "
-            f"{shlex.quote(sys.argv[0])} doctor --project {project}"
+            f"{shlex.quote(program_name())} doctor --project {project} "
+            f"--backend {address(settings)}"
         )
         tell(invitation(f"{url}/projects/{project}/data?task={task}", who, check))
         supervisor.watch(tell)
+
+
+def program_name() -> str:
+    """How to call ``dynamite`` from here."""
+    return os.path.relpath(Path(sys.executable).with_name("dynamite"))
 
 
 def invitation(task_url: str, who: label_studio.Login, check: str) -> str:

@@ -76,6 +76,12 @@ def _accept(
         ground_truth=bool(annotation.get("ground_truth")),
         cancelled=bool(annotation.get("was_cancelled")),
     )
+    before = context.store.annotation(entry.annotation_id)
+    if before is not None and before.project != entry.project:  # none ever changes its project
+        raise TryLaterError(
+            f"annotation {entry.annotation_id} of project {before.project} is stored, not of "
+            f"{entry.project}: it is another Label Studio's; give each a state folder of its own"
+        )
     if refused := context.store.refusal(entry, revive=asked):
         return refused
     if entry.cancelled:
@@ -86,7 +92,6 @@ def _accept(
         rejection = Rejection("bad_label_config", str(error))
         return context.store.apply(entry, [rejection], revive=asked)
     found = read_masks(annotation.get("result"), config, recall(context.redis, entry.task))
-    before = context.store.annotation(entry.annotation_id)
     same = before is not None and replace(before, images=()) == entry
     if same and context.store.rejections(entry.annotation_id) == found.rejections:
         return Applied.OLD  # what is wrong with it, no image could mend

@@ -68,7 +68,7 @@ def _open_store(folder: Path, redis: "Redis", *, anew: bool) -> AnnotationStore:
     if not anew and redis.exists(known) and not is_there(folder):
         raise StoreError(
             f"the annotation store {folder} is gone, or its share is not mounted: mount it, or "
-            "begin a new one with `dynamite sync --project N`"
+            "begin a new one with `dynamite sync --project N --anew`"
         )
     store = AnnotationStore(folder)
     if store.change():

@@ -8,12 +8,14 @@ from backend.errors import BadRequestError
 from backend.ingest.accepting import Json, TryLaterError, accept, number
 from backend.ingest.context import Context
 from backend.ingest.deciding import request, request_if_enough
+from backend.ingest.identity import check_project, check_word
 from backend.ingest.shape import (
     ACCEPTED,
     action_of,
     annotation_of,
     apart,
     body_of,
+    described,
     list_of,
     object_of,
     task_number,
@@ -78,6 +80,7 @@ def act(event: Json, context: Context) -> str:
 
 def _forget(action: str, body: Json, context: Context, *, verified: bool) -> str:
     if action == "PROJECT_DELETED":
+        check_project(context, described(body, "project"), asked=False)
         project = number(object_of(body, "project"), "id")
         if verified or _is_gone(f"/api/projects/{project}", context):
             return f"{context.store.delete_project(project)} annotations forgotten"
@@ -88,6 +91,7 @@ def _forget(action: str, body: Json, context: Context, *, verified: bool) -> str
     }
     if action not in kinds:
         return "nothing to do"
+    check_project(context, described(body, "project"), asked=False)
     name, forget = kinds[action]
     ids = [number(item, "id") for item in list_of(body, name)]
     gone = ids if verified else [i for i in ids if _is_gone(f"/api/{name}/{i}", context)]
@@ -99,7 +103,9 @@ def _accept(annotation: Json, body: Json, context: Context, *, verified: bool) -
         task = body.get("task")
         if not isinstance(task, Mapping):
             raise BadRequestError(f"the event lacks its task, {task_number(annotation)}")
-        return str(accept(annotation, task, object_of(body, "project"), context, asked=False))
+        project = object_of(body, "project")
+        check_project(context, project, asked=False)
+        return str(accept(annotation, task, project, context, asked=False))
     annotation_id = number(annotation, "id")
     told = ask(context, f"/api/annotations/{annotation_id}")
     if told is None:
@@ -110,33 +116,24 @@ def _accept(annotation: Json, body: Json, context: Context, *, verified: bool) -
     real_project = ask(context, f"/api/projects/{number(real_task, 'project')}")
     if real_project is None:
         return "Label Studio has no such project"
+    check_project(context, real_project, asked=True)
     return str(accept(told, real_task, real_project, context, asked=True))
 
 
 def ask(context: Context, path: str) -> Any:
     """What Label Studio answers; None if there is nothing.
 
-    Only the Label Studio that annotations came from can say that something is no longer there:
-    another one, whose numbers mean other things, would have what was accepted forgotten.
-
     Raises:
-        TryLaterError: it does not answer, or refuses, or is another one and has no such thing.
+        TryLaterError: it does not answer, or refuses, or may be another one and has nothing.
     """
-    api, origin = api_of(context), context.store.origin()
+    api = api_of(context)
     try:
-        answer = api.get(path)
+        return api.get(path)
     except NotThereError:
-        if origin is None or origin == api.url:
-            return None
-        raise TryLaterError(
-            f"{api.url} has no {path}, but what is stored came from {origin}: nothing is forgotten "
-            "unless `dynamite sync --moved` says that it is the same Label Studio"
-        ) from None
+        check_word(context, api.url, path)
+        return None
     except ApiError as error:
         raise TryLaterError(str(error)) from error
-    if origin is None:
-        context.store.note_origin(api.url)
-    return answer
 
 
 def _is_gone(path: str, context: Context) -> bool:

@@ -10,6 +10,7 @@ from backend.ingest.accepting import Json, TryLaterError, accept
 from backend.ingest.context import Context
 from backend.ingest.deciding import request_where_due
 from backend.ingest.events import api_of, ask
+from backend.ingest.identity import check_project
 from backend.ingest.known import known_of, state_of
 from backend.ingest.waiting import try_again
 from backend.retraining import connected
@@ -65,6 +66,7 @@ def reconcile_project(context: Context, project: int, until: float = math.inf) -
     if described is None:
         connected.forget(context.redis, project)
         return f"deleted; {context.store.delete_project(project)} annotations forgotten"
+    check_project(context, described, asked=True)
     # Read before Label Studio is asked: what is accepted meanwhile must not look deleted.
     known = known_of(context.store, project)
     seen, taken, troubles = set(), 0, 0

@@ -51,6 +51,12 @@ def object_of(body: Json, key: str) -> Json:
     return {"id": value} if is_number(value) else _mapping(body, key)
 
 
+def described(body: Json, key: str) -> Json:
+    """A field with an object as far as it is there."""
+    value = body.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
 def list_of(body: Json, key: str) -> Sequence[Json]:
     """A field with a list of objects."""
     value = body.get(key)

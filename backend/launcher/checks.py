@@ -47,7 +47,12 @@ def alone_in(folder: Path) -> Iterator[None]:
     Raises:
         StartError: there is one already.
     """
-    with (folder / "serve.lock").open("a") as file:
+    path = folder / "serve.lock"
+    try:
+        file = path.open("a")
+    except OSError as error:
+        raise StartError(f"{path} cannot be written: {error.strerror}; remove it") from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -56,6 +61,8 @@ def alone_in(folder: Path) -> Iterator[None]:
                 f"another folder with {variable('state_dir')}, or let both use one queue server "
                 "with REDIS_URL"
             ) from None
+        except OSError:  # a share without locks: there is nothing to tell by
+            pass
         yield
 
 

@@ -42,6 +42,11 @@ class Child:
     def start(self) -> None:
         """Start the process."""
         parent = os.getpid()
+
+        def prepare() -> None:
+            die_with_parent(parent, self.lifeline)
+            signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # it may write, whatever `stty tostop`
+
         with contextlib.ExitStack() as stack:
             file = stack.enter_context(self.output.open("ab")) if self.output else None
             self.process = subprocess.Popen(  # noqa: S603
@@ -51,7 +56,7 @@ class Child:
                 stdout=file,
                 stderr=subprocess.STDOUT if file else None,
                 process_group=0,
-                preexec_fn=lambda: die_with_parent(parent, self.lifeline),  # noqa: PLW1509
+                preexec_fn=prepare,  # noqa: PLW1509
             )
 
     @property

@@ -3,7 +3,6 @@
 rq would write both into its command line, the queue's password included, for every user to read.
 """
 
-import logging
 import os
 import sys
 
@@ -13,15 +12,13 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from backend.launcher.worker import JOB, MONITORING_SECONDS, QUEUE_URL, Worker
-from backend.logs import log_as
-from backend.settings import load
+from backend.launcher.worker import JOB, LOG_LEVEL, MONITORING_SECONDS, QUEUE_URL, Worker
+from backend.logs import log_from
 
 
 def main() -> None:
     """Do the job, for the worker that started this process."""
-    log_as(load())
-    logging.getLogger("rq").setLevel(logging.WARNING)
+    log_from(os.environ[LOG_LEVEL])  # not of the settings: who breaks their file ends no training
     name, job_id, execution_id, queue_name = (os.environ[variable] for variable in JOB)
     redis = Redis.from_url(os.environ[QUEUE_URL])
     key = Worker.redis_worker_namespace_prefix + name

@@ -19,7 +19,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
 )
 
 from backend import settings as settings_module
-from backend.logs import log_as
+from backend.logs import log_from
 from backend.settings import Settings
 from dynamite.errors import DynamiteError
 from dynamite.lifeline import die_with_parent
@@ -108,7 +108,7 @@ def main() -> None:
         settings = settings_module.load()
     except DynamiteError as error:
         sys.exit(f"Error: {error}")
-    log_as(settings)
+    log_from(settings.log_level)
     logging.getLogger("gunicorn.error").addFilter(says_something_new)
     Web(settings).run()
 

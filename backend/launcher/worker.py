@@ -24,21 +24,21 @@ NICE = 5
 
 
 JOB = ("RQ_WORKER_ID", "RQ_JOB_ID", "RQ_EXECUTION_ID", "RQ_JOB_QUEUE")
-QUEUE_URL = "RQ_JOB_QUEUE_URL"
-"""Of a job's process: the variables that say which job it is for, and where the queue is."""
+QUEUE_URL, LOG_LEVEL = "RQ_JOB_QUEUE_URL", "RQ_JOB_LOG_LEVEL"
+"""Variables of a job's process: which job it is for, where the queue is, what to log."""
 
 
 class Worker(SpawnWorker):
     """rq's spawning worker whose job processes do not outlive it, nor show the queue's password."""
 
-    queue_url = ""
+    queue_url, log_level = "", "info"
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Start the process of a job, leader of a group of its own."""
         values = (self.name, job.id, self.execution.id if self.execution else "", queue.name)
         environment = os.environ | dict(zip(JOB, values, strict=True))
-        environment[QUEUE_URL] = self.queue_url
-        command = [sys.executable, "-m", "backend.launcher.horse"]
+        environment |= {QUEUE_URL: self.queue_url, LOG_LEVEL: self.log_level}
+        command = [sys.executable, "-P", "-m", "backend.launcher.horse"]
         self._horse_pid = os.posix_spawn(sys.executable, command, environment, setpgroup=0)
 
     def main_work_horse(self, *args: Any, **kwargs: Any) -> None:
@@ -67,7 +67,7 @@ def work(
         maintenance_interval=MAINTENANCE_SECONDS,
         job_monitoring_interval=MONITORING_SECONDS,
     )
-    worker.queue_url = settings.queue_url
+    worker.queue_url, worker.log_level = settings.queue_url, settings.log_level
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
     janitor = Janitor(settings, queues)
     janitor.start()

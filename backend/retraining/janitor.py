@@ -15,17 +15,22 @@ from croniter import CroniterBadDateError, croniter
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Retry
+from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.utils import now as rq_now
 
 from backend.job_queue import ATTEMPTS_MORE, JOB_SECONDS, REQUEST_JOB, ingest_queue
 from backend.retraining.mending import mend
-from backend.retraining.requests import AHEAD, find_job
+from backend.retraining.requests import AHEAD, begun, find_job
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 10.0
 """A started job counts as abandoned 65 s after its last heartbeat (rq: 5 s and a fixed 60)."""
+
+ON_ITS_WAY_SECONDS = 60.0
+"""A worker has begun a job that it took long before."""
 
 CLEAN_SECONDS = 6 * 3600.0
 KEPT_SECONDS = 7 * 24 * 3600
@@ -81,12 +86,13 @@ def enqueue_due(redis: "Redis", name: str, arguments: Sequence[object]) -> None:
     A comparison may take longer than it is until the next one, and events would wait behind both.
     """
     job_id = "-".join(["due", name.rpartition(".")[2], *map(str, arguments[:1])])
-    job = find_job(redis, job_id)
+    queue, job = ingest_queue(redis), find_job(redis, job_id)
     if job is not None:
-        if job.get_status() in AHEAD:
+        # One that a killed worker took with it is in no list, and says that it waits, for ever.
+        if job.get_status() in AHEAD and (job_id in begun(queue) or is_fresh(job)):
             return
         job.delete()
-    ingest_queue(redis).enqueue(
+    queue.enqueue(
         name,
         *arguments,
         job_id=job_id,
@@ -95,6 +101,12 @@ def enqueue_due(redis: "Redis", name: str, arguments: Sequence[object]) -> None:
         result_ttl=3600,
         failure_ttl=KEPT_SECONDS,
     )
+
+
+def is_fresh(job: Job) -> bool:
+    """Whether it was put into its queue so lately that a worker may just be taking it."""
+    since = job.enqueued_at
+    return since is not None and (rq_now() - since).total_seconds() < ON_ITS_WAY_SECONDS
 
 
 def due_jobs(

@@ -102,7 +102,7 @@ def trainings(queue: Queue) -> list[Job]:
     redis = queue.connection
     if queue.name != TRAIN:
         return []
-    last: Any = [redis.get(key) for key in redis.scan_iter(last_job_key("*"))]
+    last: Any = [redis.get(key) for key in redis.scan_iter(last_job_key("*"), count=1000)]
     ids = {raw.decode() for raw in last if raw}
     for job in map(partial(find_job, redis), waiting(queue)):
         ids.update(job.dependency_ids if job else ())
@@ -233,5 +233,5 @@ def _is_over(job: Job | None) -> bool:
     status = job.get_status()
     if status in (JobStatus.FAILED, JobStatus.FINISHED):
         ended = job.ended_at
-        return ended is not None and (now() - ended).total_seconds() > LOST_END_SECONDS
+        return ended is None or (now() - ended).total_seconds() > LOST_END_SECONDS
     return status in (JobStatus.CANCELED, JobStatus.STOPPED)

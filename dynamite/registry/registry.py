@@ -85,8 +85,11 @@ class Registry:
         Raises:
             RegistryError: the folder cannot be read or written.
         """
-        if not anew:
-            self._log.expect(1)
+        if not anew and not self.current().number:
+            raise RegistryError(
+                f"{self.folder} is empty, or not mounted: there were versions in it. If they were "
+                "removed on purpose, end this training and ask with `dynamite retrain --force`"
+            )
         while True:
             try:
                 return self._log.append(self.current().held(holder, "begins"))

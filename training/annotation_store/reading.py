@@ -83,10 +83,14 @@ class Reading:
         rows = self._ask("SELECT event, reason FROM waiting ORDER BY rowid")
         return [(json.loads(row[0]), row[1]) for row in rows]
 
-    def origin(self) -> str | None:
-        """The address of the Label Studio whose annotations these are, if one is known."""
-        rows = self._ask("SELECT url FROM origin")
+    def identity(self, project: int) -> str | None:
+        """When a project was made, if that is known: another may have its number elsewhere."""
+        rows = self._ask("SELECT created_at FROM projects WHERE project = ?", project)
         return str(rows[0][0]) if rows else None
+
+    def sites(self) -> set[str]:
+        """The addresses at which projects of this store have been seen."""
+        return {str(row[0]) for row in self._ask("SELECT url FROM sites")}
 
     def change(self) -> int:
         """The number of the last change; changes count from 1."""

@@ -39,7 +39,8 @@ CREATE TABLE IF NOT EXISTS gone (
 );
 CREATE TABLE IF NOT EXISTS waiting (event TEXT PRIMARY KEY, reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trained (line TEXT PRIMARY KEY, change INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS origin (id INTEGER PRIMARY KEY CHECK (id = 0), url TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS projects (project INTEGER PRIMARY KEY, created_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS sites (url TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS counter (id INTEGER PRIMARY KEY CHECK (id = 0), change INTEGER NOT NULL);
 INSERT OR IGNORE INTO counter VALUES (0, 0);
 """
@@ -58,8 +59,8 @@ def described(error: Exception) -> str:
     if code not in DAMAGED:
         return str(error)
     return (
-        f"{error}; move it away: `dynamite sync --project N` fetches what was accepted into a new "
-        "one"
+        f"{error}; move it away: `dynamite sync --project N --anew` fetches what was accepted into "
+        "a new one"
     )
 
 

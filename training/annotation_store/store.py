@@ -145,10 +145,24 @@ class AnnotationStore(Rows):
             values = (task, project, state)
             database.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)", values)
 
-    def note_origin(self, url: str) -> None:
-        """Remember the address of the Label Studio whose annotations these are."""
+    def note_identity(self, project: int, created_at: str) -> None:
+        """Remember when a project was made, unless that is known."""
         with self._transaction() as database:
-            database.execute("INSERT OR REPLACE INTO origin VALUES (0, ?)", (url,))
+            database.execute("INSERT OR IGNORE INTO projects VALUES (?, ?)", (project, created_at))
+
+    def note_site(self, url: str) -> None:
+        """Remember an address at which a project of this store has been seen."""
+        if url not in self.sites():
+            with self._transaction() as database:
+                database.execute("INSERT OR IGNORE INTO sites VALUES (?)", (url,))
+
+    def replace_project(self, project: int) -> int:
+        """Forget a project, so that another can have its number; how many annotations it had."""
+        count = self.delete_project(project)
+        with self._transaction() as database:
+            database.execute("DELETE FROM projects WHERE project = ?", (project,))
+            database.execute("DELETE FROM gone WHERE kind = ? AND id = ?", (PROJECT, project))
+        return count
 
     def note_trained(self, line: str, change: int) -> None:
         """Remember that a training of a line has seen all changes up to ``change``."""

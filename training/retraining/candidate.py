@@ -35,9 +35,9 @@ def train_candidate(order: Order, start: Path, report: Report | None = None) -> 
     except TrainingKilledError:
         raise
     except (DynamiteError, OSError) as error:
-        away = next((f for f in (order.snapshot, order.run) if not f.is_dir()), None)
-        if away is not None:
-            raise AwayError(f"{away} is not there: is the share mounted? ({error})") from error
+        for shared in (order.snapshot.parent, order.run.parent):
+            if not shared.is_dir():
+                raise AwayError(f"{shared} is not there: is it mounted? ({error})") from error
         if PASSING.search(str(error)):
             raise AwayError(f"{order.run}: {error}") from error
         raise

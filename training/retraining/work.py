@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-WAIT_SECONDS, WAITS = 10.0, 360
+WAIT_SECONDS, PATIENCE_SECONDS = 10.0, 3600.0
 
 Tell = Callable[[str, int, int, float | None], None]
 """Told of the phase, what is done of how much, and the seconds left if they are known."""
@@ -135,16 +135,25 @@ def _train(order: Order, registry: Registry, parent: str | None, tell: Tell) -> 
 
 
 def patiently(action: Callable[[], T]) -> T:
-    """Do something in the shared folders; while they are away, wait for them up to an hour."""
-    for _ in range(WAITS):
+    """Do something in the shared folders; while they are away, wait for them up to an hour.
+
+    The hour begins when they go, and anew after an attempt that went on for longer.
+    """
+    since = None
+    while True:
+        begun = time.monotonic()
         try:
             return action()
         except (StaleError, MissingError):
             raise
         except (RegistryError, AwayError) as error:
+            now = time.monotonic()
+            if since is None or now - begun > PATIENCE_SECONDS:
+                since = now
+            if now - since > PATIENCE_SECONDS:
+                raise
             log.warning("%s; trying again in %.0f s", error, WAIT_SECONDS)
             time.sleep(WAIT_SECONDS)
-    return action()
 
 
 def weights_of(order: Order, registry: Registry, version: str | None) -> Path:

@@ -40,13 +40,15 @@ def test_what_was_compared_is_told(sync, site):
     assert "project 3: deleted; 0 annotations forgotten" in said
 
 
-def test_another_label_studio_is_told_from_one_that_has_moved(sync, site, tmp_path):
+def test_another_project_of_that_number_takes_its_place_only_if_told_to(sync, site, tmp_path):
     folder = tmp_path / ".state" / "retraining"
     folder.mkdir(parents=True)
     with AnnotationStore(folder / "annotations") as store:
-        store.note_origin("http://the-first.example")
+        store.note_identity(3, "2026-11-20T07:10:40.000001+00:00")
+    site.answers["/api/projects/3"] = {"id": 3, "created_at": "2026-11-25T09:00:00.000002Z"}
+    site.answers["/api/tasks"] = {"tasks": [], "total": 0}
     status, said = sync(site.url)
     assert status == 1
-    assert "what is stored came from http://the-first.example" in said
-    assert sync(site.url, "--moved")[0] == 0
+    assert "--replace" in said
+    assert sync(site.url, "--replace")[0] == 0
     assert sync(site.url)[0] == 0

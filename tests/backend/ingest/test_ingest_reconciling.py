@@ -65,26 +65,52 @@ def test_a_proxy_that_finds_nothing_does_not_speak_for_label_studio(context, sit
     assert kept(context) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("lost", ["project", "task", "annotation"])
-def test_another_label_studio_cannot_have_anything_forgotten(context, site, tasks, lost):
-    """Its project 3 is another one; where it has none, all that was accepted would be gone."""
+MADE, LATER = "2026-11-20T07:10:40.000001Z", "2026-11-25T09:00:00.000002Z"
+
+
+def test_another_project_of_the_same_number_is_neither_taken_nor_believed(context, site, tasks):
+    """Another Label Studio counts from 1 too; a state folder is easily shared by mistake."""
+    site.answers["/api/projects/3"]["created_at"] = MADE
     reconcile_projects(context, [3])
-    if lost == "project":
-        del site.answers["/api/projects/3"]
-    elif lost == "task":
-        tasks.pop()
-        del site.answers["/api/tasks/3"], site.answers["/api/annotations/3"]
-    else:
-        tasks[2] |= {"total_annotations": 0, "updated_at": "2026-11-23T07:10:40Z"}
-        site.answers["/api/tasks/3/annotations"] = []
-        del site.answers["/api/annotations/3"]
-    context.store.note_origin("http://the-first.example")
-    told = reconcile_projects(context, [3])
-    assert kept(context) == [1, 2, 3]
-    assert "http://the-first.example" in told or "1 tasks to be tried again" in told
-    context.store.note_origin(site.url)  # `dynamite sync --moved`
+    before = context.store.annotations()
+    site.answers["/api/projects/3"]["created_at"] = LATER
+    tasks.pop()
+    newer = an_annotation(1, task=1, updated="2026-12-01T00:00:00Z")
+    site.answers["/api/tasks/1/annotations"] = [newer]
+    assert "is not the one that annotations came from" in reconcile_projects(context, [3])
+    project = {"id": 3, "created_at": LATER, "label_config": write(["A"])}
+    event = an_event(annotation=newer)
+    event["body"]["project"] = project
+    assert "waits" in take(event, context)
+    gone = {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": 1}], "project": project}
+    assert "waits" in take({"body": gone, "verified": True}, context)
+    deleted = {"action": "PROJECT_DELETED", "project": project}
+    assert "waits" in take({"body": deleted, "verified": True}, context)
+    assert context.store.annotations() == before
+    context.store.replace_project(3)  # `dynamite sync --replace`
     reconcile_projects(context, [3])
-    assert kept(context) == ([] if lost == "project" else [1, 2])
+    assert kept(context) == [1, 2]
+
+
+def test_what_is_not_there_is_forgotten_only_where_a_project_has_been_seen(context, site, tasks):
+    site.answers["/api/projects/3"]["created_at"] = MADE
+    event = an_event(annotation=an_annotation(1, task=1))
+    event["body"]["project"]["created_at"] = MADE
+    take(event, context)
+    described = site.answers.pop("/api/projects/3")
+    assert "nothing is forgotten" in reconcile_projects(context, [3])
+    site.answers["/api/projects/3"] = described
+    reconcile_projects(context, [3])
+    del site.answers["/api/projects/3"]
+    assert "3 annotations forgotten" in reconcile_projects(context, [3])
+
+
+def test_an_annotation_that_another_project_has_is_not_replaced(context):
+    take(an_event(), context)
+    event = an_event(annotation=an_annotation(1, updated="2026-12-01T00:00:00Z"))
+    event["body"]["project"]["id"] = 8
+    assert "another Label Studio's" in take(event, context)
+    assert [a.project for a in context.store.annotations()] == [3]
 
 
 def test_what_was_forgotten_though_label_studio_has_it_is_taken_in_again(context, site, tasks):
@@ -139,7 +165,7 @@ def test_a_faulty_task_stops_neither_other_tasks_nor_other_projects(context, sit
     site.answers["/api/projects/2"] = site.answers["/api/projects/3"] | {"id": 2}
     tasks[0].update(wrong)
     told = reconcile_projects(context, [2, 3])
-    assert told.count("1 tasks to be tried again") == 2
+    assert told.count("tasks to be tried again") == 2
     assert {2, 3} <= set(kept(context))
 
 

@@ -1,5 +1,5 @@
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from croniter import CroniterBadCronError
@@ -106,6 +106,19 @@ def test_what_is_due_while_the_same_goes_on_waits_for_the_next_time(redis):
     queue.remove("due-reconcile")
     enqueue_due(redis, "backend.ingest.reconcile", ())
     assert "due-reconcile" in queue.job_ids
+
+
+def test_what_is_due_is_asked_for_again_where_a_killed_worker_took_it_with_it(redis):
+    enqueue_due(redis, "backend.ingest.reconcile", ())
+    queue = Queue("ingest", connection=redis, serializer=JSONSerializer)
+    redis.lpop(queue.key)  # as a worker of two queues does
+    enqueue_due(redis, "backend.ingest.reconcile", ())
+    assert queue.job_ids == []  # it may just be on its way
+    job = queue.fetch_job("due-reconcile")
+    job.enqueued_at -= timedelta(seconds=90)
+    job.save()
+    enqueue_due(redis, "backend.ingest.reconcile", ())
+    assert queue.job_ids == ["due-reconcile"]
 
 
 def test_a_scheduled_request_for_a_training_that_failed_is_made_again(redis):
