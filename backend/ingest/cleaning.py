@@ -12,7 +12,7 @@ from backend.retraining.places import (
     run_folder,
     snapshot_folder,
 )
-from backend.retraining.requests import is_training
+from backend.retraining.turns import is_training
 from dynamite.files import discard
 from dynamite.registry import RegistryError
 

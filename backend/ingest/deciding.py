@@ -4,9 +4,10 @@ import logging
 
 from backend.ingest.context import Context
 from backend.retraining.places import has_begun, open_registry, run_folder, snapshot_folder
-from backend.retraining.requests import TrainingRequest, enqueue_training, is_training
+from backend.retraining.requests import TrainingRequest, enqueue_training
 from backend.retraining.settings import parse_projects
 from backend.retraining.state import note_asked
+from backend.retraining.turns import is_training
 from dynamite.errors import DynamiteError
 from training.annotation_store import Snapshot, SnapshotRules, write_snapshot
 

@@ -21,7 +21,7 @@ from rq.utils import now as rq_now
 
 from backend.job_queue import ATTEMPTS_MORE, JOB_SECONDS, REQUEST_JOB, ingest_queue
 from backend.retraining.mending import mend
-from backend.retraining.requests import AHEAD, begun, find_job
+from backend.retraining.turns import AHEAD, begun, find_job
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)

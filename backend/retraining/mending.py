@@ -7,7 +7,7 @@ from rq import Queue
 from rq.job import Job, JobStatus
 from rq.registry import StartedJobRegistry
 
-from backend.retraining.requests import begun, find_job, free_waiting, trainings
+from backend.retraining.turns import begun, find_job, free_waiting, trainings
 
 LOCK_SECONDS = 10
 

@@ -1,19 +1,23 @@
-"""Trainings in the queue: asked for once per data snapshot, one at a time per line of models."""
+"""Trainings that somebody asks for: once per data snapshot."""
 
 import secrets
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import WatchError
-from rq import Queue, Retry
+from rq import Retry
 from rq.exceptions import NoSuchJobError
-from rq.job import Dependency, Job, JobStatus
-from rq.serializers import JSONSerializer
-from rq.utils import now
+from rq.job import Dependency
 
-from backend.job_queue import TRAIN
+from backend.retraining.turns import (
+    AHEAD,
+    find_job,
+    free_waiting,
+    jobs_ahead,
+    last_job_key,
+    train_queue,
+)
 from backend.settings import Settings
 
 TRAIN_JOB = "training.jobs.retrain"
@@ -22,11 +26,6 @@ KEPT_SECONDS = 30 * 24 * 3600
 
 LOCK_SECONDS = 30
 """How long somebody who asks for a training keeps others of the same line waiting, at most."""
-
-LOST_END_SECONDS = 60
-"""So long after the end of a job what waits for it would have been set going."""
-
-AHEAD = ("queued", "started", "deferred", "scheduled", "ready_to_enqueue")
 
 
 @dataclass(frozen=True)
@@ -92,71 +91,6 @@ class TrainingRequest:
         }
 
 
-def last_job_key(line: str) -> str:
-    """Where the id of a line's last training is."""
-    return f"dynamite:training:{line}"
-
-
-def trainings(queue: Queue) -> list[Job]:
-    """Those that are the last of their line, or that others wait for; none of another queue."""
-    redis = queue.connection
-    if queue.name != TRAIN:
-        return []
-    last: Any = [redis.get(key) for key in redis.scan_iter(last_job_key("*"), count=1000)]
-    ids = {raw.decode() for raw in last if raw}
-    for job in map(partial(find_job, redis), waiting(queue)):
-        ids.update(job.dependency_ids if job else ())
-    return [job for job in map(partial(find_job, redis), sorted(ids)) if job is not None]
-
-
-def train_queue(redis: "Redis") -> Queue:
-    """The queue of trainings."""
-    return Queue(TRAIN, connection=redis, serializer=JSONSerializer)
-
-
-def find_job(redis: "Redis", job_id: str) -> Job | None:
-    """A job by its id, None if it is forgotten."""
-    try:
-        return Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
-    except NoSuchJobError:
-        return None
-
-
-def last_job(redis: "Redis", line: str) -> Job | None:
-    """The last training of a line that was asked for."""
-    raw: Any = redis.get(last_job_key(line))
-    return find_job(redis, raw.decode()) if raw else None
-
-
-def jobs_ahead(redis: "Redis", line: str) -> list[Job]:
-    """The trainings of a line that go on or wait for their turn, in the order they were asked for.
-
-    One that its worker had taken and not begun is in no list; it is known if it is the last.
-    """
-    queue, last = train_queue(redis), last_job(redis, line)
-    jobs = [last, *(find_job(redis, one) for one in [*begun(queue), *waiting(queue)])]
-    found = {job.id: job for job in jobs if job is not None and job.meta.get("line") == line}
-    ahead = [job for job in found.values() if job.get_status() in AHEAD]
-    return sorted(ahead, key=lambda job: job.created_at)
-
-
-def begun(queue: Queue) -> list[str]:
-    """The ids of the jobs that go on, or will as soon as there is a worker."""
-    started = queue.started_job_registry.get_job_ids(cleanup=False)
-    return [*queue.get_job_ids(), *queue.intermediate_queue.get_job_ids(), *started]
-
-
-def waiting(queue: Queue) -> list[str]:
-    """The ids of the jobs that wait for others."""
-    found: list[str] = queue.deferred_job_registry.get_job_ids(cleanup=False)
-    return found
-
-
-def is_training(redis: "Redis", line: str) -> bool:
-    """Whether a training of a line is going on or waits for its turn."""
-    return bool(jobs_ahead(redis, line))
-
-
 def enqueue_training(redis: "Redis", request: TrainingRequest, *, force: bool = False) -> str:
     """Put a training into the queue unless it is there or done; what came of it, in words."""
     with redis.lock(f"dynamite:asking:{request.line}", timeout=LOCK_SECONDS):
@@ -196,42 +130,3 @@ def _enqueue(redis: "Redis", request: TrainingRequest, *, force: bool) -> str:
         pipeline.set(last_job_key(request.line), request.job_id)
         pipeline.execute()
     return f"{request.job_id} is queued: {request.reason}{request.caution}"
-
-
-def free_waiting(queue: Queue) -> None:
-    """Jobs wait no longer for one that was cancelled, stopped or deleted, or whose end was lost.
-
-    But one at a time: while another of its line goes on, a job still waits.
-
-    Raises:
-        WatchError: somebody else changed what waits at this moment.
-    """
-    redis, key = queue.connection, queue.deferred_job_registry.key
-    for job_id in waiting(queue):
-        with redis.pipeline() as pipeline:
-            pipeline.watch(key)  # type: ignore[no-untyped-call]
-            job = find_job(redis, job_id)
-            if job is None or pipeline.zscore(key, job_id) is None:
-                continue
-            others = [find_job(redis, one) for one in begun(queue)]
-            lines = {other.meta.get("line") for other in others if other is not None}
-            if job.meta.get("line") in lines:
-                continue
-            if all(_is_over(find_job(redis, other)) for other in job.dependency_ids):
-                pipeline.multi()
-                queue._enqueue_job(job, pipeline=pipeline)  # out of one list and into the other
-                pipeline.execute()
-
-
-def _is_over(job: Job | None) -> bool:
-    """Whether rq will not set going what waits for this job.
-
-    Where one ends it does, unless its worker is killed at that very moment.
-    """
-    if job is None:
-        return True
-    status = job.get_status()
-    if status in (JobStatus.FAILED, JobStatus.FINISHED):
-        ended = job.ended_at
-        return ended is None or (now() - ended).total_seconds() > LOST_END_SECONDS
-    return status in (JobStatus.CANCELED, JobStatus.STOPPED)

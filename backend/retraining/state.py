@@ -15,7 +15,8 @@ from rq.registry import (
     StartedJobRegistry,
 )
 
-from backend.retraining.requests import KEPT_SECONDS, find_job, last_job, train_queue
+from backend.retraining.requests import KEPT_SECONDS
+from backend.retraining.turns import find_job, last_job, train_queue
 
 
 @dataclass(frozen=True)

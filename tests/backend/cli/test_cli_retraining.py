@@ -76,7 +76,9 @@ def test_a_damaged_version_is_not_promoted(run, versions, tmp_path):
 
 def test_what_was_set_aside_is_listed_with_its_reason(run, tmp_path):
     assert "nothing has been accepted yet" in run("annotations", "rejected")[1]
-    assert not (tmp_path / ".state" / "retraining" / "annotations").exists()  # it may be a share that is away
+    assert not (
+        tmp_path / ".state" / "retraining" / "annotations"
+    ).exists()  # it may be a share that is away
     with AnnotationStore(tmp_path / ".state" / "retraining" / "annotations") as store:
         entry = AcceptedAnnotation(7, 5, 3, "2026-01-01T00:00:00.000000+00:00")
         store.apply(entry, [Rejection("empty_mask", "the mask has no pixel", "r1")])

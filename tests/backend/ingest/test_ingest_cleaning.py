@@ -6,7 +6,7 @@ from backend.ingest.cleaning import RUN_SECONDS, SNAPSHOT_SECONDS, clean_up, dis
 from backend.ingest.deciding import request, take_snapshot
 from backend.ingest.events import take
 from backend.retraining.places import run_folder, snapshot_folder
-from backend.retraining.requests import train_queue
+from backend.retraining.turns import train_queue
 from tests.backend.ingest.conftest import an_annotation, an_event
 from training.annotation_store.store import IMAGE_SECONDS
 

@@ -6,8 +6,8 @@ from rq.job import JobStatus
 from backend.ingest.deciding import request, request_where_due
 from backend.ingest.events import take
 from backend.retraining.places import open_registry
-from backend.retraining.requests import last_job, train_queue
 from backend.retraining.state import last_asked
+from backend.retraining.turns import last_job, train_queue
 from backend.settings import SettingsError, load
 from dynamite.registry import RegistryError
 from tests.backend.ingest.conftest import an_annotation, an_event, brush, mask

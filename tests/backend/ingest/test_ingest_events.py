@@ -11,7 +11,7 @@ from backend.ingest.events import take
 from backend.ingest.reconciling import reconcile_projects
 from backend.retraining.connected import connected, note
 from backend.retraining.provenance import Answered, AnswerLog
-from backend.retraining.requests import train_queue
+from backend.retraining.turns import train_queue
 from backend.session.evidence import digest
 from dynamite import brush_rle
 from tests.backend.ingest.conftest import an_annotation, an_event, brush, mask

@@ -9,7 +9,8 @@ from backend.ingest.accepting import TryLaterError
 from backend.ingest.events import take
 from backend.ingest.reconciling import SECONDS, reconcile_project, reconcile_projects
 from backend.label_studio.labeling_config import write
-from backend.retraining.requests import TrainingRequest, enqueue_training, train_queue
+from backend.retraining.requests import TrainingRequest, enqueue_training
+from backend.retraining.turns import train_queue
 from tests.backend.ingest.conftest import an_annotation, an_event, brush, mask
 
 TIME = "2026-11-22T07:10:40Z"

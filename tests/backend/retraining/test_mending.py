@@ -8,15 +8,8 @@ from rq.utils import now
 
 from backend.retraining import mending
 from backend.retraining.mending import mend
-from backend.retraining.requests import (
-    TrainingRequest,
-    enqueue_training,
-    find_job,
-    free_waiting,
-    is_training,
-    last_job,
-    train_queue,
-)
+from backend.retraining.requests import TrainingRequest, enqueue_training
+from backend.retraining.turns import find_job, free_waiting, is_training, last_job, train_queue
 from backend.settings import load
 
 

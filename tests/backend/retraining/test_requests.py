@@ -5,13 +5,8 @@ import pytest
 from rq.job import JobStatus
 
 import backend.retraining.requests as requests
-from backend.retraining.requests import (
-    TrainingRequest,
-    enqueue_training,
-    find_job,
-    last_job,
-    train_queue,
-)
+from backend.retraining.requests import TrainingRequest, enqueue_training
+from backend.retraining.turns import find_job, jobs_ahead, last_job_key, train_queue
 from backend.settings import load
 
 
@@ -31,11 +26,11 @@ def status(redis, digest):
 
 def test_two_snapshots_asked_for_at_once_are_trained_one_after_the_other(redis, ask, monkeypatch):
     def slow(*arguments):
-        found = last_job(*arguments)
+        found = jobs_ahead(*arguments)
         time.sleep(0.1)
         return found
 
-    monkeypatch.setattr(requests, "last_job", slow)
+    monkeypatch.setattr(requests, "jobs_ahead", slow)
     threads = [threading.Thread(target=ask, args=(digest,)) for digest in "ab"]
     for thread in threads:
         thread.start()
@@ -47,8 +42,7 @@ def test_two_snapshots_asked_for_at_once_are_trained_one_after_the_other(redis, 
 
 def test_a_training_is_queued_and_known_as_the_last_at_once_or_not_at_all(redis, ask, monkeypatch):
     ask("a")
-    known = iter([requests.last_job_key("shared")])
-    monkeypatch.setattr(requests, "last_job_key", lambda _: next(known))  # then it is killed
+    monkeypatch.setattr(requests, "last_job_key", lambda _: next(iter(())))  # it is killed
     with pytest.raises(StopIteration):
         ask("b")
     assert find_job(redis, "train-shared-b") is None
@@ -58,13 +52,9 @@ def test_a_training_is_queued_and_known_as_the_last_at_once_or_not_at_all(redis,
 def test_one_that_ends_while_the_next_is_asked_for_is_not_waited_for(redis, ask, monkeypatch):
     ask("a")
 
-    keys = []
-
-    def ends(line):
-        keys.append(f"dynamite:training:{line}")
-        if len(keys) == 2:  # all is prepared but not carried out
-            find_job(redis, "train-shared-a").set_status(JobStatus.FINISHED)
-        return keys[0]
+    def ends(line):  # all is prepared but not carried out
+        find_job(redis, "train-shared-a").set_status(JobStatus.FINISHED)
+        return last_job_key(line)
 
     monkeypatch.setattr(requests, "last_job_key", ends)
     ask("b")
