@@ -30,8 +30,9 @@ def ingest_event(event: dict[str, Any]) -> str:
         except BadRequestError as error:  # it would be as bad at the next attempt
             told = f"refused: {error}"
             log.warning("an event is refused: %s", error)
-        if job is not None and job.retries_left == ATTEMPTS_MORE:
-            log.info("%d more events", take_along(context))
+        first = job is not None and job.retries_left == ATTEMPTS_MORE
+        if first and (more := take_along(context)):
+            log.info("%d more events", more)
     return told
 
 
@@ -41,7 +42,7 @@ def reconcile() -> str:
     from backend.ingest.reconciling import reconcile_projects  # noqa: PLC0415
 
     with open_context() as context:
-        return _told(reconcile_projects(context))
+        return _told(reconcile_projects(context), logging.DEBUG)  # every quarter of an hour
 
 
 def request_training(line: str, reason: str, force: bool = False) -> str:
@@ -59,9 +60,9 @@ def clean() -> str:
     from backend.ingest.context import open_context  # noqa: PLC0415
 
     with open_context() as context:
-        return _told(clean_up(context))
+        return _told(clean_up(context), logging.DEBUG)
 
 
-def _told(words: str) -> str:
-    log.info("%s", words)
+def _told(words: str, level: int = logging.INFO) -> str:
+    log.log(level, "%s", words)
     return words
