@@ -21,13 +21,13 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from backend.images.errors import ImageError, ImageTooLargeError, ImageUnreadableError
+from dynamite.orientation import orientation
 
 FRAME = 1
 """Goes up whenever the same file would become other pixels, as features of it are kept."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
 _TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "AVIF")  # Pillow itself turns TIFF
-_ORIENTATION = 0x0112
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own cap comes before ours and cannot be configured
 
@@ -99,25 +99,14 @@ def _stretched(values: npt.NDArray[np.float64]) -> Pixels:
 
 def _turned(pixels: Pixels, image: Image.Image) -> Pixels:
     """``pixels`` as EXIF orientation says: values 5 to 8 swap the axes, then come the flips."""
-    orientation = _orientation(image) if image.format in _TURNED_BY_EXIF else 1
-    if orientation >= 5:
+    turned_by = orientation(image) if image.format in _TURNED_BY_EXIF else 1
+    if turned_by >= 5:
         pixels = pixels.transpose(1, 0, 2)
-    if orientation in (3, 4, 7, 8):
+    if turned_by in (3, 4, 7, 8):
         pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
+    if turned_by in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
-
-
-def _orientation(image: Image.Image) -> int:
-    exif = Image.Exif()
-    try:
-        # Not image.getexif(), which also believes XMP.
-        exif.load(image.info.get("exif", b""))
-        value = exif.get(_ORIENTATION, 1)
-    except Exception:  # broken EXIF turns nothing, in browsers too
-        return 1
-    return value if value in range(1, 9) else 1
 
 
 def _what_it_is(data: bytes) -> str:

@@ -79,19 +79,18 @@ def act(event: Json, context: Context) -> str:
 
 
 def _forget(action: str, body: Json, context: Context, *, verified: bool) -> str:
-    if action == "PROJECT_DELETED":
-        check_project(context, described(body, "project"), asked=False)
-        project = number(object_of(body, "project"), "id")
-        if verified or _is_gone(f"/api/projects/{project}", context):
-            return f"{context.store.delete_project(project)} annotations forgotten"
-        return "not confirmed by Label Studio"
     kinds = {
         "ANNOTATIONS_DELETED": ("annotations", context.store.delete),
         "TASKS_DELETED": ("tasks", context.store.delete_task),
     }
-    if action not in kinds:
+    if action != "PROJECT_DELETED" and action not in kinds:
         return "nothing to do"
     check_project(context, described(body, "project"), asked=False)
+    if action == "PROJECT_DELETED":
+        project = number(object_of(body, "project"), "id")
+        if verified or _is_gone(f"/api/projects/{project}", context):
+            return f"{context.store.delete_project(project)} annotations forgotten"
+        return "not confirmed by Label Studio"
     name, forget = kinds[action]
     ids = [number(item, "id") for item in list_of(body, name)]
     gone = ids if verified else [i for i in ids if _is_gone(f"/api/{name}/{i}", context)]

@@ -113,7 +113,9 @@ class Supervisor:
                         child.start()
                     except (OSError, subprocess.SubprocessError) as error:  # no memory, say
                         due[child.name] = now + WITHIN
-                        tell(f"The {child.name} cannot be started: {error}; again in {WITHIN} s.")
+                        tell(
+                            f"The {child.name} cannot be started: {error}; again in {WITHIN:.0f} s."
+                        )
                     else:
                         del due[child.name]
             time.sleep(poll)

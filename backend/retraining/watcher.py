@@ -66,13 +66,12 @@ class ModelWatcher:
         """
         try:
             entry = self._registry.current()
-            if entry.number < self._number - 1:  # the newest alone may be damaged, and deleted
+            # The newest alone may have been damaged, and deleted.
+            if entry.number < self._number - 1 or (self._number and not entry.number):
                 raise RegistryError(
                     f"{self._registry.folder} has lost entries, or is not mounted; if it was begun "
                     "anew on purpose, start the server again"
                 )
-            if self._number and not entry.number:
-                raise RegistryError(f"{self._registry.folder} is empty, or is not mounted")
         except DynamiteError as error:
             self._tell(f"the model stays as it is: {error}")
             return False

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from dynamite.orientation import orientation
 from training.data.problems import DatasetError
 
-_ORIENTATION = 0x0112
 _TRANSPOSED = range(5, 9)
 _ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 _TAIL = 64  # bytes at the end of a file in which its format's end mark lies as a rule
@@ -62,7 +62,7 @@ def image_size(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             end = _ENDS.get(image.format or "")
             width, height = image.size
-            turned = end is not None and _is_transposed(image)
+            turned = end is not None and orientation(image) in _TRANSPOSED
         if end is None:  # which of them OpenCV turns, and by what, is best asked of it
             pixels = read_image(path)
             return pixels.shape[0], pixels.shape[1]
@@ -74,13 +74,3 @@ def image_size(path: Path) -> tuple[int, int]:
     if not whole:  # cut off, or with something behind the picture: decoding tells
         read_image(path)
     return (width, height) if turned else (height, width)
-
-
-def _is_transposed(image: Image.Image) -> bool:
-    """By its EXIF; `image.getexif` would also believe XMP, as OpenCV and browsers do not."""
-    exif = Image.Exif()
-    try:
-        exif.load(image.info.get("exif", b""))
-        return exif.get(_ORIENTATION) in _TRANSPOSED
-    except Exception:  # broken EXIF turns nothing
-        return False
