@@ -39,9 +39,11 @@ class RetrainingSettings(BaseModel):
     )
     train_schedule: str = Field("", description="train at these times: a cron expression, UTC")
     train_worker: bool = Field(True, description="`dynamite serve` starts a worker for training")
-    train_steps: int = Field(1000, ge=1, description="steps of one training")
-    train_batch: int = Field(4, ge=1, description="images of one step, over all processes")
-    train_crop: int = Field(256, ge=32, multiple_of=32, description="size of a crop, pixels")
+    train_steps: int = Field(2000, ge=1, description="steps of one training")
+    train_batch: int = Field(
+        1, ge=1, description="images of one step, over all processes; at least one for each"
+    )
+    train_crop: int = Field(512, ge=32, multiple_of=32, description="size of a crop, pixels")
     train_rate: float = Field(2e-4, gt=0, description="learning rate")
     train_hours: float = Field(12.0, gt=0, description="longest training, hours")
     train_base_sets: Names = Field(

@@ -170,6 +170,18 @@ def test_the_reference_keeps_seven_tenths_of_the_objects_and_at_most_thirty() ->
     assert len(choose_objects(scene([80] * 5), config, rng).labels) == 5
 
 
+def test_people_click_one_after_another() -> None:
+    config = AugmentConfig(few_probability=1)
+    rng = np.random.default_rng(0)
+    kept = [len(choose_objects(scene([80] * 12), config, rng).labels) for _ in range(400)]
+    counts = np.bincount(kept, minlength=13)
+    assert counts[0] == 0
+    assert (counts[1:] > 0).all()
+    assert counts[1] > counts[4] > counts[12]
+    assert choose_objects(scene([80]), config, rng).labels == ("80",)
+    assert choose_objects(scene([20]), config, rng).labels == ()
+
+
 def test_small_objects_of_the_source_and_stuff_are_background() -> None:
     source = replace(scene([80, 90, 95]), stuff=(False, False, True))
     config = replace(PLAIN, size=100, min_area=85, scale=(1.0, 1.0), stuff_probability=0.0)

@@ -38,6 +38,7 @@ class AugmentConfig:
     )
     max_objects: Count = 30
     keep_all_probability: Probability = 0.0  # all (up to max_objects) instead
+    few_probability: Probability = 0.0  # any number instead, the smaller the likelier
     merge_parts_probability: Probability = (
         0.0  # per object: its parts belong to it, are none themselves
     )
@@ -109,7 +110,9 @@ def _window(
 def choose_objects(sample: Sample, config: AugmentConfig, rng: np.random.Generator) -> Sample:
     """A random subset of the objects that are visible enough; the others become background.
 
-    (MODEL_SPEC 9.1.) A part that is not chosen goes to the object it is a part of.
+    (MODEL_SPEC 9.1.) A part that is not chosen goes to the object it is a part of. Where nearly all
+    objects are always chosen, nothing tells the network to leave out those that nobody clicked:
+    ``few_probability`` is for people, who click one after another.
     """
     if config.merge_parts_probability:
         whole = rng.random(len(sample.labels)) < config.merge_parts_probability
@@ -120,7 +123,9 @@ def choose_objects(sample: Sample, config: AugmentConfig, rng: np.random.Generat
         )
     visible = np.flatnonzero(sample.areas > config.min_visible_area)
     count = visible.size
-    if count > 1 and rng.random() >= config.keep_all_probability:
+    if count > 1 and config.few_probability > 0 and rng.random() < config.few_probability:
+        count = int(log_uniform((1, count + 1), rng))
+    elif count > 1 and rng.random() >= config.keep_all_probability:
         count = max(1, int(config.keep_fraction * count))
     chosen = rng.permutation(visible)[: min(count, config.max_objects)]
     return sample.keep(int(index) for index in np.sort(chosen))

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from dynamite.errors import DynamiteError
 from training.retraining.blending import blend
-from training.retraining.launching import Report, TrainingKilledError, train
+from training.retraining.launching import (
+    Report,
+    TrainingKilledError,
+    gpu_count,
+    process_count,
+    train,
+)
 from training.retraining.order import Order
 from training.retraining.recipe import recipe
 from training.retraining.run_folder import AwayError
@@ -30,7 +36,8 @@ def train_candidate(order: Order, start: Path, report: Report | None = None) -> 
         DynamiteError: the snapshot or the weights cannot be used, or the training failed.
     """
     try:
-        trained = train(recipe(order, start), order.run, order.hosts, report)
+        config = recipe(order, start, process_count(gpu_count(), order.hosts))
+        trained = train(config, order.run, order.hosts, report)
         return blend(start, trained, order.run / "blended.safetensors")
     except TrainingKilledError:
         raise

@@ -86,6 +86,12 @@ def command(gpus: int, hosts: str) -> list[str]:
     return ["torch.distributed.run", "--nproc-per-node", str(max(1, gpus)), *where, "-m", RANK]
 
 
+def process_count(gpus: int, hosts: str) -> int:
+    """How many processes train together: one a GPU, or one a host, on all hosts."""
+    number, _, _ = hosts.partition("@")
+    return max(1, gpus) * int(number or 1)
+
+
 def gpu_count() -> int:
     """GPUs this worker was given."""
     import torch  # noqa: PLC0415

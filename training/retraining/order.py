@@ -61,9 +61,9 @@ class Order:
     begun: bool = False
     preset: str = "lite"
     checkpoint: Path | None = None
-    steps: int = 1000
-    batch: int = 4
-    crop: int = 256
+    steps: int = 2000
+    batch: int = 1
+    crop: int = 512
     rate: float = 2e-4
     base_sets: tuple[str, ...] = ()
     base_root: Path | None = None

@@ -16,11 +16,12 @@ EARLY = ("backbone.body.conv_stem.", "backbone.body.bn1.", "backbone.body.blocks
 """Edges and colors of the small convolutional backbone: nothing new to learn in them."""
 
 
-def recipe(order: Order, start: Path) -> TrainingConfig:
-    """How to train on a snapshot, from the weights ``start``.
+def recipe(order: Order, start: Path, processes: int = 1) -> TrainingConfig:
+    """How to train on a snapshot, from the weights ``start``, in so many processes.
 
     The accepted images give 1 − ``base_ratio`` of the samples, each that is only the model's own
-    answers ``unchanged_weight`` times as often as the others; the base sets share the rest.
+    answers ``unchanged_weight`` times as often as the others; the base sets share the rest. The
+    processes share a step's images evenly: their number is rounded up.
 
     Raises:
         OrderError: nothing in the snapshot is to be trained on.
@@ -53,12 +54,13 @@ def recipe(order: Order, start: Path) -> TrainingConfig:
                 "min_visible_area": 30,
                 "max_objects": 20,
                 "keep_all_probability": 0.5,
+                "few_probability": 0.5,
             },
         },
         "stages": [
             {
                 "steps": order.steps,
-                "batch": order.batch,
+                "batch": -(-order.batch // processes) * processes,
                 "crop": order.crop,
                 "learning_rate": order.rate,
             }

@@ -51,6 +51,7 @@ class Backend:
             "exhaustive_projects": "all",
             "train_after": 0,
             "train_steps": 150,
+            "train_batch": 4,
             "train_crop": SIDE,
             "train_rate": 3e-3,
             "holdout_share": 0.4,

@@ -9,7 +9,13 @@ from dynamite.config import Resize
 from dynamite.registry import Registry
 from tests.training.retraining.drawn import order
 from tests.training.tiny_run import TINY_MODEL
-from training.retraining.launching import TrainingFailedError, command, last_step, train
+from training.retraining.launching import (
+    TrainingFailedError,
+    command,
+    last_step,
+    process_count,
+    train,
+)
 from training.retraining.order import OrderError, read_order
 from training.retraining.recipe import accepted_shares, overrides, recipe, scales
 from training.retraining.work import _kept, retrain
@@ -62,6 +68,14 @@ def test_images_are_trained_on_about_as_large_as_they_are_served(values):
     assert recipe(wanted, wanted.checkpoint).data.augment["scale"] == [0.75, 1.25]
 
 
+def test_every_process_has_the_same_number_of_images_and_at_least_one(values):
+    wanted = read_order(values | {"batch": 4})
+    batches = [
+        recipe(wanted, wanted.checkpoint, processes).stages[0].batch for processes in (1, 2, 3, 8)
+    ]
+    assert batches == [4, 4, 6, 8]
+
+
 def test_a_kind_of_small_objects_gets_a_larger_input(values, tmp_path, monkeypatch):
     monkeypatch.setattr("training.retraining.input_size.SMALL", 1000.0)
     save(load("lite", random_weights=True), tmp_path / "lite.safetensors", {})
@@ -91,6 +105,11 @@ def test_a_training_goes_on_from_the_weights_it_began_with(tmp_path):
 
 def test_several_gpus_or_hosts_are_started_by_torchrun():
     assert command(1, "") == ["training.retraining.rank"]
+    assert [process_count(0, ""), process_count(3, ""), process_count(4, "2@trainer:1")] == [
+        1,
+        3,
+        8,
+    ]
     assert command(2, "")[:4] == ["torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     hosts = command(1, "2@trainer:29500")
     assert hosts[3:9] == [
