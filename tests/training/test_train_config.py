@@ -106,16 +106,15 @@ def test_every_config_names_a_network_and_an_augmentation_that_exist(path: Path)
 
 
 def test_the_recipes_of_lite_follow_one_another() -> None:
-    plain, alone, together, last = (
-        load_config(CONFIGS[0].with_name(f"{name}.yaml"))
-        for name in ("lite", "lite-refiner", "lite-continued", "lite-without-decoder")
-    )
+    names = ("lite", "lite-refiner", "lite-continued", "lite-without-decoder", "lite-one-by-one")
+    recipes = [load_config(CONFIGS[0].with_name(f"{name}.yaml")) for name in names]
     channels = preset("lite").refiner_channels
-    assert plain.model.overrides == {"refiner_channels": 0, "decoder_layers": 2}
-    for config, before, layers in ((alone, plain, 2), (together, alone, 2), (last, together, 0)):
+    assert recipes[0].model.overrides == {"refiner_channels": 0, "decoder_layers": 2}
+    for config, before, layers in zip(recipes[1:], recipes, (2, 2, 0, 0), strict=False):
         assert config.model.checkpoint == f"runs/{before.name}/model.safetensors"
         assert config.model.overrides == {"refiner_channels": channels, "decoder_layers": layers}
         assert config.loss.margins
+    last = recipes[-1]
     assert preset("lite").with_overrides(last.model.overrides) == preset("lite")
 
 
