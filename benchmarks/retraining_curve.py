@@ -151,11 +151,7 @@ def judge(weights: Path, order: dict[str, Any], arguments: argparse.Namespace) -
 
 
 def alone(weights: Path, order: dict[str, Any], most: int) -> list[dict[str, float]]:
-    """One object at a time, the shipped model and the trained one: clicks, failed, IoU after one.
-
-    Where an image has many objects one that fails costs it its whole budget, and NCI cannot tell
-    models apart; this can.
-    """
+    """One object at a time, under the shipped model and the trained one."""
     dataset = open_dataset(Path(order["snapshot"]) / HOLDOUT)
     plan = Plan.single_instance(threshold=0.85)
     scores = []
@@ -169,22 +165,24 @@ def alone(weights: Path, order: dict[str, Any], most: int) -> list[dict[str, flo
 
 
 def saved(point: dict[str, Any], name: str) -> float:
-    """The share of clicks saved on a set."""
+    """The share of clicks saved on a set, as the gate counts them."""
     found = point[name]
-    return float(1 - found["nci_candidate"] / found["nci_current"])
+    return float(1 - found["clicks_candidate"] / found["clicks_current"])
 
 
 def table(points: list[dict[str, Any]], title: str) -> Table:
     """One line a point."""
     found = Table(title=f"{title}: accepted images against clicks saved", title_justify="left")
-    for name in ("images", "NCI", "saved", "failed", "IoU+5", "base", "NoC@85 alone", "IoU@1"):
+    names = "images", "clicks", "saved", "NCI", "failed", "IoU+5", "base", "NoC@85 alone", "IoU@1"
+    for name in names:
         found.add_column(name, justify="right")
     for point in points:
         kind, (before, after) = point["kind"], point["alone"]
         found.add_row(
             str(point["images"]),
-            f"{kind['nci_current']:.2f} → {kind['nci_candidate']:.2f}",
+            f"{kind['clicks_current']:.2f} → {kind['clicks_candidate']:.2f}",
             f"{saved(point, 'kind'):+.1%}",
+            f"{kind['nci_current']:.2f} → {kind['nci_candidate']:.2f}",
             f"{kind['failed_current']} → {kind['failed_candidate']}",
             f"{kind['iou_after_5_current']:.3f} → {kind['iou_after_5_candidate']:.3f}",
             f"{-saved(point, 'base'):+.1%}",

@@ -67,6 +67,7 @@ class TestInteract:
         script = Script(half, half, TWO)
         outcome = play(script)
         assert outcome.ious.tolist() == [[1, 0.5], [1, 0.5], [1, 1]]
+        assert outcome.spent.tolist() == [1, 3]
         assert len(outcome.seconds) == 3
         assert np.array_equal(outcome.label_map, TWO)
         # The first clicks: the first deepest pixel of each square, row by row.
@@ -80,6 +81,7 @@ class TestInteract:
         nothing = label_map(20, 40)
         outcome = play(Script(nothing), budget=6)
         assert outcome.ious.shape == (5, 2)  # after 2, 3, 4, 5 and 6 clicks
+        assert outcome.spent.sum() == 6
         assert len(outcome.clicks) == 6
 
     def test_good_at_once_needs_no_further_click(self):
@@ -91,7 +93,7 @@ class TestInteract:
         # Wrong: all of object 1 (10×10, depth 5) and a column of background given to object 0.
         answer = label_map(20, 40, (0, 0, 10, 12))
         script = Script(answer, TWO)
-        play(script, strategy="max_dt")
+        assert play(script, strategy="max_dt").spent.tolist() == [1, 1]  # it looks at none
         # Depth 5 at (4..5, 24..25) lies within 5 of the first click (4, 24); so do depths 4 and 3
         # on its side. Farther than 5: (8, 28) is at 5.66 with depth 2, as no other is deeper.
         new = script.asked[1]
@@ -127,7 +129,7 @@ class TestInteract:
         nothing = label_map(60, 60)
         target = label_map(60, 60, (2, 2, 58, 20))
         outcome = play(Script(nothing), target, gesture="scribble", budget=3)
-        assert len(outcome.ious) == 3
+        assert len(outcome.ious) == outcome.spent.sum() == 3
         assert len(outcome.clicks) > 6
 
 

@@ -30,7 +30,8 @@ def record(name, ious, index=0):
     ious = np.array(ious, float)
     clicks = ClickSet([[Click(2, 3, 0)]] * ious.shape[1], [Click(9, 9, 1)])
     _, png = cv2.imencode(".png", np.zeros((12, 16), np.uint16))
-    return Record(index, index, name, None, ious, clicks, png.tobytes(), np.full(len(ious), 0.01))
+    spent, seconds = np.ones(ious.shape[1], np.intp), np.full(len(ious), 0.01)
+    return Record(index, index, name, None, ious, spent, clicks, png.tobytes(), seconds)
 
 
 ROWS = [

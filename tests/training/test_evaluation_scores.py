@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from training.evaluation.curves import iou_by_clicks
-from training.evaluation.mist import mist_score
+from training.evaluation.mist import mist_score, object_clicks
 from training.evaluation.robustness import robustness
 from training.evaluation.single_instance import noc_score, thresholds_up_to
 
@@ -33,6 +33,19 @@ class TestMist:
         score = mist_score([rows([NAN, 0.9]), rows([NAN])])
         assert (score.nfo, score.nfi, score.nci) == (0, 0, 1)
         assert score.iou == pytest.approx(0.9)
+
+
+class TestObjectClicks:
+    def test_a_failed_object_costs_its_own_budget_only(self):
+        final, spent = np.array([0.9, 0.84, 0.85, NAN]), np.array([1, 2, 7, 1])
+        assert object_clicks(final, spent, per_object=10) == (1 + 10 + 7 + 1) / 4
+        # Nor does one that is good in the end cost more than one that is not.
+        assert object_clicks(final, spent, per_object=5) == (1 + 5 + 5 + 1) / 4
+
+    def test_where_none_fails_it_is_nci(self):
+        ious = rows([0.5, 0.9], [0.86, 0.9], [0.84, 0.9], [0.9, 0.9])
+        spent = np.array([4, 1])
+        assert object_clicks(ious[-1], spent) == mist_score([ious]).nci == 2.5
 
 
 class TestNoc:

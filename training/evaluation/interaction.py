@@ -35,10 +35,13 @@ class Interaction:
     """What happened to one target.
 
     ``ious`` are those of the N objects after each network call: row 0 after the N first gestures,
-    each further row after one more. ``label_map`` is the last answer.
+    each further row after one more. ``spent`` is what each object took: its first gesture and those
+    made because of it, wherever they fell; a strategy that looks at no object adds nothing.
+    ``label_map`` is the last answer.
     """
 
     ious: NDArray[np.float64]  # T×N
+    spent: NDArray[np.intp]  # N
     clicks: ClickSet
     label_map: LabelMap  # H×W
     seconds: NDArray[np.float64]  # T, of each call; NaN where the answer was the one before
@@ -62,6 +65,7 @@ def interact(
     valid_HW = ~target.ignore
     rows: list[NDArray[np.float64]] = []
     seconds: list[float] = []
+    spent_N = np.ones(target.num_objects, np.intp)
     predicted_HW: LabelMap | None = None
     while True:
         start = time.perf_counter()
@@ -85,7 +89,9 @@ def interact(
             break
         for point in points:
             clicks = clicked(clicks, target.label_map, point)
-    return Interaction(np.stack(rows), clicks, predicted_HW, np.array(seconds))
+        if chosen != ANY_OBJECT:
+            spent_N[chosen] += 1
+    return Interaction(np.stack(rows), spent_N, clicks, predicted_HW, np.array(seconds))
 
 
 def _error(

@@ -32,6 +32,7 @@ class Record:
     sample_id: str
     instance: int | None
     ious: NDArray[np.float64]  # T×N
+    spent: NDArray[np.intp]  # N
     clicks: ClickSet
     answer_png: bytes
     seconds: NDArray[np.float64]  # T, NaN where an answer was the one before
@@ -120,6 +121,7 @@ def _evaluate_sample(
                 sample_id=sample.sample_id,
                 instance=instance,
                 ious=outcome.ious,
+                spent=outcome.spent,
                 clicks=outcome.clicks,
                 answer_png=png.tobytes(),
                 seconds=outcome.seconds,

@@ -33,6 +33,7 @@ def write_report(
                 "sample": image.sample.sample_id,
                 "objects": len(image.sample.labels),
                 "clicks": image.clicks,
+                "nci": image.nci,
                 "failed": image.failed,
                 "iou": image.iou,
             }
@@ -57,6 +58,7 @@ def table(verdict: Verdict, comparisons: Sequence[Comparison]) -> str:
         found = comparison.summary()
         start = f"{found['set']:<12}{found['images']:>8}{found['objects']:>9}"
         for name in (
+            "clicks",
             "nci",
             "failed",
             *(k[:-8] for k in found if k.startswith("iou_") and k.endswith("_current")),
