@@ -17,6 +17,7 @@ import cv2
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.clickable import Clickable
 from dynamite.loading import shipped
 from training.annotation_store import (
     AcceptedAnnotation,
@@ -132,7 +133,7 @@ def judge(weights: Path, order: dict[str, Any], arguments: argparse.Namespace) -
     device = "cuda" if gpu_count() else "cpu"
     models = (open_model(shipped("lite"), device), open_model(weights, device))
     sets = {
-        "kind": open_dataset(Path(order["snapshot"]) / HOLDOUT),
+        "kind": Clickable(open_dataset(Path(order["snapshot"]) / HOLDOUT)),
         "base": open_base_set("", None),
     }
     return [

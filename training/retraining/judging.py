@@ -23,7 +23,6 @@ from training.evaluation.model_segmenter import ModelSegmenter
 from training.evaluation.plan import Plan
 from training.evaluation.runner import Record, evaluate
 from training.evaluation.segmenter import Segmenter
-from training.retraining.clickable import Clickable
 
 SHOWN_CLICKS = 5
 """The IoU is also given after this many clicks beyond one on each object."""
@@ -117,10 +116,8 @@ def compare(
     """Both models on up to ``most`` images, the same ones every time, click by click alike.
 
     Images are taken in the order of their ids' digests, so that a set that grows keeps most of
-    its choice. Objects too small for a second click are not judged. No image is begun after
-    ``seconds``, once ``least`` are done.
+    its choice. No image is begun after ``seconds``, once ``least`` are done.
     """
-    dataset = Clickable(dataset)
     plan = Plan(per_object=budget)
     chosen = chosen_indices(dataset, most)
     started = time.monotonic()

@@ -1,14 +1,12 @@
-"""Objects too small for a second click are not judged."""
+"""Objects too small for a second click are left out of the curve's NCI."""
 
 import numpy as np
 import pytest
 
-from dynamite import ClickSet
-from training.click_simulation import SUPPRESSION_RADIUS, LabelMap, first_clicks
+from benchmarks.clickable import DISC, Clickable, clickable
+from training.click_simulation import SUPPRESSION_RADIUS, first_clicks
 from training.data.sample import Sample
 from training.distance_map import DistanceMap
-from training.retraining.clickable import DISC, Clickable, clickable
-from training.retraining.judging import compare
 
 
 def sample_of(*sides: tuple[int, int], parents: tuple[int, ...] = ()) -> Sample:
@@ -73,27 +71,3 @@ def test_a_data_set_keeps_its_names() -> None:
     found = Clickable(Drawn())
     assert (found.name, list(found.sample_ids), len(found)) == ("drawn", ["only"], 1)
     assert found[0].labels == ("object 0",)
-
-
-class Blind:
-    """A method to which ``grown`` rows below the large object belong to it."""
-
-    def __init__(self, grown: int) -> None:
-        self.grown = grown
-
-    def open(self, image: object) -> "Blind":
-        return self
-
-    def segment(self, clicks: ClickSet) -> LabelMap:
-        answer = sample_of((10, 20)).instances.copy()
-        answer[11 : 11 + self.grown] = answer[10]
-        return answer
-
-
-def test_models_are_judged_by_what_can_be_clicked_again() -> None:
-    found = compare(
-        (Blind(9), Blind(0)), Drawn(), budget=10, most=1, least=1, seconds=60, name="drawn"
-    ).summary()
-    assert found["objects"] == 1
-    assert (found["failed_current"], found["nci_current"]) == (1, 10)
-    assert (found["failed_candidate"], found["nci_candidate"]) == (0, 1)
