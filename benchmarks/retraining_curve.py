@@ -166,9 +166,9 @@ def alone(weights: Path, order: dict[str, Any], most: int) -> list[dict[str, flo
 
 
 def saved(point: dict[str, Any], name: str) -> float:
-    """The share of clicks saved on a set, as the gate counts them."""
-    found = point[name]
-    return float(1 - found["clicks_candidate"] / found["clicks_current"])
+    """The share of clicks saved on a set, counted as the gate does."""
+    found, count = point[name], "nci" if name == "base" else "clicks"
+    return float(1 - found[f"{count}_candidate"] / found[f"{count}_current"])
 
 
 def table(points: list[dict[str, Any]], title: str) -> Table:

@@ -33,7 +33,7 @@ def judge(
 
     Args:
         held_out: clicks per object on held-out images, images × 2: current model, candidate.
-        base: the same on the base set; None if there is none, and forgetting is not measured.
+        base: NCI on the base set, likewise; None if there is none, and forgetting is not measured.
         gate: what is to be reached.
         rng: for the paired test.
     """

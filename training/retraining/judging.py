@@ -56,13 +56,18 @@ class Comparison:
         """Clicks per object, images × 2: the current model and the candidate."""
         return np.array([image.clicks for image in self.images], np.float64).reshape(-1, 2)
 
+    @property
+    def nci(self) -> NDArray[np.float64]:
+        """The same with failures counted by image."""
+        return np.array([image.nci for image in self.images], np.float64).reshape(-1, 2)
+
     def summary(self) -> dict[str, float | int | str | None]:
         """The scores, ready for JSON; None where no image was judged."""
         clicks, nci, ious = (
             _means(pairs)
             for pairs in (
                 self.clicks,
-                [image.nci for image in self.images],
+                self.nci,
                 [image.iou for image in self.images],
             )
         )

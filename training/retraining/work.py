@@ -96,7 +96,8 @@ def _make(
     )
     current = weights_of(order, registry, token.version)
     comparisons = _compare(order, current, weights, tell)
-    base = next((c.clicks for c in comparisons if c.name == "base"), None)
+    # Of few objects an image, NCI tells more: less than half as much of it is chance.
+    base = next((c.nci for c in comparisons if c.name == "base"), None)
     verdict = judge(comparisons[0].clicks, base, order.gate, np.random.default_rng(0))
     report = order.run / "report"
     facts: dict[str, object] = {"reason": order.reason, "data": order.digest, "parent": parent}
