@@ -3,8 +3,8 @@
 The protocol never clicks within 5 pixels of a click (MODEL_SPEC 10.3). An object no larger than
 that disc gets one click or two, and what is wrong with it then stays so: in NCI it spends the
 budget of its whole image under either model. The NCI of a crowd with a single one of them (the
-fragment of a nucleus, a far window) says nothing, so the curve's NCI is without them. The gate
-keeps them, since it counts a failure by object.
+fragment of a nucleus, a far window) says nothing, so the curve is without them. The gate keeps
+them, since it counts a failure by object.
 """
 
 from collections.abc import Sequence

@@ -69,7 +69,7 @@ class RetrainingSettings(BaseModel):
         0.02, ge=0, description="published if clicks on held-out images fall by this share"
     )
     judge_tolerance: float = Field(
-        0.03, ge=0, description="and those on the base set rise by no more than this share"
+        0.03, ge=0, description="and NCI on the base set rises by no more than this share"
     )
     judge_budget: int = Field(10, ge=1, description="clicks per object before giving up")
     keep_versions: int = Field(5, ge=1, description="model versions kept beside current and parent")

@@ -1,4 +1,4 @@
-"""Objects too small for a second click are left out of the curve's NCI."""
+"""Objects too small for a second click are left out of the curve."""
 
 import numpy as np
 import pytest

@@ -12,8 +12,8 @@ FLIPS = 10_000
 
 @dataclass(frozen=True)
 class Verdict:
-    """``gain``: share by which clicks on held-out images fall, ``rise`` that by which those on the
-    base set grow, ``luck`` the probability of such a gain by luck; None where not measured.
+    """``gain``: share by which clicks on held-out images fall, ``rise`` that by which NCI on the
+    base set grows, ``luck`` the probability of such a gain by luck; None where not measured.
     """
 
     published: bool
@@ -47,11 +47,11 @@ def judge(
     before, after = held_out.mean(0)
     gain = float((before - after) / before)
     luck = chance_of(held_out[:, 0] - held_out[:, 1], rng)
-    rise = None
+    rise, forgetting = None, "forgetting was not measured"
     if base is not None and len(base):
         base_before, base_after = base.mean(0)
         rise = float((base_after - base_before) / base_before)
-    forgetting = "forgetting was not measured" if rise is None else f"{rise:+.1%} on the base set"
+        forgetting = f"NCI {rise:+.1%} on the base set"
     said = f"{-gain:+.1%} clicks on {len(held_out)} held-out images (p = {luck:.3f}), {forgetting}"
     fault = None
     # Each says what must hold: a NaN of the gate's own numbers publishes nothing.

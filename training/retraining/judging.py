@@ -63,14 +63,8 @@ class Comparison:
 
     def summary(self) -> dict[str, float | int | str | None]:
         """The scores, ready for JSON; None where no image was judged."""
-        clicks, nci, ious = (
-            _means(pairs)
-            for pairs in (
-                self.clicks,
-                self.nci,
-                [image.iou for image in self.images],
-            )
-        )
+        clicks, nci = _means(self.clicks), _means(self.nci)
+        ious = _means([image.iou for image in self.images])
         return {
             "set": self.name,
             "images": len(self.images),

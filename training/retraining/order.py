@@ -19,13 +19,13 @@ class OrderError(DynamiteError):
 
 @dataclass(frozen=True, config=_STRICT)
 class Gate:
-    """What a candidate must reach. Shares are relative to the current model's clicks per object.
+    """What a candidate must reach. Shares are relative to the current model's figures.
 
     Attributes:
         least: fewest held-out images that can decide; without any there is nothing to judge by.
         most: most images of a set that are used.
-        margin: clicks on the held-out images must fall by at least this share,
-        tolerance: and on the base set rise by no more than this one.
+        margin: clicks per object on the held-out images must fall by at least this share,
+        tolerance: and NCI on the base set rise by no more than this one.
         budget: clicks per object before giving up.
         minutes: no image is begun after so long, once ``least`` are done.
         chance: largest probability, of the paired test, that the fall is luck.
