@@ -5,6 +5,7 @@ import re
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +27,9 @@ _NAME = re.compile(r"[\w.-]{1,80}")
 
 AGAIN_SECONDS = 0.05
 """Pause before beginning on top of what somebody else was quicker to enter."""
+
+LEFT_SECONDS = 24 * 3600.0
+"""What is half written or half removed for so long was left by a process that was killed."""
 
 
 class Registry:
@@ -177,7 +181,8 @@ class Registry:
     def prune(self, keep: int) -> list[str]:
         """Delete all but the newest ``keep`` versions, the current one and its parent.
 
-        What a rollback would return to stays as well. Returns the names of those deleted.
+        What a rollback would return to stays as well. What killed processes left half written or
+        half removed goes, too. Returns the names of the versions deleted.
 
         Raises:
             RegistryError: the folder cannot be read or written.
@@ -191,7 +196,20 @@ class Registry:
         for version in gone:
             with told(self.folder):
                 discard(version.folder)
+        self._sweep()
         return [version.name for version in gone]
+
+    def _sweep(self) -> None:
+        late = time.time() - LEFT_SECONDS
+        for pattern in ("versions/.*.part", "versions/.*.gone", "current/.*.part"):
+            for path in self.folder.glob(pattern):
+                with suppress(OSError):  # gone meanwhile, or another time
+                    if path.stat().st_mtime >= late:
+                        continue
+                    if path.is_dir():
+                        shutil.rmtree(path)
+                    else:
+                        path.unlink()
 
     def _make_folder(self) -> None:
         """Make the line's own folder, but not the one that is shared: it may not be mounted."""

@@ -213,6 +213,28 @@ def test_old_versions_go_but_never_the_current_its_parent_or_the_way_back(regist
     assert registry.rollback(holder="test").version == c
 
 
+def test_what_a_killed_process_left_goes_after_a_day_but_not_what_is_being_written(registry, files):
+    (a,) = add(registry, files, "a")
+    promote(registry, a)
+    left = [
+        registry.folder / "versions" / f".{a}.0123.part" / "report" / "report.txt",
+        registry.folder / "versions" / f".{a}.0123.gone" / "model.safetensors",
+        registry.folder / "current" / ".4567.part",
+    ]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half")
+    assert registry.prune(keep=1) == []
+    assert all(path.exists() for path in left)
+    yesterday = time.time() - 25 * 3600
+    for path in [*left, *(registry.folder / "versions").glob(".*")]:
+        os.utime(path, (yesterday, yesterday))
+    registry.prune(keep=1)
+    assert not [*registry.folder.glob("*/.*")]
+    assert registry.current().version == a
+    registry.get(a).verify()
+
+
 def test_a_share_that_is_gone_is_an_error_not_an_empty_registry(registry, tmp_path):
     registry.folder.parent.rename(tmp_path / "away")
     with pytest.raises(RegistryError, match="is it mounted"):
