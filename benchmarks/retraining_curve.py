@@ -64,7 +64,7 @@ def main() -> None:
         )
         (out / "curve.json").write_text(json.dumps(points, indent=1))
         Console(width=120).print(table(points, arguments.set))
-    plot(points, arguments.set, out / "curve.png")
+    plot({arguments.set: points}, out / "curve.png")
 
 
 def parse() -> argparse.Namespace:
@@ -74,7 +74,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--images", type=int, nargs="+", default=[10, 20, 40])
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--crop", type=int, default=512)
     parser.add_argument("--budget", type=int, default=20, help="clicks per object")
@@ -193,19 +193,21 @@ def table(points: list[dict[str, Any]], title: str) -> Table:
     return found
 
 
-def plot(points: list[dict[str, Any]], title: str, path: Path) -> None:
-    """The curve as a picture."""
+def plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    """A picture of the curves, by the name of their kind: a line each, dashed on the base set."""
     import matplotlib as mpl  # noqa: PLC0415
 
     mpl.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415
 
     figure, axes = pyplot.subplots(figsize=(6, 4))
-    images = [0, *(point["images"] for point in points)]
-    for name, label in (("kind", "held out, same kind"), ("base", "base set")):
-        axes.plot(images, [0, *(100 * saved(p, name) for p in points)], "o-", label=label)
+    for number, (kind, points) in enumerate(curves.items()):
+        images = [0, *(point["images"] for point in points)]
+        for name, style, on in (("kind", "o-", "held out"), ("base", "o--", "base set")):
+            clicks = [0, *(100 * saved(point, name) for point in points)]
+            axes.plot(images, clicks, style, color=f"C{number}", label=f"{kind}, {on}")
     axes.axhline(0, color="gray", linewidth=0.5)
-    axes.set(xlabel="accepted images", ylabel="clicks saved, %", title=title)
+    axes.set(xlabel="accepted images", ylabel="clicks saved, %")
     axes.legend()
     figure.savefig(path, dpi=120, bbox_inches="tight")
 

@@ -44,7 +44,7 @@ class RetrainingSettings(BaseModel):
         1, ge=1, description="images of one step, over all processes; at least one for each"
     )
     train_crop: int = Field(512, ge=32, multiple_of=32, description="size of a crop, pixels")
-    train_rate: float = Field(2e-4, gt=0, description="learning rate")
+    train_rate: float = Field(3e-4, gt=0, description="learning rate")
     train_hours: float = Field(12.0, gt=0, description="longest training, hours")
     train_base_sets: Names = Field(
         (), description="data sets mixed in, so that nothing is forgotten: names or folders"

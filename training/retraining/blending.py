@@ -9,9 +9,9 @@ from dynamite.checkpoint import read, save
 from dynamite.errors import CheckpointError
 
 TRAINED = 0.7
-"""Share of what was trained, in every weight. On images of a new kind that cost nothing, on others
-half of what was forgotten came back (docs/retraining.md). Wortsman et al., "Robust fine-tuning of
-zero-shot models", 2022.
+"""Share of what was trained, in every weight. On images of a new kind that cost next to nothing,
+on others half or more of what was forgotten came back (docs/retraining-results.md).
+Wortsman et al., "Robust fine-tuning of zero-shot models", 2022.
 """
 
 

@@ -64,7 +64,7 @@ class Order:
     steps: int = 2000
     batch: int = 1
     crop: int = 512
-    rate: float = 2e-4
+    rate: float = 3e-4
     base_sets: tuple[str, ...] = ()
     base_root: Path | None = None
     base_ratio: float = 0.5

@@ -1,6 +1,6 @@
 """An order → the config of its training run."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,15 @@ from dynamite.config import PAPER_RESIZE, ModelConfig, preset
 from dynamite.errors import CheckpointError
 from training.annotation_store import CORRECTED, UNCHANGED
 from training.config import TrainingConfig, from_dict
-from training.retraining.input_size import resize_for
 from training.retraining.order import Order, OrderError
 
 EARLY = ("backbone.body.conv_stem.", "backbone.body.bn1.", "backbone.body.blocks.0.")
 """Edges and colors of the small convolutional backbone: nothing new to learn in them."""
+
+ROUNDS = 8
+"""Up to so many rounds of corrections before the last prediction, in place of the paper's three:
+people go on correcting, and later clicks must help, too. A step then takes a third longer.
+"""
 
 
 def recipe(order: Order, start: Path, processes: int = 1) -> TrainingConfig:
@@ -30,9 +34,8 @@ def recipe(order: Order, start: Path, processes: int = 1) -> TrainingConfig:
     config = read(start).config
     if config is None:
         raise CheckpointError(f"{start} does not say what network it is: convert it first")
-    accepted = accepted_shares(order)
-    config = replace(config, resize=resize_for(config, map(order.snapshot.joinpath, accepted)))
     base = order.base_ratio if order.base_sets else 0.0
+    accepted = accepted_shares(order)
     shares = {str(order.snapshot / part): share * (1 - base) for part, share in accepted.items()}
     shares |= {name: base / len(order.base_sets) for name in order.base_sets}
     early = EARLY if config.backbone == "efficientnet_lite0" else ()
@@ -65,6 +68,7 @@ def recipe(order: Order, start: Path, processes: int = 1) -> TrainingConfig:
                 "learning_rate": order.rate,
             }
         ],
+        "max_rounds": ROUNDS,
         "supervised_rounds": "all",
         "loss": {"points": 2048, "near": 0.5, "margins": bool(config.refiner_channels)},
         "optimizer": {

@@ -76,14 +76,6 @@ def test_every_process_has_the_same_number_of_images_and_at_least_one(values):
     assert batches == [4, 4, 6, 8]
 
 
-def test_a_kind_of_small_objects_gets_a_larger_input(values, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.retraining.input_size.SMALL", 1000.0)
-    save(load("lite", random_weights=True), tmp_path / "lite.safetensors", {})
-    grown = recipe(read_order(values), tmp_path / "lite.safetensors")
-    assert grown.model.overrides["resize"] == Resize(640, 853)
-    assert grown.data.augment["scale"] == [0.75 * 640 / 64, 1.25 * 853 / 64]
-
-
 @pytest.mark.parametrize("channels", [0, 4])
 def test_maps_are_judged_by_their_lead_where_a_refiner_makes_them(values, tmp_path, channels):
     model = load("lite", random_weights=True, **TINY_MODEL, refiner_channels=channels)
