@@ -27,7 +27,7 @@ from backend.session.store import SessionStore
 from backend.settings import Settings
 from backend.status.journal import Journal
 from dynamite.errors import DynamiteError
-from dynamite.registry import Current, Registry
+from dynamite.registry import Current, Registry, RegistryError
 
 if TYPE_CHECKING:
     from backend.features import FeatureCache
@@ -127,7 +127,10 @@ class Services:
     def versions(self) -> dict[str, object]:
         """The versions there are, the one that answers first, and how training stands."""
         serving = self.engine.model.version
-        others = [v.name for v in open_registry(self._settings).versions()]
+        try:
+            others = [v.name for v in open_registry(self._settings).versions()]
+        except RegistryError:  # away: the watcher's problem says so
+            others = []
         training, asked = self.training(), self.asked()
         return {
             "versions": [serving, *(name for name in reversed(others) if name != serving)],

@@ -17,7 +17,6 @@ import cv2
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.clickable import Clickable
 from dynamite.loading import shipped
 from training.annotation_store import (
     AcceptedAnnotation,
@@ -39,7 +38,7 @@ from training.retraining.base_set import open_base_set
 from training.retraining.candidate import train_candidate
 from training.retraining.judging import Comparison, chosen_indices, compare, open_model
 from training.retraining.launching import gpu_count
-from training.retraining.order import read_order
+from training.retraining.order import Gate, read_order
 
 TIME = "2026-01-01T00:00:00.000000+00:00"
 
@@ -77,7 +76,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--crop", type=int, default=512)
-    parser.add_argument("--budget", type=int, default=20, help="clicks per object")
+    parser.add_argument("--budget", type=int, default=20, help="clicks per object of the kind")
     parser.add_argument("--most", type=int, default=25, help="images judged of each set")
     parser.add_argument("--base", nargs="*", default=["coco_train2017", "ecssd"])
     parser.add_argument("--out", type=Path, default=Path("curve"))
@@ -133,20 +132,20 @@ def judge(weights: Path, order: dict[str, Any], arguments: argparse.Namespace) -
     device = "cuda" if gpu_count() else "cpu"
     models = (open_model(shipped("lite"), device), open_model(weights, device))
     sets = {
-        "kind": Clickable(open_dataset(Path(order["snapshot"]) / HOLDOUT)),
-        "base": open_base_set("", None),
+        "kind": (open_dataset(Path(order["snapshot"]) / HOLDOUT), arguments.budget),
+        "base": (open_base_set("", None), Gate().budget),
     }
     return [
         compare(
             models,
             dataset,
-            budget=arguments.budget,
+            budget=budget,
             most=arguments.most,
             least=arguments.most,
             seconds=1e9,
             name=name,
         )
-        for name, dataset in sets.items()
+        for name, (dataset, budget) in sets.items()
         if dataset is not None
     ]
 
@@ -194,7 +193,7 @@ def table(points: list[dict[str, Any]], title: str) -> Table:
 
 
 def plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """A picture of the curves, by the name of their kind: a line each, dashed on the base set."""
+    """A picture of the curves, by the name of their kind: dashed the NCI on the base set."""
     import matplotlib as mpl  # noqa: PLC0415
 
     mpl.use("Agg")
@@ -203,7 +202,7 @@ def plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(6, 4))
     for number, (kind, points) in enumerate(curves.items()):
         images = [0, *(point["images"] for point in points)]
-        for name, style, on in (("kind", "o-", "held out"), ("base", "o--", "base set")):
+        for name, style, on in (("kind", "o-", "held out"), ("base", "o--", "base set, NCI")):
             clicks = [0, *(100 * saved(point, name) for point in points)]
             axes.plot(images, clicks, style, color=f"C{number}", label=f"{kind}, {on}")
     axes.axhline(0, color="gray", linewidth=0.5)

@@ -29,7 +29,7 @@ AGAIN_SECONDS = 0.05
 """Pause before beginning on top of what somebody else was quicker to enter."""
 
 LEFT_SECONDS = 24 * 3600.0
-"""What is half written or half removed for so long was left by a process that was killed."""
+"""What was begun so long ago and is not done was left by a process that was killed."""
 
 
 class Registry:
@@ -52,9 +52,15 @@ class Registry:
         return self._log.read()
 
     def versions(self) -> list[Version]:
-        """All that are whole and readable, the oldest first."""
+        """All that are whole and readable, the oldest first.
+
+        Raises:
+            RegistryError: the folder cannot be read.
+        """
         found = []
-        for folder in self._versions.glob("[!.]*"):
+        with told(self.folder):
+            folders = list(self._versions.glob("[!.]*"))
+        for folder in folders:
             try:
                 found.append(read_version(folder))
             except RegistryError:
@@ -196,7 +202,8 @@ class Registry:
         for version in gone:
             with told(self.folder):
                 discard(version.folder)
-        self._sweep()
+        with told(self.folder):
+            self._sweep()
         return [version.name for version in gone]
 
     def _sweep(self) -> None:
@@ -207,7 +214,7 @@ class Registry:
                     if path.stat().st_mtime >= late:
                         continue
                     if path.is_dir():
-                        shutil.rmtree(path)
+                        discard(path)  # renamed first: whoever still writes it cannot publish it
                     else:
                         path.unlink()
 

@@ -54,7 +54,7 @@ def retrain(order: Order, attempt: str, tell: Tell = lambda *_: None) -> dict[st
     registry = Registry(order.models)
     token = patiently(lambda: registry.begin(attempt, anew=not order.begun))
     parent = patiently(lambda: take(order, token))
-    made = made_before(registry, order)
+    made = patiently(lambda: made_before(registry, order))
     if made is not None and patiently(lambda: registry.was_current(made.name)):
         known = made.description
         outcome = _outcome(made.name, known.verdict, known.metrics, published=True)

@@ -17,7 +17,7 @@ from training.retraining.launching import (
     train,
 )
 from training.retraining.order import OrderError, read_order
-from training.retraining.recipe import accepted_shares, overrides, recipe, scales
+from training.retraining.recipe import ROUNDS, accepted_shares, overrides, recipe, scales
 from training.retraining.work import _kept, retrain
 
 
@@ -66,6 +66,14 @@ def test_images_are_trained_on_about_as_large_as_they_are_served(values):
     assert scales(config, 32) == [0.75 * 64 / 32, 1.25 * 64 / 32]
     assert scales(replace(config, resize=None), 1024) == [0.75 * 800 / 1024, 1.25 * 1333 / 1024]
     assert recipe(wanted, wanted.checkpoint).data.augment["scale"] == [0.75, 1.25]
+
+
+def test_a_line_keeps_the_input_size_of_its_network_and_learns_from_late_clicks_too(values):
+    wanted = read_order(values)
+    made = recipe(wanted, wanted.checkpoint)
+    assert made.model.overrides["resize"] == Resize(64, 64)
+    assert made.max_rounds == ROUNDS
+    assert made.supervised_rounds == "all"
 
 
 def test_every_process_has_the_same_number_of_images_and_at_least_one(values):
