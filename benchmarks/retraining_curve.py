@@ -199,7 +199,7 @@ def plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415
 
-    figure, axes = pyplot.subplots(figsize=(6, 4))
+    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     for number, (kind, points) in enumerate(curves.items()):
         images = [0, *(point["images"] for point in points)]
         for name, style, on in (("kind", "o-", "held out"), ("base", "o--", "base set, NCI")):
@@ -207,8 +207,8 @@ def plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
             axes.plot(images, clicks, style, color=f"C{number}", label=f"{kind}, {on}")
     axes.axhline(0, color="gray", linewidth=0.5)
     axes.set(xlabel="accepted images", ylabel="clicks saved, %")
-    axes.legend()
-    figure.savefig(path, dpi=120, bbox_inches="tight")
+    figure.legend(loc="outside lower center", ncols=2)
+    figure.savefig(path, dpi=120)
 
 
 if __name__ == "__main__":
