@@ -1,8 +1,5 @@
 """What nothing needs any more goes; the current model, its parent and the way back never do."""
 
-import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from backend.ingest.context import Context
@@ -13,7 +10,7 @@ from backend.retraining.places import (
     snapshot_folder,
 )
 from backend.retraining.turns import is_training
-from dynamite.files import discard
+from dynamite.files import discard_older, last_changed
 from dynamite.registry import RegistryError
 
 SNAPSHOTS = 3
@@ -46,30 +43,6 @@ def clean_up(context: Context) -> str:
         discard_older(folders(folder, ".*"), RUN_SECONDS)  # half written or half removed
     told = f"{snapshots} snapshots, {runs} runs"
     return f"{versions} versions, {images} images, {told} removed"
-
-
-def last_changed(folder: Path) -> float:
-    """When a folder itself was last changed or touched, in seconds."""
-    return folder.stat().st_mtime
-
-
-def last_touched(folder: Path) -> float:
-    """When something in a folder was last written, in seconds."""
-    return max(path.stat().st_mtime for path in [folder, *folder.rglob("*")])
-
-
-def discard_older(
-    found: Iterable[Path], seconds: float, last: Callable[[Path], float] = last_touched
-) -> int:
-    """Remove the folders in use for the ``last`` time so long ago; how many."""
-    late = time.time() - seconds
-    old = 0
-    for path in found:
-        with suppress(OSError):  # another time
-            if last(path) < late:
-                discard(path)
-                old += 1
-    return old
 
 
 def folders(folder: Path, names: str = "[!.]*") -> list[Path]:

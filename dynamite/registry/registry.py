@@ -5,12 +5,11 @@ import re
 import secrets
 import shutil
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dynamite.errors import CheckpointError
-from dynamite.files import discard
+from dynamite.files import discard, discard_older
 from dynamite.registry.errors import RegistryError, StaleError, told
 from dynamite.registry.log import Current, Log
 from dynamite.registry.version import (
@@ -28,8 +27,11 @@ _NAME = re.compile(r"[\w.-]{1,80}")
 AGAIN_SECONDS = 0.05
 """Pause before beginning on top of what somebody else was quicker to enter."""
 
+LEFT = ("versions/.*.part", "versions/.*.gone", "current/.*.part", "current/.*.gone")
+"""What is being written or removed …"""
+
 LEFT_SECONDS = 24 * 3600.0
-"""What was begun so long ago and is not done was left by a process that was killed."""
+"""… and what nobody has touched for so long was left by a process that was killed."""
 
 
 class Registry:
@@ -203,20 +205,9 @@ class Registry:
             with told(self.folder):
                 discard(version.folder)
         with told(self.folder):
-            self._sweep()
+            left = [path for pattern in LEFT for path in self.folder.glob(pattern)]
+        discard_older(left, LEFT_SECONDS)
         return [version.name for version in gone]
-
-    def _sweep(self) -> None:
-        late = time.time() - LEFT_SECONDS
-        for pattern in ("versions/.*.part", "versions/.*.gone", "current/.*.part"):
-            for path in self.folder.glob(pattern):
-                with suppress(OSError):  # gone meanwhile, or another time
-                    if path.stat().st_mtime >= late:
-                        continue
-                    if path.is_dir():
-                        discard(path)  # renamed first: whoever still writes it cannot publish it
-                    else:
-                        path.unlink()
 
     def _make_folder(self) -> None:
         """Make the line's own folder, but not the one that is shared: it may not be mounted."""

@@ -1,8 +1,10 @@
+import os
 import shutil
+import time
 
 import pytest
 
-from dynamite.files import discard
+from dynamite.files import discard, discard_older
 
 
 def test_a_folder_is_whole_or_gone_even_if_its_removal_is_killed(tmp_path, monkeypatch):
@@ -21,3 +23,16 @@ def test_a_folder_is_whole_or_gone_even_if_its_removal_is_killed(tmp_path, monke
     assert left.name.startswith(".run.")
     with pytest.raises(FileNotFoundError):
         discard(folder)
+
+
+def test_what_vanishes_meanwhile_keeps_nothing_else_from_going(tmp_path):
+    folder, file, used = tmp_path / "folder", tmp_path / "file", tmp_path / "used"
+    for one in (folder, used):
+        one.mkdir()
+        (one / "written").touch()
+    file.touch()
+    past = time.time() - 10
+    for path in (folder / "written", folder, file, used):
+        os.utime(path, (past, past))
+    assert discard_older([tmp_path / "vanished", folder, file, used], 5) == 2
+    assert list(tmp_path.iterdir()) == [used]  # what is in it was just written

@@ -2,7 +2,7 @@ import os
 import time
 
 from backend.ingest import cleaning
-from backend.ingest.cleaning import RUN_SECONDS, SNAPSHOT_SECONDS, clean_up, discard_older
+from backend.ingest.cleaning import RUN_SECONDS, SNAPSHOT_SECONDS, clean_up
 from backend.ingest.deciding import request, take_snapshot
 from backend.ingest.events import take
 from backend.retraining.places import run_folder, snapshot_folder
@@ -104,14 +104,6 @@ def test_what_was_left_half_written_or_half_removed_goes_after_a_while(context):
         age(folder, seconds)
     clean_up(context)
     assert {path.name for path in snapshot_folder(context.settings).iterdir()} == kept
-
-
-def test_a_folder_that_vanishes_meanwhile_keeps_no_other_from_going(tmp_path):
-    vanished, old = tmp_path / "vanished", tmp_path / "old"
-    old.mkdir()
-    age(old, 10)
-    assert discard_older([vanished, old], 5) == 1
-    assert not old.exists()
 
 
 def test_while_a_training_is_on_its_way_its_snapshot_stays(context):
