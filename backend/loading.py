@@ -39,19 +39,15 @@ def _load(settings: Settings, weights: Path | None) -> Model:
     import torch  # noqa: PLC0415
 
     import dynamite  # noqa: PLC0415
-    from dynamite.checkpoint import read  # noqa: PLC0415
-    from dynamite.config import PAPER_RESIZE  # noqa: PLC0415
 
     device = choose_device(settings.device, variable("device"))
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)
-    preset = settings.preset
-    if weights is not None:
-        config = read(weights).config
-        preset = preset if config is None else config.name
-    network = dynamite.load(preset, weights or settings.checkpoint, device=device)
-    # Networks without an input size of their own are served at the one they are judged at.
-    predictor = dynamite.Predictor(network, resize=network.config.resize or PAPER_RESIZE)
+    if weights is None:
+        network = dynamite.load(settings.preset, settings.checkpoint, device=device)
+    else:
+        network = dynamite.load_file(weights, device=device)
+    predictor = dynamite.Predictor(network)
     blank = np.zeros((*TRIAL_SIZE, 3), np.uint8)
     try:
         features = predictor.encode(blank)

@@ -11,7 +11,8 @@ SIDE = 1024
 
 
 def run() -> list[Row]:
-    predictor = dynamite.Predictor(dynamite.load("swin_tiny", random_weights=True))
+    model = dynamite.load("swin_tiny", random_weights=True)
+    predictor = dynamite.Predictor(model, resize=None)
     image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     taken = costs(predictor, image, repeats=5)
     return [

@@ -31,12 +31,13 @@ from training.annotation_store import (
 from training.annotation_store.snapshot import HOLDOUT, part_of
 from training.data.catalog import open_dataset
 from training.data.sample import Sample
+from training.evaluation.model_segmenter import load_segmenter
 from training.evaluation.plan import Plan
 from training.evaluation.runner import evaluate
 from training.evaluation.single_instance import noc_score
 from training.retraining.base_set import open_base_set
 from training.retraining.candidate import train_candidate
-from training.retraining.judging import Comparison, chosen_indices, compare, open_model
+from training.retraining.judging import Comparison, chosen_indices, compare
 from training.retraining.launching import gpu_count
 from training.retraining.order import Gate, read_order
 
@@ -130,7 +131,7 @@ def stored(store: AnnotationStore, sample: Sample) -> AcceptedImage:
 def judge(weights: Path, order: dict[str, Any], arguments: argparse.Namespace) -> list[Comparison]:
     """The shipped model beside the trained one, on its kind and on the base set."""
     device = "cuda" if gpu_count() else "cpu"
-    models = (open_model(shipped("lite"), device), open_model(weights, device))
+    models = load_segmenter("lite", device=device), load_segmenter(weights, device=device)
     sets = {
         "kind": (open_dataset(Path(order["snapshot"]) / HOLDOUT), arguments.budget),
         "base": (open_base_set("", None), Gate().budget),
@@ -156,7 +157,7 @@ def alone(weights: Path, order: dict[str, Any], most: int) -> list[dict[str, flo
     plan = Plan.single_instance(threshold=0.85)
     scores = []
     for path in (shipped("lite"), weights):
-        model = open_model(path, "cuda" if gpu_count() else "cpu")
+        model = load_segmenter(path, device="cuda" if gpu_count() else "cpu")
         records = evaluate(model, dataset, plan, indices=chosen_indices(dataset, most))
         score = noc_score([record.ious[:, 0] for record in records], threshold=0.85)
         failed = score.failures[0.85]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dynamite.config import ModelConfig
     from dynamite.errors import CheckpointError, DynamiteError, InvalidInputError
     from dynamite.features import ImageFeatures
-    from dynamite.loading import load
+    from dynamite.loading import load, load_file
     from dynamite.predictor import Predictor, Segmentation
 
 _HOMES = {
@@ -25,6 +25,7 @@ _HOMES = {
     "Predictor": "predictor",
     "Segmentation": "predictor",
     "load": "loading",
+    "load_file": "loading",
 }
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Predictor",
     "Segmentation",
     "load",
+    "load_file",
 ]
 
 

@@ -62,8 +62,8 @@ class ModelConfig:
     heads: int = 8
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
-    resize: Resize | None = None
-    """What ``Predictor`` brings images to when it is not told otherwise; None keeps their size."""
+    resize: Resize = PAPER_RESIZE
+    """What ``Predictor`` brings images to when it is not told otherwise."""
 
     deformable_layers: int = 6
     deformable_feedforward: int = 1024
@@ -107,10 +107,8 @@ class ModelConfig:
                 raise InvalidInputError(f"{name}={values!r} must be three numbers, for R, G and B")
         if min(self.std) <= 0:
             raise InvalidInputError(f"std={self.std} must be above 0")
-        if not isinstance(self.resize, Resize | None):
-            raise InvalidInputError(
-                f"resize={self.resize!r} must be Resize(shortest=…, longest=…) or None"
-            )
+        if not isinstance(self.resize, Resize):
+            raise InvalidInputError(f"resize={self.resize!r} must be Resize(shortest=…, longest=…)")
 
     def with_overrides(self, overrides: dict[str, Any]) -> "ModelConfig":
         """The same config with some fields changed, given as they are or as JSON holds them.
@@ -130,11 +128,17 @@ class ModelConfig:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "ModelConfig":
-        """The config that ``to_json`` wrote."""
+        """The config that ``to_json`` wrote.
+
+        Files of 2026 may say that ``resize`` is null, where the paper's was meant.
+        """
         known = {field.name for field in fields(cls)}
         if not {"name", "backbone"} <= set(values) <= known:
             raise InvalidInputError(f"not a ModelConfig: {sorted(set(values) ^ known)[:8]}")
-        return cls(**_from_json(values))
+        typed = _from_json(values)
+        if typed.get("resize", PAPER_RESIZE) is None:
+            del typed["resize"]
+        return cls(**typed)
 
 
 def _from_json(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,9 +193,17 @@ LITE = ModelConfig(
     drop_stray_parts=True,
 )
 
+PUBLISHED: tuple[BackboneName, ...] = (
+    "swin_tiny",
+    "swin_large",
+    "resnet50",
+    "hrnet32",
+    "segformer_b0",
+)
+"""The paper's networks; their weights do not ship."""
+
 PRESETS: dict[str, ModelConfig] = {
-    name: ModelConfig(name=name, backbone=name)
-    for name in ("swin_tiny", "swin_large", "resnet50", "hrnet32", "segformer_b0")
+    name: ModelConfig(name=name, backbone=name) for name in PUBLISHED
 } | {"lite": LITE}
 
 

@@ -1,11 +1,11 @@
-"""``dynamite.load``: a preset's name and a checkpoint become a network ready to answer."""
+"""A preset's name and a checkpoint, or a file of ours alone, become a network ready to answer."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from dynamite.checkpoint import read, weights_version
+from dynamite.checkpoint import Checkpoint, read, weights_version
 from dynamite.config import ModelConfig, preset
 from dynamite.conversion import fitting_weights
 from dynamite.devices import usable_device
@@ -67,12 +67,33 @@ def load(
                 f"{found.config.name!r}"
             )
         config = found.config
+    return _filled(found, config, overrides).to(device).multiply_in(dtype).eval()
+
+
+def load_file(checkpoint: Path | str, *, device: torch.device | str = "cpu") -> DynaMITE:
+    """The network of a checkpoint of ours, which says what it is, in evaluation mode.
+
+    Raises:
+        InvalidInputError: no such device.
+        CheckpointError: the file cannot be read, or is a published one, which does not say.
+    """
+    device = usable_device(device)
+    found = read(checkpoint)
+    if found.config is None:
+        raise CheckpointError(
+            f"{found.path} does not say what network it is: name its preset, or convert it with "
+            "`dynamite convert`"
+        )
+    return _filled(found, found.config, {}).to(device).eval()
+
+
+def _filled(found: Checkpoint, config: ModelConfig, overrides: dict[str, Any]) -> DynaMITE:
     model = _build(config.with_overrides(overrides))
     weights = fitting_weights(found, model)
     model.load_state_dict(weights)
-    version = found.version or weights_version(name, weights)
+    version = found.version or weights_version(config.name, weights)
     model.version = version + _changes(config, model.config)
-    return model.to(device).multiply_in(dtype).eval()
+    return model
 
 
 def _changes(before: ModelConfig, after: ModelConfig) -> str:

@@ -61,7 +61,7 @@ class Predictor:
     Args:
         model: from ``dynamite.load``.
         resize: input size of the network; None keeps each image's own size; left out, it is what
-            ``model.config.resize`` says (None for the published presets).
+            ``model.config.resize`` says.
     """
 
     def __init__(

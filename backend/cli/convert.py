@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-PRESETS = ("swin_tiny", "swin_large", "resnet50", "hrnet32", "segformer_b0")
+from dynamite.config import PUBLISHED
 
 
 @click.command()
@@ -12,7 +12,7 @@ PRESETS = ("swin_tiny", "swin_large", "resnet50", "hrnet32", "segformer_b0")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
     "--preset",
-    type=click.Choice(PRESETS),
+    type=click.Choice(PUBLISHED),
     help="Which network it is. Left out, the weights tell.",
 )
 @click.option(

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from dynamite.config import LITE, PRESETS, ModelConfig, Resize, preset
+from dynamite.config import LITE, PAPER_RESIZE, PRESETS, PUBLISHED, ModelConfig, Resize, preset
 from dynamite.errors import InvalidInputError
 
 
@@ -54,6 +54,7 @@ def test_values_that_fit_no_network_are_refused(overrides: dict[str, object]) ->
         ({"std": (1, 1, float("nan"))}, "std=.* must be three numbers"),
         ({"std": (0.0, 1.0, 1.0)}, "std=.* must be above 0"),
         ({"resize": (480, 640)}, r"resize=\(480, 640\) must be Resize\(shortest=…, longest=…\)"),
+        ({"resize": None}, "resize=None must be Resize"),
         ({"resize": {"shortest": 64}}, "must say shortest and longest"),
         ({"resize": {"shortest": 0, "longest": 64}}, r"Resize\(shortest=0, .* at least 1"),
         ({"resize": {"shortest": 64, "longest": 6.5}}, "longest=6.5.* of whole pixels"),
@@ -69,15 +70,30 @@ def test_overrides_may_come_from_a_file() -> None:
     config = LITE.with_overrides(told)
     assert config.resize == Resize(64, 96)
     assert (config.mean, config.std) == ((1, 2, 3), (4.0, 5.0, 6.0))
-    assert LITE.with_overrides({"resize": None}).resize is None
+
+
+def test_an_input_size_that_a_file_leaves_open_is_the_papers() -> None:
+    told = preset("swin_tiny").to_json() | {"resize": None}
+    assert ModelConfig.from_json(told) == preset("swin_tiny")
+    assert preset("swin_tiny").resize == PAPER_RESIZE
 
 
 def test_published_presets_have_none_of_our_additions() -> None:
-    for name in set(PRESETS) - {"lite"}:
+    plain = {
+        "click_type_embedding": False,
+        "object_attention": False,
+        "relative_positions": False,
+        "decoder_stride": 4,
+        "refiner_channels": 0,
+        "obey_clicks": False,
+        "drop_stray_parts": False,
+        "zoom_in": False,
+    }
+    for name in PUBLISHED:
         config = preset(name)
-        assert not (config.click_type_embedding or config.object_attention or config.zoom_in)
-        assert not config.relative_positions
-        assert config.decoder_stride == 4
+        assert {field: getattr(config, field) for field in plain} == plain
+    of_lite = {field: getattr(LITE, field) for field in plain}
+    assert [field for field in plain if of_lite[field] == plain[field]] == ["zoom_in"]
 
 
 def test_the_shorter_edge_is_met_unless_the_longer_one_would_pass_its_limit() -> None:

@@ -41,7 +41,7 @@ def golden_model(config_name: str) -> DynaMITE:
 
 @cache
 def golden_features(config_name: str, image: str) -> ImageFeatures:
-    return Predictor(golden_model(config_name)).encode(golden_image(image))
+    return Predictor(golden_model(config_name), resize=None).encode(golden_image(image))
 
 
 def clicks_of(image: str, case: str) -> ClickSet:
@@ -83,7 +83,8 @@ def test_interaction_is_the_published_one(config: str, image: str, case: str) ->
     clicks = clicks_of(image, case)
     compare_internals(model, features, clicks, golden)
 
-    result = Predictor(model).segment(features, clicks, output_size=OUTPUT_SIZES[image])
+    predictor = Predictor(model, resize=None)
+    result = predictor.segment(features, clicks, output_size=OUTPUT_SIZES[image])
     compare_result(result.query_logits, result.masks, golden)
 
 
@@ -131,7 +132,7 @@ def compare_result(
 
 def test_batch_with_different_numbers_of_clicks_is_the_published_one() -> None:
     golden = golden_file("swin_tiny_batch")
-    predictor = Predictor(golden_model("swin_tiny"))
+    predictor = Predictor(golden_model("swin_tiny"), resize=None)
     features = predictor.encode([golden_image("A"), golden_image("B")])
     assert features[1].maps.padded_size == tuple(golden["padded_size"])
     clicks = [clicks_of("A", "c"), clicks_of("B", "b")]

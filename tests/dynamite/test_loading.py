@@ -49,6 +49,19 @@ def test_a_checkpoint_of_another_preset_is_refused(tmp_path: Path) -> None:
         dynamite.load("swin_tiny", tmp_path / "small.safetensors")
 
 
+def test_a_file_of_ours_says_what_network_it_is(tmp_path: Path) -> None:
+    model = dynamite.load("lite", random_weights=True, **SMALL)
+    version = checkpoint.save(model, tmp_path / "small.safetensors", {})
+    back = dynamite.load_file(tmp_path / "small.safetensors")
+    assert (back.version, back.config, back.training) == (version, model.config, False)
+
+
+def test_a_published_file_does_not_say_what_network_it_is(tmp_path: Path) -> None:
+    torch.save({"model": golden_state_dict("swin_tiny")}, tmp_path / "published.pth")
+    with pytest.raises(CheckpointError, match=r"does not say what network it is.*dynamite convert"):
+        dynamite.load_file(tmp_path / "published.pth")
+
+
 def test_overrides_that_the_weights_do_not_fit_list_what_is_missing(tmp_path: Path) -> None:
     model = dynamite.load("lite", random_weights=True, **SMALL)
     checkpoint.save(model, tmp_path / "small.safetensors", {})

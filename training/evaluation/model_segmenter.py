@@ -6,8 +6,7 @@ import torch
 
 import dynamite
 from dynamite import ClickSet, ImageFeatures, Predictor
-from dynamite.checkpoint import read
-from dynamite.config import PAPER_RESIZE, PRESETS
+from dynamite.config import PRESETS
 from dynamite.errors import CheckpointError
 from training.click_simulation import LabelMap
 from training.evaluation.segmenter import Image, OpenedImage
@@ -45,12 +44,14 @@ class _EncodedImage:
 
 
 def load_segmenter(
-    checkpoint: str, preset: str | None = None, device: str = "cpu", threads: int | None = None
+    checkpoint: str | Path,
+    preset: str | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
 ) -> ModelSegmenter:
     """The model of a file, or of a preset whose weights ship with the package.
 
-    ``preset`` is needed for a published file, which does not say what it is. A network without an
-    input size of its own gets the paper's, 800/1333.
+    ``preset`` is needed for a published file, which does not say what it is.
 
     Raises:
         CheckpointError: neither a file nor a preset, or weights that do not fit.
@@ -59,15 +60,14 @@ def load_segmenter(
         torch.set_num_threads(threads)
     path = Path(checkpoint)
     if path.is_file():
-        config = read(path).config
-        name = preset or (config.name if config else None)
-        if name is None:
-            raise CheckpointError(f"{path} does not say what network it is: give --preset")
-        model = dynamite.load(name, path, device=device)
+        if preset is None:
+            model = dynamite.load_file(path, device=device)
+        else:
+            model = dynamite.load(preset, path, device=device)
     elif checkpoint in PRESETS:
         model = dynamite.load(checkpoint, device=device)
     else:
         raise CheckpointError(
             f"{checkpoint}: neither a checkpoint file nor one of {', '.join(PRESETS)}"
         )
-    return ModelSegmenter(Predictor(model, resize=model.config.resize or PAPER_RESIZE))
+    return ModelSegmenter(Predictor(model))

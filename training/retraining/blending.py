@@ -6,7 +6,6 @@ import torch
 
 import dynamite
 from dynamite.checkpoint import read, save
-from dynamite.errors import CheckpointError
 
 TRAINED = 0.7
 """Share of what was trained, in every weight. On images of a new kind that cost next to nothing,
@@ -23,10 +22,8 @@ def blend(start: Path, trained: Path, out: Path) -> Path:
     Raises:
         CheckpointError: one of the files cannot be read, or does not say what network it is.
     """
+    model = dynamite.load_file(trained)
     after, before = read(trained), read(start)
-    if after.config is None:
-        raise CheckpointError(f"{trained} does not say what network it is")
-    model = dynamite.load(after.config.name, trained)
     weights = model.state_dict()
     began = before.state_dict
     other = {

@@ -7,19 +7,13 @@ objects one nearly always fails, and a far better model would have the NCI of th
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-import dynamite
-from dynamite.checkpoint import read
 from dynamite.clicks import MAX_CLICKS
-from dynamite.config import PAPER_RESIZE
-from dynamite.errors import CheckpointError
 from training.data.sample import InstanceDataset, Sample
 from training.evaluation.mist import mist_score, object_clicks
-from training.evaluation.model_segmenter import ModelSegmenter
 from training.evaluation.plan import Plan
 from training.evaluation.runner import Record, evaluate
 from training.evaluation.segmenter import Segmenter
@@ -86,19 +80,6 @@ def _means(pairs: ArrayLike) -> tuple[float | None, float | None]:
         return None, None
     current, candidate = found.mean(0).round(4).tolist()
     return current, candidate
-
-
-def open_model(weights: Path, device: str) -> Segmenter:
-    """A checkpoint of ours, with the input size it is served with.
-
-    Raises:
-        CheckpointError: it cannot be read.
-    """
-    config = read(weights).config
-    if config is None:
-        raise CheckpointError(f"{weights} does not say what network it is")
-    model = dynamite.load(config.name, weights, device=device)
-    return ModelSegmenter(dynamite.Predictor(model, resize=model.config.resize or PAPER_RESIZE))
 
 
 def compare(

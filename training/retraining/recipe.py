@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dynamite.checkpoint import read
-from dynamite.config import PAPER_RESIZE, ModelConfig, preset
+from dynamite.config import ModelConfig, preset
 from dynamite.errors import CheckpointError
 from training.annotation_store import CORRECTED, UNCHANGED
 from training.config import TrainingConfig, from_dict
@@ -95,7 +95,7 @@ def scales(config: ModelConfig, crop: int) -> list[float]:
     From three quarters of the size at which a square one is served to a quarter more than that of a
     long one: how the small objects of a kind look is learned of the size they will have.
     """
-    served = config.resize or PAPER_RESIZE
+    served = config.resize
     return [0.75 * min(served.shortest, served.longest) / crop, 1.25 * served.longest / crop]
 
 

@@ -23,10 +23,11 @@ from dynamite.registry import (
 from training.annotation_store import HOLDOUT
 from training.data.catalog import open_dataset
 from training.data.sample import InstanceDataset
+from training.evaluation.model_segmenter import load_segmenter
 from training.retraining.base_set import open_base_set
 from training.retraining.candidate import train_candidate
 from training.retraining.gate import Verdict, judge
-from training.retraining.judging import Comparison, compare, open_model
+from training.retraining.judging import Comparison, compare
 from training.retraining.launching import gpu_count
 from training.retraining.order import Order
 from training.retraining.reporting import write_report
@@ -177,7 +178,7 @@ def _kept(weights: Path, copy: Path) -> Path:
 
 def _compare(order: Order, current: Path, candidate: Path, tell: Tell) -> list[Comparison]:
     device = "cuda" if gpu_count() else "cpu"
-    models = (open_model(current, device), open_model(candidate, device))
+    models = load_segmenter(current, device=device), load_segmenter(candidate, device=device)
     sets: list[tuple[str, InstanceDataset]] = []
     if order.images.get(HOLDOUT):
         sets.append(("held out", open_dataset(order.snapshot / HOLDOUT, on_problem="skip")))

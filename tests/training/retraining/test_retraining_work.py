@@ -1,11 +1,10 @@
 import json
-from dataclasses import replace
 
 import pytest
 
 from dynamite import load
 from dynamite.checkpoint import read, save
-from dynamite.config import Resize
+from dynamite.config import Resize, preset
 from dynamite.registry import Registry
 from tests.training.retraining.drawn import order
 from tests.training.tiny_run import TINY_MODEL
@@ -64,7 +63,7 @@ def test_images_are_trained_on_about_as_large_as_they_are_served(values):
     wanted = read_order(values)
     config = read(wanted.checkpoint).config
     assert scales(config, 32) == [0.75 * 64 / 32, 1.25 * 64 / 32]
-    assert scales(replace(config, resize=None), 1024) == [0.75 * 800 / 1024, 1.25 * 1333 / 1024]
+    assert scales(preset("swin_tiny"), 1024) == [0.75 * 800 / 1024, 1.25 * 1333 / 1024]
     assert recipe(wanted, wanted.checkpoint).data.augment["scale"] == [0.75, 1.25]
 
 
