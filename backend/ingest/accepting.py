@@ -6,19 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
-import cv2
-import numpy as np
-
 from backend.errors import BadRequestError
-from backend.images.decode import decode
-from backend.images.errors import ImageError, ImageUnauthorizedError, ImageUnreachableError
 from backend.ingest.context import Context
-from backend.ingest.masks import Accepted, read_masks
-from backend.label_studio.labeling_config import LabelingConfig, parse
-from backend.label_studio.prompts import image_addresses
+from backend.ingest.errors import TryLaterError
+from backend.ingest.images import with_images
+from backend.ingest.masks import read_masks
+from backend.label_studio.labeling_config import parse
 from backend.retraining.provenance import recall
-from backend.session.evidence import ImageKey
-from dynamite.errors import DynamiteError
 from training.annotation_store import (
     AcceptedAnnotation,
     AcceptedImage,
@@ -29,10 +23,6 @@ from training.annotation_store import (
 
 Json = Mapping[str, Any]
 """What Label Studio sends or answers."""
-
-
-class TryLaterError(DynamiteError):
-    """Something that is away may come back: the event is to be kept."""
 
 
 def accept(
@@ -95,9 +85,8 @@ def _accept(
     same = before is not None and replace(before, images=()) == entry
     if same and context.store.rejections(entry.annotation_id) == found.rejections:
         return Applied.OLD  # what is wrong with it, no image could mend
-    images = _images(found, task, config, context)
-    if before:
-        images = with_known_origins(images, before.images)
+    stored = before.images if before else ()
+    images = with_known_origins(with_images(found, task, config, context, stored), stored)
     entry = replace(entry, images=images)
     return context.store.apply(entry, found.rejections, revive=asked)
 
@@ -117,39 +106,6 @@ def with_known_origins(
         )
 
     return tuple(replace(i, regions=tuple(map(remember, i.regions))) for i in images)
-
-
-def _images(
-    found: Accepted, task: Json, config: LabelingConfig, context: Context
-) -> tuple[AcceptedImage, ...]:
-    addresses = image_addresses(task.get("data"), config)
-    images = []
-    for key in sorted(found.regions):
-        try:
-            digest, size = _fetch(addresses, key, task, context)
-        except (ImageUnreachableError, ImageUnauthorizedError) as error:
-            raise TryLaterError(str(error)) from error
-        except ImageError as error:
-            found.reject(key, error.code, str(error))
-            continue
-        if regions := found.fitting(key, size):
-            images.append(AcceptedImage(digest, *size, regions=regions))
-    return tuple(images)
-
-
-def _fetch(
-    addresses: Mapping[ImageKey, str], key: ImageKey, task: Json, context: Context
-) -> tuple[str, tuple[int, int]]:
-    """Keep an image; its digest and H, W."""
-    if key not in addresses:
-        raise ImageError(f"the task has no image {key.index} for the tag {key.name!r}")
-    data = context.images.fetch(addresses[key], task.get("id")).data
-    pixels = decode(data, max_pixels=context.settings.max_image_pixels)
-    size = (pixels.shape[0], pixels.shape[1])
-    plain = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if plain is None or not np.array_equal(plain, pixels):  # training would see something else
-        data = cv2.imencode(".png", pixels[..., ::-1])[1].tobytes()
-    return context.store.put_image(data), size
 
 
 def number(values: Json, key: str) -> int:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend.errors import BadRequestError
-from backend.ingest.accepting import Json, TryLaterError, accept, number
+from backend.ingest.accepting import Json, accept, number
 from backend.ingest.context import Context
 from backend.ingest.deciding import request, request_if_enough
+from backend.ingest.errors import TryLaterError
 from backend.ingest.identity import check_project, check_word
 from backend.ingest.shape import (
     ACCEPTED,

@@ -6,8 +6,9 @@ made, a Label Studio by having such a project; its address may change.
 """
 
 from backend.errors import BadRequestError
-from backend.ingest.accepting import Json, TryLaterError, is_number, moment
+from backend.ingest.accepting import Json, is_number, moment
 from backend.ingest.context import Context
+from backend.ingest.errors import TryLaterError
 
 WAY_OUT = (
     "give each Label Studio a state folder of its own, or let `dynamite sync --project {0} "

@@ -6,9 +6,10 @@ import time
 from collections.abc import Sequence
 
 from backend.errors import BadRequestError, ServingError
-from backend.ingest.accepting import Json, TryLaterError, accept
+from backend.ingest.accepting import Json, accept
 from backend.ingest.context import Context
 from backend.ingest.deciding import request_where_due
+from backend.ingest.errors import TryLaterError
 from backend.ingest.events import api_of, ask
 from backend.ingest.identity import check_project
 from backend.ingest.known import known_of, state_of

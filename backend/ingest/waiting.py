@@ -10,8 +10,9 @@ from typing import Any
 from rq.timeouts import JobTimeoutException
 
 from backend.errors import BadRequestError
-from backend.ingest.accepting import TryLaterError, set_aside
+from backend.ingest.accepting import set_aside
 from backend.ingest.context import Context
+from backend.ingest.errors import TryLaterError
 from backend.ingest.events import SECONDS, act
 from backend.ingest.shape import (
     ACCEPTED,

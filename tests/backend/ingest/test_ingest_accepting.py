@@ -96,6 +96,38 @@ def test_where_a_mask_comes_from_stays_known_when_the_queue_server_has_forgotten
     }
 
 
+@pytest.mark.parametrize(
+    "image", ["/data/missing.png", "/data/large.png"], ids=["gone", "another picture in its place"]
+)
+def test_masks_stay_on_the_image_they_were_stored_with_when_it_cannot_be_had_again(context, image):
+    take(an_event(annotation=an_annotation(1, brush(mask()), updated=FIRST)), context)
+    (before,) = context.store.annotation(1).images
+    context.images.larger = "large"
+    changed = [brush(mask(width=8)), brush(mask(30, 20), name="new")]
+    later = an_annotation(1, *changed, updated=LATER, ground_truth=True)
+    take(an_event(annotation=later, image=image), context)
+    (after,) = context.store.annotation(1).images
+    assert after.digest == before.digest
+    assert [(r.region_id, r.area) for r in after.regions] == [("r1", 80), ("new", 200)]
+    assert rejected(context) == []
+
+
+def test_masks_are_set_aside_with_their_image_where_its_file_is_gone_as_well(context):
+    take(an_event(annotation=an_annotation(1, updated=FIRST)), context)
+    (before,) = context.store.annotation(1).images
+    context.store.image_path(before.digest).unlink()
+    take(an_event(annotation=an_annotation(1, updated=LATER), image="/data/missing.png"), context)
+    assert rejected(context) == [(1, "r1", "image_missing")]
+
+
+def test_a_mask_set_aside_costs_no_other_when_it_is_tried_again_with_the_image_gone(context):
+    both = [brush(mask(shape=(50, 60)), name="wrong"), brush(mask(), name="good")]
+    take(an_event(annotation=an_annotation(1, *both)), context)
+    take(an_event(annotation=an_annotation(1, *both), image="/data/missing.png"), context)
+    assert regions(context) == ["good"]
+    assert rejected(context) == [(1, "wrong", "wrong_size")]
+
+
 def test_what_training_sees_is_what_the_annotator_saw(context):
     colors = np.full((40, 60, 4), 90, np.uint8)
     colors[:, 30:, 3] = 0  # transparent: white on the screen, whatever color lies there

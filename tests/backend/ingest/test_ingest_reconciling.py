@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from backend.images.errors import ImageTimeoutError
-from backend.ingest.accepting import TryLaterError
+from backend.ingest.errors import TryLaterError
 from backend.ingest.events import take
 from backend.ingest.reconciling import SECONDS, reconcile_project, reconcile_projects
 from backend.label_studio.labeling_config import write
