@@ -37,12 +37,17 @@ def ingest_event(event: dict[str, Any]) -> str:
 
 
 def reconcile() -> str:
-    """Compare all known projects with Label Studio: what webhooks did not bring."""
+    """Compare all known projects with Label Studio: what webhooks did not bring.
+
+    Where the settings say never, what had to wait is tried again all the same.
+    """
     from backend.ingest.context import open_context  # noqa: PLC0415
     from backend.ingest.reconciling import reconcile_projects  # noqa: PLC0415
 
     with open_context() as context:
-        return _told(reconcile_projects(context), logging.DEBUG)  # every quarter of an hour
+        projects = None if context.settings.reconcile_minutes else ()
+        words = reconcile_projects(context, projects)
+        return _told(words, logging.DEBUG)  # every quarter of an hour
 
 
 def request_training(line: str, reason: str, force: bool = False) -> str:

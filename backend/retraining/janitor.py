@@ -1,17 +1,13 @@
 """Jobs whose worker was killed are found, and what is due by the clock is asked for.
 
-Every worker runs this in a thread. Several do no harm: what is to happen once has a key in Redis
-that only the first one gets.
+Every worker runs this in a thread. Several do no harm.
 """
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from croniter import CroniterBadDateError, croniter
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Retry
@@ -19,8 +15,9 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import now as rq_now
 
-from backend.job_queue import ATTEMPTS_MORE, JOB_SECONDS, REQUEST_JOB, ingest_queue
+from backend.job_queue import ATTEMPTS_MORE, JOB_SECONDS, ingest_queue
 from backend.retraining.mending import mend
+from backend.retraining.schedule import due_jobs, note_asked_for
 from backend.retraining.turns import AHEAD, begun, find_job
 from backend.settings import Settings
 
@@ -32,10 +29,7 @@ EVERY_SECONDS = 10.0
 ON_ITS_WAY_SECONDS = 60.0
 """A worker has begun a job that it took long before."""
 
-CLEAN_SECONDS = 6 * 3600.0
-KEPT_SECONDS = 7 * 24 * 3600
-FORGOTTEN_SECONDS = 30 * 24 * 3600
-"""After so long a schedule that nobody looked at is a new one, which makes up for nothing."""
+FAILED_SECONDS = 7 * 24 * 3600
 
 
 class Janitor:
@@ -66,9 +60,10 @@ class Janitor:
         for name in self._queues:
             mend(Queue(name, connection=self._redis, serializer=JSONSerializer))
         now = self._clock()
-        for name, arguments in due_jobs(self._redis, self._settings, now):
-            log.debug("due: %s%s", name, arguments)
-            enqueue_due(self._redis, name, arguments)
+        for due in due_jobs(self._redis, self._settings, now):
+            log.debug("due: %s%s", due.name, due.arguments)
+            enqueue_due(self._redis, due.name, due.arguments)
+            note_asked_for(self._redis, due)
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_SECONDS):
@@ -99,7 +94,7 @@ def enqueue_due(redis: "Redis", name: str, arguments: Sequence[object]) -> None:
         job_timeout=JOB_SECONDS,
         retry=Retry(max=ATTEMPTS_MORE),
         result_ttl=3600,
-        failure_ttl=KEPT_SECONDS,
+        failure_ttl=FAILED_SECONDS,
     )
 
 
@@ -107,55 +102,3 @@ def is_fresh(job: Job) -> bool:
     """Whether it was put into its queue so lately that a worker may just be taking it."""
     since = job.enqueued_at
     return since is not None and (rq_now() - since).total_seconds() < ON_ITS_WAY_SECONDS
-
-
-def due_jobs(
-    redis: "Redis", settings: Settings, now: float
-) -> list[tuple[str, tuple[object, ...]]]:
-    """The jobs that are due and that nobody has asked for yet, each with its arguments."""
-    due: list[tuple[str, tuple[object, ...]]] = []
-    schedule = settings.train_schedule
-    slot = last_time(schedule, now) if schedule else None  # before anything is taken
-    often = 60 * settings.reconcile_minutes
-    if often and first(redis, "reconcile", now, often):
-        due.append(("backend.ingest.reconcile", ()))
-    if first(redis, "clean", now, CLEAN_SECONDS):
-        due.append(("backend.ingest.clean", ()))
-    if schedule:
-        for line in settings.all_lines:
-            if first_at(redis, f"train:{line}", schedule, slot, now):
-                due.append((REQUEST_JOB, (line, "the schedule")))
-    return due
-
-
-def last_time(schedule: str, now: float) -> float | None:
-    """The latest time of a cron expression; None if its first is still to come."""
-    try:
-        return float(croniter(schedule, now).get_prev(float))
-    except CroniterBadDateError:
-        return None
-
-
-def first(redis: "Redis", what: str, now: float, seconds: float) -> bool:
-    """Whether nobody has done ``what`` in the stretch of ``seconds`` that ``now`` is in."""
-    stretch, kept = int(now // seconds), max(1, round(2 * seconds))
-    return bool(redis.set(f"dynamite:due:{what}:{stretch}", 1, nx=True, ex=kept))
-
-
-def first_at(redis: "Redis", what: str, schedule: str, slot: float | None, now: float) -> bool:
-    """Whether nobody has done ``what`` for the time ``slot``, and the schedule was known then."""
-    since = known_since(redis, what, schedule, now)
-    if slot is None or slot < since:
-        return False
-    return bool(redis.set(f"dynamite:due:{what}:{slot:.0f}", 1, nx=True, ex=KEPT_SECONDS))
-
-
-def known_since(redis: "Redis", what: str, schedule: str, now: float) -> float:
-    """Since when ``what`` has had this schedule; one that comes back after another is a new one."""
-    key = f"dynamite:since:{what}"
-    raw: Any = redis.get(key)
-    known, since = json.loads(raw) if raw else (None, now)
-    if known != schedule:
-        since = now
-    redis.set(key, json.dumps([schedule, since]), ex=FORGOTTEN_SECONDS)
-    return float(since)

@@ -6,6 +6,7 @@ import pytest
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
+from backend.ingest import reconcile
 from backend.ingest.events import SECONDS, take
 from backend.ingest.waiting import try_again
 from backend.job_queue import ATTEMPTS_MORE, PATIENCE_SECONDS, JobQueue, ingest_queue
@@ -146,6 +147,20 @@ def test_a_failure_that_used_up_all_attempts_is_taken_up_again(context, work, tm
     blocked.unlink()
     assert "1 events tried again" in try_again(context)
     assert work() == []
+    with AnnotationStore(store_folder(load())) as store:
+        assert [a.annotation_id for a in store.annotations()] == [1]
+
+
+def test_where_nothing_is_compared_with_label_studio_what_waits_is_tried_again_still(
+    context, work, site, monkeypatch
+):
+    monkeypatch.setenv("DYNAMITE_RECONCILE_MINUTES", "0")
+    monkeypatch.setenv("LABEL_STUDIO_URL", site.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "a-legacy-token")
+    context.images.away = True
+    assert work(an_event()) == []
+    context.images.away = False
+    assert reconcile() == "1 events tried again"
     with AnnotationStore(store_folder(load())) as store:
         assert [a.annotation_id for a in store.annotations()] == [1]
 
