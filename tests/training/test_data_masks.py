@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,7 +7,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
 
-from training.data.masks import MaskError, check_polygons, decode, decompress, encode, run_lengths
+from training.data.masks import (
+    MOST_PIXELS,
+    MaskError,
+    check_polygons,
+    decode,
+    decode_box,
+    decompress,
+    encode,
+    run_lengths,
+    to_rle,
+)
 
 masks = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=40))
 
@@ -24,7 +36,19 @@ def test_compressed_run_lengths_survive_the_round_trip(mask: np.ndarray) -> None
     assert (decode({**rle, "counts": rle["counts"].encode()}, mask.shape) == mask).all()
 
 
-@given(st.lists(st.integers(0, 2**30), min_size=1, max_size=12))
+@given(masks)
+@settings(max_examples=200, deadline=None)
+def test_the_box_of_a_mask_lies_where_its_pixels_are(mask: np.ndarray) -> None:
+    found, top, left = decode_box(encode(mask), mask.shape)
+    height, width = found.shape
+    assert (found == mask[top : top + height, left : left + width]).all()
+    assert found.sum() == mask.sum()
+    if mask.any():
+        assert found[0].any()
+        assert found[-1].any()
+
+
+@given(st.lists(st.integers(0, MOST_PIXELS), min_size=1, max_size=12))
 @settings(max_examples=50, deadline=None)
 def test_decompress_reads_what_pycocotools_writes(lengths: list[int]) -> None:
     size = [1, sum(lengths)]
@@ -85,3 +109,12 @@ def test_bad_polygons_are_refused(polygons: list, kind: str) -> None:
     with pytest.raises(MaskError) as caught:
         check_polygons(polygons, (10, 10))
     assert caught.value.kind == kind
+
+
+@pytest.mark.parametrize("segmentation", [{"counts": [2**30]}, [[0, 0, 9, 0, 9, 9]]])
+def test_an_image_for_which_pycocotools_has_no_room_is_refused(segmentation: Any) -> None:
+    shape = (2**15, 2**15)
+    if isinstance(segmentation, dict):
+        segmentation = {"size": list(shape)} | segmentation
+    with pytest.raises(MaskError, match="32768×32768 pixels are more than 536870911"):
+        to_rle(segmentation, shape)

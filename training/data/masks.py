@@ -18,6 +18,9 @@ _MORE = 0x20  # another chunk of this number follows
 _SIGN = 0x10  # of a number's last chunk
 _MAX_CHUNKS = 7  # 35 bits: beyond any image
 
+MOST_PIXELS = 2**29 - 1
+"""Of an image: pycocotools has room for six chunks a number and writes beyond it, memory or not."""
+
 
 class MaskError(ValueError):
     """A segmentation that is no mask. `kind` names the fault for counting."""
@@ -60,6 +63,7 @@ def decompress(counts: str | bytes) -> npt.NDArray[np.int64]:
 
 def run_lengths(rle: Any, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
     """The checked run lengths of a COCO RLE dictionary that must have the shape (H, W)."""
+    _check_shape(shape)
     if not isinstance(rle, dict) or "counts" not in rle or "size" not in rle:
         raise MaskError("unknown encoding", f"expected polygons or RLE, got {rle!r:.80}")
     size = rle["size"]
@@ -85,15 +89,41 @@ def run_lengths(rle: Any, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
     return lengths
 
 
+def _check_shape(shape: tuple[int, int]) -> None:
+    height, width = shape
+    if height * width > MOST_PIXELS:
+        raise MaskError("wrong size", f"{width}×{height} pixels are more than {MOST_PIXELS}")
+
+
 def fill_runs(lengths: npt.NDArray[np.int64], shape: tuple[int, int]) -> Mask:
     """The mask, bool H×W, of checked run lengths."""
     values = (np.arange(lengths.size) & 1).astype(np.bool_)
     return np.repeat(values, lengths).reshape(shape[1], shape[0]).T
 
 
+def decode_box(rle: Any, shape: tuple[int, int]) -> tuple[Mask, int, int]:
+    """The part of a COCO RLE that holds its pixels, bool h×w, with its top row and left column.
+
+    An object of a large photo costs what it has pixels for, not the photo. MaskError as ``decode``.
+    """
+    lengths = run_lengths(rle, shape)
+    lengths = lengths[: lengths.size // 2 * 2]  # without the zeros at the end
+    if not lengths[1::2].any():
+        return np.zeros((0, 0), np.bool_), 0, 0
+    height = shape[0]
+    left = int(lengths[0]) // height
+    columns = -(-int(lengths.sum()) // height) - left
+    lengths[0] -= left * height
+    rest = columns * height - int(lengths.sum())
+    mask_Hw = fill_runs(np.append(lengths, rest), (height, columns))
+    rows = np.flatnonzero(mask_Hw.any(axis=1))
+    return mask_Hw[rows[0] : rows[-1] + 1], int(rows[0]), left
+
+
 def check_polygons(polygons: Sequence[Any], shape: tuple[int, int]) -> list[list[float]]:
     """Polygons [[x0, y0, x1, y1, …], …] in pixels, as plain floats, or MaskError."""
     checked = []
+    _check_shape(shape)
     if not polygons:
         raise MaskError("bad polygon", "no polygon at all")
     for polygon in polygons:

@@ -2,18 +2,25 @@ import errno
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from tests.training.annotation_store.builders import annotation, photo, rectangle, region
 from training.annotation_store import (
+    AcceptedImage,
     AnnotationStore,
     Origin,
     SnapshotRules,
     counting,
     write_snapshot,
 )
+from training.annotation_store.snapshot import BAND, unknown
 from training.data.catalog import open_dataset
+from training.data.masks import decode
 
 LATER = "2026-02-01T00:00:00.000000+00:00"
 NONE_HELD_OUT = SnapshotRules(holdout=0.0, exhaustive=frozenset({1}))
@@ -142,6 +149,23 @@ def test_where_not_everything_is_labelled_far_pixels_say_nothing(store, tmp_path
     assert sample.exhaustive is False
     assert sample.ignore[39, 59] and not sample.ignore[2:8, 2:8].any()
     assert not sample.ignore[4, 10]  # next to the object it is background
+
+
+@given(
+    st.lists(arrays(np.bool_, (24, 37), elements=st.booleans(), fill=st.just(False)), max_size=3)
+)
+@settings(max_examples=60, deadline=None)
+def test_what_is_unknown_is_far_from_every_object_seen_one_at_a_time(masks):
+    regions = [region(mask) for mask in masks if mask.any()]
+    found = unknown(AcceptedImage("0" * 64, 24, 37, tuple(regions)))
+    near = np.zeros((24, 37), np.bool_)
+    for one, mask in zip(regions, (mask for mask in masks if mask.any()), strict=True):
+        reach = max(8, round(BAND * np.sqrt(one.area / np.pi)))
+        apart = cv2.distanceTransform(1 - mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+        near |= apart <= reach
+    assert (found is None) == near.all()
+    if found is not None:
+        assert (decode(found, near.shape) == ~near).all()
 
 
 def test_ground_truth_goes_before_later_annotations_and_later_before_earlier(store):
