@@ -12,7 +12,6 @@ from training.data.masks import (
     MaskError,
     check_polygons,
     decode,
-    decode_box,
     decompress,
     encode,
     run_lengths,
@@ -34,18 +33,6 @@ def test_compressed_run_lengths_survive_the_round_trip(mask: np.ndarray) -> None
     rle = encode(mask)
     assert (decode(rle, mask.shape) == mask).all()
     assert (decode({**rle, "counts": rle["counts"].encode()}, mask.shape) == mask).all()
-
-
-@given(masks)
-@settings(max_examples=200, deadline=None)
-def test_the_box_of_a_mask_lies_where_its_pixels_are(mask: np.ndarray) -> None:
-    found, top, left = decode_box(encode(mask), mask.shape)
-    height, width = found.shape
-    assert (found == mask[top : top + height, left : left + width]).all()
-    assert found.sum() == mask.sum()
-    if mask.any():
-        assert found[0].any()
-        assert found[-1].any()
 
 
 @given(st.lists(st.integers(0, MOST_PIXELS), min_size=1, max_size=12))

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from training.data.box_mask import box_mask
 from training.data.problems import DatasetError
 from training.data.sample import Instance, Sample, compose, paint
 
@@ -15,7 +16,7 @@ def rectangle(rows: slice, columns: slice, shape: tuple[int, int] = (6, 8)) -> n
 
 
 def instance(mask: np.ndarray, label: str = "thing", *, stuff: bool = False) -> Instance:
-    return Instance(mask, label, int(mask.sum()), 1, stuff)
+    return Instance(box_mask(mask), label, int(mask.sum()), 1, stuff)
 
 
 WINDOW = rectangle(slice(2, 4), slice(2, 4))
@@ -25,7 +26,7 @@ IMAGE = np.zeros((6, 8, 3), np.uint8)
 
 
 def test_small_objects_are_painted_in_front() -> None:
-    labels, order, parents = paint([WINDOW, HOUSE, TREE], (6, 8))
+    labels, order, parents = paint([box_mask(mask) for mask in (WINDOW, HOUSE, TREE)], (6, 8))
     assert order == [1, 2, 0]
     assert parents == [-1, -1, 0]
     assert labels.tolist() == [
@@ -39,7 +40,7 @@ def test_small_objects_are_painted_in_front() -> None:
 
 
 def test_an_object_too_small_uncovers_what_it_hid() -> None:
-    labels, order, _ = paint([WINDOW, HOUSE], (6, 8), min_visible_area=4)
+    labels, order, _ = paint([box_mask(WINDOW), box_mask(HOUSE)], (6, 8), min_visible_area=4)
     assert order == [1]
     assert (labels[HOUSE] == 0).all()
 
@@ -49,7 +50,7 @@ def test_an_object_too_small_uncovers_what_it_hid() -> None:
 def test_painted_objects_are_disjoint_visible_and_inside_their_masks(
     masks: list[np.ndarray], limit: int
 ) -> None:
-    labels, order, parents = paint(masks, (9, 11), limit)
+    labels, order, parents = paint([box_mask(mask) for mask in masks], (9, 11), limit)
     assert labels.min() >= -1
     assert labels.max() < len(order) == len(parents)
     for index, position in enumerate(order):

@@ -21,7 +21,8 @@ from dynamite.files import discard, replacing
 from training.annotation_store.selection import counting
 from training.annotation_store.store import AnnotationStore
 from training.annotation_store.values import AcceptedImage
-from training.data.masks import decode_box, encode
+from training.data.box_mask import decode_box
+from training.data.masks import encode
 
 log = logging.getLogger(__name__)
 
@@ -179,17 +180,19 @@ def unknown(image: AcceptedImage) -> dict[str, Any] | None:
     """Pixels that say nothing: unlabelled and not around an object; RLE, None if there are none."""
     near = np.zeros((image.height, image.width), np.bool_)
     for region in image.regions:
-        mask_hw, top, left = decode_box(_rle(image, region.counts), near.shape)
+        own = decode_box(_rle(image, region.counts), near.shape)
         reach = max(8, round(BAND * float(np.sqrt(region.area / np.pi))))
         # What is further away need not be looked at: photos have many more pixels than objects.
+        rows, columns = own.window
         window = (
-            slice(max(0, top - reach), top + mask_hw.shape[0] + reach),
-            slice(max(0, left - reach), left + mask_hw.shape[1] + reach),
+            slice(max(0, rows.start - reach), rows.stop + reach),
+            slice(max(0, columns.start - reach), columns.stop + reach),
         )
         near_hw = near[window]
         apart_hw = np.ones(near_hw.shape, np.uint8)
-        row, column = top - window[0].start, left - window[1].start
-        apart_hw[row : row + mask_hw.shape[0], column : column + mask_hw.shape[1]] -= mask_hw
+        row, column = rows.start - window[0].start, columns.start - window[1].start
+        height, width = own.pixels.shape
+        apart_hw[row : row + height, column : column + width] -= own.pixels
         near_hw |= cv2.distanceTransform(apart_hw, cv2.DIST_L2, cv2.DIST_MASK_5) <= reach
     return None if near.all() else encode(~near)
 

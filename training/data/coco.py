@@ -7,8 +7,7 @@ Beyond COCO's keys: annotation `ignore` (RLE: neither object nor background) and
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
-
+from training.data.box_mask import decode_box
 from training.data.coco_entries import Annotation, load_json, read_entries
 from training.data.images import read_image
 from training.data.masks import decode
@@ -60,14 +59,14 @@ class CocoDataset:
         crowd: Mask | None = None
         instances = []
         for annotation in entry.annotations:
-            mask = decode(annotation.segmentation, entry.shape)
             if annotation.ignore is not None:
                 band = decode(annotation.ignore, entry.shape)
                 unknown = band if unknown is None else unknown | band
             if annotation.crowd:
+                mask = decode(annotation.segmentation, entry.shape)
                 crowd = mask if crowd is None else crowd | mask
             else:
-                instances.append(_instance(annotation, mask))
+                instances.append(_instance(annotation, entry.shape))
         return compose(
             image,
             instances,
@@ -79,11 +78,12 @@ class CocoDataset:
         )
 
 
-def _instance(annotation: Annotation, mask: Mask) -> Instance:
+def _instance(annotation: Annotation, shape: tuple[int, int]) -> Instance:
+    mask = decode_box(annotation.segmentation, shape)
     return Instance(
         mask=mask,
         label=annotation.label,
-        area=int(np.count_nonzero(mask)),
+        area=mask.area,
         annotation_id=annotation.annotation_id,
         stuff=annotation.stuff,
     )

@@ -101,25 +101,6 @@ def fill_runs(lengths: npt.NDArray[np.int64], shape: tuple[int, int]) -> Mask:
     return np.repeat(values, lengths).reshape(shape[1], shape[0]).T
 
 
-def decode_box(rle: Any, shape: tuple[int, int]) -> tuple[Mask, int, int]:
-    """The part of a COCO RLE that holds its pixels, bool h×w, with its top row and left column.
-
-    An object of a large photo costs what it has pixels for, not the photo. MaskError as ``decode``.
-    """
-    lengths = run_lengths(rle, shape)
-    lengths = lengths[: lengths.size // 2 * 2]  # without the zeros at the end
-    if not lengths[1::2].any():
-        return np.zeros((0, 0), np.bool_), 0, 0
-    height = shape[0]
-    left = int(lengths[0]) // height
-    columns = -(-int(lengths.sum()) // height) - left
-    lengths[0] -= left * height
-    rest = columns * height - int(lengths.sum())
-    mask_Hw = fill_runs(np.append(lengths, rest), (height, columns))
-    rows = np.flatnonzero(mask_Hw.any(axis=1))
-    return mask_Hw[rows[0] : rows[-1] + 1], int(rows[0]), left
-
-
 def check_polygons(polygons: Sequence[Any], shape: tuple[int, int]) -> list[list[float]]:
     """Polygons [[x0, y0, x1, y1, …], …] in pixels, as plain floats, or MaskError."""
     checked = []

@@ -7,6 +7,7 @@ from typing import Unpack
 
 import numpy as np
 
+from training.data.box_mask import box_mask
 from training.data.images import image_size, is_file, read_image
 from training.data.opening import Opening
 from training.data.problems import DatasetError, Problems
@@ -87,9 +88,9 @@ class PairedDataset:
         numbers = _present(regions) if single is None else [single]
         instances = []
         for number in numbers:
-            mask = regions.numbers == number
+            mask = box_mask(regions.numbers == number)
             label = regions.names.get(number, f"object {number}")
-            instances.append(Instance(mask, label, int(np.count_nonzero(mask)), number))
+            instances.append(Instance(mask, label, mask.area, number))
         return compose(
             read_image(pair.image), instances, self.sample_ids[index], unknown=regions.ignore
         )

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from training.data.box_mask import BoxMask
 from training.data.problems import DatasetError
 
 LabelMap = npt.NDArray[np.int32]
@@ -20,7 +21,7 @@ PART_OVERLAP = 0.9  # of its area an object must lie on another to count as a pa
 class Instance:
     """One annotated object, whole: parts hidden by others may be included."""
 
-    mask: Mask  # H×W
+    mask: BoxMask
     label: str
     area: int  # pixels of `mask`
     annotation_id: int | str
@@ -111,7 +112,7 @@ class InstanceDataset(Protocol):
 
 
 def paint(
-    masks: Sequence[Mask], shape: tuple[int, int], min_visible_area: int = 0
+    masks: Sequence[BoxMask], shape: tuple[int, int], min_visible_area: int = 0
 ) -> tuple[LabelMap, list[int], list[int]]:
     """Paint masks from large to small, so that small ones are in front.
 
@@ -119,7 +120,7 @@ def paint(
     (area descending, equals in the given order), and for each the index of the object it is a
     part of (−1 for none). Objects with a visible area of at most `min_visible_area` are left out.
     """
-    areas = [int(np.count_nonzero(mask)) for mask in masks]
+    areas = [mask.area for mask in masks]
     order = sorted(range(len(masks)), key=lambda position: -areas[position])
     labels, parents = _paint_in_order(masks, areas, order, shape)
     visible = np.bincount(labels.ravel() + 1, minlength=len(order) + 1)[1:]
@@ -131,16 +132,17 @@ def paint(
 
 
 def _paint_in_order(
-    masks: Sequence[Mask], areas: Sequence[int], order: Sequence[int], shape: tuple[int, int]
+    masks: Sequence[BoxMask], areas: Sequence[int], order: Sequence[int], shape: tuple[int, int]
 ) -> tuple[LabelMap, list[int]]:
     labels = np.full(shape, NONE, np.int32)
     parents = []
     for index, position in enumerate(order):
-        behind = np.bincount(labels[masks[position]] + 1, minlength=2)[1:]
+        labels_hw, own_hw = labels[masks[position].window], masks[position].pixels
+        behind = np.bincount(labels_hw[own_hw] + 1, minlength=2)[1:]
         parent = int(behind.argmax())
         is_part = areas[position] and behind[parent] >= PART_OVERLAP * areas[position]
         parents.append(parent if is_part else NONE)
-        labels[masks[position]] = index
+        labels_hw[own_hw] = index
     return labels, parents
 
 
@@ -158,7 +160,7 @@ def compose(
     shape = (image.shape[0], image.shape[1])
     masks = [instance.mask for instance in instances]
     if unknown is not None:
-        masks = [mask & ~unknown for mask in masks]
+        masks = [mask.without(unknown) for mask in masks]
     labels, order, parents = paint(masks, shape, min_visible_area)
     ignore = np.zeros(shape, np.bool_)
     if unknown is not None:

@@ -29,13 +29,20 @@ class Judged:
     ``clicks`` per object with failures counted by object, ``nci`` with failures counted by image.
     """
 
-    sample: Sample
+    dataset: InstanceDataset
     index: int
+    sample_id: str
+    objects: int
     clicks: tuple[float, float]
     nci: tuple[float, float]
     failed: tuple[int, int]
     iou: tuple[float, float]
     records: tuple[Record, Record]
+
+    @property
+    def sample(self) -> Sample:
+        """The image itself, read anew: many of them may not fit into memory."""
+        return self.dataset[self.index]
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class Comparison:
         return {
             "set": self.name,
             "images": len(self.images),
-            "objects": sum(len(image.sample.labels) for image in self.images),
+            "objects": sum(image.objects for image in self.images),
             "clicks_current": clicks[0],
             "clicks_candidate": clicks[1],
             "nci_current": nci[0],
@@ -107,8 +114,8 @@ def compare(
             break
         sample = dataset[index]
         if 0 < len(sample.labels) <= MAX_CLICKS:
-            records = [evaluate(model, dataset, plan, indices=[index]) for model in models]
-            found.append(_judged(sample, index, records[0][0], records[1][0], budget))
+            records = [evaluate(one, dataset, plan, indices=[index])[0] for one in models]
+            found.append(_judged(dataset, sample, records, budget))
         report(len(found), len(chosen))
     return Comparison(name, tuple(found))
 
@@ -123,19 +130,20 @@ def chosen_indices(dataset: InstanceDataset, most: int) -> list[int]:
     return sorted(range(len(dataset)), key=rank)[:most]
 
 
-def _judged(sample: Sample, index: int, before: Record, after: Record, budget: int) -> Judged:
-    records = (before, after)
+def _judged(dataset: InstanceDataset, sample: Sample, records: list[Record], budget: int) -> Judged:
     clicks = [object_clicks(one.ious[-1], one.spent, per_object=budget) for one in records]
     scores = [mist_score([record.ious], per_object=budget) for record in records]
     ious = [float(np.nanmean(after_clicks(record.ious, SHOWN_CLICKS))) for record in records]
     return Judged(
-        sample,
-        index,
+        dataset,
+        records[0].index,
+        sample.sample_id,
+        len(sample.labels),
         (clicks[0], clicks[1]),
         (scores[0].nci, scores[1].nci),
         (scores[0].nfo, scores[1].nfo),
         (ious[0], ious[1]),
-        records,
+        (records[0], records[1]),
     )
 
 

@@ -18,6 +18,8 @@ PICTURES = 6
 
 GAP = 8
 
+BETTER = "better: "
+
 
 def write_report(
     folder: Path, verdict: Verdict, comparisons: Sequence[Comparison], facts: dict[str, object]
@@ -30,8 +32,8 @@ def write_report(
         "images": [
             {
                 "set": comparison.name,
-                "sample": image.sample.sample_id,
-                "objects": len(image.sample.labels),
+                "sample": image.sample_id,
+                "objects": image.objects,
                 "clicks": image.clicks,
                 "nci": image.nci,
                 "failed": image.failed,
@@ -69,8 +71,12 @@ def table(verdict: Verdict, comparisons: Sequence[Comparison]) -> str:
             )
             lines.append(f"{start:<29}{current:>13}{candidate:>11}  {name}")
             start = ""
-    said = "published" if verdict.published else "not published"
-    return "\n".join([*lines, "", f"{said}: {verdict.reason}", ""])
+    return "\n".join([*lines, "", opinion(verdict), ""])
+
+
+def opinion(verdict: Verdict) -> str:
+    """The verdict in words; whether a better one was published, the registry's log knows."""
+    return (BETTER if verdict.published else f"not {BETTER}") + verdict.reason
 
 
 def telling(images: Sequence[Judged]) -> list[Judged]:
@@ -84,11 +90,11 @@ def telling(images: Sequence[Judged]) -> list[Judged]:
 def picture(image: Judged) -> Image:
     """The last answers of the current model (left) and the candidate."""
     halves = []
+    sample = image.sample
     for name, record, clicks in zip(
         ("current", "candidate"), image.records, image.clicks, strict=True
     ):
         caption = f"{name}: {clicks:.2f} clicks per object"
-        sample = image.sample
         halves.append(
             overlay(
                 sample.image,

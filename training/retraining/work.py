@@ -30,7 +30,7 @@ from training.retraining.gate import Verdict, judge
 from training.retraining.judging import Comparison, compare
 from training.retraining.launching import gpu_count
 from training.retraining.order import Order
-from training.retraining.reporting import write_report
+from training.retraining.reporting import BETTER, opinion, write_report
 from training.retraining.run_folder import AwayError, release, take
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,8 @@ def retrain(order: Order, attempt: str, tell: Tell = lambda *_: None) -> dict[st
     made = patiently(lambda: made_before(registry, order))
     if made is not None and patiently(lambda: registry.was_current(made.name)):
         known = made.description
-        outcome = _outcome(made.name, known.verdict, known.metrics, published=True)
+        said = _published(known.verdict.removeprefix(BETTER))
+        outcome = _outcome(made.name, said, known.metrics, published=True)
     else:
         outcome = _make(order, registry, token, parent, made, tell)
     try:
@@ -105,10 +106,9 @@ def _make(
     write_report(report, verdict, comparisons, facts)
     note = {"reason": order.reason, "images": order.images, "steps": order.steps, "job": order.job}
     metrics = {"sets": [c.summary() for c in comparisons]}
-    said = ("published: " if verdict.published else "not published: ") + verdict.reason
-    description = Description(parent, order.digest, metrics, said, note)
+    description = Description(parent, order.digest, metrics, opinion(verdict), note)
     version = patiently(lambda: registry.add(weights, description, report, token))
-    published, said = _publish(registry, version.name, verdict, token, said)
+    published, said = _publish(registry, version.name, verdict, token)
     return _outcome(version.name, said, metrics, published=published)
 
 
@@ -204,15 +204,17 @@ def _compare(order: Order, current: Path, candidate: Path, tell: Tell) -> list[C
     return found or [Comparison("held out", ())]
 
 
-def _publish(
-    registry: Registry, name: str, verdict: Verdict, token: Current, said: str
-) -> tuple[bool, str]:
+def _publish(registry: Registry, name: str, verdict: Verdict, token: Current) -> tuple[bool, str]:
     if not verdict.published:
-        return False, said
+        return False, f"not published: {verdict.reason}"
     try:
         patiently(
             lambda: registry.promote(name, holder=token.holder, reason=verdict.reason, token=token)
         )
     except StaleError as error:
         return False, f"not published: {error}"
-    return True, said
+    return True, _published(verdict.reason)
+
+
+def _published(reason: str) -> str:
+    return f"published: {reason}"

@@ -135,6 +135,23 @@ def test_an_attempt_killed_at_its_end_is_not_trained_again(wanted, trainings, mo
     assert len(trainings.starts) == 2
 
 
+def test_a_version_that_never_became_current_does_not_say_that_it_was_published(
+    wanted, trainings, monkeypatch
+):
+    publish = work._publish
+
+    def overtaken(registry, *rest):
+        registry.promote(None, holder="somebody", reason="by hand")
+        return publish(registry, *rest)
+
+    monkeypatch.setattr(work, "_publish", overtaken)
+    outcome = work.retrain(wanted, "attempt")
+    assert not outcome["published"]
+    assert outcome["verdict"].startswith("not published: ")
+    (version,) = Registry(wanted.models).versions()
+    assert version.description.verdict == "better: better"
+
+
 def test_what_is_ordered_twice_by_hand_is_trained_twice(wanted, trainings):
     for attempt in ("first", "second"):
         work.retrain(replace(wanted, job=""), attempt)

@@ -164,4 +164,5 @@ def test_a_worse_candidate_is_kept_but_not_published(folder):
     registry = Registry(read_order(strict).models)
     assert not outcome["published"]
     assert registry.current().version is None
-    assert "not published" in registry.get(outcome["version"]).description.verdict
+    assert outcome["verdict"].startswith("not published: ")
+    assert registry.get(outcome["version"]).description.verdict.startswith("not better: ")
