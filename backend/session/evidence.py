@@ -47,6 +47,11 @@ class Prompt:
     aspect: float = 1.0
     from_name: str = ""
 
+    @property
+    def place(self) -> tuple[float, ...]:
+        """Where it lies, how large and how turned: what its handles change."""
+        return (self.x, self.y, self.width, self.height, self.rotation)
+
     def corners(self, height: float, width: float) -> list[tuple[float, float]]:
         """The corners of a box in pixels of a ``height`` × ``width`` image, in order."""
         angle = math.radians(self.rotation)
