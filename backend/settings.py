@@ -1,10 +1,12 @@
 """Every setting of the serving side, in one typed place.
 
 A value comes from, first found wins: the command line, the environment, a TOML file
-(``dynamite.toml`` here, or the one ``DYNAMITE_CONFIG`` names), the default written below.
+(``dynamite.toml`` here, or the one ``DYNAMITE_CONFIG`` names), the default written below. An empty
+one is none: ``X=`` in a file of variables, or ``x = ""``, leaves X to the next of these.
 """
 
 import os
+import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,9 +23,9 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from backend.retraining.settings import Names, RetrainingSettings
@@ -46,7 +48,11 @@ class Settings(RetrainingSettings, BaseSettings):
     """What the serving side needs to know; each field's description is its documentation."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, extra="forbid", frozen=True, populate_by_name=True
+        env_prefix=PREFIX,
+        env_ignore_empty=True,  # a folder named "" would be the working directory
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
     )
 
     host: str = Field("127.0.0.1", description="address to listen on; loopback unless told")
@@ -103,7 +109,7 @@ class Settings(RetrainingSettings, BaseSettings):
 
     max_request_bytes: int = Field(64 * MEGABYTE, ge=1, description="largest request, bytes")
     background_labels: Names = Field(
-        ("Background",), description="labels whose clicks say: no object here"
+        ("Background",), description="labels whose clicks say: no object here; a comma: none"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error; never shows request bodies"
@@ -149,8 +155,7 @@ class Settings(RetrainingSettings, BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line, environment, file: no other source."""
-        file = TomlConfigSettingsSource(settings_cls, toml_file=config_file())
-        return init_settings, env_settings, file
+        return init_settings, env_settings, InitSettingsSource(settings_cls, in_file())
 
     @property
     def is_loopback(self) -> bool:
@@ -190,13 +195,24 @@ def config_file() -> Path | None:
     return here if here.is_file() else None
 
 
+def in_file() -> dict[str, Any]:
+    """What the settings file sets.
+
+    Raises:
+        ValueError: it is no TOML.
+    """
+    path = config_file()
+    found = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
+    return {name: value for name, value in found.items() if value != ""}
+
+
 def load(**overrides: Any) -> Settings:
-    """Read the settings; ``overrides`` (of the command line) win, those that are None do not.
+    """Read the settings; ``overrides`` (of the command line) win unless None or empty.
 
     Raises:
         SettingsError: a value cannot be used; names the variable and says why.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
+    given = {name: value for name, value in overrides.items() if value not in (None, "")}
     try:
         return Settings(**given)
     except ValidationError as error:

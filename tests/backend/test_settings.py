@@ -30,6 +30,29 @@ def test_environment_beats_file_beats_default(monkeypatch, tmp_path):
     assert sources["DYNAMITE_PRESET"] == "default"
 
 
+@pytest.mark.parametrize("place", ["environment", "file", "command line"])
+def test_an_empty_value_is_none(monkeypatch, tmp_path, place):
+    unset = load()
+    names = list(Settings.model_fields)
+    given = dict.fromkeys(names, "")
+    if place == "environment":
+        for name in names:
+            monkeypatch.setenv(variable(name), "")
+    elif place == "file":
+        (tmp_path / "dynamite.toml").write_text("".join(f'{name} = ""\n' for name in names))
+    assert load(**(given if place == "command line" else {})) == unset
+    assert {row.source for row in rows(unset)} == {"default"}
+
+
+def test_an_empty_variable_leaves_a_setting_to_the_file(monkeypatch, tmp_path):
+    (tmp_path / "dynamite.toml").write_text('models_dir = "/models"\nbackground_labels = ["Sky"]')
+    monkeypatch.setenv("DYNAMITE_MODELS_DIR", "")
+    assert load().models_dir == Path("/models")
+    assert {row.source for row in rows(load()) if row.value == "/models"} == {"file"}
+    monkeypatch.setenv("DYNAMITE_BACKGROUND_LABELS", ",")
+    assert load().background_labels == ()
+
+
 def test_the_names_of_the_ecosystem_carry_no_prefix(monkeypatch):
     monkeypatch.setenv("LABEL_STUDIO_URL", "http://localhost:8080")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "secret-token")
