@@ -28,6 +28,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from backend.addresses import check_webhook_secret
 from backend.retraining.settings import Names, RetrainingSettings
 from dynamite.errors import DynamiteError
 
@@ -90,7 +91,7 @@ class Settings(RetrainingSettings, BaseSettings):
     basic_auth_user: str | None = Field(None, description="user name asked of Label Studio")
     basic_auth_password: SecretStr | None = Field(None, description="and its password")
     webhook_secret: SecretStr | None = Field(
-        None, min_length=12, description="secret in the address: attach http://HOST:PORT/k/SECRET"
+        None, description="secret in the address: attach http://HOST:PORT/k/SECRET"
     )
 
     cache_device_mb: int = Field(1000, ge=0, description="feature cache on the device, MB")
@@ -120,6 +121,13 @@ class Settings(RetrainingSettings, BaseSettings):
     def _host_is_bare(cls, value: str) -> str:
         if not value or "/" in value:
             raise ValueError("must be an address or host name without a scheme or path")
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _secret_fits_an_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_webhook_secret(value.get_secret_value())
         return value
 
     @field_validator("image_hosts", "background_labels", "train_base_sets", mode="before")

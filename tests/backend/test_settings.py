@@ -101,6 +101,14 @@ def test_a_bad_value_names_its_variable(monkeypatch, name, value, says):
         load()
 
 
+@pytest.mark.parametrize("odd", ["", "/s3cret", "?s3cret", "#s3cret", "+s3cret", "%41s3cret"])
+def test_a_webhook_secret_that_an_address_would_change_is_refused_unseen(odd):
+    with pytest.raises(SettingsError, match=r"^DYNAMITE_WEBHOOK_SECRET must .*openssl") as refused:
+        load(webhook_secret="s3cret" + odd)
+    assert "s3cret" not in str(refused.value)
+    assert load(webhook_secret="A.long_secret~word-9").webhook_secret is not None
+
+
 def test_a_misspelled_name_in_the_file_is_an_error(tmp_path):
     (tmp_path / "dynamite.toml").write_text("prot = 1")
     with pytest.raises(SettingsError, match="prot is not a setting"):
