@@ -28,7 +28,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from backend.addresses import check_webhook_secret
+from backend.addresses import check_queue_url, check_webhook_secret
 from backend.retraining.settings import Names, RetrainingSettings
 from dynamite.errors import DynamiteError
 
@@ -121,6 +121,13 @@ class Settings(RetrainingSettings, BaseSettings):
     def _host_is_bare(cls, value: str) -> str:
         if not value or "/" in value:
             raise ValueError("must be an address or host name without a scheme or path")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _queue_is_an_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_queue_url(value.get_secret_value())
         return value
 
     @field_validator("webhook_secret")

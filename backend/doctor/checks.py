@@ -112,9 +112,11 @@ def check_backend(url: str) -> Iterator[Finding]:
 def check_queue(settings: Settings) -> Iterator[Finding]:
     """Whether the queue takes jobs."""
     try:
-        with Redis.from_url(settings.queue_url, socket_connect_timeout=3) as client:
+        with Redis.from_url(
+            settings.queue_url, socket_connect_timeout=3, socket_timeout=5
+        ) as client:
             client.ping()
-    except (RedisError, OSError) as error:
+    except (RedisError, OSError, UnicodeError) as error:
         mend = "it runs while `dynamite serve` does; REDIS_URL names another one"
         yield bad("queue", f"the queue server does not answer ({error})", mend)
         return

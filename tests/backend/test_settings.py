@@ -109,6 +109,42 @@ def test_a_webhook_secret_that_an_address_would_change_is_refused_unseen(odd):
     assert load(webhook_secret="A.long_secret~word-9").webhook_secret is not None
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:6379",
+        "http://queue:6379/0",
+        "redis://",
+        "redis://queue:port/0",
+        "redis://queue:99999",
+        "redis://queue:6379/0?db=first",
+        "redis://:s3cret/s3cret@queue:6379/0",
+        "redis://:123/s3cret@queue:6379/0",
+        "redis://user:123#s3cret@queue:6379/0",
+        "unix://run/queue.sock",
+        "unix://",
+    ],
+)
+def test_an_address_that_is_no_queues_is_refused_and_no_password_shown(url):
+    with pytest.raises(SettingsError, match=r"^REDIS_URL must be like redis://") as refused:
+        load(redis_url=url)
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://queue",
+        "rediss://user:a%2Fb@queue:6380/1?socket_timeout=5",
+        "redis://[::1]:6379",
+        "unix:///run/queue.sock?db=1",
+        "unix://:a-secret@/run/queue.sock",
+    ],
+)
+def test_addresses_of_queues_are_taken_as_they_are(url):
+    assert load(redis_url=url).queue_url == url
+
+
 def test_a_misspelled_name_in_the_file_is_an_error(tmp_path):
     (tmp_path / "dynamite.toml").write_text("prot = 1")
     with pytest.raises(SettingsError, match="prot is not a setting"):
