@@ -80,5 +80,5 @@ def failure(error: Exception, services: "Services") -> Response:
 
 def line(status: int, milliseconds: float) -> str:
     """What the log says of a request: never its body, never a secret in its address."""
-    path = routes.without_secret(request.path)
+    path = routes.without_secret(request.path, is_route=request.url_rule is not None)
     return f"{g.request_id} {request.method} {path} {status} {milliseconds:.0f} ms"

@@ -21,7 +21,14 @@ from backend.retraining import connected
 from backend.retraining.page_models import PageModels
 from backend.retraining.places import open_registry
 from backend.retraining.provenance import AnswerLog
-from backend.retraining.state import Asked, TrainingState, last_asked, last_training
+from backend.retraining.state import (
+    Asked,
+    Backlog,
+    TrainingState,
+    last_asked,
+    last_backlog,
+    last_training,
+)
 from backend.retraining.watcher import ModelWatcher
 from backend.session.store import SessionStore
 from backend.settings import Settings
@@ -123,6 +130,10 @@ class Services:
     def asked(self) -> Asked | None:
         """What came of asking for a training last."""
         return self.queue.ask(lambda redis: last_asked(redis, self._settings.line))
+
+    def backlog(self) -> Backlog | None:
+        """What is accepted but waits, or was set aside."""
+        return self.queue.ask(last_backlog)
 
     def versions(self) -> dict[str, object]:
         """The versions there are, the one that answers first, and how training stands."""

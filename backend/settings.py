@@ -1,10 +1,12 @@
 """Every setting of the serving side, in one typed place.
 
 A value comes from, first found wins: the command line, the environment, a TOML file
-(``dynamite.toml`` here, or the one ``DYNAMITE_CONFIG`` names), the default written below.
+(``dynamite.toml`` here, or the one ``DYNAMITE_CONFIG`` names), the default written below. An empty
+one is none: ``X=`` in a file of variables, or ``x = ""``, leaves X to the next of these.
 """
 
 import os
+import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,11 +23,12 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
+from backend.addresses import check_queue_url, check_webhook_secret
 from backend.retraining.settings import Names, RetrainingSettings
 from dynamite.errors import DynamiteError
 
@@ -46,7 +49,11 @@ class Settings(RetrainingSettings, BaseSettings):
     """What the serving side needs to know; each field's description is its documentation."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, extra="forbid", frozen=True, populate_by_name=True
+        env_prefix=PREFIX,
+        env_ignore_empty=True,  # a folder named "" would be the working directory
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
     )
 
     host: str = Field("127.0.0.1", description="address to listen on; loopback unless told")
@@ -84,7 +91,7 @@ class Settings(RetrainingSettings, BaseSettings):
     basic_auth_user: str | None = Field(None, description="user name asked of Label Studio")
     basic_auth_password: SecretStr | None = Field(None, description="and its password")
     webhook_secret: SecretStr | None = Field(
-        None, min_length=12, description="secret in the address: attach http://HOST:PORT/k/SECRET"
+        None, description="secret in the address: attach http://HOST:PORT/k/SECRET"
     )
 
     cache_device_mb: int = Field(1000, ge=0, description="feature cache on the device, MB")
@@ -103,7 +110,7 @@ class Settings(RetrainingSettings, BaseSettings):
 
     max_request_bytes: int = Field(64 * MEGABYTE, ge=1, description="largest request, bytes")
     background_labels: Names = Field(
-        ("Background",), description="labels whose clicks say: no object here"
+        ("Background",), description="labels whose clicks say: no object here; a comma: none"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error; never shows request bodies"
@@ -114,6 +121,20 @@ class Settings(RetrainingSettings, BaseSettings):
     def _host_is_bare(cls, value: str) -> str:
         if not value or "/" in value:
             raise ValueError("must be an address or host name without a scheme or path")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _queue_is_an_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_queue_url(value.get_secret_value())
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _secret_fits_an_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_webhook_secret(value.get_secret_value())
         return value
 
     @field_validator("image_hosts", "background_labels", "train_base_sets", mode="before")
@@ -149,8 +170,7 @@ class Settings(RetrainingSettings, BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line, environment, file: no other source."""
-        file = TomlConfigSettingsSource(settings_cls, toml_file=config_file())
-        return init_settings, env_settings, file
+        return init_settings, env_settings, InitSettingsSource(settings_cls, in_file())
 
     @property
     def is_loopback(self) -> bool:
@@ -190,13 +210,24 @@ def config_file() -> Path | None:
     return here if here.is_file() else None
 
 
+def in_file() -> dict[str, Any]:
+    """What the settings file sets.
+
+    Raises:
+        ValueError: it is no TOML.
+    """
+    path = config_file()
+    found = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
+    return {name: value for name, value in found.items() if value != ""}
+
+
 def load(**overrides: Any) -> Settings:
-    """Read the settings; ``overrides`` (of the command line) win, those that are None do not.
+    """Read the settings; ``overrides`` (of the command line) win unless None or empty.
 
     Raises:
         SettingsError: a value cannot be used; names the variable and says why.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
+    given = {name: value for name, value in overrides.items() if value not in (None, "")}
     try:
         return Settings(**given)
     except ValidationError as error:

@@ -1,14 +1,13 @@
 """The settings as a table a person can read: value, source and meaning, secrets hidden."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl, BaseModel, SecretStr
 
-from backend.settings import Settings, config_file, variable
+from backend.settings import Settings, in_file, variable
 
 
 class Row(BaseModel):
@@ -22,15 +21,14 @@ class Row(BaseModel):
 
 def rows(settings: Settings, environment: Mapping[str, str] = os.environ) -> list[Row]:
     """All settings in order, secrets hidden, with where each value comes from."""
-    path = config_file()
-    in_file = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
-    in_environment = {key.upper() for key in environment}
+    file = in_file()
+    in_environment = {key.upper() for key, value in environment.items() if value}
     table = []
     for name, field in Settings.model_fields.items():
         source: Literal["environment", "file", "default"] = "default"
         if variable(name).upper() in in_environment:
             source = "environment"
-        elif name in in_file:
+        elif name in file:
             source = "file"
         meaning = field.description or ""
         value = show(getattr(settings, name))

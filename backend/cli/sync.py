@@ -22,7 +22,7 @@ def sync(project: int, url: str | None, token: str | None, replace: bool, anew: 
     from backend.ingest.context import open_context
     from backend.ingest.deciding import request_where_due
     from backend.ingest.reconciling import reconcile_project
-    from backend.ingest.waiting import try_again
+    from backend.ingest.waiting import tell_backlog, try_again
     from backend.launcher.valkey import wait_until_ready
     from backend.settings import load
 
@@ -37,5 +37,6 @@ def sync(project: int, url: str | None, token: str | None, replace: bool, anew: 
             click.echo(f"{context.store.replace_project(project)} annotations forgotten")
         with Console(stderr=True).status(f"Comparing project {project} with Label Studio"):
             tried, compared = try_again(context), reconcile_project(context, project)
+            tell_backlog(context)
             request_where_due(context)
         click.echo(f"{tried}\nproject {project}: {compared}")

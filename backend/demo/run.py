@@ -26,7 +26,8 @@ def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
     url = f"http://localhost:{port}"
     os.environ[variable("label_studio_url")] = url
     os.environ[variable("label_studio_api_key")] = who.token
-    os.environ.setdefault(variable("state_dir"), str(folder / "state"))
+    if not os.environ.get(variable("state_dir")):
+        os.environ[variable("state_dir")] = str(folder / "state")
     settings = settings_module.load()
     tell("Starting the backend and Label Studio (half a minute on the first run) …")
     with started(settings, tell) as (supervisor, _):

@@ -12,6 +12,7 @@ from backend.images.errors import ImageError
 from backend.label_studio import labeling_config
 from backend.label_studio.api import ApiError, LabelStudioApi
 from backend.label_studio.images import ImageFetcher
+from backend.retraining.state import Backlog, last_backlog
 from backend.settings import Settings
 from dynamite.errors import DynamiteError
 
@@ -110,12 +111,28 @@ def check_backend(url: str) -> Iterator[Finding]:
 
 
 def check_queue(settings: Settings) -> Iterator[Finding]:
-    """Whether the queue takes jobs."""
+    """Whether the queue takes jobs, and what its workers could not take in."""
     try:
-        with Redis.from_url(settings.queue_url, socket_connect_timeout=3) as client:
+        with Redis.from_url(
+            settings.queue_url, socket_connect_timeout=3, socket_timeout=5
+        ) as client:
             client.ping()
-    except (RedisError, OSError) as error:
+            backlog = last_backlog(client)
+    except (RedisError, OSError, UnicodeError) as error:
         mend = "it runs while `dynamite serve` does; REDIS_URL names another one"
         yield bad("queue", f"the queue server does not answer ({error})", mend)
         return
     yield good("queue", "the queue server answers")
+    if backlog is not None:
+        yield _annotations(backlog)
+
+
+def _annotations(backlog: Backlog) -> Finding:
+    if backlog.waiting:
+        words = f"{backlog.waiting} events wait, the last one because {backlog.waits_for}"
+        mend = "mend that; they are tried again every DYNAMITE_RECONCILE_MINUTES, for two weeks"
+        return bad("annotations", words, mend)
+    if backlog.set_aside:
+        listed = "`dynamite annotations rejected` lists them"
+        return good("annotations", f"none waits; {backlog.set_aside} set aside: {listed}")
+    return good("annotations", "none waits, none was set aside")

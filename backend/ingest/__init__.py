@@ -21,6 +21,7 @@ def ingest_event(event: dict[str, Any]) -> str:
     from backend.ingest.context import open_context  # noqa: PLC0415
     from backend.ingest.draining import take_along  # noqa: PLC0415
     from backend.ingest.events import take  # noqa: PLC0415
+    from backend.ingest.waiting import tell_backlog  # noqa: PLC0415
     from backend.job_queue import ATTEMPTS_MORE  # noqa: PLC0415
 
     job = get_current_job()
@@ -33,6 +34,7 @@ def ingest_event(event: dict[str, Any]) -> str:
         first = job is not None and job.retries_left == ATTEMPTS_MORE
         if first and (more := take_along(context)):
             log.info("%d more events", more)
+        tell_backlog(context)
     return told
 
 

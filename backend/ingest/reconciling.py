@@ -13,7 +13,7 @@ from backend.ingest.errors import TryLaterError
 from backend.ingest.events import api_of, ask
 from backend.ingest.identity import check_project
 from backend.ingest.known import known_of, state_of
-from backend.ingest.waiting import try_again
+from backend.ingest.waiting import tell_backlog, try_again
 from backend.retraining import connected
 from backend.retraining.settings import parse_lines
 from training.annotation_store import Applied
@@ -44,6 +44,7 @@ def reconcile_projects(context: Context, projects: Sequence[int] | None = None) 
                 lines.append(f"project {project}: {reconcile_project(context, project, until)}")
             except (TryLaterError, ServingError) as error:
                 lines.append(f"project {project}: {error}")
+    tell_backlog(context)
     request_where_due(context)
     return "; ".join(lines)
 

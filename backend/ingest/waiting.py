@@ -24,6 +24,7 @@ from backend.ingest.shape import (
     task_number,
 )
 from backend.job_queue import PATIENCE_SECONDS, requeue_failed
+from backend.retraining.state import Backlog, note_backlog
 from training.annotation_store import Rejection
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,12 @@ def try_again(context: Context, clock: Callable[[], float] = time.monotonic) -> 
         _try_again(event, context)
         count += 1
     return f"{count} events tried again"
+
+
+def tell_backlog(context: Context) -> None:
+    """Have the status page say what waits and what was set aside: nothing else there would."""
+    store = context.store
+    note_backlog(context.redis, Backlog(*store.count_waiting(), *store.count_rejected()))
 
 
 def _try_again(event: dict[str, Any], context: Context) -> None:

@@ -152,19 +152,24 @@ def _without(mask: Mask, spares: Sequence[BitMask]) -> Mask:
 
 
 def _inside(box: Prompt, height: int, width: int) -> Mask:
-    """The pixels whose centers lie in a rectangle."""
+    """The pixels whose centers lie in a rectangle, without a number for each of a large photo."""
     corners = np.array(box.corners(height, width))
     left, top = np.clip(np.floor(corners.min(0)), 0, (width, height)).astype(int)
     right, bottom = np.clip(np.ceil(corners.max(0)), 0, (width, height)).astype(int)
-    rows, columns = np.mgrid[top:bottom, left:right] + 0.5
-    x, y = columns - corners[0, 0], rows - corners[0, 1]
-    angle = math.radians(box.rotation)
-    along = x * math.cos(angle) + y * math.sin(angle)
-    across = y * math.cos(angle) - x * math.sin(angle)
+    x = np.arange(left, right) + 0.5 - corners[0, 0]
+    y = np.arange(top, bottom) + 0.5 - corners[0, 1]
+    wide, high = box.width * width, box.height * height
     mask = np.zeros((height, width), np.bool_)
-    mask[top:bottom, left:right] = (
-        (along >= 0) & (along < box.width * width) & (across >= 0) & (across < box.height * height)
-    )
+    inside = mask[top:bottom, left:right]
+    if not box.rotation:
+        inside[:] = ((y >= 0) & (y < high))[:, None] & ((x >= 0) & (x < wide))[None, :]
+        return mask
+    angle = math.radians(box.rotation)
+    x_along, x_across = x * math.cos(angle), x * math.sin(angle)
+    y_along, y_across = y * math.sin(angle), y * math.cos(angle)
+    for row in range(len(y)):
+        along, across = x_along + y_along[row], y_across[row] - x_across
+        inside[row] = (along >= 0) & (along < wide) & (across >= 0) & (across < high)
     return mask
 
 

@@ -88,9 +88,9 @@ def blueprint(settings: Settings, services: "Services") -> Blueprint:
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def without_secret(path: str) -> str:
-    """An address as it may be logged."""
-    return re.sub(r"^/k/[^/]*", "/k/…", path)
+def without_secret(path: str, *, is_route: bool) -> str:
+    """An address as it may be logged: in one that is no route of ours a secret may be anywhere."""
+    return re.sub(r"^/k/[^/]*" if is_route else r"(?s)^/k/.*", "/k/…", path)
 
 
 def body() -> dict[str, Any]:

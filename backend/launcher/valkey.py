@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from redis import Redis
-from redis.exceptions import BusyLoadingError, ConnectionError  # noqa: A004
+from redis.exceptions import RedisError
 
 from backend.launcher.children import Child
 from dynamite.errors import DynamiteError
@@ -48,14 +48,14 @@ def wait_until_ready(url: str, child: Child | None = None) -> None:
     """Wait for the server to answer.
 
     Raises:
-        QueueError: it ended, or did not answer in time.
+        QueueError: it ended, did not answer in time, or is no queue server.
     """
     deadline = time.monotonic() + START_SECONDS
-    with Redis.from_url(url, socket_connect_timeout=2) as client:
+    with Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5) as client:
         while True:
             try:
                 client.ping()
-            except (ConnectionError, BusyLoadingError) as error:
+            except (RedisError, UnicodeError) as error:  # of a host name that can be none
                 if child is not None and child.status is not None:
                     raise QueueError(
                         f"the embedded queue server ended with status {child.status} (its log is "

@@ -22,6 +22,7 @@ class State(Collector):
         yield from self._model()
         yield from self._cache()
         yield from self._queues()
+        yield from self._backlog()
         errors = CounterMetricFamily(
             "dynamite_errors", "Errors by the code they are answered with.", labels=["code"]
         )
@@ -74,3 +75,16 @@ class State(Collector):
             for state, count in states.items():
                 jobs.add_metric([name, state], count)
         yield jobs
+
+    def _backlog(self) -> Iterable[Metric]:
+        backlog = self._services.backlog()
+        if backlog is None:
+            return
+        kept = GaugeMetricFamily(
+            "dynamite_annotations",
+            "Accepted, but not in use: events that wait, what was set aside.",
+            labels=["state"],
+        )
+        kept.add_metric(["waiting"], backlog.waiting)
+        kept.add_metric(["set_aside"], backlog.set_aside)
+        yield kept

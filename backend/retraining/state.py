@@ -18,6 +18,8 @@ from rq.registry import (
 from backend.retraining.requests import KEPT_SECONDS
 from backend.retraining.turns import find_job, last_job, train_queue
 
+BACKLOG_KEY = "dynamite:backlog"
+
 
 @dataclass(frozen=True)
 class TrainingState:
@@ -55,6 +57,19 @@ class Asked:
     when: str
     reason: str
     outcome: str
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What is accepted but not in use: events that wait, annotations or regions set aside.
+
+    Each with how many there are and the last one's reason.
+    """
+
+    waiting: int
+    waits_for: str
+    set_aside: int
+    set_aside_for: str
 
 
 def duration(seconds: int) -> str:
@@ -110,6 +125,20 @@ def last_asked(redis: "Redis", line: str) -> Asked | None:
     try:
         raw: Any = redis.get(asked_key(line))
         return Asked(**json.loads(raw)) if raw else None
+    except (RedisError, OSError):
+        return None
+
+
+def note_backlog(redis: "Redis", backlog: Backlog) -> None:
+    """Remember what is not in use, for those who cannot look into the store."""
+    redis.set(BACKLOG_KEY, json.dumps(asdict(backlog)))
+
+
+def last_backlog(redis: "Redis") -> Backlog | None:
+    """What was not in use when a worker looked last; None if none has, or nobody can be asked."""
+    try:
+        raw: Any = redis.get(BACKLOG_KEY)
+        return Backlog(**json.loads(raw)) if raw else None
     except (RedisError, OSError):
         return None
 

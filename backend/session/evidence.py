@@ -47,6 +47,11 @@ class Prompt:
     aspect: float = 1.0
     from_name: str = ""
 
+    @property
+    def place(self) -> tuple[float, ...]:
+        """Where it lies, how large and how turned: what its handles change."""
+        return (self.x, self.y, self.width, self.height, self.rotation)
+
     def corners(self, height: float, width: float) -> list[tuple[float, float]]:
         """The corners of a box in pixels of a ``height`` × ``width`` image, in order."""
         angle = math.radians(self.rotation)
@@ -59,8 +64,11 @@ class Prompt:
 
     def holds(self, x: float, y: float) -> bool:
         """Whether a point, in fractions of the image, lies in a box, turned as it is."""
-        angle = math.radians(self.rotation)
         right, down = x - self.x, (y - self.y) * self.aspect
+        farthest = self.width + self.height * self.aspect  # from its corner, however it is turned
+        if abs(right) > farthest or abs(down) > farthest:
+            return False
+        angle = math.radians(self.rotation)
         along = right * math.cos(angle) + down * math.sin(angle)
         across = down * math.cos(angle) - right * math.sin(angle)
         return 0 <= along <= self.width and 0 <= across <= self.height * self.aspect

@@ -17,7 +17,7 @@ def update(before: Page, page: Page, evidence: Evidence, source: Source, read: M
         if mark.gone:
             continue
         dragged = mark.prompt.id in evidence.ids  # elsewhere a new place comes from an undo
-        moved = dragged and known is not None and _place(known.prompt) != _place(mark.prompt)
+        moved = dragged and known is not None and known.prompt.place != mark.prompt.place
         if mark.spent and not moved:
             continue
         if mark.spent or desk.is_back(mark):
@@ -30,10 +30,6 @@ def update(before: Page, page: Page, evidence: Evidence, source: Source, read: M
         if isinstance(painted, Painted):
             desk.scribble(painted)
     return desk.page
-
-
-def _place(prompt: Prompt) -> tuple[float, ...]:
-    return (prompt.x, prompt.y, prompt.width, prompt.height, prompt.rotation)
 
 
 @dataclass

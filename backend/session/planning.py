@@ -48,8 +48,8 @@ class _Planner:
         repeats = [replace(r, spares=_spared(r.id, (), held)) for r in repeats]
         boxes = [target.box for target in targets if target.box is not None]
         background = list(self._background(image, pending))
-        around = list(self._around(boxes, targets))
-        if _count(targets) + len(background) + len(around) > MAX_CLICKS:  # of very many boxes
+        around = _around(boxes, targets, MAX_CLICKS - _count(targets) - len(background))
+        if around is None:
             targets = self._targets(asked, spots=1)
         else:
             background += around
@@ -107,14 +107,6 @@ class _Planner:
         for instance in pending:
             yield from (_tap(mark) for mark in self._evidence_of(instance) if not mark.on)
 
-    def _around(self, boxes: list[Prompt], targets: list[Target]) -> Iterator[Tap]:
-        """Background clicks just outside rectangles, where no other object is near."""
-        for box in boxes:
-            for x, y in _outside(box):
-                near = any(_reaches(target, x, y) for target in targets if target.box != box)
-                if 0 <= x < 1 and 0 <= y < 1 and not near:
-                    yield Tap(x, y, 0)
-
     def _frozen(
         self, image: ImageKey, pending: set[str], targets: list[Target]
     ) -> Iterator[BitMask]:
@@ -168,6 +160,24 @@ def _outside(box: Prompt) -> list[tuple[float, float]]:
     """Background clicks for a rectangle: a little beyond the middle of each side."""
     near, far = -_MARGIN, 1 + _MARGIN
     return [box.at(*spot) for spot in ((near, 0.5), (far, 0.5), (0.5, near), (0.5, far))]
+
+
+def _around(boxes: list[Prompt], targets: list[Target], room: int) -> list[Tap] | None:
+    """Background clicks just outside rectangles, where no other object is near.
+
+    None where there are more than ``room``, as of very many rectangles: each is compared with all,
+    while other people's calls wait.
+    """
+    found: list[Tap] = []
+    for box in boxes:
+        if len(found) > room:
+            break
+        others = [target for target in targets if target.box != box]
+        for x, y in _outside(box):
+            inside = 0 <= x < 1 and 0 <= y < 1
+            if inside and not any(_reaches(target, x, y) for target in others):
+                found.append(Tap(x, y, 0))
+    return found if len(found) <= room else None
 
 
 def _reaches(target: Target, x: float, y: float) -> bool:

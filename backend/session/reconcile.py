@@ -31,7 +31,7 @@ def overtaken(page: Page, evidence: Evidence) -> bool:
     if not known or len(context) < len(evidence.context):
         return False
     for mark, prompt in zip(known, context, strict=True):
-        if mark is None or mark.gone or (mark.prompt.x, mark.prompt.y) != (prompt.x, prompt.y):
+        if mark is None or mark.gone or _changed(mark.prompt, prompt):
             return False
     latest = max(mark.born for mark in known if mark is not None)
     return any(
@@ -39,3 +39,7 @@ def overtaken(page: Page, evidence: Evidence) -> bool:
         for mark_id, mark in page.marks.items()
         if mark_id not in evidence.ids
     )
+
+
+def _changed(known: Prompt, prompt: Prompt) -> bool:
+    return (known.place, known.label) != (prompt.place, prompt.label)

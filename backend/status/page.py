@@ -29,6 +29,7 @@ def blueprint(settings: Settings, services: "Services") -> Blueprint:
             on_disk=services.queue.on_disk,
             training=services.training(),
             asked=services.asked(),
+            backlog=services.backlog(),
             problem=services.watcher.problem if services.watcher else None,
             label_studio=services.label_studio_address or "not known yet",
             unused_token=unused_token(settings),

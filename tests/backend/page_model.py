@@ -155,11 +155,15 @@ class Page:
 
     def drag(self, region: str, x: float, y: float) -> list[Region]:
         """Move a keypoint."""
+        return self.change(region, x=100 * x / WIDTH, y=100 * y / HEIGHT)
+
+    def change(self, region: str, **value: Any) -> list[Region]:
+        """Move, resize, turn or relabel a keypoint or rectangle; ``value`` as the page has it."""
         self._remember()
-        moved = copy.deepcopy(self.regions[region])
-        moved["value"] |= {"x": 100 * x / WIDTH, "y": 100 * y / HEIGHT}
-        self.regions[region] = moved
-        return self._call(moved)
+        changed = copy.deepcopy(self.regions[region])
+        changed["value"] |= value
+        self.regions[region] = changed
+        return self._call(changed)
 
     def paint(self, label: str, x0: float, y0: float, x1: float, y1: float) -> str:
         """A stroke of the ordinary brush, in pixels; no call."""

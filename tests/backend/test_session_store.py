@@ -294,6 +294,33 @@ def test_no_background_click_of_a_rectangle_lies_in_another():
             assert not inside
 
 
+def grid(count):
+    """Rectangles with room around each."""
+    return [
+        Prompt(
+            f"r{i}", "A", FIRST, 0.02 + i % 20 / 20, 0.02 + i // 20 / 20,
+            width=0.02, height=0.02, kind=Kind.BOX,
+        )
+        for i in range(count)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("count", "inside", "around"), [(111, 5, 4), (112, 1, 0)])
+def test_rectangles_get_all_their_clicks_as_long_as_the_model_takes_them(count, inside, around):
+    (image,) = SessionStore().begin(call(*grid(count))).plan.images
+    assert {len(target.taps) for target in image.targets} == {inside}
+    assert (len(image.targets), len(image.background)) == (count, around * count)
+
+
+def test_very_many_rectangles_are_not_compared_with_each_other(monkeypatch):
+    """Other people's calls wait meanwhile."""
+    compared, holds = [], Prompt.holds
+    monkeypatch.setattr(Prompt, "holds", lambda *at: compared.append(at) or holds(*at))
+    (image,) = SessionStore().begin(call(*grid(300))).plan.images
+    assert len(image.targets) == 300
+    assert not compared
+
+
 def test_corrupt_mask_of_a_draft_is_no_obstacle():
     broken = Painted("x", "A", FIRST, 40, 60, rle=b"\x00\x01\x02")
     draft = Snapshot("draft:1", "2026", (broken,), user="1")

@@ -30,6 +30,29 @@ def test_environment_beats_file_beats_default(monkeypatch, tmp_path):
     assert sources["DYNAMITE_PRESET"] == "default"
 
 
+@pytest.mark.parametrize("place", ["environment", "file", "command line"])
+def test_an_empty_value_is_none(monkeypatch, tmp_path, place):
+    unset = load()
+    names = list(Settings.model_fields)
+    given = dict.fromkeys(names, "")
+    if place == "environment":
+        for name in names:
+            monkeypatch.setenv(variable(name), "")
+    elif place == "file":
+        (tmp_path / "dynamite.toml").write_text("".join(f'{name} = ""\n' for name in names))
+    assert load(**(given if place == "command line" else {})) == unset
+    assert {row.source for row in rows(unset)} == {"default"}
+
+
+def test_an_empty_variable_leaves_a_setting_to_the_file(monkeypatch, tmp_path):
+    (tmp_path / "dynamite.toml").write_text('models_dir = "/models"\nbackground_labels = ["Sky"]')
+    monkeypatch.setenv("DYNAMITE_MODELS_DIR", "")
+    assert load().models_dir == Path("/models")
+    assert {row.source for row in rows(load()) if row.value == "/models"} == {"file"}
+    monkeypatch.setenv("DYNAMITE_BACKGROUND_LABELS", ",")
+    assert load().background_labels == ()
+
+
 def test_the_names_of_the_ecosystem_carry_no_prefix(monkeypatch):
     monkeypatch.setenv("LABEL_STUDIO_URL", "http://localhost:8080")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "secret-token")
@@ -76,6 +99,50 @@ def test_a_bad_value_names_its_variable(monkeypatch, name, value, says):
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=says.replace("(", r"\(")):
         load()
+
+
+@pytest.mark.parametrize("odd", ["", "/s3cret", "?s3cret", "#s3cret", "+s3cret", "%41s3cret"])
+def test_a_webhook_secret_that_an_address_would_change_is_refused_unseen(odd):
+    with pytest.raises(SettingsError, match=r"^DYNAMITE_WEBHOOK_SECRET must .*openssl") as refused:
+        load(webhook_secret="s3cret" + odd)
+    assert "s3cret" not in str(refused.value)
+    assert load(webhook_secret="A.long_secret~word-9").webhook_secret is not None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:6379",
+        "http://queue:6379/0",
+        "redis://",
+        "redis://queue:port/0",
+        "redis://queue:99999",
+        "redis://queue:6379/0?db=first",
+        "redis://:s3cret/s3cret@queue:6379/0",
+        "redis://:123/s3cret@queue:6379/0",
+        "redis://user:123#s3cret@queue:6379/0",
+        "unix://run/queue.sock",
+        "unix://",
+    ],
+)
+def test_an_address_that_is_no_queues_is_refused_and_no_password_shown(url):
+    with pytest.raises(SettingsError, match=r"^REDIS_URL must be like redis://") as refused:
+        load(redis_url=url)
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://queue",
+        "rediss://user:a%2Fb@queue:6380/1?socket_timeout=5",
+        "redis://[::1]:6379",
+        "unix:///run/queue.sock?db=1",
+        "unix://:a-secret@/run/queue.sock",
+    ],
+)
+def test_addresses_of_queues_are_taken_as_they_are(url):
+    assert load(redis_url=url).queue_url == url
 
 
 def test_a_misspelled_name_in_the_file_is_an_error(tmp_path):

@@ -83,6 +83,21 @@ class Reading:
         rows = self._ask("SELECT event, reason FROM waiting ORDER BY rowid")
         return [(json.loads(row[0]), row[1]) for row in rows]
 
+    def count_waiting(self) -> tuple[int, str]:
+        """How many events are kept to be tried again, and why the last one is; empty if none."""
+        ((count, reason),) = self._ask(
+            "SELECT COUNT(*), (SELECT reason FROM waiting ORDER BY rowid DESC LIMIT 1) FROM waiting"
+        )
+        return count, reason or ""
+
+    def count_rejected(self) -> tuple[int, str]:
+        """How much was set aside, and why the last was; empty if nothing."""
+        ((count, reason),) = self._ask(
+            "SELECT COUNT(*), (SELECT code || ': ' || detail FROM rejected "
+            "ORDER BY rowid DESC LIMIT 1) FROM rejected"
+        )
+        return count, reason or ""
+
     def identity(self, project: int) -> str | None:
         """When a project was made, if that is known: another may have its number elsewhere."""
         rows = self._ask("SELECT created_at FROM projects WHERE project = ?", project)

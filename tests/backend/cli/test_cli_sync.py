@@ -1,6 +1,8 @@
 import pytest
+from redis import Redis
 
 from backend.cli import main
+from backend.retraining.state import Backlog, last_backlog
 from tests.backend.ingest.conftest import Site
 from training.annotation_store import AnnotationStore
 
@@ -34,10 +36,14 @@ def site():
     found.close()
 
 
-def test_what_was_compared_is_told(sync, site):
+def test_what_was_compared_is_told(sync, site, queue_server):
+    with Redis.from_url(queue_server) as redis:
+        redis.flushall()
     status, said = sync(site.url)
     assert status == 0
     assert "project 3: deleted; 0 annotations forgotten" in said
+    with Redis.from_url(queue_server) as redis:
+        assert last_backlog(redis) == Backlog(0, "", 0, "")
 
 
 def test_another_project_of_that_number_takes_its_place_only_if_told_to(sync, site, tmp_path):

@@ -8,9 +8,11 @@ from rq.serializers import JSONSerializer
 
 from backend.ingest import reconcile
 from backend.ingest.events import SECONDS, take
+from backend.ingest.reconciling import reconcile_projects
 from backend.ingest.waiting import try_again
 from backend.job_queue import ATTEMPTS_MORE, PATIENCE_SECONDS, JobQueue, ingest_queue
 from backend.retraining.places import store_folder
+from backend.retraining.state import Backlog, last_backlog
 from backend.settings import load
 from tests.backend.ingest.conftest import an_annotation, an_event
 from training.annotation_store import AnnotationStore
@@ -135,6 +137,30 @@ def work(context, queue_server, tmp_path, monkeypatch):
 
     yield do
     queue.close()
+
+
+def test_what_waits_and_what_is_set_aside_is_told_after_each_event(context, work):
+    work(an_event())
+    assert last_backlog(context.redis) == Backlog(0, "", 0, "")
+    context.images.away = True
+    work(*(an_event(annotation=an_annotation(n, task=n), image=f"/{n}.png") for n in (2, 3)))
+    told = last_backlog(context.redis)
+    assert (told.waiting, told.set_aside) == (2, 0)
+    assert "/3.png cannot be reached" in told.waits_for
+    context.images.away = False
+    work(an_event(annotation=an_annotation(4, task=4), image="/missing.png"))
+    told = last_backlog(context.redis)
+    assert (told.waiting, told.set_aside) == (2, 1)
+    assert "image_missing: there is no image at /missing.png" in told.set_aside_for
+
+
+def test_what_waits_is_told_after_each_comparison(context):
+    away(context, 1, 2)
+    reconcile_projects(context)
+    assert last_backlog(context.redis).waiting == 2
+    context.images.away = False
+    reconcile_projects(context)
+    assert last_backlog(context.redis) == Backlog(0, "", 0, "")
 
 
 def test_a_failure_that_used_up_all_attempts_is_taken_up_again(context, work, tmp_path):

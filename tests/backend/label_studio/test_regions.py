@@ -1,6 +1,11 @@
+import math
+import tracemalloc
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backend.label_studio import labeling_config, regions
 from backend.session.bitmask import BitMask
@@ -94,6 +99,38 @@ def test_rectangle_may_be_turned():
     assert mask[8, 15]
     assert not mask[2, 20]
     assert 40 < mask.sum() < 70
+
+
+EDGES = st.sampled_from([0.0, 0.05, 0.5, 1.0]) | st.floats(-0.5, 1.2)
+SIDES = st.sampled_from([0.05, 0.5, 1.0]) | st.floats(0.001, 2)
+
+
+@given(x=EDGES, y=EDGES, width=SIDES, height=SIDES, turn=st.just(0.0) | st.floats(-400, 400))
+def test_pixels_of_a_rectangle_are_those_whose_centers_lie_in_it(x, y, width, height, turn):
+    box = Prompt("r", "A", IMAGE, x, y, None, width, height, turn, Kind.BOX)
+    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]] + 0.5
+    right, down = columns - x * SHAPE[1], rows - y * SHAPE[0]
+    angle = math.radians(turn)
+    along = right * math.cos(angle) + down * math.sin(angle)
+    across = down * math.cos(angle) - right * math.sin(angle)
+    expected = (along >= 0) & (along < width * SHAPE[1])
+    expected &= (across >= 0) & (across < height * SHAPE[0])
+    found = decoded(answer(ImagePlan(IMAGE, (target(box=box),)), area(0, 0, *SHAPE)))
+    assert (found.get("a", area(0, 0, 0, 0)) == expected).all()
+
+
+@pytest.mark.parametrize("turn", [0, 5])
+def test_a_rectangle_of_a_large_photo_takes_a_few_bytes_a_pixel(turn):
+    height, width = shape = (600, 1000)
+    box = Prompt("r", "A", IMAGE, 0, 0, None, 1, 1, turn, Kind.BOX)
+    whole = Segmented(np.zeros(shape, np.int16), np.array([0.5]))
+    plan = Plan((ImagePlan(IMAGE, (target(box=box),)),))
+    tracemalloc.start()
+    try:
+        regions.answer(plan, {IMAGE: whole}, CONFIG)
+        assert tracemalloc.get_traced_memory()[1] < 16 * height * width
+    finally:
+        tracemalloc.stop()
 
 
 def test_kept_mask_changes_only_where_it_is_clicked():

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -209,6 +210,22 @@ def test_a_queue_server_that_cannot_start_is_named_with_its_log(tmp_path):
 def test_a_configured_queue_that_is_away_is_an_error_at_once(tmp_path):
     with pytest.raises(QueueError, match="does not answer"):
         wait_until_ready(f"unix://{tmp_path / 'nobody'}")
+
+
+def test_what_is_no_queue_server_is_an_error_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as web:
+
+        def answer():
+            with web.accept()[0] as connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(QueueError, match="does not answer"):
+            wait_until_ready(f"redis://127.0.0.1:{web.getsockname()[1]}")
+        thread.join()
+    with pytest.raises(QueueError, match="does not answer"):
+        wait_until_ready("redis://queue..internal")
 
 
 def test_the_model_gets_tuned_memory_and_threads_unless_the_user_tuned_them():

@@ -144,6 +144,7 @@ def test_one_that_is_stopped_while_it_starts_says_so(environment, tmp_path):
         ({"DYNAMITE_CHECKPOINT": __file__}, "is not a checkpoint"),
         ({"DYNAMITE_STATE_DIR": "/proc/nowhere"}, "cannot be written"),
         ({"REDIS_URL": "unix:///nowhere.sock"}, "does not answer"),
+        ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must be like redis://"),
     ],
 )
 def test_what_cannot_start_says_why_without_a_traceback(environment, tmp_path, change, words):

@@ -9,6 +9,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from backend.features.cache import Tier
+from backend.retraining.state import Backlog, note_backlog
 
 
 @pytest.fixture
@@ -75,6 +76,19 @@ def test_jobs_are_counted_by_queue_and_state(backend, scrape, queue_server):
     assert found["dynamite_jobs", "train", "waiting"] == 1
     assert found["dynamite_jobs", "failed", "train"] == 1
     assert found["dynamite_jobs", "ingest", "running"] == 0
+
+
+def test_annotations_that_are_not_in_use_are_counted_and_on_the_page(backend, scrape, queue_server):
+    with Redis.from_url(queue_server) as redis:
+        redis.flushall()
+        assert not [name for name in scrape(backend) if name[0] == "dynamite_annotations"]
+        note_backlog(redis, Backlog(3, "<b>401</b>", 2, "bad_rle: cut off"))
+        found, page = scrape(backend), backend.client.get("/").text
+        assert found["dynamite_annotations", "waiting"] == 3
+        assert found["dynamite_annotations", "set_aside"] == 2
+        assert "&lt;b&gt;401&lt;/b&gt;" in page and "bad_rle: cut off" in page
+        note_backlog(redis, Backlog(0, "", 0, ""))
+    assert "dynamite annotations" not in backend.client.get("/").text
 
 
 def test_without_the_queue_server_the_rest_is_told(make_backend, scrape, tmp_path):

@@ -249,6 +249,12 @@ def test_no_log_line_holds_a_body_or_a_secret(make_backend, click, caplog):
     backend.client.post("/k/a-long-secret-word/setup", json={"access_token": "find-me-in-the-log"})
     backend.client.post("/k/a-wrong-secret-word/setup", json={})
     assert "/k/…/setup" in caplog.text
+    caplog.clear()
+    cut = ["/k/a/secret-word/setup", "/k/secret-word", "/k//secret-word/setup", "//k/secret-word/"]
+    for path in cut:
+        answer = backend.client.post("/", json={}, environ_overrides={"PATH_INFO": path})
+        assert answer.status_code >= 300
+    assert caplog.text.count("POST /k/… ") == len(cut)
     for private in ("find-me-in-the-log", "secret-word"):
         assert private not in caplog.text
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.backend.page_model import Page, mask_of
+from tests.backend.page_model import HEIGHT, WIDTH, Page, mask_of
 from tests.backend.session_rules.answers import assert_disjoint, by_label, only, pixels
 
 # 5: what makes no call
@@ -172,6 +172,39 @@ def test_late_call_does_not_undo_a_newer_one(page, backend):
     page.click("A", 60, 40)
     assert backend(backend.calls[0]) == []
     assert mask_of(only(page.click("B", 20, 50), "A"))[40, 60]
+
+
+def test_late_call_of_a_rectangle_does_not_undo_a_newer_one(page, backend):
+    page.rectangle("A", 10, 10, 12, 12)
+    (first,) = page.regions
+    page.change(first, width=100 * 16 / WIDTH)
+    late = backend.calls[-1]
+    page.rectangle("A", 50, 10, 12, 12)
+    assert backend(late) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"width": 100 * 24 / WIDTH}, {"height": 100 * 24 / HEIGHT}, {"rotation": 20}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_rectangle_changed_after_a_newer_one_was_deleted_is_answered(page, change):
+    before = only(page.rectangle("A", 10, 10, 12, 12), "A")
+    page.rectangle("A", 50, 10, 12, 12)
+    first, second = page.regions
+    page.delete(second)
+    after = only(page.change(first, **change), "A")
+    assert after["id"] == before["id"]
+    assert (mask_of(after) != mask_of(before)).any()
+
+
+def test_a_click_relabelled_after_one_of_its_new_label_was_deleted_is_answered(page):
+    page.click("A", 20, 20)
+    page.click("B", 60, 40)
+    first, second = page.regions
+    page.delete(second)
+    result = page.change(first, keypointlabels=["B"], labels=["B"])
+    assert mask_of(only(result, "B"))[20, 20]
 
 
 def test_only_a_call_with_an_older_click_of_the_page_supersedes(page, backend):
