@@ -14,7 +14,7 @@ from dynamite.files import discard_older, last_changed
 from dynamite.registry import RegistryError
 
 SNAPSHOTS = 3
-"""Newest snapshots kept; a training on its way keeps them all."""
+"""Newest snapshots kept for a while; a training on its way keeps them all."""
 
 SNAPSHOT_SECONDS = 3600.0
 """A snapshot that somebody has just taken is kept: the training on it is not in the queue yet."""
@@ -36,8 +36,11 @@ def clean_up(context: Context) -> str:
     images = context.store.remove_unused_images()
     if any(is_training(context.redis, line) for line in lines):
         return f"{versions} versions, {images} images removed; a training is on its way"
-    older = oldest_first(snapshot_folder(settings))[:-SNAPSHOTS]
+    taken = oldest_first(snapshot_folder(settings))
+    older, newest = taken[:-SNAPSHOTS], taken[-SNAPSHOTS:]
     snapshots = discard_older(older, SNAPSHOT_SECONDS, last_changed)  # its images are the store's
+    # They hold what has been deleted since, and can be taken again.
+    snapshots += discard_older(newest, RUN_SECONDS, last_changed)
     runs = discard_older(oldest_first(run_folder(settings)), RUN_SECONDS)
     for folder in (snapshot_folder(settings), run_folder(settings)):
         discard_older(folders(folder, ".*"), RUN_SECONDS)  # half written or half removed

@@ -105,7 +105,7 @@ def _enqueue(redis: "Redis", request: TrainingRequest, *, force: bool) -> str:
     job = find_job(redis, request.job_id)
     status = None if job is None else job.get_status()
     if status in AHEAD:
-        return f"{request.job_id} is {status} already"
+        return f"{request.job_id} is {status.value} already"
     if status == "finished" and not force:
         return f"{request.job_id} is done already: no annotation has changed since"
     queue = train_queue(redis)

@@ -78,6 +78,11 @@ class Reading:
         )
         return [Rejection(*row) for row in rows]
 
+    def incomplete(self) -> set[int]:
+        """The annotations of which an object was set aside; a mask without a pixel is none."""
+        rows = self._ask("SELECT DISTINCT annotation FROM rejected WHERE code != 'empty_mask'")
+        return {row[0] for row in rows}
+
     def waiting(self) -> list[tuple[dict[str, Any], str]]:
         """The events kept to be tried again, each with the reason."""
         rows = self._ask("SELECT event, reason FROM waiting ORDER BY rowid")

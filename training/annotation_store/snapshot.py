@@ -38,7 +38,7 @@ class SnapshotRules:
     """What decides about the content beside the annotations.
 
     ``holdout`` is the share of images that are judged by; in projects that are ``exhaustive``
-    everything unlabelled is background.
+    everything unlabelled is background, unless some of the annotation was set aside.
     """
 
     holdout: float = 0.2
@@ -62,11 +62,14 @@ def write_snapshot(
     change = store.change()
     parts: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}
     missing = 0
-    for image, project in counting(store.annotations(sorted(projects))):
+    incomplete = store.incomplete()
+    for image, annotation in counting(store.annotations(sorted(projects))):
         if not store.image_path(image.digest).is_file():
             missing += 1
             continue
-        entry = {"image": image, "exhaustive": project in rules.exhaustive}
+        # What was set aside is there all the same, and must not be taught as background.
+        whole = annotation.annotation_id not in incomplete
+        entry = {"image": image, "exhaustive": whole and annotation.project in rules.exhaustive}
         parts[part_of(image, rules.holdout)].append(entry)
     if missing:
         log.warning("%d accepted images are left out: no file in %s", missing, store.folder)

@@ -41,7 +41,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
         _write(draft, checkpoint)
     _sync_folder(folder)
     for old in _all(folder)[:-_KEPT]:
-        old.unlink()
+        old.unlink(missing_ok=True)  # an attempt believed dead may be saving the same steps
     return path
 
 

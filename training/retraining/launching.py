@@ -21,6 +21,9 @@ RANK = "training.retraining.rank"
 KILLED = re.compile(r"Signal \d+ \(SIG\w+\) received by PID")
 """How torchrun says that one of its ranks was."""
 
+OWN_WORDS = re.compile("^Error: ", re.MULTILINE)
+"""How a rank begins what it says of its end."""
+
 Report = Callable[[int, float | None], None]
 """Told of the steps done, and of the seconds left if they can be known."""
 
@@ -62,10 +65,10 @@ def train(config: TrainingConfig, out: Path, hosts: str = "", report: Report | N
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if process.returncode or not weights.is_file():
-        end = tail(out / "train.log", start)
-        killed = process.returncode < 0 or KILLED.search(end)
+        text = written(out / "train.log", start)
+        killed = process.returncode < 0 or KILLED.search(text)
         raise (TrainingKilledError if killed else TrainingFailedError)(
-            f"the training in {out} ended with status {process.returncode}: {end}"
+            f"the training in {out} ended with status {process.returncode}: {telling(text)}"
         )
     return weights
 
@@ -107,7 +110,7 @@ def watch(process: "subprocess.Popen[bytes]", out: Path, total: int, report: Rep
         step = last_step(out / "metrics.jsonl")
         if report is None or step is None:
             continue
-        if first is None:
+        if first is None or step < first:  # until the checkpoint is read, the last attempt's steps
             started, first = time.monotonic(), step
         done = step - first
         pace = (time.monotonic() - started) / done if done else None
@@ -131,9 +134,15 @@ def last_step(path: Path) -> int | None:
     return None
 
 
-def tail(path: Path, start: int, length: int = 1000) -> str:
-    """The end of a log, of what was written from ``start`` on: before, earlier attempts did."""
+def written(path: Path, start: int) -> str:
+    """A log from ``start`` on: what is before, earlier attempts wrote."""
     try:
-        return path.read_bytes()[start:].decode("utf-8", "replace")[-length:].strip()
+        return path.read_bytes()[start:].decode("utf-8", "replace").strip()
     except OSError:
         return "(no log)"
+
+
+def telling(text: str, length: int = 1000) -> str:
+    """What a rank says of its end, before torchrun says much of it; else the log's last lines."""
+    said = OWN_WORDS.search(text)
+    return text[said.start() :][:length] if said else text[-length:]

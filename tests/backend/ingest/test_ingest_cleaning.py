@@ -51,6 +51,17 @@ def test_images_of_deleted_tasks_old_snapshots_and_runs_go(context):
     assert [path.name for path in run_folder(context.settings).iterdir()] == ["going"]
 
 
+def test_the_newest_snapshots_go_as_well_in_the_end_for_they_hold_what_was_deleted_since(context):
+    accept(context, 1)
+    first = take_snapshot(context, "shared").folder
+    accept(context, 2)
+    second = take_snapshot(context, "shared").folder
+    age(first, RUN_SECONDS + 10)
+    age(second, RUN_SECONDS - 100)
+    clean_up(context)
+    assert [first.is_dir(), second.is_dir()] == [False, True]
+
+
 def test_the_snapshot_of_a_training_asked_for_at_this_moment_stays(context, monkeypatch):
     folders = []
     for number in range(1, 6):

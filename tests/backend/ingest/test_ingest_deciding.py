@@ -31,6 +31,7 @@ def test_the_button_starts_one_training_however_often_it_is_pressed(context):
     assert job.func_name == "training.jobs.retrain"
     assert job.id.startswith("train-shared-")
     assert job.args[0]["images"]["corrected"] > 0
+    assert last_asked(context.redis, "shared").outcome == f"{job.id} is queued already"
     job.set_status(JobStatus.FINISHED)
     take({"body": START, "verified": True}, context)
     asked = last_asked(context.redis, "shared")

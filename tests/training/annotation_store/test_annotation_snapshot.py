@@ -14,6 +14,7 @@ from training.annotation_store import (
     AcceptedImage,
     AnnotationStore,
     Origin,
+    Rejection,
     SnapshotRules,
     counting,
     write_snapshot,
@@ -149,6 +150,21 @@ def test_where_not_everything_is_labelled_far_pixels_say_nothing(store, tmp_path
     assert sample.exhaustive is False
     assert sample.ignore[39, 59] and not sample.ignore[2:8, 2:8].any()
     assert not sample.ignore[4, 10]  # next to the object it is background
+
+
+@pytest.mark.parametrize(("code", "exhaustive"), [("bad_rle", False), ("empty_mask", True)])
+def test_an_object_that_was_set_aside_is_not_taught_as_background(
+    store, tmp_path, code, exhaustive
+):
+    one = annotation(1, store.put_image(photo(1)))
+    store.apply(one, [Rejection(code, "as it is", "r2")])
+    store.apply(annotation(2, store.put_image(photo(2))))
+    snapshot = write_snapshot(store, [1], tmp_path / "s", NONE_HELD_OUT)
+    found = open_dataset(snapshot.folder / "corrected")
+    told = {sample.sample_id.rpartition("/")[2]: sample for sample in (found[0], found[1])}
+    assert told[one.images[0].digest].exhaustive is exhaustive
+    assert told[one.images[0].digest].ignore.any() is not exhaustive
+    assert sum(sample.exhaustive for sample in told.values()) == 1 + exhaustive
 
 
 @given(

@@ -1,4 +1,5 @@
 import json
+import subprocess
 
 import pytest
 
@@ -8,12 +9,15 @@ from dynamite.config import Resize, preset
 from dynamite.registry import Registry
 from tests.training.retraining.drawn import order
 from tests.training.tiny_run import TINY_MODEL
+from training.retraining import launching
 from training.retraining.launching import (
     TrainingFailedError,
     command,
     last_step,
     process_count,
+    telling,
     train,
+    written,
 )
 from training.retraining.order import OrderError, read_order
 from training.retraining.recipe import ROUNDS, accepted_shares, overrides, recipe, scales
@@ -73,6 +77,42 @@ def test_a_line_keeps_the_input_size_of_its_network_and_learns_from_late_clicks_
     assert made.model.overrides["resize"] == Resize(64, 64)
     assert made.max_rounds == ROUNDS
     assert made.supervised_rounds == "all"
+
+
+def test_a_rank_says_why_it_ended_before_torchrun_says_much_of_it(tmp_path):
+    log = tmp_path / "train.log"
+    log.write_text("Error: of an earlier attempt\n")
+    start = log.stat().st_size
+    noise = "\n".join(f"E1127 torch/distributed/elastic line {line}" for line in range(60))
+    with log.open("a") as file:
+        file.write(f"step 5\nError: [Errno 28] No space left on device: 'step_5.pt'\n{noise}\n")
+    assert telling(written(log, start)).startswith("Error: [Errno 28] No space left on device")
+    assert telling("step 5\nsteps end here") == "step 5\nsteps end here"
+    assert len(telling(noise)) == 1000
+
+
+def test_what_is_left_counts_from_the_checkpoint_that_an_attempt_goes_on_from(
+    tmp_path, monkeypatch
+):
+    """Until it has read it, the file of metrics holds the steps of the attempt that was killed."""
+    monkeypatch.setattr(launching, "POLL_SECONDS", 0.01)
+    metrics, steps, told = tmp_path / "metrics.jsonl", iter([50, 60, 70]), []
+    metrics.write_text('{"step": 95}\n')
+    process = subprocess.Popen(["sleep", "60"])
+
+    def report(step, left):
+        told.append((step, left))
+        following = next(steps, None)
+        if following is None:
+            process.kill()
+            process.wait()
+        else:
+            metrics.write_text(f'{{"step": {following}}}\n')
+
+    launching.watch(process, tmp_path, 100, report)
+    assert [step for step, _ in told] == [95, 50, 60, 70]
+    assert [left is None for _, left in told] == [True, True, False, False]
+    assert all(left > 0 for _, left in told[2:])
 
 
 def test_every_process_has_the_same_number_of_images_and_at_least_one(values):
