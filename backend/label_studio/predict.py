@@ -25,9 +25,16 @@ log = logging.getLogger(__name__)
 
 Prediction = dict[str, Any]
 
+Item = Prediction | list[Prediction]
+"""What is answered for a task: in a batch an empty list where there is nothing to show.
 
-def predict(body: dict[str, Any], services: "Services") -> list[Prediction]:
-    """One prediction per task, in order.
+Label Studio counts that as an answer but stores nothing, so the task is asked for again. A
+prediction with an empty ``result`` it would store, and never ask again for that task and version.
+"""
+
+
+def predict(body: dict[str, Any], services: "Services") -> list[Item]:
+    """One answer per task, in order.
 
     Raises:
         BadRequestError: the body cannot be understood.
@@ -97,23 +104,23 @@ def answer_to(
     return regions.answer(plan, segmented, call.config, task.painted)
 
 
-def in_batch(call: Call, task: Task, services: "Services") -> Prediction:
+def in_batch(call: Call, task: Task, services: "Services") -> Item:
     """Masks for what lies in the task; else nothing at once, and its features in the background."""
     plan = batch.plan(call, task)
     model = services.engine.model
     if not plan.images:
         for value in task.images.values():
             services.prewarm(value, task.id)
-        return empty(services)
+        return []
     try:
         with services.admission.place():
             segmented = segment(plan, task, services, lambda: False, model)
     except Exception as error:  # one bad image must not cost the other tasks their masks
         code, _ = code_and_status(error)
         services.report(code, error)
-        return empty(services)
+        return []
     answer = regions.answer(plan, segmented, call.config, task.painted)
-    return prediction(answer, model.version)
+    return prediction(answer, model.version) if answer.result else []
 
 
 def warm(body: dict[str, Any], services: "Services") -> tuple[int, list[str]]:
@@ -184,5 +191,5 @@ def prediction(answer: regions.Answer, version: str) -> Prediction:
 
 
 def empty(services: "Services") -> Prediction:
-    """Nothing to show."""
+    """Nothing to show, as the page wants to hear it after a click."""
     return {"result": [], "score": 0.0, "model_version": services.engine.model.version}
