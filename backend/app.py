@@ -6,13 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from backend.auth import is_authorized
-from backend.errors import UnauthorizedError, code_and_status, sentence
+from backend.errors import RequestTooLargeError, UnauthorizedError, code_and_status, sentence
 from backend.label_studio import routes
 from backend.metrics import routes as metrics
-from backend.settings import Settings
+from backend.settings import Settings, variable
 from backend.status import page
 
 if TYPE_CHECKING:
@@ -51,6 +51,16 @@ def create_app(settings: Settings, services: "Services") -> Flask:
         response.headers["X-Request-Id"] = g.request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+    @app.errorhandler(RequestEntityTooLarge)
+    def refuse(_: RequestEntityTooLarge) -> Response:
+        words = (
+            f"a request of {request.content_length or 0:,} bytes to "
+            f"{routes.without_secret(request.path)} is over the "
+            f"{settings.max_request_bytes:,} bytes allowed: set {variable('max_request_bytes')} "
+            "higher, or retrieve predictions of fewer tasks at a time"
+        )
+        return failure(RequestTooLargeError(words), services)
 
     @app.errorhandler(Exception)
     def fail(error: Exception) -> Response:

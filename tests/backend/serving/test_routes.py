@@ -194,6 +194,10 @@ def test_a_body_over_the_cap_is_refused(make_backend):
     answer = backend.client.post("/predict", json={"pad": "x" * 2000})
     assert answer.status_code == 413
     assert answer.json["error"]["code"] == "request_entity_too_large"
+    message = answer.json["error"]["message"]
+    for part in ("2,011 bytes", "1,000 bytes", "DYNAMITE_MAX_REQUEST_BYTES", "fewer tasks"):
+        assert part in message
+    assert backend.services.journal.errors[0].message == message
 
 
 def test_unknown_paths_and_methods_are_json_errors(backend):
