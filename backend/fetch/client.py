@@ -55,20 +55,32 @@ class Client:
             reply = self._exchange("GET", url, deadline, dict(authorize(url)))
             if reply.status not in _REDIRECTS or not reply.location:
                 return reply
-            url = url.join(reply.location)
+            url = self._next(reply)
         raise ImageUnreachableError(
             f"more than {MAX_REDIRECTS} redirects; the last one leads to {url.shown}"
         )
 
     def post_json(self, url: Url, deadline: Deadline, content: Any) -> tuple[int, Any]:
-        """The status and the JSON of the answer (None if it is none). Follows no redirect."""
+        """The status and the JSON of the answer (None if it is none). Follows no redirect.
+
+        Raises:
+            ImageError: refused, unreachable, too large or too late.
+        """
         body = json.dumps(content).encode()
         headers = {"Content-Type": "application/json"}
         reply = self._exchange("POST", url, deadline, headers, body=body, max_bytes=_MAX_JSON)
+        if reply.status in _REDIRECTS and reply.location:
+            self._next(reply)  # which says so if Label Studio is elsewhere
         try:
             return reply.status, json.loads(reply.body)
         except ValueError:
             return reply.status, None
+
+    def _next(self, reply: Reply) -> Url:
+        """Where a redirect leads."""
+        url = reply.url.join(reply.location)
+        self._hosts.check_redirect(reply.url, url)
+        return url
 
     def _exchange(
         self,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from backend.fetch.deadline import Deadline
-from backend.images.errors import ImageUnauthorizedError
+from backend.images.errors import ImageUnauthorizedError, ImageUnreachableError
 
 DEFAULT_LIFE = 300.0
 """Seconds an access token lasts if it does not say."""
@@ -67,6 +67,11 @@ class Tokens:
     def _renew(self, deadline: Deadline) -> None:
         asked = time.monotonic()
         status, answer = self._exchange(self._token, deadline)
+        if 300 <= status < 400:
+            raise ImageUnreachableError(
+                f"Label Studio redirects (status {status}) where a token is exchanged: set "
+                "LABEL_STUDIO_URL to the address that the browser shows"
+            )
         access = answer.get("access") if isinstance(answer, dict) else None
         if status != 200 or not isinstance(access, str) or not re.fullmatch(r"[\w.=-]+", access):
             raise ImageUnauthorizedError(

@@ -158,14 +158,6 @@ class TestTokens:
         with pytest.raises(errors.ImageUnauthorizedError):
             label_studio.fetcher(PERSONAL).fetch("/data/upload/a.png")
 
-    def test_an_exchange_is_not_redirected(self, serve: Serve, label_studio: LabelStudio) -> None:
-        other = serve({"/": send(b'{"access": "x"}')}, host="127.0.0.2")
-        pages = label_studio.server.pages
-        pages[label_studio.prefix + "/api/token/refresh"] = redirect(f"{other.url}/", 307)
-        with pytest.raises(errors.ImageUnauthorizedError):
-            label_studio.fetcher(PERSONAL, hosts=(other.at,)).fetch("/data/upload/a.png")
-        assert not other.asked
-
     def test_threads_share_one_exchange(self, label_studio: LabelStudio) -> None:
         label_studio.show("/data/upload/a.png")
         fetcher = label_studio.fetcher(PERSONAL)
