@@ -92,6 +92,7 @@ class Client:
         body: bytes | None = None,
         max_bytes: int | None = None,
     ) -> Reply:
+        deadline = deadline.awaiting(url.shown)
         headers |= {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "DynaMITE"}
         addresses = deadline.wait_for(lambda: self._hosts.addresses(url))
         error: Exception | None = None

@@ -34,6 +34,7 @@ from backend.images.errors import (
     ImageUnreadableError,
 )
 from backend.label_studio.tokens import Tokens
+from backend.settings import variable
 
 STORAGES = ("s3", "gs", "azure-blob")
 MAX_DATA_URI = 8_000_000
@@ -114,7 +115,7 @@ class ImageFetcher:
         return self._download(url, value)
 
     def _download(self, url: Url, value: str) -> bytes:
-        deadline = Deadline(self._settings.timeout)
+        deadline = Deadline(self._settings.timeout, variable("image_timeout"))
         sent: dict[str, str] = {}
         rejected: dict[str, str] = {}
 

@@ -191,8 +191,10 @@ SLOW = {
 def test_a_server_that_takes_forever_is_left(serve: Serve, kind: str) -> None:
     server = serve({"/a": SLOW[kind]})
     start = time.monotonic()
-    with pytest.raises(errors.ImageTimeoutError, match=r"0\.3 seconds"):
-        get(f"{server.url}/a", server.at, seconds=0.3)
+    with pytest.raises(errors.ImageTimeoutError, match=r"0\.3 seconds") as caught:
+        get(f"{server.url}/a?sig=secret", server.at, seconds=0.3)
+    assert f"{server.url}/a " in str(caught.value), "what was waited for"
+    assert "secret" not in str(caught.value)
     assert time.monotonic() - start < 10, "the server drips for 30 s"
 
 

@@ -3,14 +3,18 @@
 import base64
 import logging
 import threading
+import time
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backend.fetch.deadline import Deadline
 from backend.images import errors
 from backend.images.decode import digest
 from backend.label_studio.images import FetchSettings, ImageFetcher
+from backend.label_studio.tokens import Tokens
 from tests.backend.fetch.conftest import PNG, Serve, redirect, send
 from tests.backend.fetch.fake_label_studio import LEGACY, PERSONAL, LabelStudio
 
@@ -79,6 +83,10 @@ def test_messages_name_what_the_task_holds(label_studio: LabelStudio) -> None:
         with pytest.raises(errors.ImageError) as caught:
             label_studio.fetcher().fetch(value, 7)
         assert value in str(caught.value)
+
+
+def late(_: BaseHTTPRequestHandler) -> None:
+    time.sleep(0.6)
 
 
 class TestTokens:
@@ -157,6 +165,32 @@ class TestTokens:
         label_studio.server.pages[label_studio.prefix + "/api/token/refresh"] = send(answer)
         with pytest.raises(errors.ImageUnauthorizedError):
             label_studio.fetcher(PERSONAL).fetch("/data/upload/a.png")
+
+    def test_what_takes_too_long_is_named(self, label_studio: LabelStudio) -> None:
+        label_studio.show("/data/upload/a.png", late)
+        label_studio.server.pages[label_studio.prefix + "/api/token/refresh"] = late
+        for token, path in ((LEGACY, "/data/upload/a.png"), (PERSONAL, "/api/token/refresh")):
+            with pytest.raises(errors.ImageTimeoutError) as caught:
+                label_studio.fetcher(token, timeout=0.2).fetch("/data/upload/a.png?x=1")
+            words = f"{label_studio.url}{path} did not answer in full within 0.2 seconds"
+            assert str(caught.value) == f"{words} (DYNAMITE_IMAGE_TIMEOUT)"
+
+    def test_who_waits_for_anothers_exchange_is_told_so(self) -> None:
+        begun, go_on = threading.Event(), threading.Event()
+
+        def hold(*_: object) -> tuple[int, object]:
+            begun.set()
+            go_on.wait(20)
+            return 200, {"access": "x"}
+
+        tokens = Tokens(PERSONAL, hold)
+        first = threading.Thread(target=tokens.headers, args=(Deadline(20),))
+        first.start()
+        assert begun.wait(20)
+        with pytest.raises(errors.ImageTimeoutError, match=r"exchange.*0\.2 seconds$"):
+            tokens.headers(Deadline(0.2))
+        go_on.set()
+        first.join()
 
     def test_threads_share_one_exchange(self, label_studio: LabelStudio) -> None:
         label_studio.show("/data/upload/a.png")
