@@ -12,7 +12,7 @@ from backend.fetch.connection import PinnedConnection
 from backend.fetch.deadline import Deadline
 from backend.fetch.hosts import AllowedHosts
 from backend.fetch.url import Url
-from backend.images.errors import ImageTimeoutError, ImageTooLargeError, ImageUnreachableError
+from backend.images.errors import ImageTooLargeError, ImageUnreachableError
 
 MAX_REDIRECTS = 5
 CHUNK = 1 << 16
@@ -96,16 +96,15 @@ class Client:
         headers |= {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "DynaMITE"}
         addresses = deadline.wait_for(lambda: self._hosts.addresses(url))
         error: Exception | None = None
-        for address in addresses:
+        for index, address in enumerate(addresses):
             tls = self._tls if url.scheme == "https" else None
-            connection = PinnedConnection(url, address, deadline, tls)
+            share = deadline.left() / (len(addresses) - index)
+            connection = PinnedConnection(url, address, deadline, tls, patience=share)
             try:
                 with deadline.cutting(connection.cut):
                     connection.connect()
                     connection.request(method, url.target, body, headers)
                     return self._read(connection, url, deadline, max_bytes or self._max_bytes)
-            except (ImageTimeoutError, TimeoutError):
-                raise deadline.error() from None
             except (OSError, http.client.HTTPException, ValueError) as caught:
                 if connection.is_cut:
                     raise deadline.error() from None
@@ -114,6 +113,8 @@ class Client:
                     break  # it did connect: another address would do no better
             finally:
                 connection.close()
+        if isinstance(error, TimeoutError):
+            raise deadline.error() from None
         raise ImageUnreachableError(f"{url.shown} cannot be reached: {_reason(error)}") from None
 
     def _read(
