@@ -40,10 +40,11 @@ STORAGES = ("s3", "gs", "azure-blob")
 MAX_DATA_URI = 8_000_000
 """Characters. Larger pictures do not belong into a task."""
 
-PASSING = (401, 403, 408, 425, 429)
+PASSING = (401, 403, 408, 424, 425, 429)
 """Refusals that do not say that the image is not to be had: who asks, or when, is wrong.
 
-Storages say 403 to a signature that has just expired, some hosts to whoever asks too often.
+Storages say 403 to a signature that has just expired, some hosts to whoever asks too often. Label
+Studio says 424 where a storage fails whose bytes it hands through.
 """
 
 _LOCAL = "/data/local-files/"
