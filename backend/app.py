@@ -6,13 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from backend.auth import is_authorized
-from backend.errors import UnauthorizedError, code_and_status, sentence
+from backend.errors import RequestTooLargeError, UnauthorizedError, code_and_status, sentence
 from backend.label_studio import routes
 from backend.metrics import routes as metrics
-from backend.settings import Settings
+from backend.settings import Settings, variable
 from backend.status import page
 
 if TYPE_CHECKING:
@@ -52,6 +52,16 @@ def create_app(settings: Settings, services: "Services") -> Flask:
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
+    @app.errorhandler(RequestEntityTooLarge)
+    def refuse(_: RequestEntityTooLarge) -> Response:
+        words = (
+            f"a request of {request.content_length or 0:,} bytes to "
+            f"{path()} is over the "
+            f"{settings.max_request_bytes:,} bytes allowed: set {variable('max_request_bytes')} "
+            "higher, or retrieve predictions of fewer tasks at a time"
+        )
+        return failure(RequestTooLargeError(words), services)
+
     @app.errorhandler(Exception)
     def fail(error: Exception) -> Response:
         return failure(error, services)
@@ -80,5 +90,9 @@ def failure(error: Exception, services: "Services") -> Response:
 
 def line(status: int, milliseconds: float) -> str:
     """What the log says of a request: never its body, never a secret in its address."""
-    path = routes.without_secret(request.path, is_route=request.url_rule is not None)
-    return f"{g.request_id} {request.method} {path} {status} {milliseconds:.0f} ms"
+    return f"{g.request_id} {request.method} {path()} {status} {milliseconds:.0f} ms"
+
+
+def path() -> str:
+    """The request's path without a secret."""
+    return routes.without_secret(request.path, is_route=request.url_rule is not None)

@@ -32,6 +32,13 @@ class NotJsonError(BadRequestError):
     code = "not_json"
 
 
+class RequestTooLargeError(ServingError):
+    """The request's body has more bytes than the settings allow."""
+
+    code = "request_entity_too_large"
+    status = 413
+
+
 class UnauthorizedError(ServingError):
     """The request lacks the password it needs."""
 

@@ -50,8 +50,8 @@ class DynaMITEModel(Base):
         tasks: list[dict[str, Any]],
         context: dict[str, Any] | None = None,
         **kwargs: Any,
-    ) -> list[dict[str, Any]]:
-        """One prediction per task; with a ``context`` the masks after a click."""
+    ) -> list[answers.Item]:
+        """One answer per task; with a ``context`` the masks after a click."""
         body = {
             "tasks": tasks,
             "project": str(kwargs.get("project") or getattr(self, "project_id", None) or "0"),

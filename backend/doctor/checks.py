@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from backend.doctor.findings import Finding, bad, good, unknown
 from backend.images.errors import ImageError
 from backend.label_studio import labeling_config
-from backend.label_studio.api import ApiError, LabelStudioApi
+from backend.label_studio.api import ApiError, LabelStudioApi, redirected
 from backend.label_studio.images import ImageFetcher
 from backend.retraining.state import Backlog, last_backlog
 from backend.settings import Settings
@@ -30,6 +30,9 @@ def check_server(api: LabelStudioApi) -> Iterator[Finding]:
             f"{api.url} does not answer like a Label Studio",
             "give the address that the browser shows, without a path",
         )
+        return
+    if words := redirected(api.url, answer):
+        yield bad("address", words, "or give that address with --label-studio")
         return
     yield good("address", f"Label Studio {release} answers at {api.url}")
 

@@ -12,7 +12,7 @@ from backend.fetch.connection import PinnedConnection
 from backend.fetch.deadline import Deadline
 from backend.fetch.hosts import AllowedHosts
 from backend.fetch.url import Url
-from backend.images.errors import ImageTimeoutError, ImageTooLargeError, ImageUnreachableError
+from backend.images.errors import ImageTooLargeError, ImageUnreachableError
 
 MAX_REDIRECTS = 5
 CHUNK = 1 << 16
@@ -55,20 +55,32 @@ class Client:
             reply = self._exchange("GET", url, deadline, dict(authorize(url)))
             if reply.status not in _REDIRECTS or not reply.location:
                 return reply
-            url = url.join(reply.location)
+            url = self._next(reply)
         raise ImageUnreachableError(
             f"more than {MAX_REDIRECTS} redirects; the last one leads to {url.shown}"
         )
 
     def post_json(self, url: Url, deadline: Deadline, content: Any) -> tuple[int, Any]:
-        """The status and the JSON of the answer (None if it is none). Follows no redirect."""
+        """The status and the JSON of the answer (None if it is none). Follows no redirect.
+
+        Raises:
+            ImageError: refused, unreachable, too large or too late.
+        """
         body = json.dumps(content).encode()
         headers = {"Content-Type": "application/json"}
         reply = self._exchange("POST", url, deadline, headers, body=body, max_bytes=_MAX_JSON)
+        if reply.status in _REDIRECTS and reply.location:
+            self._next(reply)  # which says so if Label Studio is elsewhere
         try:
             return reply.status, json.loads(reply.body)
         except ValueError:
             return reply.status, None
+
+    def _next(self, reply: Reply) -> Url:
+        """Where a redirect leads."""
+        url = reply.url.join(reply.location)
+        self._hosts.check_redirect(reply.url, url)
+        return url
 
     def _exchange(
         self,
@@ -80,19 +92,19 @@ class Client:
         body: bytes | None = None,
         max_bytes: int | None = None,
     ) -> Reply:
+        deadline = deadline.awaiting(url.shown)
         headers |= {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "DynaMITE"}
         addresses = deadline.wait_for(lambda: self._hosts.addresses(url))
         error: Exception | None = None
-        for address in addresses:
+        for index, address in enumerate(addresses):
             tls = self._tls if url.scheme == "https" else None
-            connection = PinnedConnection(url, address, deadline, tls)
+            share = deadline.left() / (len(addresses) - index)
+            connection = PinnedConnection(url, address, deadline, tls, patience=share)
             try:
                 with deadline.cutting(connection.cut):
                     connection.connect()
                     connection.request(method, url.target, body, headers)
                     return self._read(connection, url, deadline, max_bytes or self._max_bytes)
-            except (ImageTimeoutError, TimeoutError):
-                raise deadline.error() from None
             except (OSError, http.client.HTTPException, ValueError) as caught:
                 if connection.is_cut:
                     raise deadline.error() from None
@@ -101,6 +113,8 @@ class Client:
                     break  # it did connect: another address would do no better
             finally:
                 connection.close()
+        if isinstance(error, TimeoutError):
+            raise deadline.error() from None
         raise ImageUnreachableError(f"{url.shown} cannot be reached: {_reason(error)}") from None
 
     def _read(

@@ -17,8 +17,15 @@ class PinnedConnection(http.client.HTTPConnection):
     """
 
     def __init__(
-        self, url: Url, address: str, deadline: Deadline, tls: ssl.SSLContext | None
+        self,
+        url: Url,
+        address: str,
+        deadline: Deadline,
+        tls: ssl.SSLContext | None,
+        *,
+        patience: float,
     ) -> None:
+        """``patience``: the seconds after which an address that does not answer is given up."""
         super().__init__(url.host, url.port)
         self.default_port = PORTS[url.scheme]
         self.is_cut = False
@@ -26,12 +33,18 @@ class PinnedConnection(http.client.HTTPConnection):
         self._address = address
         self._deadline = deadline
         self._tls = tls
+        self._patience = patience
         self._line: socket.socket | None = None
 
     def connect(self) -> None:
-        """Connect within the deadline, with a TLS handshake for https."""
-        timeout = self._deadline.left()
-        self._use(socket.create_connection((self._address, self.port), timeout))
+        """Connect, with a TLS handshake for https, within the deadline.
+
+        Raises:
+            TimeoutError: nobody answered for as long as ``patience``; there is no ``sock`` then.
+        """
+        line = socket.create_connection((self._address, self.port), self._patience)
+        self._use(line)
+        line.settimeout(self._deadline.left())
         if self._tls is not None:
             tls = self._tls.wrap_socket(
                 self.sock, server_hostname=self._url.host, do_handshake_on_connect=False

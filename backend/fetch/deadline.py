@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TypeVar
+from copy import copy
+from typing import Self, TypeVar
 
 from backend.images.errors import ImageTimeoutError
 
@@ -16,9 +17,18 @@ class Deadline:
     """Counts from its creation. Timeouts of sockets are per read, so that a server which sends a
     byte now and then never meets them; this one it meets."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, setting: str = "") -> None:
+        """``setting``: the name of the variable that allows more, if one does."""
         self._seconds = seconds
+        self._setting = setting
         self._end = time.monotonic() + seconds
+        self._awaited = "the image"
+
+    def awaiting(self, what: str) -> Self:
+        """The same moment, told with what is waited for until then: an address without a query."""
+        same = copy(self)
+        same._awaited = what
+        return same
 
     def left(self) -> float:
         """Seconds left, more than 0.
@@ -33,9 +43,8 @@ class Deadline:
 
     def error(self) -> ImageTimeoutError:
         """What to raise when the time is over."""
-        return ImageTimeoutError(
-            f"the image did not arrive within {self._seconds:g} seconds (setting image_timeout)"
-        )
+        allowed = f"{self._seconds:g} seconds" + (f" ({self._setting})" if self._setting else "")
+        return ImageTimeoutError(f"{self._awaited} did not answer in full within {allowed}")
 
     def wait_for(self, work: Callable[[], T]) -> T:
         """The result of ``work``, which cannot be interrupted and so is left behind when late."""

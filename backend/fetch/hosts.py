@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from backend.fetch.moved import moved
 from backend.fetch.url import PORTS, Url, canonical_host
 from backend.images.errors import ImageRefusedError, ImageUnreachableError
 
@@ -52,6 +53,16 @@ class AllowedHosts:
             f"images may not come from {url.host}:{url.port}: add {_written(url)!r} to "
             "DYNAMITE_IMAGE_HOSTS if they should"
         )
+
+    def check_redirect(self, url: Url, to: Url) -> None:
+        """Raise ``ImageUnreachableError`` if Label Studio says that its address is another one.
+
+        It is then asked for the same path there. A storage on its host has another path.
+        """
+        if self.own is None or not self.is_own(url) or url.target != to.target:
+            return
+        if words := moved(self.own, to):
+            raise ImageUnreachableError(words)
 
     def is_own(self, url: Url) -> bool:
         """Whether this is the configured server itself: same scheme, host and port."""

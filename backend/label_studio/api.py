@@ -8,6 +8,9 @@ import requests
 
 from backend.errors import ServingError
 from backend.fetch.deadline import Deadline
+from backend.fetch.moved import moved
+from backend.fetch.url import Url
+from backend.images.errors import ImageError
 from backend.label_studio.tokens import Tokens
 
 SECONDS = 30.0
@@ -98,19 +101,32 @@ class LabelStudioApi:
 
     def _send(self, method: str, path: str, **arguments: Any) -> requests.Response:
         try:
-            return self._session.request(method, self.url + path, timeout=SECONDS, **arguments)
+            response = self._session.request(method, self.url + path, timeout=SECONDS, **arguments)
         except requests.RequestException as error:
             raise ApiError(
                 f"Label Studio at {self.url} cannot be reached ({reason(error)}): "
                 "LABEL_STUDIO_URL must be an address that works from this machine"
             ) from None
+        if words := redirected(self.url, response):
+            raise ApiError(words)
+        return response
 
     def _exchange(self, token: str, deadline: Deadline) -> tuple[int, Any]:  # noqa: ARG002
-        response = self._send("POST", "/api/token/refresh", json={"refresh": token})
+        body = {"refresh": token}  # for Label Studio alone
+        response = self._send("POST", "/api/token/refresh", json=body, allow_redirects=False)
         try:
             return response.status_code, response.json()
         except ValueError:
             return response.status_code, None
+
+
+def redirected(url: str, response: requests.Response) -> str | None:
+    """What to say where Label Studio at ``url`` leads to another address of its own."""
+    reached = response.next.url if response.next else response.url
+    try:
+        return moved(Url.parse(url), Url.parse(reached or url))
+    except ImageError:  # an address we would not read leads to no Label Studio
+        return None
 
 
 def says_not_there(response: requests.Response) -> bool:

@@ -34,15 +34,17 @@ from backend.images.errors import (
     ImageUnreadableError,
 )
 from backend.label_studio.tokens import Tokens
+from backend.settings import variable
 
 STORAGES = ("s3", "gs", "azure-blob")
 MAX_DATA_URI = 8_000_000
 """Characters. Larger pictures do not belong into a task."""
 
-PASSING = (401, 403, 408, 425, 429)
+PASSING = (401, 403, 408, 424, 425, 429)
 """Refusals that do not say that the image is not to be had: who asks, or when, is wrong.
 
-Storages say 403 to a signature that has just expired, some hosts to whoever asks too often.
+Storages say 403 to a signature that has just expired, some hosts to whoever asks too often. Label
+Studio says 424 where a storage fails whose bytes it hands through.
 """
 
 _LOCAL = "/data/local-files/"
@@ -114,7 +116,7 @@ class ImageFetcher:
         return self._download(url, value)
 
     def _download(self, url: Url, value: str) -> bytes:
-        deadline = Deadline(self._settings.timeout)
+        deadline = Deadline(self._settings.timeout, variable("image_timeout"))
         sent: dict[str, str] = {}
         rejected: dict[str, str] = {}
 

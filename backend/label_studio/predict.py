@@ -4,30 +4,35 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from backend.engine import Model, SupersededError
-from backend.errors import code_and_status
-from backend.images.errors import ImageTimeoutError
-from backend.label_studio import batch, regions
+from backend.errors import ServingError, code_and_status
+from backend.label_studio import batch, patience, regions
+from backend.label_studio.patience import Patience
 from backend.label_studio.prompts import Call, Task, read_call
+from backend.label_studio.segmenting import segment
 from backend.label_studio.wire import shown
 from backend.retraining.provenance import Answered
-from backend.session.evidence import Evidence, ImageKey
+from backend.session.evidence import Evidence
 from backend.session.plan import Plan
 from backend.session.store import Ticket
 from dynamite.errors import DynamiteError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from backend.services import Services
-    from dynamite.predictor import Segmentation
 
 log = logging.getLogger(__name__)
 
 Prediction = dict[str, Any]
 
+Item = Prediction | list[Prediction]
+"""What is answered for a task: in a batch an empty list where there is nothing to show.
 
-def predict(body: dict[str, Any], services: "Services") -> list[Prediction]:
-    """One prediction per task, in order.
+Label Studio counts that as an answer but stores nothing, so the task is asked for again. A
+prediction with an empty ``result`` it would store, and never ask again for that task and version.
+"""
+
+
+def predict(body: dict[str, Any], services: "Services") -> list[Item]:
+    """One answer per task, in order.
 
     Raises:
         BadRequestError: the body cannot be understood.
@@ -40,7 +45,7 @@ def predict(body: dict[str, Any], services: "Services") -> list[Prediction]:
     if call.evidence is not None:
         with services.meters.clicks.time():
             return [interactive(call, call.evidence, services)]
-    return [in_batch(call, task, services) for task in call.tasks]
+    return batched(call, services)
 
 
 def interactive(call: Call, evidence: Evidence, services: "Services") -> Prediction:
@@ -97,23 +102,43 @@ def answer_to(
     return regions.answer(plan, segmented, call.config, task.painted)
 
 
-def in_batch(call: Call, task: Task, services: "Services") -> Prediction:
+def batched(call: Call, services: "Services") -> list[Item]:
+    """An answer for each task; for those that there is no time for, nothing."""
+    waits = Patience()
+    items = [in_batch(call, task, services, waits) for task in call.tasks]
+    if waits.left:
+        words = (
+            f"project {shown(call.project)}: {waits.left} of the {len(items)} tasks of a batch are "
+            f"left, because Label Studio drops all of one that takes much longer than "
+            f"{patience.SECONDS:g} seconds: retrieve predictions again to go on with them"
+        )
+        services.report("batch_unfinished", ServingError(words))
+    return items
+
+
+def in_batch(call: Call, task: Task, services: "Services", waits: Patience) -> Item:
     """Masks for what lies in the task; else nothing at once, and its features in the background."""
+    if waits.is_over():
+        waits.left += 1
+        return []
     plan = batch.plan(call, task)
     model = services.engine.model
     if not plan.images:
         for value in task.images.values():
             services.prewarm(value, task.id)
-        return empty(services)
+        return []
     try:
         with services.admission.place():
-            segmented = segment(plan, task, services, lambda: False, model)
+            segmented = segment(plan, task, services, waits.is_over, model, waits=waits)
+    except SupersededError:  # by the end of the batch's time
+        waits.left += 1
+        return []
     except Exception as error:  # one bad image must not cost the other tasks their masks
         code, _ = code_and_status(error)
         services.report(code, error)
-        return empty(services)
+        return []
     answer = regions.answer(plan, segmented, call.config, task.painted)
-    return prediction(answer, model.version)
+    return prediction(answer, model.version) if answer.result else []
 
 
 def warm(body: dict[str, Any], services: "Services") -> tuple[int, list[str]]:
@@ -135,45 +160,6 @@ def warm(body: dict[str, Any], services: "Services") -> tuple[int, list[str]]:
     return count, problems
 
 
-def segment(
-    plan: Plan,
-    task: Task,
-    services: "Services",
-    superseded: "Callable[[], bool]",
-    model: Model,
-    needed: ImageKey | None = None,
-) -> "dict[ImageKey, Segmentation]":
-    """The model's answer for each image of the plan that has something to segment.
-
-    An image that fails is left out, so that it does not cost the others their masks; unless it is
-    the one ``needed``, which comes first. After it a click waits for one silent host at most: the
-    images that are left then show their last masks.
-    """
-    done = {}
-    parts = [part for part in plan.images if part.targets]
-    for part in sorted(parts, key=lambda part: part.image != needed):
-        if superseded():
-            raise SupersededError("a newer call of the same annotator takes this one's place")
-        try:
-            picture = services.images.open(task.images[part.image], task.id)
-            features = services.engine.features(picture.digest, picture.pixels, model=model)
-            clicks = part.clicks(*features.image_size)
-            if clicks is not None:
-                done[part.image] = services.engine.segment(
-                    features, clicks, superseded=superseded, model=model
-                )
-        except SupersededError:
-            raise
-        except Exception as error:
-            if part.image == needed:
-                raise
-            code, _ = code_and_status(error)
-            services.report(code, error)
-            if needed is not None and isinstance(error, ImageTimeoutError):
-                break
-    return done
-
-
 def prediction(answer: regions.Answer, version: str) -> Prediction:
     """An answer as Label Studio wants it."""
     return {
@@ -184,5 +170,5 @@ def prediction(answer: regions.Answer, version: str) -> Prediction:
 
 
 def empty(services: "Services") -> Prediction:
-    """Nothing to show."""
+    """Nothing to show, as the page wants to hear it after a click."""
     return {"result": [], "score": 0.0, "model_version": services.engine.model.version}

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from backend.fetch.deadline import Deadline
-from backend.images.errors import ImageUnauthorizedError
+from backend.images.errors import ImageUnauthorizedError, ImageUnreachableError
 
 DEFAULT_LIFE = 300.0
 """Seconds an access token lasts if it does not say."""
@@ -54,6 +54,7 @@ class Tokens:
         if not self.renews:
             kind = "Bearer" if _claims(self._token) else "Token"
             return {"Authorization": f"{kind} {self._token}"}
+        deadline = deadline.awaiting("the exchange of Label Studio's access token")
         if not self._lock.acquire(timeout=deadline.left()):
             raise deadline.error()
         try:
@@ -67,6 +68,11 @@ class Tokens:
     def _renew(self, deadline: Deadline) -> None:
         asked = time.monotonic()
         status, answer = self._exchange(self._token, deadline)
+        if 300 <= status < 400:
+            raise ImageUnreachableError(
+                f"Label Studio redirects (status {status}) where a token is exchanged: set "
+                "LABEL_STUDIO_URL to the address that the browser shows"
+            )
         access = answer.get("access") if isinstance(answer, dict) else None
         if status != 200 or not isinstance(access, str) or not re.fullmatch(r"[\w.=-]+", access):
             raise ImageUnauthorizedError(

@@ -3,14 +3,18 @@
 import base64
 import logging
 import threading
+import time
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backend.fetch.deadline import Deadline
 from backend.images import errors
 from backend.images.decode import digest
 from backend.label_studio.images import FetchSettings, ImageFetcher
+from backend.label_studio.tokens import Tokens
 from tests.backend.fetch.conftest import PNG, Serve, redirect, send
 from tests.backend.fetch.fake_label_studio import LEGACY, PERSONAL, LabelStudio
 
@@ -79,6 +83,10 @@ def test_messages_name_what_the_task_holds(label_studio: LabelStudio) -> None:
         with pytest.raises(errors.ImageError) as caught:
             label_studio.fetcher().fetch(value, 7)
         assert value in str(caught.value)
+
+
+def late(_: BaseHTTPRequestHandler) -> None:
+    time.sleep(0.6)
 
 
 class TestTokens:
@@ -158,13 +166,31 @@ class TestTokens:
         with pytest.raises(errors.ImageUnauthorizedError):
             label_studio.fetcher(PERSONAL).fetch("/data/upload/a.png")
 
-    def test_an_exchange_is_not_redirected(self, serve: Serve, label_studio: LabelStudio) -> None:
-        other = serve({"/": send(b'{"access": "x"}')}, host="127.0.0.2")
-        pages = label_studio.server.pages
-        pages[label_studio.prefix + "/api/token/refresh"] = redirect(f"{other.url}/", 307)
-        with pytest.raises(errors.ImageUnauthorizedError):
-            label_studio.fetcher(PERSONAL, hosts=(other.at,)).fetch("/data/upload/a.png")
-        assert not other.asked
+    def test_what_takes_too_long_is_named(self, label_studio: LabelStudio) -> None:
+        label_studio.show("/data/upload/a.png", late)
+        label_studio.server.pages[label_studio.prefix + "/api/token/refresh"] = late
+        for token, path in ((LEGACY, "/data/upload/a.png"), (PERSONAL, "/api/token/refresh")):
+            with pytest.raises(errors.ImageTimeoutError) as caught:
+                label_studio.fetcher(token, timeout=0.2).fetch("/data/upload/a.png?x=1")
+            words = f"{label_studio.url}{path} did not answer in full within 0.2 seconds"
+            assert str(caught.value) == f"{words} (DYNAMITE_IMAGE_TIMEOUT)"
+
+    def test_who_waits_for_anothers_exchange_is_told_so(self) -> None:
+        begun, go_on = threading.Event(), threading.Event()
+
+        def hold(*_: object) -> tuple[int, object]:
+            begun.set()
+            go_on.wait(20)
+            return 200, {"access": "x"}
+
+        tokens = Tokens(PERSONAL, hold)
+        first = threading.Thread(target=tokens.headers, args=(Deadline(20),))
+        first.start()
+        assert begun.wait(20)
+        with pytest.raises(errors.ImageTimeoutError, match=r"exchange.*0\.2 seconds$"):
+            tokens.headers(Deadline(0.2))
+        go_on.set()
+        first.join()
 
     def test_threads_share_one_exchange(self, label_studio: LabelStudio) -> None:
         label_studio.show("/data/upload/a.png")
@@ -371,6 +397,13 @@ def test_what_an_image_host_refuses_for_good_is_told_from_what_may_pass(
     host = serve({"/a.png": send(b"", status)}, host="127.0.0.2")
     with pytest.raises(error, match=f"status {status}"):
         label_studio.fetcher(hosts=(host.at,)).fetch(f"{host.url}/a.png")
+
+
+def test_a_storage_that_fails_behind_label_studio_may_come_back(label_studio: LabelStudio) -> None:
+    """Kept for later, not set aside: Label Studio hands the storage's bytes through itself."""
+    label_studio.show("/tasks/7/presign/", send(b'{"error": "Storage stream failed"}', 424))
+    with pytest.raises(errors.ImageUnreachableError, match=r"s3://bucket/a\.png .*status 424"):
+        label_studio.fetcher().fetch("s3://bucket/a.png", 7)
 
 
 def test_an_image_that_changes_is_fetched_anew(label_studio: LabelStudio) -> None:

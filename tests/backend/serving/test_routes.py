@@ -69,7 +69,7 @@ def test_what_label_studio_really_sends_is_answered(backend, capture, name):
 def test_a_batch_is_answered_at_once_and_warms_the_images(backend, capture, task):
     backend.predictor.gate.clear()  # an encode would now wait for ever
     answer = backend.client.post("/predict", json=capture("predict-batch-three-tasks"))
-    assert [one["result"] for one in answer.json["results"]] == [[], [], []]
+    assert answer.json["results"] == [[], [], []]  # a prediction each, however empty, is stored
     assert backend.predictor.encodes == 0
     backend.predictor.gate.set()
     backend.services._prewarmer._pool.shutdown()
@@ -89,8 +89,28 @@ def test_one_bad_image_does_not_spoil_a_batch(backend, task, click):
     body = {"tasks": [bad, good], "project": "3.1", "label_config": write(["A"])}
     body["params"] = {"context": None}
     answer = backend.client.post("/predict", json=body)
-    assert [len(one["result"]) for one in answer.json["results"]] == [0, 1]
+    failed, answered = answer.json["results"]
+    assert failed == []  # stored as nothing: Label Studio asks again for it
+    assert len(answered["result"]) == 1
     assert backend.services.journal.errors[0].code == "image_missing"
+
+
+def test_a_busy_server_answers_a_batch_with_nothing_and_a_click_with_an_error(
+    make_backend, task, click
+):
+    backend = make_backend(threads=2)
+    boxed = task() | {"predictions": [{"id": 5, "result": [click("A", 100, 100)]}]}
+    with backend.services.admission.place(), backend.services.admission.place():
+        assert backend.predict(None, task=boxed).json["results"] == [[]]
+        assert backend.predict({"result": [click("A", 100, 100)]}).status_code == 503
+    (one,) = backend.predict(None, task=boxed).json["results"]
+    assert len(one["result"]) == 1
+
+
+def test_a_batch_task_that_has_all_its_masks_is_answered_with_nothing(backend, task, click):
+    (mask,) = backend.result(click("A", 100, 100))
+    done = task(2) | {"annotations": [{"id": 5, "result": [click("A", 100, 100), mask]}]}
+    assert backend.predict(None, task=done).json["results"] == [[]]
 
 
 def test_when_the_model_fails_the_last_masks_are_answered(backend, click):
@@ -174,6 +194,10 @@ def test_a_body_over_the_cap_is_refused(make_backend):
     answer = backend.client.post("/predict", json={"pad": "x" * 2000})
     assert answer.status_code == 413
     assert answer.json["error"]["code"] == "request_entity_too_large"
+    message = answer.json["error"]["message"]
+    for part in ("2,011 bytes", "1,000 bytes", "DYNAMITE_MAX_REQUEST_BYTES", "fewer tasks"):
+        assert part in message
+    assert backend.services.journal.errors[0].message == message
 
 
 def test_unknown_paths_and_methods_are_json_errors(backend):

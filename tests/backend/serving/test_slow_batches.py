@@ -1,0 +1,85 @@
+"""A batch ends in time for Label Studio to hear it: what is left is asked for again."""
+
+import time
+
+import pytest
+
+from backend.images.errors import ImageTimeoutError
+from backend.label_studio import patience
+from backend.label_studio.labeling_config import write
+
+
+@pytest.fixture
+def retrieve(backend, click, task):
+    """Press "Retrieve Predictions" for images by name: how many masks each got."""
+
+    def press(*names):
+        tasks = [
+            task(number, image=name)
+            | {"predictions": [{"id": 5, "result": [click("A", 100, 100)], "created_at": "2026"}]}
+            for number, name in enumerate(names)
+        ]
+        body = {"tasks": tasks, "project": "3.1", "label_config": write(["A"])}
+        answer = backend.client.post("/predict", json=body | {"params": {"context": None}})
+        assert answer.status_code == 200
+        return [len(item["result"]) if item else item for item in answer.json["results"]]
+
+    return press
+
+
+@pytest.fixture
+def opening(backend, monkeypatch):
+    """Which images were asked for; those with a time in their name take that, or never come."""
+    asked, open_image, real = [], backend.services.images.open, time.monotonic
+    spent = 0.0
+    monkeypatch.setattr(patience, "monotonic", lambda: real() + spent)
+
+    def open_or_wait(address, task):
+        nonlocal spent
+        asked.append(address)
+        if "silent" in address:
+            spent += 20
+            raise ImageTimeoutError(f"{address} takes longer than 20 seconds")
+        if "slow" in address:
+            spent += 40
+        return open_image(address, task)
+
+    monkeypatch.setattr(backend.services.images, "open", open_or_wait)
+    return asked
+
+
+def test_the_tasks_left_when_time_is_over_are_told_and_asked_for_again(backend, retrieve, opening):
+    names = [f"/slow{i}.png" for i in range(5)]
+    first = retrieve(*names)
+    assert first == [1, [], [], [], []]
+    assert opening == names[:2], "the second one ended after its time; the others never began"
+    (entry,) = backend.services.journal.errors
+    assert entry.code == "batch_unfinished"
+    assert "project '3.1': 4 of the 5 tasks" in entry.message
+    assert entry.message in backend.client.get("/").text.replace("&#39;", "'")
+    assert retrieve(*names[1:]) == [1, [], [], []]
+    assert backend.predictor.encodes == 3
+
+
+def test_a_batch_in_time_leaves_nothing(backend, retrieve, opening):
+    assert retrieve("/a.png", "/slow.png", "/b.png") == [1, 1, 1]
+    assert backend.services.journal.errors == []
+
+
+def test_a_silent_host_is_not_asked_for_ever(backend, retrieve, opening):
+    silent = [f"https://silent.example/{i}.png" for i in range(4)]
+    assert retrieve(*silent, "https://else.example/a.png") == [[], [], [], [], 1]
+    assert opening == [*silent[:2], "https://else.example/a.png"]
+    newest = backend.services.journal.errors[0]
+    assert (newest.code, newest.count) == ("image_timeout", 2)
+    assert "https://silent.example did not send 2 images" in newest.message
+
+
+def test_one_image_that_comes_too_late_does_not_cost_its_host_the_others(retrieve, opening):
+    names = ["/silent0.png", "/a.png", "/silent1.png", "/b.png"]
+    assert retrieve(*names) == [[], 1, [], 1]
+    assert opening == names
+
+
+def test_time_is_over_well_before_label_studio_stops_waiting():
+    assert patience.SECONDS + 20 < 100
