@@ -4,9 +4,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-COORDINATES = 4
-"""Extra channels of the mask features where masks may depend on the distance to their click."""
-
 _SPREAD = 4.0  # Image sides to logits: makes a coefficient of 1 matter.
 
 
