@@ -189,7 +189,7 @@ class TestNextClick:
 
 
 def next_click(predicted, target, *said, count=1, ignore=None):
-    """All clicks, those ``said`` at pixels (y, x) and one in the middle of the best object's error."""
+    """All clicks: ``said``, pixels (y, x), and one in the middle of the best object's error."""
     center = GESTURES["center"].mark
     given = iter([[point] for point in said])
     outcome = interact(
