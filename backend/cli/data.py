@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dynamite.files import replacing
+
 if TYPE_CHECKING:
     from training.data.problems import OnProblem, Problems
 
@@ -167,7 +169,5 @@ def _settle(problems: "Problems", source: Path, skip_problems: bool) -> None:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     """All or nothing: a json that ends in the middle is worse than none."""
-    draft = path.with_name(path.name + ".part")
-    with draft.open("w") as file:
+    with replacing(path) as draft, draft.open("w") as file:
         json.dump(content, file)
-    draft.replace(path)
