@@ -39,9 +39,9 @@ def check(names: tuple[str, ...], root: Path | None) -> None:
     \b
         dynamite data check --root data ecssd pets GrabCut
     """
-    from rich.console import Console
     from rich.table import Table
 
+    from backend.cli.printing import print_table
     from training.data.catalog import open_dataset
     from training.data.problems import DatasetError, left_out
     from training.data.progress import watch
@@ -67,7 +67,7 @@ def check(names: tuple[str, ...], root: Path | None) -> None:
         faulty += len(found)
         for problem in found:
             click.echo(problem, err=True)
-    Console().print(table)
+    print_table(table)
     if faulty:
         raise click.ClickException(f"{faulty} problems, listed above")
 
