@@ -19,6 +19,11 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY dynamite dynamite
 COPY training training
 COPY backend backend
+VOLUME /state
+EXPOSE 9090
+HEALTHCHECK --interval=10s --timeout=3s --start-period=120s --retries=3 \
+  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9090/health', timeout=2)"]
+CMD ["dynamite", "serve"]
 
 # The index of CPU builds is PyTorch's own, because PyPI's Linux wheels bring all of CUDA with them;
 # not tried where this project is tested. One pip command: a second one could swap torch for another.
@@ -26,19 +31,9 @@ FROM base AS cpu
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN pip install --extra-index-url "$TORCH_INDEX" -c constraints.txt .
 USER dynamite
-VOLUME /state
-EXPOSE 9090
-HEALTHCHECK --interval=10s --timeout=3s --start-period=120s --retries=3 \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9090/health', timeout=2)"]
-CMD ["dynamite", "serve"]
 
 FROM base AS cuda
 RUN pip install -c constraints.txt .
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER dynamite
-VOLUME /state
-EXPOSE 9090
-HEALTHCHECK --interval=10s --timeout=3s --start-period=120s --retries=3 \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9090/health', timeout=2)"]
-CMD ["dynamite", "serve"]

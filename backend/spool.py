@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from dynamite.files import replacing
+
 log = logging.getLogger(__name__)
 
 Event = dict[str, Any]
@@ -29,9 +31,8 @@ class Spool:
     def put(self, event: Event) -> None:
         """Keep an event until it can be delivered."""
         name = f"{time.time_ns():020d}-{uuid4().hex[:8]}"
-        part = self._folder / f"{name}.part"
-        part.write_text(json.dumps(event), encoding="utf-8")
-        part.rename(self._folder / f"{name}.json")
+        with replacing(self._folder / f"{name}.json") as part:
+            part.write_text(json.dumps(event), encoding="utf-8")
 
     def __len__(self) -> int:
         return sum(1 for _ in self._folder.glob("*.json"))

@@ -15,7 +15,7 @@ Kind = TypeVar("Kind")
 def of_kind(value: Any, kind: type[Kind], name: str) -> Kind:
     """The value, if it is a ``kind``; otherwise ``InvalidInputError``."""
     if not isinstance(value, kind):
-        raise InvalidInputError(f"{name} must be {kind.__name__}, not {_told(value)}")
+        raise InvalidInputError(f"{name} must be {kind.__name__}, not {_shown(value)}")
     return value
 
 
@@ -42,6 +42,6 @@ def checked_size(size: Any) -> tuple[int, int]:
     return height, width
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     plain = value is None or isinstance(value, str | int | float)
     return repr(value) if plain else f"of type {type(value).__name__}"

@@ -1,8 +1,4 @@
-"""Multi-head attention with the keys and values open to be prepared ahead.
-
-Legend of the shapes here and in the rest of the package: B images, Q queries, K clicks, T tokens of
-a map, C channels, H heads, N objects, h×w a feature map, H×W pixels.
-"""
+"""Multi-head attention with the keys and values open to be prepared ahead."""
 
 import torch
 from torch import Tensor, nn

@@ -43,7 +43,7 @@ def boxes_around(
         yield box[0], box[1]
 
 
-def size(box: Box) -> tuple[int, int]:
+def box_size(box: Box) -> tuple[int, int]:
     """Its rows and columns."""
     rows, columns = box
     return rows.stop - rows.start, columns.stop - columns.start
@@ -56,8 +56,8 @@ def in_batches(boxes: Sequence[Box]) -> list[list[int]]:
     """
     batches: list[list[int]] = []
     height = width = 0
-    for index in sorted(range(len(boxes)), key=lambda index: np.prod(size(boxes[index]))):
-        own_height, own_width = size(boxes[index])
+    for index in sorted(range(len(boxes)), key=lambda index: np.prod(box_size(boxes[index]))):
+        own_height, own_width = box_size(boxes[index])
         higher, wider = max(height, own_height), max(width, own_width)
         count = len(batches[-1]) if batches else 0
         apart = count * height * width + own_height * own_width + CALL

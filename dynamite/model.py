@@ -103,9 +103,9 @@ class DynaMITE(nn.Module):
         return (image_3HW.float() - mean) / std
 
     def encode(self, images_B3HW: Tensor) -> FeatureMaps:
-        """Features of normalised images, padded to multiples of 32 (sections 3 and 4)."""
+        """Features of normalised images, padded to multiples of 32 (MODEL_SPEC 3 and 4)."""
         maps = self.backbone(images_B3HW)
-        # In float32 under mixed precision too: rounding would move where it samples (4.2).
+        # Rounding would move where it samples (MODEL_SPEC 4.2): float32 under mixed precision too.
         with torch.autocast(images_B3HW.device.type, enabled=False):
             mask_features, levels = self.pixel_decoder(tuple(level.float() for level in maps))
             detail = (
@@ -122,7 +122,7 @@ class DynaMITE(nn.Module):
     def interact(
         self, maps: FeatureMaps, clicks: PackedClicks, *, auxiliary: bool = False
     ) -> Prediction:
-        """What the clicks mean: all that is paid for each click (sections 5 to 7).
+        """What the clicks mean: all that is paid for each click (MODEL_SPEC 5 to 7).
 
         Args:
             maps: from ``encode``.
@@ -130,10 +130,11 @@ class DynaMITE(nn.Module):
             auxiliary: also give the predictions of every encoder layer, for the loss.
         """
         queries = self.bootstrapper(maps.levels, clicks, maps.padded_size)
-        embed = partial(self.head, around_BQ34=self.head.around(queries.centre_BQ2))
+        falloff = self.head.falloff_coefficients(queries.centre_BQ2)
+        embed = partial(self.head, coefficients_BQ34=falloff)
 
         def allowed(content_BQC: Tensor, level: int) -> Tensor:
-            return self.looks_at(embed(content_BQC), maps.pooled[level])
+            return self.attention_mask(embed(content_BQC), maps.pooled[level])
 
         contents = self.instance_encoder(queries, maps.memory, allowed)
         final = embed(contents[-1])
@@ -171,7 +172,7 @@ class DynaMITE(nn.Module):
             )
 
     @staticmethod
-    def looks_at(embedding_BQC: Tensor, pooled_BChw: Tensor) -> Tensor:
+    def attention_mask(embedding_BQC: Tensor, pooled_BChw: Tensor) -> Tensor:
         """Where each query may look: inside its own mask, or anywhere if that is empty.
 
         Resizing is linear, so logits from resized features are resized logits: (B, Q, T) boolean.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 REACH = 3.0
 """Cells, 12 pixels of the input at stride 4: about what a person can aim at. On a refiner's maps
-``LEAST`` is better, 3 pixels: it mends what is around a click (docs/training-lite.md)."""
+``LEAST`` is better, 3 pixels: it mends what is around a click (docs/experiments.md)."""
 
 LEAST = 1.5
 """Reach on the smallest objects: a click's pixel is mixed from the four cells nearer than this."""

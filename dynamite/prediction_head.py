@@ -4,9 +4,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-COORDINATES = 4
-"""Extra channels of the mask features where masks may depend on the distance to their click."""
-
 _SPREAD = 4.0  # Image sides to logits: makes a coefficient of 1 matter.
 
 
@@ -22,7 +19,7 @@ class PredictionHead(nn.Module):
             nn.init.zeros_(self.falloff.weight)
             nn.init.zeros_(self.falloff.bias)
 
-    def around(self, centre_BQ2: Tensor) -> Tensor | None:
+    def falloff_coefficients(self, centre_BQ2: Tensor) -> Tensor | None:
         """What turns falloffs into coefficients of (|p|², y, x, 1): (B, Q, 3, 4); the same in all
         layers of a click. None where masks do not depend on distances.
 
@@ -38,20 +35,20 @@ class PredictionHead(nn.Module):
         rows = (-one, 2 * y, 2 * x, -(y * y + x * x)), (zero, one, zero, -y), (zero, zero, one, -x)
         return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
 
-    def forward(self, content_BQC: Tensor, around_BQ34: Tensor | None) -> Tensor:
+    def forward(self, content_BQC: Tensor, coefficients_BQ34: Tensor | None) -> Tensor:
         """Mask embeddings (B, Q, C), with the coordinates' 4 coefficients appended where used.
 
         Args:
             content_BQC: queries.
-            around_BQ34: from ``around``.
+            coefficients_BQ34: from ``falloff_coefficients``.
         """
         z: Tensor = self.norm(content_BQC)
         first, second, third = self.mlp
         embedding: Tensor = third(relu(second(relu(first(z)))))
-        if around_BQ34 is None:
+        if coefficients_BQ34 is None:
             return embedding
-        coefficients = self.falloff(z)[..., None, :] @ around_BQ34.to(z.dtype)
-        return torch.cat((embedding, coefficients[..., 0, :]), dim=-1)
+        own = self.falloff(z)[..., None, :] @ coefficients_BQ34.to(z.dtype)
+        return torch.cat((embedding, own[..., 0, :]), dim=-1)
 
 
 def append_coordinates(features_BChw: Tensor) -> Tensor:

@@ -113,7 +113,7 @@ class QueryBootstrapper(nn.Module):
         is_click_BK = clicks.owners_BK != PADDING
         size = torch.tensor(padded_size, device=clicks.coords_BK2.device)
         place_BK2 = clicks.coords_BK2 / size
-        sampled = self.describe(levels, place_BK2)
+        sampled = self.point_descriptors(levels, place_BK2)
         content = torch.where(is_click_BK[..., None], sampled, self.bg_query)
         position = self._positions(place_BK2, clicks, is_click_BK, content.dtype)
         owners = clicks.owners_BK
@@ -136,7 +136,7 @@ class QueryBootstrapper(nn.Module):
         )
 
     @staticmethod
-    def describe(levels: Sequence[Tensor], place_BK2: Tensor) -> Tensor:
+    def point_descriptors(levels: Sequence[Tensor], place_BK2: Tensor) -> Tensor:
         """Point descriptors (B, K, C): the three raw maps at each click, averaged.
 
         No half-pixel offset is added to the click, as in the reference (MODEL_SPEC 5.1).

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad, pixel_shuffle, pixel_unshuffle
 
-from dynamite.boxes import Box, boxes_around, in_batches, size
+from dynamite.boxes import Box, box_size, boxes_around, in_batches
 from dynamite.margins import margins, merge_queries
 
 DILATIONS = (1, 2, 4, 2, 1)
@@ -101,7 +101,7 @@ class Refiner(nn.Module):
         self, detail_Dhw: Tensor, hints_NHhw: Tensor, boxes: Sequence[Box], batch: Sequence[int]
     ) -> Tensor:
         """What is added to each object of the batch in its box, and the padding: (B, 2h, 2w)."""
-        sizes = [size(boxes[index]) for index in batch]
+        sizes = [box_size(boxes[index]) for index in batch]
         height, width = (max(lengths) for lengths in zip(*sizes, strict=True))
 
         def stacked(maps: Sequence[Tensor]) -> Tensor:

@@ -79,14 +79,6 @@ def _hand_over(own: list[Tensor], nobodys: list[Tensor], box: Box, stray_hw: Mas
         one[rows, columns].masked_fill_(stray, _NEVER)
 
 
-def drop_stray_parts(labels_HW: LabelMap, clicks: ClickSet) -> LabelMap:
-    """The label map without stray parts; an object with no click inside its mask stays whole."""
-    kept = labels_HW.copy()
-    for _, box, stray_hw in _stray_cells(labels_HW, clicks):
-        kept[box][stray_hw] = -1
-    return kept
-
-
 def _stray_cells(labels_HW: LabelMap, clicks: ClickSet) -> Iterator[tuple[int, Box, Mask]]:
     """Each object that has stray parts, the box of all it has, and which cells of it are stray."""
     for index, (top, left, bottom, right) in _boxes(labels_HW, len(clicks.objects)):

@@ -1,6 +1,7 @@
 """What the documents promise is there: code that runs, links that lead somewhere, commands."""
 
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ DOCUMENTS = sorted(
 )
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+FIRST = re.compile(r"^\.venv/bin/dynamite (segment .*)$", re.MULTILINE)
+PART = re.compile(r" *[\d.,]*\d")
 COMMAND = re.compile(r"(?:^|`|/)dynamite ([a-z][a-z-]+)", re.MULTILINE)
 
 
@@ -27,6 +30,21 @@ def test_the_code_of_the_readme_runs() -> None:
     result = names["result"]
     assert result.label_map.shape == (120, 200)
     assert len(result.masks) == len(result.scores) == 2
+
+
+@pytest.mark.slow
+def test_the_first_command_of_the_readme_says_what_is_printed_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "README.md").read_text()
+    (command,) = FIRST.findall(text)
+    (tmp_path / "backend").symlink_to(ROOT / "backend")
+    monkeypatch.chdir(tmp_path)
+    printed = CliRunner().invoke(main, shlex.split(command), catch_exceptions=False).output
+    (wanted,) = re.findall(r"```\n(masks\.png: .*?)```", text, re.DOTALL)
+    assert PART.sub("#", printed) == PART.sub("#", wanted)
+    numbers = [[float(one.replace(",", "")) for one in PART.findall(x)] for x in (printed, wanted)]
+    assert numbers[0] == pytest.approx(numbers[1], rel=0.05)  # another CPU rounds otherwise
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -1,7 +1,7 @@
 """Where a simulated annotator clicks: at random in training, in the middle in evaluation.
 
 A label map is an integer array H×W: −1 none, i object i. MODEL_SPEC 9.2 and 9.3 describe the clicks
-of training, 10.2 and 10.3 those of evaluation.
+of training, 10.2 and 10.3 those of evaluation, which ``training.evaluation`` puts together.
 """
 
 from itertools import count
@@ -86,26 +86,6 @@ def corrective_clicks(
         for point in error.draw_above(error.maximum / 2, number, rng):
             clicks = clicked(clicks, target_HW, point)
     return clicks
-
-
-def first_clicks(target_HW: LabelMap, num_objects: int, ignore: Mask | None = None) -> ClickSet:
-    """One click in the middle of each object; (0, 0) for one without pixels (MODEL_SPEC 10.2)."""
-    label_HW = _labels_of_valid(target_HW, None if ignore is None else ~ignore)
-    peaks = [DistanceMap.of(label_HW == index).peak for index in range(num_objects)]
-    return ClickSet([[Click(x, y, time)] for time, (y, x) in enumerate(peaks)])
-
-
-def next_click(
-    predicted_HW: LabelMap,
-    target_HW: LabelMap,
-    index: int,
-    clicks: ClickSet,
-    ignore: Mask | None = None,
-) -> ClickSet:
-    """``clicks`` and one in the middle of object ``index``'s deepest error (MODEL_SPEC 10.3)."""
-    valid = np.ones(target_HW.shape, np.bool_) if ignore is None else ~ignore
-    error = deepest_error(predicted_HW, target_HW, index, valid, avoid=clicks)
-    return clicked(clicks, target_HW, error.peak)
 
 
 def deepest_error(

@@ -58,7 +58,7 @@ class DataConfig:
     """Fields of ``training.data.augment.AugmentConfig``; ``crop`` comes from the stage."""
     stray_clicks: float = Field(default=0.0, ge=0, le=1)
     """Share of the objects whose first click falls anywhere in them; the paper's, always in the
-    inner part (9.2), teach nothing of a single click near the border."""
+    inner part (MODEL_SPEC 9.2), teach nothing of a single click near the border."""
     workers: int = Field(default=0, ge=0)
     """Loader processes; 0 prepares the samples in the training process."""
 
@@ -169,7 +169,8 @@ class TrainingConfig:
     max_rounds: int = Field(default=3, ge=0)
     """Rounds of corrective clicks before the supervised one, uniform in 0..max (MODEL_SPEC 9.3)."""
     corrected_images: Literal["all", "first"] = "all"
-    """Images of a batch that get them: the reference's code stops at the first, a defect (9.3)."""
+    """Images of a batch that get them: the reference's code stops at the first, a defect
+    (MODEL_SPEC 9.3)."""
     supervised_rounds: Literal["last", "all"] = "last"
     """Which predictions have losses: the paper's is the last. An image's features serve all rounds,
     so that "all" trains the clicks' network several times for each encode."""

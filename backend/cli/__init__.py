@@ -99,7 +99,8 @@ def describe(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return (
             f"this command needs the Python module {error.name!r}, which is not installed; "
-            "pip install 'dynamite-backend[train]' brings what training and evaluation need"
+            "what training and evaluation need comes, in the checkout, with: "
+            "pip install -c constraints.txt -e '.[train]'"
         )
     return str(error) or type(error).__name__
 

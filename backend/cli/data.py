@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dynamite.files import replacing
+
 if TYPE_CHECKING:
     from training.data.problems import OnProblem, Problems
 
@@ -37,9 +39,9 @@ def check(names: tuple[str, ...], root: Path | None) -> None:
     \b
         dynamite data check --root data ecssd pets GrabCut
     """
-    from rich.console import Console
     from rich.table import Table
 
+    from backend.cli.printing import print_table
     from training.data.catalog import open_dataset
     from training.data.problems import DatasetError, left_out
     from training.data.progress import watch
@@ -65,7 +67,7 @@ def check(names: tuple[str, ...], root: Path | None) -> None:
         faulty += len(found)
         for problem in found:
             click.echo(problem, err=True)
-    Console().print(table)
+    print_table(table)
     if faulty:
         raise click.ClickException(f"{faulty} problems, listed above")
 
@@ -167,7 +169,5 @@ def _settle(problems: "Problems", source: Path, skip_problems: bool) -> None:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     """All or nothing: a json that ends in the middle is worse than none."""
-    draft = path.with_name(path.name + ".part")
-    with draft.open("w") as file:
+    with replacing(path) as draft, draft.open("w") as file:
         json.dump(content, file)
-    draft.replace(path)

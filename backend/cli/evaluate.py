@@ -110,8 +110,7 @@ def evaluate(
     """
     from datetime import UTC, datetime
 
-    from rich.console import Console
-
+    from backend.cli.printing import print_table
     from training.data.problems import left_out
     from training.evaluation.folder import make_folder, write_report
     from training.evaluation.plan import Plan
@@ -157,7 +156,7 @@ def evaluate(
                 if out is not None:  # after each row, so that an interrupted run has its report
                     now = datetime.now(UTC).isoformat(timespec="seconds")
                     write_report(out, rows, dataset, title, set=dataset.name, date=now, jobs=jobs)
-    Console(width=None if Console().is_terminal else 160).print(table(rows, title))
+    print_table(table(rows, title))
     if out is not None:
         click.echo(f"{out}: table.txt, results.json, curves.png, worst/")
 

@@ -1,7 +1,6 @@
 """``dynamite models``: versions of the model, and which one answers."""
 
 import getpass
-import json
 import os
 from typing import TYPE_CHECKING
 
@@ -97,7 +96,24 @@ def rollback(registry: "Registry") -> None:
 @models.command()
 @click.pass_obj
 def log(registry: "Registry") -> None:
-    """Show which version is current, since when and by whom, as JSON."""
-    from dataclasses import asdict
+    """Show what was promoted and announced, when and by whom; the newest is last."""
+    from rich.table import Table
 
-    click.echo(json.dumps(asdict(registry.current()), indent=1))
+    from backend.cli.printing import print_table
+
+    entries = registry.entries()
+    if not entries:
+        click.echo("nothing was promoted yet: the weights that ship answer, or DYNAMITE_CHECKPOINT")
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("", "time (UTC)", "current since then", "by", "why"):
+        table.add_column(name, overflow="fold")
+    for entry in entries:
+        table.add_row(
+            str(entry.number),
+            entry.time[:19].replace("T", " "),
+            entry.version or "(shipped)",
+            entry.holder,
+            entry.reason,
+        )
+    print_table(table)

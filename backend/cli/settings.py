@@ -14,9 +14,9 @@ def settings() -> None:
         port = 9091
         label_studio_url = "http://localhost:8080"
     """
-    from rich.console import Console
     from rich.table import Table
 
+    from backend.cli.printing import print_table
     from backend.settings import config_file, load
     from backend.settings_table import rows
 
@@ -25,8 +25,5 @@ def settings() -> None:
         table.add_column(heading, overflow="fold", no_wrap=heading == "Variable")
     for row in rows(load()):
         table.add_row(row.name, row.value, row.source, row.meaning)
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160
-    console.print(table)
-    console.print(f"\nSettings file: {config_file() or 'none'}", highlight=False)
+    print_table(table)
+    click.echo(f"\nSettings file: {config_file() or 'none'}")

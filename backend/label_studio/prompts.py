@@ -47,11 +47,6 @@ class Call:
     evidence: Evidence | None
     notes: tuple[str, ...] = ()
 
-    @property
-    def interactive(self) -> bool:
-        """Whether an annotator waits for this call."""
-        return self.evidence is not None
-
 
 def page_key(project: str, task: Task) -> str:
     """The name of a task among those of all projects, from which its regions get their ids."""

@@ -80,13 +80,21 @@ class Registry:
             raise RegistryError(f"{name!r} is no name of a version")
         return read_version(self._versions / name)
 
+    def entries(self) -> list[Current]:
+        """What was promoted and announced, as far back as the log is kept, the oldest first.
+
+        Raises:
+            RegistryError: the folder cannot be read.
+        """
+        return self._log.entries()
+
     def was_current(self, name: str) -> bool:
         """Whether a version is, or has been, current: as far back as the log is kept.
 
         Raises:
             RegistryError: the folder cannot be read.
         """
-        return any(entry.version == name for entry in self._log.entries())
+        return any(entry.version == name for entry in self.entries())
 
     def begin(self, holder: str, *, anew: bool = True) -> Current:
         """Announce a change to come; those that were announced earlier can no longer be made.

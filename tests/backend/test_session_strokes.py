@@ -26,7 +26,10 @@ def test_clicks_do_not_depend_on_the_speed_of_the_mouse(path, stops):
         slow.append(tuple(points[leg] + (where - leg) * (points[leg + 1] - points[leg])))
     once = clicks(Stroke(tuple(path), 0.01), HEIGHT, WIDTH)
     often = clicks(Stroke(tuple(slow), 0.01), HEIGHT, WIDTH)
-    assert np.allclose(once, often, atol=1e-3) or abs(len(once) - len(often)) == 1
+    if len(once) == len(often):
+        assert np.allclose(once, often, atol=1e-3)
+    else:  # of a length just between two numbers of clicks, by rounding
+        assert abs(len(once) - len(often)) == 1
 
 
 @settings(max_examples=50, deadline=None)

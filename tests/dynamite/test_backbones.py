@@ -95,7 +95,7 @@ def test_bfloat16_is_close(name: str) -> None:
     for expected, computed in zip(exact, rough, strict=True):
         assert computed.dtype == torch.bfloat16
         error = (computed.float() - expected).square().mean().sqrt() / expected.std()
-        assert error < 0.05
+        assert error < 0.1
 
 
 def test_an_unknown_name_is_an_error() -> None:

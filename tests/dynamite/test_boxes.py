@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynamite.boxes import CALL, MOST, Box, in_batches, size
+from dynamite.boxes import CALL, MOST, Box, box_size, in_batches
 
 SIDES = st.integers(1, 160)
 
@@ -14,7 +14,7 @@ def cost(boxes: list[Box], batches: list[list[int]]) -> int:
     """In cells: all boxes of a batch are as high and as wide as its highest and widest."""
     total = 0
     for batch in batches:
-        heights, widths = zip(*(size(boxes[index]) for index in batch), strict=True)
+        heights, widths = zip(*(box_size(boxes[index]) for index in batch), strict=True)
         total += CALL + len(batch) * max(heights) * max(widths)
     return total
 

@@ -1,4 +1,6 @@
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ import torch
 
 import dynamite
 from dynamite import Click, ClickSet, ImageFeatures, InvalidInputError, Predictor
-from dynamite.model import DynaMITE
+from dynamite.model import DynaMITE, FeatureMaps
 from tests.dynamite.golden import make_image
 
 CLICKS = ClickSet([[Click(20, 16, 0)]], [Click(4, 5, 1)])
@@ -22,6 +24,21 @@ def test_features_survive_a_file(lite: DynaMITE, tmp_path: Path) -> None:
     assert back.nbytes == features.nbytes
     first, second = predictor.segment(features, CLICKS), predictor.segment(back, CLICKS)
     assert (first.query_logits == second.query_logits).all()
+
+
+def test_every_map_is_saved(lite: DynaMITE, tmp_path: Path) -> None:
+    def tensors(value: Any) -> list[torch.Tensor]:
+        if isinstance(value, torch.Tensor):
+            return [value]
+        return [tensor for one in value for tensor in tensors(one)]
+
+    features = Predictor(lite, resize=None).encode(make_image(40, 70))
+    features.save(tmp_path / "features.safetensors")
+    back = ImageFeatures.load(tmp_path / "features.safetensors")
+    for field in fields(FeatureMaps):
+        before, after = (getattr(one.maps, field.name) for one in (features, back))
+        for one, other in zip(tensors(before), tensors(after), strict=True):
+            assert torch.equal(one, other), field.name
 
 
 def test_the_image_of_zoom_in_is_saved_however_it_lies_in_memory(tmp_path: Path) -> None:

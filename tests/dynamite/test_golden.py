@@ -94,7 +94,7 @@ def compare_internals(
     maps = features.maps
     packed = PackedClicks.pack([clicks])
     place = packed.coords_BK2 / torch.tensor(maps.padded_size)
-    described = model.bootstrapper.describe(maps.levels, place)
+    described = model.bootstrapper.point_descriptors(maps.levels, place)
     assert_close(described[0], golden["point_descriptors"], 1e-4)
     queries = model.bootstrapper(maps.levels, packed, maps.padded_size)
     assert_close(queries.content_BQC[0], golden["queries_initial"], 1e-4)
@@ -103,7 +103,7 @@ def compare_internals(
     kept = []
 
     def allowed(content: torch.Tensor, level: int) -> torch.Tensor:
-        mask = model.looks_at(model.head(content, None), maps.pooled[level])
+        mask = model.attention_mask(model.head(content, None), maps.pooled[level])
         kept.append(mask[0].sum(dim=-1).numpy())
         return mask
 

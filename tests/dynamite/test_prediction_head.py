@@ -13,7 +13,7 @@ def test_masks_fall_off_with_the_distance_to_their_click_as_written_down() -> No
     content, centre = (torch.rand(2, 3, size, generator=generator) for size in (8, 2))
     height, width = 5, 7
     features = append_coordinates(torch.zeros(2, 8, height, width))
-    embedding = head(content, head.around(centre))
+    embedding = head(content, head.falloff_coefficients(centre))
     found = torch.einsum("bqc,bchw->bqhw", embedding, features)
 
     fall, slope_y, slope_x = head.falloff(head.norm(content))[..., None, None].unbind(2)
@@ -26,5 +26,5 @@ def test_masks_fall_off_with_the_distance_to_their_click_as_written_down() -> No
 
 def test_without_distances_there_is_nothing_to_add() -> None:
     head = PredictionHead(8, relative_positions=False)
-    assert head.around(torch.rand(1, 2, 2)) is None
+    assert head.falloff_coefficients(torch.rand(1, 2, 2)) is None
     assert head(torch.rand(1, 2, 8), None).shape == (1, 2, 8)

@@ -8,7 +8,7 @@ from dynamite import Click, ClickSet
 from dynamite.label_map import label_map
 from dynamite.lead import Lead
 from dynamite.prediction import Decision
-from dynamite.stray_parts import drop_stray_parts, without_stray_parts
+from dynamite.stray_parts import without_stray_parts
 
 
 def labels(text: str) -> np.ndarray:
@@ -17,32 +17,56 @@ def labels(text: str) -> np.ndarray:
     return np.array([[-1 if c == "." else int(c) for c in row] for row in rows], dtype=np.int16)
 
 
+PADDING = 2
+
+
+def decision(owner_hw: np.ndarray, objects: int, rng: np.random.Generator) -> Decision:
+    """One in which ``owner_hw`` lead, in cells of two maps each, and anybody in the padding."""
+    owners = np.array([*(index for index in range(-1, objects) for _ in range(2))])
+    shape = len(owners), *(length + PADDING for length in owner_hw.shape)
+    maps = rng.normal(size=shape).astype(np.float32)
+    height, width = owner_hw.shape
+    inside = maps[:, :height, :width]
+    leads = owners[:, None, None] == owner_hw
+    second = np.maximum.reduce(np.where(leads, -np.inf, inside))
+    inside[leads] = (second + 0.1 + rng.random(inside.shape).astype(np.float32))[leads]
+    return Decision(torch.from_numpy(maps), torch.from_numpy(owners))
+
+
+def without(before: np.ndarray, clicks: ClickSet) -> np.ndarray:
+    """Who leads where once stray parts are gone, ``before`` being who led."""
+    objects = len(clicks.objects)
+    drawn = decision(before, objects, np.random.default_rng(0))
+    _, found = without_stray_parts(drawn, Lead.of(drawn, objects, before.shape), clicks)
+    return found.owner_hw.numpy()
+
+
 def test_a_small_part_without_a_click_goes_to_the_background() -> None:
-    found = drop_stray_parts(labels("000..0 000..1"), ClickSet([[Click(1, 1)], [Click(5, 1)]]))
+    found = without(labels("000..0 000..1"), ClickSet([[Click(1, 1)], [Click(5, 1)]]))
     assert (found == labels("000... 000..1")).all()
 
 
 def test_a_part_with_a_click_stays_however_small() -> None:
     before = labels("000..0 000...")
-    found = drop_stray_parts(before, ClickSet([[Click(1, 1), Click(5, 0, 1)]]))
+    found = without(before, ClickSet([[Click(1, 1), Click(5, 0, 1)]]))
     assert (found == before).all()
 
 
 def test_a_part_as_large_as_the_clicked_one_stays() -> None:
     before = labels("00..00 00..00")
-    assert (drop_stray_parts(before, ClickSet([[Click(0, 0)]])) == before).all()
+    assert (without(before, ClickSet([[Click(0, 0)]])) == before).all()
 
 
 def test_an_object_whose_clicks_are_all_outside_its_mask_stays_whole() -> None:
     before = labels("0...0 .....")
-    assert (drop_stray_parts(before, ClickSet([[Click(2, 1)]])) == before).all()
+    assert (without(before, ClickSet([[Click(2, 1)]])) == before).all()
 
 
 @settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 10_000), x=st.integers(0, 19), y=st.integers(0, 11))
 def test_only_pixels_become_background_and_never_clicked_ones(seed: int, x: int, y: int) -> None:
     before = np.random.default_rng(seed).integers(-1, 2, (12, 20)).astype(np.int16)
-    found = drop_stray_parts(before, ClickSet([[Click(x, y)], [Click(19 - x, 11 - y)]]))
+    found = without(before, ClickSet([[Click(x, y)], [Click(19 - x, 11 - y)]]))
     assert ((found == before) | (found == -1)).all()
     for index, (cx, cy) in enumerate([(x, y), (19 - x, 11 - y)]):
         if before[cy, cx] == index:
@@ -75,23 +99,7 @@ def test_looking_into_boxes_gives_what_looking_everywhere_gives(
     height, width = before.shape
     spots = (rng.random((objects, 2)) * (width, height)).tolist()
     clicks = ClickSet([[Click(int(x), int(y), time)] for time, (x, y) in enumerate(spots)])
-    assert (drop_stray_parts(before, clicks) == plain(before, clicks)).all()
-
-
-PADDING = 2
-
-
-def decision(owner_hw: np.ndarray, objects: int, rng: np.random.Generator) -> Decision:
-    """One in which ``owner_hw`` lead, in cells of two maps each, and anybody in the padding."""
-    owners = np.array([*(index for index in range(-1, objects) for _ in range(2))])
-    shape = len(owners), *(length + PADDING for length in owner_hw.shape)
-    maps = rng.normal(size=shape).astype(np.float32)
-    height, width = owner_hw.shape
-    inside = maps[:, :height, :width]
-    leads = owners[:, None, None] == owner_hw
-    second = np.maximum.reduce(np.where(leads, -np.inf, inside))
-    inside[leads] = (second + 0.1 + rng.random(inside.shape).astype(np.float32))[leads]
-    return Decision(torch.from_numpy(maps), torch.from_numpy(owners))
+    assert (without(before, clicks) == plain(before, clicks)).all()
 
 
 @settings(deadline=None, max_examples=60)

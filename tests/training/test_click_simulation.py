@@ -12,9 +12,7 @@ from training.click_simulation import (
     clicked,
     corrective_clicks,
     deepest_error,
-    first_clicks,
     initial_clicks,
-    next_click,
     object_ious,
 )
 from training.distance_map import DistanceMap, draw
@@ -257,61 +255,6 @@ class TestCorrectiveClicks:
         valid = np.ones((20, 20), bool)
         valid[:10, 10:] = False
         assert self.correct(predicted, 0, valid) == self.clicks
-
-
-class TestEvaluationClicks:
-    def test_first_clicks_in_the_middle_of_each_object(self):
-        target = label_map(12, 12, (0, 0, 3, 3), (5, 5, 10, 10))
-        clicks = first_clicks(target, 3)
-        assert [positions(own) for own in clicks.objects] == [[(1, 1)], [(7, 7)], [(0, 0)]]
-        assert [click.time for click in clicks] == [0, 1, 2]
-
-    def test_first_clicks_keep_away_from_the_ignore_region(self):
-        target = label_map(9, 9, (0, 0, 9, 9))
-        ignore = np.zeros((9, 9), bool)
-        ignore[:, 3:] = True
-        assert positions(first_clicks(target, 1, ignore)) == [(1, 1)]
-
-    def test_a_missing_part_deeper_than_the_surplus(self):
-        target, predicted = label_map(30, 30, (0, 0, 9, 20)), label_map(30, 30, (0, 9, 10, 24))
-        # Missing 9×9 (depth 5), surplus 10×4 and a strip (depth 2).
-        clicks = next_click(predicted, target, 0, ClickSet([[Click(15, 4)]]))
-        assert clicks.objects[0][1] == Click(4, 4, 1)
-
-    def test_equal_depths_click_the_surplus(self):
-        target, predicted = label_map(9, 30, (2, 2, 5, 8)), label_map(9, 30, (2, 5, 5, 11))
-        clicks = next_click(predicted, target, 0, ClickSet([[Click(20, 8)]]))
-        assert clicks.background == (Click(9, 3, 1),)
-
-    def test_clicks_of_all_objects_and_of_the_background_suppress(self):
-        target, nothing = label_map(1, 30, (0, 0, 1, 24)), label_map(1, 30)
-        # A line of depth 1: the discs leave 6.., then 18.. of it.
-        one = next_click(nothing, target, 0, ClickSet([[Click(0, 0)]]))
-        assert positions(one.objects[0]) == [(0, 0), (0, 6)]
-        two = next_click(nothing, target, 0, ClickSet([[Click(0, 0)], [Click(12, 0, 1)]]))
-        assert positions(two.objects[0])[1] == (0, 6)
-        three = next_click(
-            nothing, target, 0, ClickSet([[Click(0, 0)], [Click(12, 0, 1)]], [Click(8, 0, 2)])
-        )
-        assert three.objects[0][1] == Click(18, 0, 3)
-
-    def test_everything_suppressed_clicks_the_first_pixel(self):
-        target = label_map(6, 6, (2, 2, 5, 5))
-        clicks = next_click(target, target, 0, ClickSet([[Click(3, 3)]]))
-        assert clicks.background == (Click(0, 0, 1),)
-
-    def test_errors_in_the_ignore_region_do_not_count(self):
-        target, predicted = label_map(20, 20, (0, 0, 20, 4)), label_map(20, 20, (0, 0, 20, 14))
-        ignore = np.zeros((20, 20), bool)
-        ignore[:, 8:] = True
-        clicks = next_click(predicted, target, 0, ClickSet([[Click(0, 0)]]), ignore)
-        assert clicks.background[0].x < 8
-
-    def test_the_owner_of_the_pixel_gets_the_click(self):
-        target = label_map(9, 20, (0, 0, 9, 9), (0, 9, 9, 18))
-        predicted = label_map(9, 20, (0, 0, 9, 18))
-        clicks = ClickSet([[Click(0, 0)], [Click(0, 8, 1)]])
-        assert next_click(predicted, target, 0, clicks).objects[1][1] == Click(13, 4, 2)
 
 
 def test_deepest_error_of_no_error_is_empty():

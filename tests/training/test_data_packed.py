@@ -54,6 +54,15 @@ def test_packing_scales_down_but_never_up(tmp_path: Path) -> None:
     assert sample.whole_areas[0] == round(factor * MINI[2].whole_areas[0])
 
 
+def test_a_pack_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    def full(_: int) -> None:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        pack(MINI, tmp_path / "mini.pack", on_progress=full)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_that_is_no_pack_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.pack"
     with pytest.raises(DatasetError, match=r"a\.pack"):

@@ -63,23 +63,9 @@ def merge(
         shape = (image["height"], image["width"])
         name = file_name(image)
         images.append({**image, "file_name": name, "exhaustive": False})
-
-        def readable(
-            entries: list[dict[str, Any]],
-            name: str = name,
-            shape: tuple[int, int] = shape,
-        ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-            pairs = []
-            for entry in entries:
-                try:
-                    pairs.append((entry, to_rle(entry.get("segmentation"), shape)))
-                except MaskError as error:
-                    where = f"{source} ({name})"
-                    problems.add(error.kind, where, entry.get("id"), str(error))
-            return pairs
-
-        fine = readable(of_lvis[image["id"]])
-        coarse = readable(of_coco[image["id"]])
+        where = f"{source} ({name})"
+        fine = _readable(of_lvis[image["id"]], shape, where, problems)
+        coarse = _readable(of_coco[image["id"]], shape, where, problems)
         for entry, _ in fine:
             annotations.append({**entry, "id": f"lvis-{entry['id']}", "iscrowd": 0})
             counts["lvis"] += 1
@@ -93,6 +79,19 @@ def merge(
             counts["coco"] += 1
     content = {"images": images, "annotations": annotations, "categories": categories}
     return Merged(content, counts["lvis"], counts["coco"], same, problems)
+
+
+def _readable(
+    entries: list[dict[str, Any]], shape: tuple[int, int], where: str, problems: Problems
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The annotations whose masks can be read, each with its mask as RLE."""
+    pairs = []
+    for entry in entries:
+        try:
+            pairs.append((entry, to_rle(entry.get("segmentation"), shape)))
+        except MaskError as error:
+            problems.add(error.kind, where, entry.get("id"), str(error))
+    return pairs
 
 
 def _duplicates(

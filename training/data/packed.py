@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
+from dynamite.files import replacing
 from training.data.images import decode_image
 from training.data.problems import DatasetError
 from training.data.sample import NONE, InstanceDataset, Sample
@@ -42,8 +43,7 @@ def pack(
     appears only when it is complete.
     """
     entries = []
-    draft = path.with_name(path.name + ".part")
-    with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+    with replacing(path) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
         for index in range(len(dataset)):
             sample = shrink(dataset[index], longest_side)
             number = f"{index:06d}"
@@ -63,7 +63,6 @@ def pack(
                 on_progress(index + 1)
         manifest = _Manifest(FORMAT, dataset.name, tuple(entries))
         archive.writestr(_MANIFEST, json.dumps(asdict(manifest)), zipfile.ZIP_DEFLATED)
-    draft.replace(path)
     return path.stat().st_size
 
 

@@ -1,21 +1,19 @@
 """A batch as a person would look at it: clicks, what was predicted, what it should be."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dynamite import Click, ClickSet
+from dynamite import ClickSet
+from dynamite.drawing import Pixels, color, mark_clicks, tint
 from training.loop.batches import Batch
 from training.loop.iteration import Outcome
 from training.losses import IGNORED
 
 _SHOWN = 4
-_OPACITY = 0.5
-_WHITE, _RED, _GREY = (255, 255, 255), (230, 40, 40), 128
-Image = NDArray[np.uint8]
+_DOT, _GREY = 4, 128
 
 
 def draw_batch(batch: Batch, outcome: Outcome, path: Path) -> None:
@@ -40,36 +38,15 @@ def draw_batch(batch: Batch, outcome: Outcome, path: Path) -> None:
     cv2.imwrite(str(path), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))
 
 
-def _with_clicks(image: Image, clicks: ClickSet) -> Image:
+def _with_clicks(image: Pixels, clicks: ClickSet) -> Pixels:
     drawn = image.copy()
-    for index, own in enumerate(clicks.objects):
-        _dots(drawn, own, _color(index), _WHITE)
-    _dots(drawn, clicks.background, _RED, (0, 0, 0))
+    mark_clicks(drawn, clicks, radius=_DOT)
     return drawn
 
 
-def _dots(
-    image: Image, clicks: Iterable[Click], fill: tuple[int, ...], edge: tuple[int, ...]
-) -> None:
-    for click in clicks:
-        place = (round(click.x), round(click.y))
-        cv2.circle(image, place, 5, edge, -1, cv2.LINE_AA)
-        cv2.circle(image, place, 3, fill, -1, cv2.LINE_AA)
-
-
-def _overlaid(image: Image, labels: NDArray[np.integer]) -> Image:
-    drawn = image.astype(np.float32)
+def _overlaid(image: Pixels, labels: NDArray[np.integer]) -> Pixels:
+    drawn = image.copy()
     for index in range(int(labels.max(initial=-1)) + 1):
-        mask = labels == index
-        drawn[mask] += _OPACITY * (np.array(_color(index), np.float32) - drawn[mask])
+        tint(drawn, labels == index, color(index))
     drawn[labels == IGNORED] = _GREY
-    return drawn.astype(np.uint8)
-
-
-def _color(index: int) -> tuple[int, int, int]:
-    """Neighbouring indices get far hues, by the golden ratio."""
-    hue = np.uint8((index * 0.618034 % 1) * 179)
-    red, green, blue = cv2.cvtColor(np.array([[[hue, 200, 255]]], np.uint8), cv2.COLOR_HSV2RGB)[
-        0, 0
-    ]
-    return int(red), int(green), int(blue)
+    return drawn

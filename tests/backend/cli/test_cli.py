@@ -41,6 +41,7 @@ def test_help_names_every_subcommand_and_imports_none():
         (FileNotFoundError(2, "No such file or directory", "a.png"), "Error: a.png: No such file"),
         (PermissionError(13, "Permission denied"), "Error: Permission denied"),
         (ModuleNotFoundError("x", name="matplotlib"), "'matplotlib', which is not installed"),
+        (ModuleNotFoundError("x", name="scipy"), "pip install -c constraints.txt -e '.[train]'"),
     ],
 )
 def test_an_error_is_one_sentence_without_a_traceback(error, sentence):
@@ -65,3 +66,9 @@ def test_a_wrong_name_is_a_usage_error():
     result = CliRunner().invoke(main, ["nonsense"])
     assert result.exit_code == 2
     assert "nonsense" in result.output
+
+
+def test_a_setting_is_shown_as_it_is(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DYNAMITE_CHECKPOINT", "/models/[red]/:car:.pth")
+    assert "/models/[red]/:car:.pth" in CliRunner().invoke(main, ["settings"]).output

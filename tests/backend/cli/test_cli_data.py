@@ -63,7 +63,9 @@ def test_merge_writes_coco_json(tmp_path: Path, broken: Path) -> None:
     assert not (tmp_path / "other.json").exists()
 
 
-def test_from_ritm_writes_coco_json(tmp_path: Path) -> None:
+@pytest.fixture
+def ritm(tmp_path: Path) -> Path:
+    """Two objects of the small set in RITM's form."""
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()
     photo = open_dataset(MINI)[0]
@@ -72,5 +74,17 @@ def test_from_ritm_writes_coco_json(tmp_path: Path) -> None:
     (tmp_path / "masks" / "30.pickle").write_bytes(pickle.dumps(([layer], [(0, 1), (0, 2)])))
     listing = {"30": {"num_instance_masks": 2, "hierarchy": {0: None, 1: None}}}
     (tmp_path / "hannotation.pickle").write_bytes(pickle.dumps(listing))
-    assert "1 images, 2 objects" in run("from-ritm", tmp_path)
-    assert (open_dataset(tmp_path)[0].instances == photo.instances).all()
+    return tmp_path
+
+
+def test_from_ritm_writes_coco_json(ritm: Path) -> None:
+    assert "1 images, 2 objects" in run("from-ritm", ritm)
+    assert (open_dataset(ritm)[0].instances == open_dataset(MINI)[0].instances).all()
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(ritm: Path) -> None:
+    (ritm / "annotations.json").mkdir()
+    before = set(ritm.iterdir())
+    with pytest.raises(IsADirectoryError):
+        run("from-ritm", ritm)
+    assert set(ritm.iterdir()) == before

@@ -110,7 +110,24 @@ def test_a_user_without_a_name_promotes_and_rolls_back(run, versions, monkeypatc
     monkeypatch.setattr("getpass.getuser", nobody)
     assert run("models", "promote", versions[0])[0] == 0
     assert run("models", "rollback")[0] == 0
-    assert '"holder": "user ' in run("models", "log")[1]
+    assert "user " in run("models", "log")[1]
+
+
+def test_the_log_of_models_is_a_table_whose_last_line_is_what_answers(run, versions):
+    first, second = versions
+    assert "nothing was promoted yet" in run("models", "log")[1]
+    run("models", "promote", first)
+    run("models", "promote", second)
+    run("models", "rollback")
+    status, out = run("models", "log")
+    assert status == 0
+    lines = [line.split() for line in out.splitlines()[1:]]
+    numbers = [int(words[0]) for words in lines]
+    assert numbers == sorted(numbers)
+    made = [words for words in lines if words[3] != "(shipped)"]
+    assert [words[3] for words in made] == [first, second, first]
+    assert " ".join(made[0][5:]) == "promoted by hand"
+    assert made[-1] == lines[-1]
 
 
 def test_a_line_that_is_not_there_is_named_with_those_that_are(run, versions):

@@ -45,7 +45,6 @@ def test_click_is_read():
     assert prompt.x == pytest.approx(0.5005875)
     assert prompt.positive is True
     assert read.tasks[0].images == {ImageKey("image"): "/data/upload/3/8d03ac02-coffee.jpg"}
-    assert read.interactive
     assert read.notes == ()
 
 
@@ -103,14 +102,13 @@ def test_what_is_wrong_is_said(body, code):
 
 @pytest.mark.parametrize("context", [None, ...])
 def test_call_without_context_is_a_batch(context):
-    assert not read_call(call(params__context=context)).interactive
-    assert not read_call(call(params=...)).interactive
+    assert read_call(call(params__context=context)).evidence is None
+    assert read_call(call(params=...)).evidence is None
 
 
 @pytest.mark.parametrize("context", [{"result": []}, {"result": None}, {}])
 def test_call_with_nothing_left_is_interactive(context):
     read = read_call(call(params__context=context))
-    assert read.interactive
     assert read.evidence.context == ()
 
 

@@ -190,7 +190,8 @@ def make_backend(tmp_path, monkeypatch, queue_server):
     monkeypatch.chdir(tmp_path)
     opened = []
 
-    def build(**overrides):
+    # A busy machine must not send events to disk in tests that look for them in the queue.
+    def build(answer_seconds=5, **overrides):
         overrides = {"redis_url": queue_server, "state_dir": tmp_path / "state"} | overrides
         settings = load(**overrides)
         predictor, photos, meters = Discs(), Photos(), Meters()
@@ -200,8 +201,9 @@ def make_backend(tmp_path, monkeypatch, queue_server):
             engine=Engine(model, Cache(), meters.encodes.observe),
             meters=meters,
             sessions=SessionStore(),
-            # A busy machine must not send events to disk in tests that look for them in the queue.
-            queue=JobQueue(settings.queue_url, settings.state_dir / "spool", answer_seconds=5),
+            queue=JobQueue(
+                settings.queue_url, settings.state_dir / "spool", answer_seconds=answer_seconds
+            ),
         )
         services.images.use(photos)
         opened.append(services)

@@ -18,23 +18,27 @@ SESSION = """
     from backend.settings import load
     from dynamite import Click, ClickSet
 
-    def beside_python():
-        time.sleep(0.5)  # a thread that has ended takes a moment to go
-        return len(os.listdir("/proc/self/task")) - threading.active_count()
+    def beside_python(wanted=None):
+        deadline = time.monotonic() + 10  # a thread that has ended takes a moment to go
+        while True:
+            count = len(os.listdir("/proc/self/task")) - threading.active_count()
+            if wanted in (None, count) or time.monotonic() > deadline:
+                return count
+            time.sleep(0.05)
 
     cv2.connectedComponents(np.zeros((480, 640), np.uint8))  # OpenCV's pool: one for all threads
     counts = [beside_python()]
     settings = load(device="cpu")
     services = open_services(settings)
-    counts.append(beside_python())
+    counts.append(beside_python(counts[0]))
     image = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     features = services.engine.features("ab", lambda: image, urgency=Urgency.PREWARM)
     services.engine.segment(features, ClickSet([[Click(200, 200)]]))
     services.cache.flush()
-    counts.append(beside_python())
+    counts.append(beside_python(counts[1] + 1))
     services.engine.swap(load_model(settings))
     services.engine.segment(features, ClickSet([[Click(100, 200)]]))
-    counts.append(beside_python())
+    counts.append(beside_python(counts[2]))
     services.close()
     print(json.dumps(counts))
 """

@@ -1,11 +1,15 @@
 import base64
 import json
+import os
+import socket
 import time
 
 import pytest
 from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
+
+from backend.job_queue import ANSWER_SECONDS
 
 EVENTS = [
     "ANNOTATION_CREATED",
@@ -52,16 +56,22 @@ def test_a_webhook_without_action_is_an_error(backend):
     assert backend.client.post("/webhook", json={"action": 3}).status_code == 400
 
 
-@pytest.mark.slow
-def test_a_webhook_is_answered_within_50_ms(backend, jobs, capture):
+def test_while_the_queue_server_hangs_an_event_is_on_disk_before_label_studio_gives_up(
+    make_backend, tmp_path, capture
+):
     body = capture("webhook-annotation-created")
-    times = []
-    for _ in range(20):
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent.sock"))
+        silent.listen()
+        hung = make_backend(
+            redis_url=f"unix://{tmp_path}/silent.sock", answer_seconds=ANSWER_SECONDS
+        )
         start = time.perf_counter()
-        backend.client.post("/webhook", json=body)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.05  # Label Studio's limit is a second; the machine may be busy
-    assert len(jobs()) == 20
+        answer = hung.client.post("/webhook", json=body)
+        assert time.perf_counter() - start < 1  # Label Studio's limit
+        assert (answer.status_code, answer.json["status"]) == (201, "kept until the queue is back")
+        (kept,) = (hung.settings.state_dir / "spool").glob("*.json")
+        assert json.loads(kept.read_text())["body"] == body
 
 
 def test_events_wait_on_disk_while_the_queue_is_away(make_backend, tmp_path, queue_server, jobs):
@@ -81,6 +91,16 @@ def test_events_wait_on_disk_while_the_queue_is_away(make_backend, tmp_path, que
     while back.services.queue.on_disk and time.monotonic() < deadline:
         time.sleep(0.05)
     assert back.services.queue.on_disk == 0
+
+
+def test_an_event_is_kept_only_once_the_disk_has_it(make_backend, tmp_path, monkeypatch):
+    def refuse(_):
+        raise OSError("Input/output error")
+
+    away = make_backend(redis_url=f"unix://{tmp_path}/nobody.sock")
+    monkeypatch.setattr(os, "fsync", refuse)
+    assert away.client.post("/webhook", json={"action": "ANNOTATION_CREATED"}).status_code == 500
+    assert list((away.settings.state_dir / "spool").iterdir()) == []
 
 
 def test_an_unreadable_event_on_disk_does_not_stop_the_others(make_backend, tmp_path, jobs):
