@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve demo test check fast test-e2e test-training test-load bench clean
+.PHONY: help install serve demo test check lint fast test-e2e test-training test-load bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -33,12 +33,13 @@ test: $(STAMP) ## every test but the slow suites below
 fast: $(STAMP)
 	$(PYTEST) -q -m "not slow and not e2e and not training and not load"
 
-check: $(STAMP) ## lint, types, import rules, fast tests
+check: lint fast ## lint, types, import rules, fast tests
+
+lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(MAKE) --no-print-directory fast
 
 test-e2e: $(STAMP) ## the real Label Studio in a real browser
 	$(PYTEST) -m e2e

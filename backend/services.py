@@ -13,7 +13,7 @@ from backend.engine import Engine, Model
 from backend.errors import sentence
 from backend.job_queue import JobQueue
 from backend.label_studio.access import Access, completed, configured_access, keep, unused_token
-from backend.label_studio.images import FetchSettings, ImageFetcher
+from backend.label_studio.fetching import open_fetcher
 from backend.metrics.meters import Meters
 from backend.pictures import Pictures
 from backend.prewarm import Prewarmer
@@ -165,20 +165,6 @@ class Services:
         self.answers.close()
         if self.cache is not None:
             self.cache.close()
-
-
-def open_fetcher(settings: Settings, access: Access) -> ImageFetcher:
-    """What fetches images, from Label Studio as it is known and from the allowed hosts."""
-    return ImageFetcher(
-        FetchSettings(
-            label_studio_url=access.url,
-            token=access.token,
-            hosts=settings.image_hosts,
-            local_root=settings.local_files_root,
-            timeout=settings.image_timeout,
-            max_bytes=settings.max_image_bytes,
-        )
-    )
 
 
 def open_services(settings: Settings) -> Services:

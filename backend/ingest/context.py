@@ -4,23 +4,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from redis import Redis
 
 from backend.label_studio.access import known_access
 from backend.label_studio.api import LabelStudioApi
-from backend.label_studio.images import FetchedImage, FetchSettings, ImageFetcher
+from backend.label_studio.fetching import Fetcher, open_fetcher
 from backend.retraining.places import store_folder
 from backend.settings import Settings, load
 from training.annotation_store import AnnotationStore, StoreError, is_there
-
-
-class Fetcher(Protocol):
-    """What is needed of ``ImageFetcher``."""
-
-    def fetch(self, value: str, task_id: int | str | None = None) -> FetchedImage:
-        """The bytes of an image and their digest."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +35,7 @@ def open_context(settings: Settings | None = None, *, anew: bool = False) -> Ite
     """
     settings = settings or load()
     access = known_access(settings)
-    fetcher = ImageFetcher(
-        FetchSettings(
-            label_studio_url=access.url,
-            token=access.token,
-            hosts=settings.image_hosts,
-            local_root=settings.local_files_root,
-            timeout=settings.image_timeout,
-            max_bytes=settings.max_image_bytes,
-        )
-    )
+    fetcher = open_fetcher(settings, access)
     with ExitStack() as stack:
         redis = stack.enter_context(Redis.from_url(settings.queue_url))
         store = stack.enter_context(_open_store(store_folder(settings), redis, anew=anew))

@@ -1,6 +1,5 @@
 """A worker for the queues: JSON only, each job in a fresh process that dies with the worker."""
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -68,7 +67,6 @@ def work(
         job_monitoring_interval=MONITORING_SECONDS,
     )
     worker.queue_url, worker.log_level = settings.queue_url, settings.log_level
-    logging.getLogger("rq.worker").setLevel(logging.WARNING)
     janitor = Janitor(settings, queues)
     janitor.start()
     try:

@@ -124,7 +124,7 @@ def work(context, queue_server, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REDIS_URL", queue_server)
     monkeypatch.setenv("DYNAMITE_STATE_DIR", str(tmp_path / "site"))
-    monkeypatch.setattr("backend.ingest.context.ImageFetcher", lambda _: context.images)
+    monkeypatch.setattr("backend.ingest.context.open_fetcher", lambda *_: context.images)
     queue = JobQueue(queue_server, tmp_path / "spool", answer_seconds=30)
 
     def do(*events):

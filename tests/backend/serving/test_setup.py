@@ -16,7 +16,7 @@ def set_up(backend, hostname="http://ls:8080", token="creators", project="7.1"):
 def fetchers(monkeypatch):
     """The settings of every fetcher that is opened."""
     opened = []
-    monkeypatch.setattr("backend.services.ImageFetcher", opened.append)
+    monkeypatch.setattr("backend.label_studio.fetching.ImageFetcher", opened.append)
     return opened
 
 
