@@ -27,7 +27,7 @@ def ingest_event(event: dict[str, Any]) -> str:
     job = get_current_job()
     with open_context() as context:
         try:
-            told = _told(take(event, context))
+            told = _logged(take(event, context))
         except BadRequestError as error:  # it would be as bad at the next attempt
             told = f"refused: {error}"
             log.warning("an event is refused: %s", error)
@@ -49,7 +49,7 @@ def reconcile() -> str:
     with open_context() as context:
         projects = None if context.settings.reconcile_minutes else ()
         words = reconcile_projects(context, projects)
-        return _told(words, logging.DEBUG)  # every quarter of an hour
+        return _logged(words, logging.DEBUG)  # every quarter of an hour
 
 
 def request_training(line: str, reason: str, force: bool = False) -> str:
@@ -58,7 +58,7 @@ def request_training(line: str, reason: str, force: bool = False) -> str:
     from backend.ingest.deciding import request  # noqa: PLC0415
 
     with open_context() as context:
-        return _told(request(context, line, reason, force=force))
+        return _logged(request(context, line, reason, force=force))
 
 
 def clean() -> str:
@@ -67,9 +67,9 @@ def clean() -> str:
     from backend.ingest.context import open_context  # noqa: PLC0415
 
     with open_context() as context:
-        return _told(clean_up(context), logging.DEBUG)
+        return _logged(clean_up(context), logging.DEBUG)
 
 
-def _told(words: str, level: int = logging.INFO) -> str:
+def _logged(words: str, level: int = logging.INFO) -> str:
     log.log(level, "%s", words)
     return words

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from backend.label_studio.prompts import Call, Task, page_key
-from backend.session.evidence import Evidence, Painted, Prompt, Snapshot
+from backend.session.evidence import Evidence, Painted, Prompt, SavedPage
 from backend.session.masks import MaskReader
 from backend.session.page import Page
 from backend.session.plan import Plan
@@ -17,28 +17,28 @@ def plan(call: Call, task: Task) -> Plan:
     each rectangle is an object, the keypoints of a label are one together. Labels that cannot have
     a mask are left out.
     """
-    for snapshots in (task.annotations, task.predictions):
-        for snapshot in sorted(snapshots, key=lambda s: s.version, reverse=True):
-            usable = _usable(call, snapshot)
+    for saved_pages in (task.annotations, task.predictions):
+        for saved in sorted(saved_pages, key=lambda s: s.version, reverse=True):
+            usable = _usable(call, saved)
             if usable.entries:
                 return _planned(call, task, usable)
     return Plan()
 
 
-def _usable(call: Call, snapshot: Snapshot) -> Snapshot:
-    """The snapshot without what cannot have a mask; empty if nothing in it asks for one."""
+def _usable(call: Call, saved: SavedPage) -> SavedPage:
+    """The saved page without what cannot have a mask; empty if nothing in it asks for one."""
     named = {
         entry.id
-        for entry in snapshot.entries
+        for entry in saved.entries
         if isinstance(entry, Prompt) and call.config.brush(entry.image.name, entry.label)
     }
     if not named:
-        return replace(snapshot, entries=())
+        return replace(saved, entries=())
     return replace(
-        snapshot,
+        saved,
         entries=tuple(
             entry
-            for entry in snapshot.entries
+            for entry in saved.entries
             if entry.id in named
             or isinstance(entry, Painted)
             or entry.label in call.config.background
@@ -46,12 +46,12 @@ def _usable(call: Call, snapshot: Snapshot) -> Snapshot:
     )
 
 
-def _planned(call: Call, task: Task, snapshot: Snapshot) -> Plan:
-    """As if a person had just drawn the last prompt on a page that shows the snapshot."""
-    newest = next(entry for entry in snapshot.entries[::-1] if isinstance(entry, Prompt))
+def _planned(call: Call, task: Task, saved: SavedPage) -> Plan:
+    """As if a person had just drawn the last prompt on a page that shows the saved one."""
+    newest = next(entry for entry in saved.entries[::-1] if isinstance(entry, Prompt))
     alike = Evidence(task.id, (newest,))
-    context = tuple(entry for entry in snapshot.entries if alike.covers(entry))
+    context = tuple(entry for entry in saved.entries if alike.covers(entry))
     key = page_key(call.project, task)  # regions that clicks began are known by it
-    evidence = Evidence(key, context, (snapshot,), background=call.config.background)
+    evidence = Evidence(key, context, (saved,), background=call.config.background)
     _, planned = reconcile(Page(key), evidence, MaskReader())
     return planned

@@ -1,4 +1,4 @@
-"""Drafts, annotations and predictions of a task → snapshots of pages."""
+"""Drafts, annotations and predictions of a task → saved pages."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
@@ -7,26 +7,26 @@ from typing import Any
 
 from backend.label_studio.labeling_config import LabelingConfig
 from backend.label_studio.wire import RegionError, read_region, shown
-from backend.session.evidence import ImageKey, Painted, Prompt, Snapshot
+from backend.session.evidence import ImageKey, Painted, Prompt, SavedPage
 
 
 def read_snapshots(
     kind: str, raw: object, images: Collection[ImageKey], notes: list[str]
-) -> tuple[Snapshot, ...]:
-    """The snapshots in a task's list; what cannot be read is left out and noted."""
+) -> tuple[SavedPage, ...]:
+    """The saved pages in a task's list; what cannot be read is left out and noted."""
     if not isinstance(raw, list):
         return ()
-    snapshots = []
+    saved_pages = []
     for entry in raw:
         if isinstance(entry, Mapping) and not entry.get("was_cancelled"):
-            snapshots.append(_snapshot(kind, entry, images, notes))
-    return tuple(snapshots)
+            saved_pages.append(_saved_page(kind, entry, images, notes))
+    return tuple(saved_pages)
 
 
 def asking(
-    snapshots: Iterable[Snapshot], config: LabelingConfig, said: Collection[str]
-) -> tuple[Snapshot, ...]:
-    """The snapshots without keypoints and rectangles that ask for no mask.
+    saved_pages: Iterable[SavedPage], config: LabelingConfig, said: Collection[str]
+) -> tuple[SavedPage, ...]:
+    """The saved pages without keypoints and rectangles that ask for no mask.
 
     Landmarks and regions of interest: those whose label cannot have a mask, and those of a tag with
     ``smart="false"``. What the call itself names among its prompts (``said``, ids) stays.
@@ -38,17 +38,17 @@ def asking(
             return True
         return entry.from_name not in ordinary and config.takes(entry.image.name, entry.label)
 
-    return tuple(replace(s, entries=tuple(filter(asks, s.entries))) for s in snapshots)
+    return tuple(replace(s, entries=tuple(filter(asks, s.entries))) for s in saved_pages)
 
 
-def _snapshot(
+def _saved_page(
     kind: str, raw: Mapping[str, Any], images: Collection[ImageKey], notes: list[str]
-) -> Snapshot:
+) -> SavedPage:
     key = f"{kind}:{raw.get('id')}"
     annotation = raw.get("annotation")
     if isinstance(annotation, Mapping):
         annotation = annotation.get("id")
-    return Snapshot(
+    return SavedPage(
         key=key,
         version=_version(str(raw.get("updated_at") or raw.get("created_at") or "")),
         entries=tuple(

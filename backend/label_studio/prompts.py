@@ -9,7 +9,7 @@ from backend.errors import BadRequestError
 from backend.label_studio.drafts import asking, read_snapshots
 from backend.label_studio.labeling_config import LabelingConfig, parse
 from backend.label_studio.wire import RegionError, read_region, shown
-from backend.session.evidence import Evidence, ImageKey, Painted, Prompt, Snapshot
+from backend.session.evidence import Evidence, ImageKey, Painted, Prompt, SavedPage
 
 MAX_REGIONS = 1000
 """Most regions of one context."""
@@ -23,17 +23,17 @@ class Task:
 
     id: str
     images: Mapping[ImageKey, str]
-    drafts: tuple[Snapshot, ...] = ()
-    annotations: tuple[Snapshot, ...] = ()
-    predictions: tuple[Snapshot, ...] = ()
+    drafts: tuple[SavedPage, ...] = ()
+    annotations: tuple[SavedPage, ...] = ()
+    predictions: tuple[SavedPage, ...] = ()
 
     @cached_property
     def painted(self) -> Mapping[str, Painted]:
         """The masks of the task by region id, as last saved: a draft is ahead of annotations."""
         found: dict[str, Painted] = {}
         for kind in (self.predictions, self.annotations, self.drafts):
-            for snapshot in sorted(kind, key=lambda s: s.version):
-                found |= snapshot.painted
+            for saved in sorted(kind, key=lambda s: s.version):
+                found |= saved.painted
         return found
 
 
@@ -99,15 +99,15 @@ def _task(raw: Mapping[str, Any], config: LabelingConfig, notes: list[str]) -> T
         raise _bad(f"A task has the id {shown(task_id)}: a number is needed.")
     images = image_addresses(raw.get("data"), config)
 
-    def snapshots(kind: str) -> tuple[Snapshot, ...]:
+    def saved_pages(kind: str) -> tuple[SavedPage, ...]:
         return read_snapshots(kind, raw.get(f"{kind}s"), images.keys(), notes)
 
     return Task(
         id=str(task_id),
         images=images,
-        drafts=snapshots("draft"),
-        annotations=snapshots("annotation"),
-        predictions=snapshots("prediction"),
+        drafts=saved_pages("draft"),
+        annotations=saved_pages("annotation"),
+        predictions=saved_pages("prediction"),
     )
 
 

@@ -15,7 +15,7 @@ def update(page: Page, source: Source) -> Page:
 
 
 def _settle(page: Page, instance: Instance, source: Source) -> Page:
-    painted = source.snapshot.painted.get(instance.id)
+    painted = source.saved.painted.get(instance.id)
     owned = list(page.owned(instance.id))
     if painted is not None and _is_new(instance, painted, source):
         return _accept(page, instance, painted, source)
@@ -25,7 +25,7 @@ def _settle(page: Page, instance: Instance, source: Source) -> Page:
     if _alive(instance, owned, painted, told):
         base = None if told and painted is None else instance.base
         return _put(page, replace(instance, status=Status.PENDING, base=base))
-    if told:  # by a snapshot newer than all that is known of it, and it is not accepted there
+    if told:  # by a saved page newer than all that is known of it, and it is not accepted there
         return _reject(page, instance, painted)
     return _presume(page, instance, owned)
 
@@ -88,7 +88,7 @@ def _is_stroke(instance: Instance, painted: Painted) -> bool:
 def _accept(page: Page, instance: Instance, painted: Painted, source: Source) -> Page:
     """Its marks up to the accepted answer are spent; those since are to be given out again."""
     clock = instance.answered_at(painted)
-    order = source.snapshot.order
+    order = source.saved.order
     place = order[painted.id]
     marks = {}
     for mark in page.owned(instance.id):
@@ -107,7 +107,7 @@ def _accept(page: Page, instance: Instance, painted: Painted, source: Source) ->
         instance,
         label=painted.label or instance.label,
         status=Status.ACCEPTED,
-        version=source.snapshot.version if source.certain else page.version,
+        version=source.saved.version if source.certain else page.version,
         base=None,
         scribble=None,
         keeps=instance.keeps or clock is None,
@@ -140,7 +140,7 @@ def _release(page: Page, source: Source) -> Page:
     """Marks spent on a region that is no longer there ask again; deleted ones are forgotten."""
     marks = {}
     for mark_id, mark in page.marks.items():
-        lost = mark.owner not in page.instances and mark.owner not in source.snapshot.painted
+        lost = mark.owner not in page.instances and mark.owner not in source.saved.painted
         if mark.gone and not mark.spent and source.tells_about(mark.version):
             continue
         if mark.spent and not mark.gone and lost:

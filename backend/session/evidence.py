@@ -127,7 +127,7 @@ def digest(rle: bytes) -> str:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class SavedPage:
     """A saved state of a page: a draft, or a submitted annotation.
 
     ``version`` is the time it was saved, comparable as text. ``entries`` are in the page's order:
@@ -168,9 +168,9 @@ class Evidence:
 
     task: str
     context: tuple[Prompt | Painted, ...]
-    drafts: tuple[Snapshot, ...] = ()
-    annotations: tuple[Snapshot, ...] = ()
-    predictions: tuple[Snapshot, ...] = ()
+    drafts: tuple[SavedPage, ...] = ()
+    annotations: tuple[SavedPage, ...] = ()
+    predictions: tuple[SavedPage, ...] = ()
     background: frozenset[str] = frozenset({"Background"})
 
     @cached_property
@@ -179,9 +179,9 @@ class Evidence:
         return frozenset(entry.id for entry in self.context)
 
     @property
-    def filling(self) -> tuple[Snapshot, ...]:
+    def filling(self) -> tuple[SavedPage, ...]:
         """The prediction that may have filled the page: the newest."""
-        return tuple(sorted(self.predictions, key=lambda snapshot: snapshot.version)[-1:])
+        return tuple(sorted(self.predictions, key=lambda saved: saved.version)[-1:])
 
     @cached_property
     def _images(self) -> frozenset[ImageKey]:

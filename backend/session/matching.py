@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from backend.session.evidence import Evidence, Painted, Snapshot
+from backend.session.evidence import Evidence, Painted, SavedPage
 from backend.session.page import Page
 from backend.session.sources import likeliest
 
@@ -25,12 +25,12 @@ def match(pages: Mapping[int, Page], evidence: Evidence) -> tuple[int | None, Pa
     return None, _claim(Page(evidence.task), evidence, draft)
 
 
-def _by_region(page: Page, evidence: Evidence, draft: Snapshot | None) -> bool:
+def _by_region(page: Page, evidence: Evidence, draft: SavedPage | None) -> bool:
     possible = draft is None or page.user in {None, draft.user}
     return possible and bool(evidence.ids & page.marks.keys())
 
 
-def _by_draft(page: Page, evidence: Evidence, draft: Snapshot | None) -> bool:
+def _by_draft(page: Page, evidence: Evidence, draft: SavedPage | None) -> bool:
     if draft is None:
         return False
     if page.user is None:
@@ -39,24 +39,24 @@ def _by_draft(page: Page, evidence: Evidence, draft: Snapshot | None) -> bool:
     return page.user == draft.user and page.source in {None, *(tab.key for tab in tabs)}
 
 
-def _by_annotation(page: Page, evidence: Evidence, draft: Snapshot | None) -> bool:
+def _by_annotation(page: Page, evidence: Evidence, draft: SavedPage | None) -> bool:
     shared = any(_shares(page, annotation) for annotation in evidence.annotations)
     return draft is None and page.user is not None and shared
 
 
-def _by_absence(page: Page, _: Evidence, draft: Snapshot | None) -> bool:
+def _by_absence(page: Page, _: Evidence, draft: SavedPage | None) -> bool:
     return draft is None and page.user is None
 
 
-def _known(draft: Snapshot, evidence: Evidence) -> int:
+def _known(draft: SavedPage, evidence: Evidence) -> int:
     return len(evidence.ids & draft.order.keys())
 
 
-def _shares(page: Page, snapshot: Snapshot) -> bool:
-    return bool((page.marks.keys() | page.instances.keys()) & snapshot.order.keys())
+def _shares(page: Page, saved: SavedPage) -> bool:
+    return bool((page.marks.keys() | page.instances.keys()) & saved.order.keys())
 
 
-def _strangers(draft: Snapshot, evidence: Evidence) -> bool:
+def _strangers(draft: SavedPage, evidence: Evidence) -> bool:
     """Whether a draft holds what only another page can have drawn or accepted.
 
     Every smart keypoint makes a call, so one nobody knows is not of a page we know.
@@ -67,7 +67,7 @@ def _strangers(draft: Snapshot, evidence: Evidence) -> bool:
     )
 
 
-def _claim(page: Page, evidence: Evidence, draft: Snapshot | None) -> Page:
+def _claim(page: Page, evidence: Evidence, draft: SavedPage | None) -> Page:
     """The page told by a draft whose it is; without drafts, what it had is submitted."""
     if draft is None:
         return replace(page, source=None)

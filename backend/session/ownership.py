@@ -87,14 +87,14 @@ class _Desk:
         the accept, so a click inside that region, and a negative one after it, made that region.
         The region that began with the mark is its own whatever its label is by now.
         """
-        order = self.source.snapshot.order if self.source.certain else {}
+        order = self.source.saved.order if self.source.certain else {}
         prompt = mark.prompt
         if prompt.id not in order:
             return False
         begun = region_id(self.page.task, prompt.id)
         regions = {r.id: r for r in self._regions(prompt)}
-        if begun in self.source.snapshot.painted:
-            regions[begun] = self.source.snapshot.painted[begun]
+        if begun in self.source.saved.painted:
+            regions[begun] = self.source.saved.painted[begun]
         later = [r for r in regions.values() if order[r.id] > order[prompt.id]]
         under = [r.id for r in later if r.id == begun or self._holds(r, prompt)]
         if not under and not prompt.positive:
@@ -115,7 +115,7 @@ class _Desk:
             return
         clock = self._tick()
         begun = Instance(painted.id, painted.label, painted.image, clock, since=clock)
-        version = self.page.version  # an older snapshot cannot tell that it is gone
+        version = self.page.version  # an older saved page cannot tell that it is gone
         self._put(
             replace(
                 known or begun,
@@ -184,7 +184,7 @@ class _Desk:
     def _free_id(self, mark: str) -> str:
         """The id of a region begun with a mark, which no other region has: it would be replaced."""
         found, tries = region_id(self.page.task, mark), 0
-        while found in self.page.instances or found in self.source.snapshot.painted:
+        while found in self.page.instances or found in self.source.saved.painted:
             tries += 1
             found = region_id(self.page.task, f"{mark}\0{tries}")
         return found
@@ -195,7 +195,7 @@ class _Desk:
         Earlier clicks count where they made what is accepted.
         """
         known = self.page.instances.get(instance_id)
-        base = self.source.snapshot.painted.get(instance_id)
+        base = self.source.saved.painted.get(instance_id)
         since = known.since if known is not None and known.base is not None else clock
         if known is not None and known.status is Status.PRESUMED:
             self._put(replace(known, status=Status.PENDING, opened=clock, since=since))
@@ -225,7 +225,7 @@ class _Desk:
         return known is not None and known.status is Status.PENDING
 
     def _regions(self, prompt: Prompt) -> Iterable[Painted]:
-        for painted in self.source.snapshot.painted.values():
+        for painted in self.source.saved.painted.values():
             if painted.image == prompt.image and painted.label == prompt.label:
                 yield painted
 

@@ -16,8 +16,8 @@ class Status(Enum):
     """Where an object is on its way onto the page."""
 
     PENDING = "a suggestion"
-    PRESUMED = "gone from the page: accepted, as long as no snapshot says otherwise"
-    ACCEPTED = "seen accepted in a snapshot"
+    PRESUMED = "gone from the page: accepted, as long as no saved page says otherwise"
+    ACCEPTED = "seen accepted in a saved page"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Mark:
     Attributes:
         prompt: as last seen, its polarity decided.
         born: its place in the order of all marks of the page.
-        version: the newest snapshot known when it was last seen; only newer ones can tell more.
+        version: the newest saved page known when it was last seen; only newer ones can tell more.
         owner: the object it is evidence for, ``BACKGROUND``, or None before that is decided.
         on: whether it is a positive click of its owner.
         gone: no longer on the page. Kept, since an accept may be undone or an object reopened.
@@ -58,7 +58,7 @@ class Instance:
 
     Attributes:
         opened: when it was begun or last reopened, in marks of the page.
-        version: the newest snapshot known when its status last changed.
+        version: the newest saved page known when its status last changed.
         shown: the mask last answered.
         answers: names of the masks answered, each with the clock of its call: an accepted region
             is recognized by its name, and so are the marks it was made from.
@@ -92,9 +92,9 @@ class Instance:
 class Page:
     """All that is remembered of a page.
 
-    ``source`` and ``version`` name the snapshot last read, ``clock`` counts marks. While ``doubt``
-    is a version, no newer snapshot has told whether objects begun before ``doubted_from`` were
-    accepted or rejected together with those that vanished.
+    ``source`` and ``version`` name the saved page last read, ``clock`` counts marks. While
+    ``doubt`` is a version, no newer saved page has told whether objects begun before
+    ``doubted_from`` were accepted or rejected together with those that vanished.
     """
 
     task: str

@@ -31,7 +31,7 @@ class _Planner:
         self._evidence = evidence
         self._source = source
         self._read = read
-        self._painted = source.snapshot.painted
+        self._painted = source.saved.painted
 
     def image(self, image: ImageKey) -> ImagePlan:
         """The plan for one image."""

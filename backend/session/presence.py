@@ -10,7 +10,7 @@ from backend.session.sources import Source
 
 def update(page: Page, evidence: Evidence, source: Source) -> Page:
     """Marks after a call: the context decides for its kind and label, the source for the rest."""
-    version = max(page.version, source.snapshot.version if source.certain else "")
+    version = max(page.version, source.saved.version if source.certain else "")
     marks = dict(page.marks)
     for mark_id, mark in page.marks.items():
         if mark_id not in evidence.ids and not evidence.covers(mark.prompt):
@@ -63,10 +63,10 @@ def _relabelled(before: Page, page: Page) -> Page:
 def _by_source(mark: Mark, source: Source) -> Mark:
     if not source.tells_about(mark.version):
         return mark
-    prompt = source.snapshot.prompts.get(mark.prompt.id)
+    prompt = source.saved.prompts.get(mark.prompt.id)
     if prompt is None:
         return replace(mark, gone=True)
-    seen = _seen(mark, prompt, source.snapshot.version)
+    seen = _seen(mark, prompt, source.saved.version)
     return replace(seen, smart=mark.smart)
 
 
@@ -87,7 +87,7 @@ def _unknown(
 ) -> Iterable[Prompt]:
     yield from (prompt for prompt in context if prompt.id not in page.marks)
     if source.certain:
-        for prompt in source.snapshot.prompts.values():
+        for prompt in source.saved.prompts.values():
             known = prompt.id in page.marks or prompt.id in evidence.ids
             if not known and not evidence.covers(prompt):
                 yield prompt
@@ -95,7 +95,7 @@ def _unknown(
 
 def _in_order(prompts: list[Prompt], source: Source) -> list[Prompt]:
     """As drawn: what the source holds in its order, then the rest of the context in its order."""
-    order = source.snapshot.order if source.certain else {}
+    order = source.saved.order if source.certain else {}
     return sorted(prompts, key=lambda prompt: order.get(prompt.id, len(order)))
 
 
@@ -109,7 +109,7 @@ def _polarity(prompt: Prompt, evidence: Evidence) -> bool:
 def _doubt(page: Page, missing: list[Mark], remaining: list[Mark], version: str) -> Page:
     """Where all smart marks of a label vanish, one was undone, or everything was accepted.
 
-    A newer snapshot ends the doubt, and so does a smart mark that an accept would have deleted.
+    A newer saved page ends the doubt, and so does a smart mark that an accept would have deleted.
     """
     if page.doubt is not None and version > page.doubt:
         page = replace(page, doubt=None)

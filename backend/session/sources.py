@@ -3,33 +3,33 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from backend.session.evidence import Evidence, Painted, Prompt, Snapshot
+from backend.session.evidence import Evidence, Painted, Prompt, SavedPage
 from backend.session.page import Page
 
 
 @dataclass(frozen=True)
 class Source:
-    """The snapshot of the caller's page.
+    """The saved page of the caller's page.
 
     ``certain`` is False where nothing shows that it is this page's: it then cannot tell that
     anything is gone. ``binding`` is False where its masks are those of several annotators, or of a
     prediction: they are then respected only where no click says otherwise.
     """
 
-    snapshot: Snapshot
+    saved: SavedPage
     certain: bool
     binding: bool = True
 
     def tells_about(self, version: str) -> bool:
         """Whether it was saved after ``version``."""
-        return self.certain and self.snapshot.version > version
+        return self.certain and self.saved.version > version
 
 
-NOTHING = Source(Snapshot("none", ""), certain=False)
+NOTHING = Source(SavedPage("none", ""), certain=False)
 
 
-def likeliest(snapshots: Sequence[Snapshot], page: Page, evidence: Evidence) -> Snapshot:
-    """The snapshot that shows the page.
+def likeliest(saved_pages: Sequence[SavedPage], page: Page, evidence: Evidence) -> SavedPage:
+    """The one that shows the page.
 
     The one that holds most of what came in calls of the page; of equals the one known as its
     source, then the one that holds most of all that is known of it, then the newest. A person may
@@ -38,23 +38,23 @@ def likeliest(snapshots: Sequence[Snapshot], page: Page, evidence: Evidence) -> 
     said = evidence.ids | page.said
     known = evidence.ids | page.marks.keys() | page.instances.keys()
 
-    def likeness(snapshot: Snapshot) -> tuple[int, bool, int, str]:
-        ids = snapshot.order.keys()
-        return len(said & ids), snapshot.key == page.source, len(known & ids), snapshot.version
+    def likeness(saved: SavedPage) -> tuple[int, bool, int, str]:
+        ids = saved.order.keys()
+        return len(said & ids), saved.key == page.source, len(known & ids), saved.version
 
-    return max(snapshots, key=likeness)
+    return max(saved_pages, key=likeness)
 
 
 def choose(page: Page, evidence: Evidence) -> Source:
-    """The snapshot of the caller's page, with the masks the call itself shows: they are newer."""
+    """The saved page of the caller's page, with the masks the call itself shows: they are newer."""
     source = _saved(page, evidence)
     masks = {entry.id: entry for entry in evidence.context if isinstance(entry, Painted)}
     if not masks:
         return source
-    known = source.snapshot.order
-    entries = [masks.get(entry.id, entry) for entry in source.snapshot.entries]
+    known = source.saved.order
+    entries = [masks.get(entry.id, entry) for entry in source.saved.entries]
     entries += [mask for mask in masks.values() if mask.id not in known]
-    return replace(source, snapshot=replace(source.snapshot, entries=tuple(entries)))
+    return replace(source, saved=replace(source.saved, entries=tuple(entries)))
 
 
 def _saved(page: Page, evidence: Evidence) -> Source:
@@ -77,8 +77,8 @@ def _saved(page: Page, evidence: Evidence) -> Source:
     for possible in (*evidence.filling, *_by_time(evidence.annotations)):
         painted |= possible.painted
     alone = len(evidence.annotations) == 1 and not evidence.filling
-    return Source(Snapshot("possible", "", tuple(painted.values())), certain=False, binding=alone)
+    return Source(SavedPage("possible", "", tuple(painted.values())), certain=False, binding=alone)
 
 
-def _by_time(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
-    return sorted(snapshots, key=lambda snapshot: snapshot.version)
+def _by_time(saved_pages: Sequence[SavedPage]) -> list[SavedPage]:
+    return sorted(saved_pages, key=lambda saved: saved.version)

@@ -55,8 +55,7 @@ class SessionStore:
     def begin(self, evidence: Evidence) -> Ticket:
         """Take in what a call tells and plan its answer. Thread-safe, quick, no model needed."""
         possible = evidence.drafts or (*evidence.annotations, *evidence.filling)
-        saved = (snapshot.entries for snapshot in possible)
-        for region in chain(evidence.context, *saved):
+        for region in chain(evidence.context, *(saved.entries for saved in possible)):
             if isinstance(region, Painted):
                 self._read(region)  # here, so that others need not wait for it
         with self._lock:

@@ -20,7 +20,7 @@ class StaleError(RegistryError):
 
 
 @contextmanager
-def told(folder: Path) -> Iterator[None]:
+def as_registry_error(folder: Path) -> Iterator[None]:
     """What the system says of a folder of models, as ``RegistryError``."""
     try:
         yield

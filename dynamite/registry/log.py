@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dynamite.registry.errors import RegistryError, StaleError, told
+from dynamite.registry.errors import RegistryError, StaleError, as_registry_error
 
 KEPT = 100
 """Old entries that are left for reading; more are deleted."""
@@ -80,7 +80,7 @@ class Log:
         Raises:
             RegistryError: the folder cannot be read, or the entry is damaged.
         """
-        with told(self._folder):
+        with as_registry_error(self._folder):
             names = self._names()
             return self._entry(names[-1]) if names else Current()
 
@@ -91,7 +91,7 @@ class Log:
             RegistryError: the folder cannot be read.
         """
         found = []
-        with told(self._folder):
+        with as_registry_error(self._folder):
             for name in self._names():
                 with suppress(RegistryError):
                     found.append(self._entry(name))
@@ -105,7 +105,7 @@ class Log:
         Raises:
             RegistryError: they are not.
         """
-        with told(self._folder):
+        with as_registry_error(self._folder):
             names = self._names()
             if (number(names[-1]) if names else 0) < known:
                 raise RegistryError(
@@ -121,7 +121,7 @@ class Log:
             RegistryError: the folder cannot be written, or has lost the entry before.
         """
         self.expect(entry.number - 1)
-        with told(self._folder):
+        with as_registry_error(self._folder):
             for folder in (self._folder.parent, self._folder):
                 folder.mkdir(exist_ok=True)
             names = self._names()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dynamite.errors import CheckpointError
 from dynamite.files import discard, discard_older
-from dynamite.registry.errors import RegistryError, StaleError, told
+from dynamite.registry.errors import RegistryError, StaleError, as_registry_error
 from dynamite.registry.log import Current, Log
 from dynamite.registry.version import (
     DESCRIPTION,
@@ -60,7 +60,7 @@ class Registry:
             RegistryError: the folder cannot be read.
         """
         found = []
-        with told(self.folder):
+        with as_registry_error(self.folder):
             folders = list(self._versions.glob("[!.]*"))
         for folder in folders:
             try:
@@ -210,9 +210,9 @@ class Registry:
         kept |= {version.name for version in versions[-keep:]}
         gone = [version for version in versions if version.name not in kept]
         for version in gone:
-            with told(self.folder):
+            with as_registry_error(self.folder):
                 discard(version.folder)
-        with told(self.folder):
+        with as_registry_error(self.folder):
             left = [path for pattern in LEFT for path in self.folder.glob(pattern)]
         discard_older(left, LEFT_SECONDS)
         return [version.name for version in gone]

@@ -10,7 +10,7 @@ from typing import Any
 
 from dynamite.errors import CheckpointError
 from dynamite.files import replacing
-from dynamite.registry.errors import MissingError, RegistryError, told
+from dynamite.registry.errors import MissingError, RegistryError, as_registry_error
 
 WEIGHTS, DESCRIPTION, REPORT = "model.safetensors", "version.json", "report"
 
@@ -63,7 +63,7 @@ class Version:
         """
         from dynamite.checkpoint import read  # noqa: PLC0415  torch takes a second to import
 
-        with told(self.folder):
+        with as_registry_error(self.folder):
             if not self.weights.is_file():
                 raise CheckpointError(
                     f"version {self.name} has no weights: {self.weights} is missing"
@@ -80,7 +80,7 @@ class Version:
             CheckpointError: they are damaged.
             RegistryError: they cannot be read, or ``target`` not written.
         """
-        with told(self.folder), replacing(target) as draft:
+        with as_registry_error(self.folder), replacing(target) as draft:
             shutil.copyfile(self.weights, draft)
             self._expect(draft)  # the copy: what is away meanwhile is not damaged
 
@@ -115,7 +115,7 @@ def read_version(folder: Path) -> Version:
         return Version(name, folder, created, sha, Description(**values))
     except FileNotFoundError:
         line = folder.parent.parent  # a new one has no folder of versions yet
-        with told(line):
+        with as_registry_error(line):
             there = line.is_dir()
         if not there:
             raise RegistryError(

@@ -6,7 +6,7 @@ import pytest
 
 from backend.session import masks as painted_masks
 from backend.session.bitmask import BitMask
-from backend.session.evidence import Evidence, ImageKey, Kind, Painted, Prompt, Snapshot, Stroke
+from backend.session.evidence import Evidence, ImageKey, Kind, Painted, Prompt, SavedPage, Stroke
 from backend.session.store import SessionStore
 from backend.session.strokes import paint
 
@@ -183,7 +183,7 @@ def test_accepted_stroke_is_frozen_afterwards():
     ticket = store.begin(call(STROKE))
     store.remember(ticket, {"stroke": disc(0.5, 0.5)}, {"stroke": "x"})
     accepted = replace(STROKE, strokes=(Stroke(((0.2, 0.5), (0.8, 0.6)), 0.1),))
-    draft = Snapshot("draft:1", "2026", (accepted,), user="1")
+    draft = SavedPage("draft:1", "2026", (accepted,), user="1")
     ticket = store.begin(call(point("b", "B", 0.9, 0.9), drafts=(draft,)))
     assert set(targets(ticket)) == {"B"}
     assert len(ticket.plan.images[0].frozen) == 1
@@ -197,7 +197,7 @@ def rle_of(stroke):
 
 
 OTHER = replace(STROKE, id="other", label="B", strokes=(Stroke(((0.2, 0.1), (0.8, 0.1)), 0.05),))
-EMPTY_DRAFT = Snapshot("draft:1", "2026-01", (), user="1")
+EMPTY_DRAFT = SavedPage("draft:1", "2026-01", (), user="1")
 
 
 @pytest.mark.parametrize(
@@ -323,14 +323,14 @@ def test_very_many_rectangles_are_not_compared_with_each_other(monkeypatch):
 
 def test_corrupt_mask_of_a_draft_is_no_obstacle():
     broken = Painted("x", "A", FIRST, 40, 60, rle=b"\x00\x01\x02")
-    draft = Snapshot("draft:1", "2026", (broken,), user="1")
+    draft = SavedPage("draft:1", "2026", (broken,), user="1")
     ticket = SessionStore().begin(call(point("a", "A", 0.2, 0.2), drafts=(draft,)))
     assert targets(ticket)["A"].id != "x"
 
 
 def test_two_tabs_of_one_person_are_two_pages():
-    first = Snapshot("draft:1", "2026-01", (point("a", "A", 0.2, 0.2),), user="1")
-    second = Snapshot("draft:2", "2026-02", (point("b", "B", 0.8, 0.8),), user="1")
+    first = SavedPage("draft:1", "2026-01", (point("a", "A", 0.2, 0.2),), user="1")
+    second = SavedPage("draft:2", "2026-02", (point("b", "B", 0.8, 0.8),), user="1")
     store = SessionStore()
     drafts = (first, second)
     in_first = store.begin(

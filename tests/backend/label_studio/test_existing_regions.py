@@ -41,8 +41,8 @@ def brush(mask, labels, *, name="mask", kind="brushlabels"):
 
 
 def task_with(*regions, kind="drafts", saved="2026-11-22T07:00:00Z"):
-    snapshot = {"id": 1, "completed_by": 1, "updated_at": saved, "result": list(regions)}
-    return a_task() | {kind: [snapshot]}
+    one = {"id": 1, "completed_by": 1, "updated_at": saved, "result": list(regions)}
+    return a_task() | {kind: [one]}
 
 
 def tags(region):
