@@ -135,7 +135,8 @@ class Log:
                     os.fsync(file.fileno())
                 os.link(draft, self._folder / f"{entry.number:09d}.json")
             except FileExistsError:
-                raise _stale(entry) from None
+                if draft.stat().st_nlink < 2:  # NFS may say so of the link it has just made
+                    raise _stale(entry) from None
             finally:
                 draft.unlink(missing_ok=True)
             for old in names[:-KEPT]:

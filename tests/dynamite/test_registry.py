@@ -306,6 +306,24 @@ def test_weights_that_may_not_be_read_are_an_error_of_ours(registry, files, monk
         registry.get(a).verify()
 
 
+def test_a_share_that_says_of_a_new_entry_that_it_is_there_already_is_not_another_holder(
+    registry, monkeypatch
+):
+    """NFS repeats a request whose answer was lost, and tells what the second one met."""
+    link = os.link
+
+    def twice(source, target):
+        link(source, target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", twice)
+    token = registry.begin("first")
+    assert registry.current() == token
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(StaleError):
+        Registry(registry.folder)._log.append(token)
+
+
 def test_a_stale_handle_of_the_share_is_an_error_of_ours(registry, files, monkeypatch):
     (a,) = add(registry, files, "a")
     version = registry.get(a)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dynamite.errors import DynamiteError
 
-VERSION = 3
+VERSION = 4
 WAIT_SECONDS = 60.0
 """How long a writer waits for another one: a webhook storm has many."""
 
@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS annotations (
     change INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS by_task ON annotations (project, task);
+CREATE INDEX IF NOT EXISTS by_change ON annotations (change);
 CREATE TABLE IF NOT EXISTS rejected (
     annotation INTEGER NOT NULL,
     region TEXT,

@@ -7,6 +7,7 @@ An image is held out or not by its digest alone: once held out, always held out.
 import json
 import logging
 import os
+import secrets
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -111,8 +112,7 @@ def _holds(path: Path, content: dict[str, Any]) -> bool:
 
 def _write(contents: dict[str, Any], store: AnnotationStore, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
-    shutil.rmtree(draft, ignore_errors=True)
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
     try:
         for part, content in contents.items():
             (draft / part / "images").mkdir(parents=True)
