@@ -33,9 +33,10 @@ def check_queue_url(url: str) -> None:
         if parts.scheme == "unix":
             good = bool(parts.path) and parts.hostname is None
         else:
-            good = bool(parts.hostname) and "@" not in parts.path + parts.fragment
-        Redis.from_url(url).close()  # has the last word on schemes, ports and options
-    except ValueError:  # its words may hold a part of the password
+            good = bool(parts.hostname) and "@" not in parts.path + parts.query + parts.fragment
+        with Redis.from_url(url) as client:  # has the last word on schemes, ports and options
+            client.connection_pool.make_connection()  # which does not connect yet
+    except (ValueError, TypeError):  # whose words may hold a part of the password
         good = False
     if not good:
         raise ValueError(

@@ -14,10 +14,10 @@ def overlay(image: Pixels, label_map: npt.NDArray[np.int16], clicks: ClickSet) -
     """
     drawn = image.copy()
     size = max(2, round(max(image.shape[:2]) / 320))
-    masks = [label_map == index for index in range(len(clicks.objects))]
-    for index, mask_HW in enumerate(masks):
-        tint(drawn, mask_HW, color(index))
-    for index, mask_HW in enumerate(masks):
-        outline(drawn, mask_HW, color(index), size - 1)
+    objects = range(len(clicks.objects))
+    for index in objects:
+        tint(drawn, label_map == index, color(index))
+    for index in objects:
+        outline(drawn, label_map == index, color(index), size - 1)
     mark_clicks(drawn, clicks, radius=3 * size)
     return drawn

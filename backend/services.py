@@ -68,6 +68,7 @@ class Services:
         self.journal = Journal()
         self.answers = AnswerLog(settings.queue_url)
         self.background_labels = settings.background_labels
+        self.image_timeout = settings.image_timeout
         self._settings = settings
         self._lock = threading.Lock()
         self._access = configured_access(settings)

@@ -32,10 +32,11 @@ def annotations(context: click.Context) -> None:
     click.echo(f"{len(kept)} annotations of {len({a.project for a in kept})} projects")
     for origin, count in origins.most_common():
         click.echo(f"  {count:>6} masks {origin}")
-    click.echo(f"{len(store.rejected())} set aside: `dynamite annotations rejected` lists them")
-    waiting = store.waiting()
+    aside, _ = store.count_rejected()
+    click.echo(f"{aside} set aside: `dynamite annotations rejected` lists them")
+    waiting, reason = store.count_waiting()
     if waiting:
-        click.echo(f"{len(waiting)} events wait: {waiting[0][1]}")
+        click.echo(f"events waiting: {waiting}; the last: {reason}")
 
 
 @annotations.command()

@@ -24,6 +24,6 @@ def serve(no_worker: bool, **options: object) -> None:
     from backend.settings import load, variable
 
     for name, value in options.items():
-        if value is not None:
+        if value not in (None, "", Path()):  # "$UNSET" is no folder, least of all this one
             os.environ[variable(name)] = str(value)  # the processes started read it there
     run(load(), click.echo, with_worker=not no_worker)

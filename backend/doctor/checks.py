@@ -132,10 +132,13 @@ def check_queue(settings: Settings) -> Iterator[Finding]:
 
 def _annotations(backlog: Backlog) -> Finding:
     if backlog.waiting:
-        words = f"{backlog.waiting} events wait, the last one because {backlog.waits_for}"
-        mend = "mend that; they are tried again every DYNAMITE_RECONCILE_MINUTES, for two weeks"
+        words = f"events waiting: {backlog.waiting}; the last: {backlog.waits_for}"
+        mend = (
+            "mend that; they are tried again with each comparison (DYNAMITE_RECONCILE_MINUTES), or "
+            "every 15 minutes where there is none, for two weeks"
+        )
         return bad("annotations", words, mend)
     if backlog.set_aside:
         listed = "`dynamite annotations rejected` lists them"
-        return good("annotations", f"none waits; {backlog.set_aside} set aside: {listed}")
-    return good("annotations", "none waits, none was set aside")
+        return good("annotations", f"none waiting; set aside: {backlog.set_aside}, {listed}")
+    return good("annotations", "none waiting, none set aside")

@@ -82,10 +82,10 @@ class LabelStudioApi:
         return int(self.get("/api/tasks", project=project, page_size=1)["total"])
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
-        headers = self._tokens.headers(Deadline(SECONDS))
+        headers = self._headers()
         response = self._send(method, path, headers=headers, **arguments)
         if response.status_code == 401 and self._tokens.renews:
-            headers = self._tokens.headers(Deadline(SECONDS), rejected=headers)
+            headers = self._headers(rejected=headers)
             response = self._send(method, path, headers=headers, **arguments)
         if not response.ok:
             kind = NotThereError if says_not_there(response) else ApiError
@@ -98,6 +98,12 @@ class LabelStudioApi:
             return response.json() if response.content else None
         except ValueError:
             raise ApiError(f"{self.url}{path} does not answer with JSON") from None
+
+    def _headers(self, rejected: dict[str, str] | None = None) -> dict[str, str]:
+        try:
+            return self._tokens.headers(Deadline(SECONDS), rejected=rejected)
+        except ImageError as error:  # the words of those who fetch images: here nothing is fetched
+            raise ApiError(str(error)) from None
 
     def _send(self, method: str, path: str, **arguments: Any) -> requests.Response:
         try:

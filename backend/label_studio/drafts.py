@@ -10,7 +10,7 @@ from backend.label_studio.wire import RegionError, read_region, shown
 from backend.session.evidence import ImageKey, Painted, Prompt, SavedPage
 
 
-def read_snapshots(
+def read_saved_pages(
     kind: str, raw: object, images: Collection[ImageKey], notes: list[str]
 ) -> tuple[SavedPage, ...]:
     """The saved pages in a task's list; what cannot be read is left out and noted."""

@@ -3,6 +3,7 @@
 Label Studio asks for all chosen tasks in one request, and drops every answer of a late one.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +11,11 @@ from time import monotonic
 
 from backend.images.errors import ImageTimeoutError
 
-SECONDS = 75.0
-"""When no further image is begun. Label Studio waits for 100 s (its ``ML_TIMEOUT_PREDICT``), and
-one that was just begun may take 20 s to arrive (``DYNAMITE_IMAGE_TIMEOUT``) and some to encode."""
+ENDS = 95.0
+"""When a batch is to be answered. Label Studio waits for 100 s (its ``ML_TIMEOUT_PREDICT``)."""
+
+LEAST = 20.0
+"""So long images are begun at least, however long each may take to arrive: hosts are faster."""
 
 LATE = 2
 """Images in a row that came too late, after which their host is not asked again: a single one may
@@ -20,12 +23,14 @@ only be large. Without it, tasks of a silent host would use up the time of all t
 
 
 class Patience:
-    """That of one batch; it counts from its creation."""
+    """That of one batch, counted from its creation; an image may take ``image_seconds`` to come."""
 
-    def __init__(self) -> None:
+    def __init__(self, image_seconds: float) -> None:
         self.left = 0
         """Tasks there was no time for."""
-        self._end = monotonic() + SECONDS
+        self.seconds = max(LEAST, ENDS - image_seconds)
+        """After which no further image is begun."""
+        self._end = monotonic() + self.seconds
         self._late: Counter[str] = Counter()
 
     def is_over(self) -> bool:
@@ -55,4 +60,4 @@ class Patience:
 def _site(address: str) -> str:
     """Who is asked for an image, as its task names it."""
     scheme, separator, rest = address.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}" if separator else "Label Studio"
+    return f"{scheme}://{re.split('[/?#]', rest)[0]}" if separator else "Label Studio"

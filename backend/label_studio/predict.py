@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from backend.engine import Model, SupersededError
 from backend.errors import ServingError, code_and_status
-from backend.label_studio import batch, patience, regions
+from backend.label_studio import batch, regions
 from backend.label_studio.patience import Patience
 from backend.label_studio.prompts import Call, Task, read_call
 from backend.label_studio.segmenting import segment
@@ -104,13 +104,13 @@ def answer_to(
 
 def batched(call: Call, services: "Services") -> list[Item]:
     """An answer for each task; for those that there is no time for, nothing."""
-    waits = Patience()
+    waits = Patience(services.image_timeout)
     items = [in_batch(call, task, services, waits) for task in call.tasks]
     if waits.left:
         words = (
             f"project {shown(call.project)}: {waits.left} of the {len(items)} tasks of a batch are "
             f"left, because Label Studio drops all of one that takes much longer than "
-            f"{patience.SECONDS:g} seconds: retrieve predictions again to go on with them"
+            f"{waits.seconds:g} seconds: retrieve predictions again to go on with them"
         )
         services.report("batch_unfinished", ServingError(words))
     return items
@@ -118,14 +118,14 @@ def batched(call: Call, services: "Services") -> list[Item]:
 
 def in_batch(call: Call, task: Task, services: "Services", waits: Patience) -> Item:
     """Masks for what lies in the task; else nothing at once, and its features in the background."""
-    if waits.is_over():
-        waits.left += 1
-        return []
     plan = batch.plan(call, task)
     model = services.engine.model
     if not plan.images:
         for value in task.images.values():
             services.prewarm(value, task.id)
+        return []
+    if waits.is_over():
+        waits.left += 1
         return []
     try:
         with services.admission.place():

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from backend.errors import BadRequestError
-from backend.label_studio.drafts import asking, read_snapshots
+from backend.label_studio.drafts import asking, read_saved_pages
 from backend.label_studio.labeling_config import LabelingConfig, parse
 from backend.label_studio.wire import RegionError, read_region, shown
 from backend.session.evidence import Evidence, ImageKey, Painted, Prompt, SavedPage
@@ -100,7 +100,7 @@ def _task(raw: Mapping[str, Any], config: LabelingConfig, notes: list[str]) -> T
     images = image_addresses(raw.get("data"), config)
 
     def saved_pages(kind: str) -> tuple[SavedPage, ...]:
-        return read_snapshots(kind, raw.get(f"{kind}s"), images.keys(), notes)
+        return read_saved_pages(kind, raw.get(f"{kind}s"), images.keys(), notes)
 
     return Task(
         id=str(task_id),

@@ -54,7 +54,7 @@ class Tokens:
         if not self.renews:
             kind = "Bearer" if _claims(self._token) else "Token"
             return {"Authorization": f"{kind} {self._token}"}
-        deadline = deadline.awaiting("the exchange of Label Studio's access token")
+        deadline = deadline.awaiting("Label Studio, asked for an access token,")
         if not self._lock.acquire(timeout=deadline.left()):
             raise deadline.error()
         try:

@@ -4,17 +4,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from backend.session.bitmask import BitMask
-from backend.session.evidence import Evidence, ImageKey, Kind, Painted, Prompt
+from backend.session.evidence import Evidence, ImageKey, Kind, Painted
 from backend.session.masks import MaskReader
 from backend.session.page import BACKGROUND, Instance, Mark, Page, Status
 from backend.session.plan import ImagePlan, Plan, Repeat, Tap, Target
+from backend.session.rectangles import around_all, binding, spots_inside
 from backend.session.sampling import interior
 from backend.session.sources import Source
 from backend.session.strokes import clicks
 from dynamite.clicks import MAX_CLICKS
-
-_MARGIN = 0.08
-"""How far outside a rectangle its background clicks lie, in its width and height."""
 
 
 def plan(page: Page, evidence: Evidence, source: Source, read: MaskReader) -> Plan:
@@ -48,7 +46,7 @@ class _Planner:
         repeats = [replace(r, spares=_spared(r.id, (), held)) for r in repeats]
         boxes = [target.box for target in targets if target.box is not None]
         background = list(self._background(image, pending))
-        around = _around(boxes, targets, MAX_CLICKS - _count(targets) - len(background))
+        around = around_all(boxes, targets, MAX_CLICKS - _count(targets) - len(background))
         if around is None:
             targets = self._targets(asked, spots=1)
         else:
@@ -73,8 +71,8 @@ class _Planner:
         marks = self._evidence_of(instance)
         taps = [_tap(mark) for mark in marks if mark.on and mark.prompt.kind is Kind.POINT]
         boxes = [mark for mark in marks if mark.prompt.kind is Kind.BOX]
-        box = _binding(boxes, taps)
-        taps = [tap for mark in boxes for tap in _inside(mark)[:spots]] + taps
+        box = binding(boxes, taps)
+        taps = [tap for mark in boxes for tap in spots_inside(mark)[:spots]] + taps
         target = Target(instance.id, instance.label, tuple(taps), box)
         kept = instance.scribble or (instance.base if instance.keeps else None)
         if kept is not None:
@@ -140,52 +138,6 @@ def _count(targets: list[Target]) -> int:
 
 def _tap(mark: Mark) -> Tap:
     return Tap(mark.prompt.x, mark.prompt.y, mark.born)
-
-
-def _binding(boxes: list[Mark], taps: list[Tap]) -> Prompt | None:
-    """The rectangle a mask stays in: once accepted, until a click points beyond it."""
-    for mark in boxes[-1:]:
-        if mark.live or all(mark.prompt.holds(tap.x, tap.y) for tap in taps):
-            return mark.prompt
-    return None
-
-
-def _inside(mark: Mark) -> list[Tap]:
-    """Positive clicks for a rectangle: its middle, and halfway from there to each side."""
-    spots = ((0.5, 0.5), (0.25, 0.5), (0.75, 0.5), (0.5, 0.25), (0.5, 0.75))
-    return [Tap(*mark.prompt.at(*spot), mark.born) for spot in spots]
-
-
-def _outside(box: Prompt) -> list[tuple[float, float]]:
-    """Background clicks for a rectangle: a little beyond the middle of each side."""
-    near, far = -_MARGIN, 1 + _MARGIN
-    return [box.at(*spot) for spot in ((near, 0.5), (far, 0.5), (0.5, near), (0.5, far))]
-
-
-def _around(boxes: list[Prompt], targets: list[Target], room: int) -> list[Tap] | None:
-    """Background clicks just outside rectangles, where no other object is near.
-
-    None where there are more than ``room``, as of very many rectangles: each is compared with all,
-    while other people's calls wait.
-    """
-    found: list[Tap] = []
-    for box in boxes:
-        if len(found) > room:
-            break
-        others = [target for target in targets if target.box != box]
-        for x, y in _outside(box):
-            inside = 0 <= x < 1 and 0 <= y < 1
-            if inside and not any(_reaches(target, x, y) for target in others):
-                found.append(Tap(x, y, 0))
-    return found if len(found) <= room else None
-
-
-def _reaches(target: Target, x: float, y: float) -> bool:
-    """Whether a point may be on ``target``: in its rectangle, or about as near as its clicks."""
-    box = target.box
-    if box is not None:
-        return box.holds(x, y)
-    return any(abs(tap.x - x) < _MARGIN and abs(tap.y - y) < _MARGIN for tap in target.taps)
 
 
 def _standing_for(painted: Painted, read: MaskReader) -> list[tuple[float, float]]:

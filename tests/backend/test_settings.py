@@ -113,6 +113,8 @@ def test_a_webhook_secret_that_an_address_would_change_is_refused_unseen(odd):
     "url",
     [
         "localhost:6379",
+        "redis://host?bogus=1",
+        "redis://user:12?s3cret@queue:6379/0",
         "http://queue:6379/0",
         "redis://",
         "redis://queue:port/0",

@@ -40,7 +40,8 @@ def box_mask(mask_HW: Mask) -> BoxMask:
     left, right = int(columns[0]), int(columns[-1]) + 1
     rows = np.flatnonzero(mask_HW[:, left:right].any(axis=1))
     top, bottom = int(rows[0]), int(rows[-1]) + 1
-    return BoxMask(mask_HW[top:bottom, left:right], top, left)
+    # A copy: the rest of the mask is not to be kept with it.
+    return BoxMask(mask_HW[top:bottom, left:right].copy(), top, left)
 
 
 def decode_box(segmentation: Any, shape: tuple[int, int]) -> BoxMask:
@@ -59,5 +60,4 @@ def decode_box(segmentation: Any, shape: tuple[int, int]) -> BoxMask:
     lengths[0] -= left * height
     filled = fill_runs(np.append(lengths, (left + columns) * height - end), (height, columns))
     found = box_mask(filled)
-    # A copy: the rows above and below are not to be kept with it.
-    return BoxMask(found.pixels.copy(), found.top, left + found.left)
+    return BoxMask(found.pixels, found.top, left + found.left)

@@ -68,7 +68,7 @@ def train(config: TrainingConfig, out: Path, hosts: str = "", report: Report | N
         text = written(out / "train.log", start)
         killed = process.returncode < 0 or KILLED.search(text)
         raise (TrainingKilledError if killed else TrainingFailedError)(
-            f"the training in {out} ended with status {process.returncode}: {telling(text)}"
+            f"the training in {out} ended with status {process.returncode}: {last_words(text)}"
         )
     return weights
 
@@ -142,7 +142,7 @@ def written(path: Path, start: int) -> str:
         return "(no log)"
 
 
-def telling(text: str, length: int = 1000) -> str:
+def last_words(text: str, length: int = 1000) -> str:
     """What a rank says of its end, before torchrun says much of it; else the log's last lines."""
     said = OWN_WORDS.search(text)
     return text[said.start() :][:length] if said else text[-length:]

@@ -18,7 +18,7 @@ PICTURES = 6
 
 GAP = 8
 
-BETTER = "better: "
+PASSED = "passed: "
 
 
 def write_report(
@@ -75,8 +75,8 @@ def table(verdict: Verdict, comparisons: Sequence[Comparison]) -> str:
 
 
 def opinion(verdict: Verdict) -> str:
-    """The verdict in words; whether a better one was published, the registry's log knows."""
-    return (BETTER if verdict.published else f"not {BETTER}") + verdict.reason
+    """The verdict in words; whether one that passed was published, the registry's log knows."""
+    return (PASSED if verdict.published else f"not {PASSED}") + verdict.reason
 
 
 def telling(images: Sequence[Judged]) -> list[Judged]:

@@ -30,7 +30,7 @@ from training.retraining.gate import Verdict, judge
 from training.retraining.judging import Comparison, compare
 from training.retraining.launching import gpu_count
 from training.retraining.order import Order
-from training.retraining.reporting import BETTER, opinion, write_report
+from training.retraining.reporting import PASSED, opinion, write_report
 from training.retraining.run_folder import AwayError, release, take
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def retrain(order: Order, attempt: str, tell: Tell = lambda *_: None) -> dict[st
     made = patiently(lambda: made_before(registry, order))
     if made is not None and patiently(lambda: registry.was_current(made.name)):
         known = made.description
-        said = _published(known.verdict.removeprefix(BETTER))
+        said = _published(known.verdict.removeprefix(PASSED))
         outcome = _outcome(made.name, said, known.metrics, published=True)
     else:
         outcome = _make(order, registry, token, parent, made, tell)

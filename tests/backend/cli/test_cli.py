@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli import SECTIONS, LazyGroup, main
+from backend.settings import load
 from dynamite.errors import InvalidInputError
 
 
@@ -72,3 +73,15 @@ def test_a_setting_is_shown_as_it_is(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DYNAMITE_CHECKPOINT", "/models/[red]/:car:.pth")
     assert "/models/[red]/:car:.pth" in CliRunner().invoke(main, ["settings"]).output
+
+
+def test_an_empty_option_of_serve_names_no_folder(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "backend.launcher.serve.serve", lambda settings, *_, **__: seen.append(settings)
+    )
+    usual = load()
+    for empty in ("--state-dir", "--checkpoint", "--device"):
+        result = CliRunner().invoke(main, ["serve", empty, ""], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    assert seen == [usual] * 3

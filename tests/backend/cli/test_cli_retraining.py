@@ -37,7 +37,7 @@ def versions(tmp_path):
     registry = Registry(tmp_path / ".state" / "models" / "shared")
     model = dynamite.load("lite", random_weights=True, resize=Resize(64, 64), **TINY_MODEL)
     names = []
-    for verdict in ("better: −20 %", "not better: +1 %"):
+    for verdict in ("passed: −20 %", "not passed: +1 %"):
         with torch.no_grad():
             next(model.parameters()).add_(1)
         checkpoint.save(model, tmp_path / "w.safetensors", {})
@@ -52,7 +52,7 @@ def test_models_are_listed_promoted_and_rolled_back(run, versions):
     assert status == 0
     assert "→ (shipped)" in " ".join(out.split())
     assert out.index(first) < out.index(second)
-    assert "not better: +1 %" in out
+    assert "not passed: +1 %" in out
     assert run("models", "promote", first)[0] == 0
     status, out = run("models", "list")
     assert f"→ {first}" in " ".join(out.split())

@@ -33,7 +33,7 @@ def test_one_that_does_not_is_to_be_mended(url):
     [
         (Backlog(3, "it answers 401", 1, "bad_rle: cut off"), Verdict.BAD, "it answers 401"),
         (Backlog(0, "", 1, "bad_rle: cut off"), Verdict.GOOD, "dynamite annotations rejected"),
-        (Backlog(0, "", 0, ""), Verdict.GOOD, "none waits"),
+        (Backlog(0, "", 0, ""), Verdict.GOOD, "none waiting"),
     ],
 )
 def test_annotations_that_wait_are_to_be_mended(redis, queue_server, backlog, verdict, words):

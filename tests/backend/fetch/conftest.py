@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
+
+if TYPE_CHECKING:
+    from tests.backend.fetch.fake_label_studio import LabelStudio
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -143,3 +147,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         capture_output=True,
     )
     return cert, key
+
+
+@pytest.fixture(params=["", "/labels"], ids=["at the top", "below a folder"])
+def label_studio(serve: "Serve", request: pytest.FixtureRequest) -> "LabelStudio":
+    from tests.backend.fetch.fake_label_studio import LabelStudio
+
+    return LabelStudio(serve, request.param)

@@ -103,11 +103,13 @@ def context(make_context):
 class Site:
     """A Label Studio of a few answers by path; what is not there is a 404.
 
-    Without any answer, all that answers is a proxy that its Label Studio is away from.
+    Without any answer, all that answers is a proxy that its Label Studio is away from. Who wants to
+    exchange a token gets the status ``exchange``.
     """
 
     def __init__(self):
         self.answers = {"/api/version": {"release": "1.23.0"}}
+        self.exchange = 404
         site = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -121,6 +123,12 @@ class Site:
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(site.exchange)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def log_message(self, *_):
                 pass

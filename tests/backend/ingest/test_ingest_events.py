@@ -9,11 +9,13 @@ from backend.errors import BadRequestError
 from backend.ingest.accepting import moment
 from backend.ingest.events import take
 from backend.ingest.reconciling import reconcile_projects
+from backend.label_studio.api import LabelStudioApi
 from backend.retraining.connected import connected, note
 from backend.retraining.provenance import Answered, AnswerLog
 from backend.retraining.turns import train_queue
 from backend.session.evidence import digest
 from dynamite import brush_rle
+from tests.backend.fetch.fake_label_studio import PERSONAL
 from tests.backend.ingest.conftest import an_annotation, an_event, brush, mask
 from training.annotation_store import Origin
 from training.data.masks import decode
@@ -204,6 +206,16 @@ def test_an_event_that_proves_nothing_is_asked_back(make_context, site, api):
 def test_an_event_that_proves_nothing_waits_while_nobody_can_be_asked(context):
     assert "waits" in take(an_event(verified=False), context)
     assert len(context.store.waiting()) == 1
+
+
+@pytest.mark.parametrize("status", [307, 401, 503])
+def test_an_event_waits_while_a_personal_token_cannot_be_exchanged(make_context, site, status):
+    site.exchange = status
+    with LabelStudioApi(site.url, PERSONAL) as api:
+        context = make_context(api)
+        assert "waits" in take(an_event(verified=False), context)
+        ((_, reason),) = context.store.waiting()
+    assert "token" in reason
 
 
 @pytest.mark.parametrize(

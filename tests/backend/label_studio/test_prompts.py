@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.errors import BadRequestError
-from backend.label_studio.drafts import read_snapshots
+from backend.label_studio.drafts import read_saved_pages
 from backend.label_studio.prompts import read_call
 from backend.session.evidence import ImageKey, Kind
 from dynamite import brush_rle
@@ -296,5 +296,5 @@ def test_any_wrong_value_is_read_or_refused_in_words(path, value):
 )
 def test_times_of_drafts_are_compared_as_times(older, newer):
     raw = [{"id": number, "updated_at": at} for number, at in enumerate((older, newer))]
-    first, second = read_snapshots("draft", raw, (), [])
+    first, second = read_saved_pages("draft", raw, (), [])
     assert first.version < second.version

@@ -7,6 +7,7 @@ import pytest
 from backend.images.errors import ImageTimeoutError
 from backend.label_studio import patience
 from backend.label_studio.labeling_config import write
+from backend.label_studio.patience import Patience
 
 
 @pytest.fixture
@@ -81,5 +82,25 @@ def test_one_image_that_comes_too_late_does_not_cost_its_host_the_others(retriev
     assert opening == names
 
 
-def test_time_is_over_well_before_label_studio_stops_waiting():
-    assert patience.SECONDS + 20 < 100
+@pytest.mark.parametrize("image_seconds", [1, 20, 60, 75])
+def test_time_is_over_well_before_label_studio_stops_waiting(image_seconds):
+    """An image that is begun at the last moment takes as long as the settings allow."""
+    assert Patience(image_seconds).seconds + image_seconds < 100
+
+
+def test_some_images_are_begun_whatever_the_settings_allow_each():
+    assert Patience(600).seconds == patience.LEAST
+
+
+def test_what_asks_for_nothing_is_not_left_but_prepared_though_time_is_over(
+    backend, task, click, opening, monkeypatch
+):
+    prepared = []
+    monkeypatch.setattr(backend.services, "prewarm", lambda address, _: prepared.append(address))
+    asking = {"predictions": [{"id": 5, "result": [click("A", 9, 9)], "created_at": "2026"}]}
+    tasks = [task(i, image=f"/slow{i}.png") | asking for i in range(3)] + [task(9, image="/n.png")]
+    body = {"tasks": tasks, "project": "3.1", "label_config": write(["A"])}
+    answer = backend.client.post("/predict", json=body | {"params": {"context": None}})
+    assert answer.status_code == 200
+    assert prepared == ["/n.png"]
+    assert "2 of the 4 tasks" in backend.services.journal.errors[0].message

@@ -149,7 +149,7 @@ def test_a_version_that_never_became_current_does_not_say_that_it_was_published(
     assert not outcome["published"]
     assert outcome["verdict"].startswith("not published: ")
     (version,) = Registry(wanted.models).versions()
-    assert version.description.verdict == "better: better"
+    assert version.description.verdict == "passed: better"
 
 
 def test_what_is_ordered_twice_by_hand_is_trained_twice(wanted, trainings):

@@ -14,8 +14,8 @@ from training.retraining.launching import (
     TrainingFailedError,
     command,
     last_step,
+    last_words,
     process_count,
-    telling,
     train,
     written,
 )
@@ -86,9 +86,9 @@ def test_a_rank_says_why_it_ended_before_torchrun_says_much_of_it(tmp_path):
     noise = "\n".join(f"E1127 torch/distributed/elastic line {line}" for line in range(60))
     with log.open("a") as file:
         file.write(f"step 5\nError: [Errno 28] No space left on device: 'step_5.pt'\n{noise}\n")
-    assert telling(written(log, start)).startswith("Error: [Errno 28] No space left on device")
-    assert telling("step 5\nsteps end here") == "step 5\nsteps end here"
-    assert len(telling(noise)) == 1000
+    assert last_words(written(log, start)).startswith("Error: [Errno 28] No space left on device")
+    assert last_words("step 5\nsteps end here") == "step 5\nsteps end here"
+    assert len(last_words(noise)) == 1000
 
 
 def test_what_is_left_counts_from_the_checkpoint_that_an_attempt_goes_on_from(
@@ -205,4 +205,4 @@ def test_a_worse_candidate_is_kept_but_not_published(folder):
     assert not outcome["published"]
     assert registry.current().version is None
     assert outcome["verdict"].startswith("not published: ")
-    assert registry.get(outcome["version"]).description.verdict.startswith("not better: ")
+    assert registry.get(outcome["version"]).description.verdict.startswith("not passed: ")
