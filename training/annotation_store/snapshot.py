@@ -15,23 +15,15 @@ from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from dynamite.files import discard, replacing
 from training.annotation_store.selection import counting
 from training.annotation_store.store import AnnotationStore
+from training.annotation_store.unknown import unknown
 from training.annotation_store.values import AcceptedImage
-from training.data.box_mask import decode_box
-from training.data.masks import encode
 
 log = logging.getLogger(__name__)
 
 CORRECTED, UNCHANGED, HOLDOUT = PARTS = ("corrected", "unchanged", "holdout")
-
-BAND = 0.25
-"""Around an object, in radii of a disc of its area, what is not labelled is background even where
-not all is labelled: annotators see what they leave out next to an object."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +154,7 @@ def _coco(entries: list[dict[str, Any]]) -> dict[str, Any]:
                 "id": len(annotations) + 1,
                 "image_id": number,
                 "category_id": categories[region.label],
-                "segmentation": _rle(image, region.counts),
+                "segmentation": image.segmentation(region),
                 "area": region.area,
                 "iscrowd": 0,
                 "origin": region.origin,
@@ -177,28 +169,3 @@ def _coco(entries: list[dict[str, Any]]) -> dict[str, Any]:
         "annotations": annotations,
         "categories": [{"id": number, "name": label} for label, number in categories.items()],
     }
-
-
-def unknown(image: AcceptedImage) -> dict[str, Any] | None:
-    """Pixels that say nothing: unlabelled and not around an object; RLE, None if there are none."""
-    near = np.zeros((image.height, image.width), np.bool_)
-    for region in image.regions:
-        own = decode_box(_rle(image, region.counts), near.shape)
-        reach = max(8, round(BAND * float(np.sqrt(region.area / np.pi))))
-        # What is further away need not be looked at: photos have many more pixels than objects.
-        rows, columns = own.window
-        window = (
-            slice(max(0, rows.start - reach), rows.stop + reach),
-            slice(max(0, columns.start - reach), columns.stop + reach),
-        )
-        near_hw = near[window]
-        apart_hw = np.ones(near_hw.shape, np.uint8)
-        row, column = rows.start - window[0].start, columns.start - window[1].start
-        height, width = own.pixels.shape
-        apart_hw[row : row + height, column : column + width] -= own.pixels
-        near_hw |= cv2.distanceTransform(apart_hw, cv2.DIST_L2, cv2.DIST_MASK_5) <= reach
-    return None if near.all() else encode(~near)
-
-
-def _rle(image: AcceptedImage, counts: str) -> dict[str, Any]:
-    return {"size": [image.height, image.width], "counts": counts}

@@ -51,6 +51,10 @@ class AcceptedImage:
     width: int
     regions: tuple[Region, ...]
 
+    def segmentation(self, region: Region) -> dict[str, Any]:
+        """One of its regions as COCO's compressed RLE."""
+        return {"size": [self.height, self.width], "counts": region.counts}
+
     @property
     def unchanged(self) -> bool:
         """Whether nobody drew or corrected anything: the model's own answers, accepted."""

@@ -19,7 +19,7 @@ from training.annotation_store import (
     counting,
     write_snapshot,
 )
-from training.annotation_store.snapshot import BAND, unknown
+from training.annotation_store.unknown import BAND, unknown
 from training.data.catalog import open_dataset
 from training.data.masks import decode
 

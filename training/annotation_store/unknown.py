@@ -1,0 +1,35 @@
+"""Which pixels of an image say nothing, where not all of it is labelled."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from training.annotation_store.values import AcceptedImage
+from training.data.box_mask import decode_box
+from training.data.masks import encode
+
+BAND = 0.25
+"""Around an object, in radii of a disc of its area, what is not labelled is background even where
+not all is labelled: annotators see what they leave out next to an object."""
+
+
+def unknown(image: AcceptedImage) -> dict[str, Any] | None:
+    """Pixels that say nothing: unlabelled and not around an object; RLE, None if there are none."""
+    near = np.zeros((image.height, image.width), np.bool_)
+    for region in image.regions:
+        own = decode_box(image.segmentation(region), near.shape)
+        reach = max(8, round(BAND * float(np.sqrt(region.area / np.pi))))
+        # What is further away need not be looked at: photos have many more pixels than objects.
+        rows, columns = own.window
+        window = (
+            slice(max(0, rows.start - reach), rows.stop + reach),
+            slice(max(0, columns.start - reach), columns.stop + reach),
+        )
+        near_hw = near[window]
+        apart_hw = np.ones(near_hw.shape, np.uint8)
+        row, column = rows.start - window[0].start, columns.start - window[1].start
+        height, width = own.pixels.shape
+        apart_hw[row : row + height, column : column + width] -= own.pixels
+        near_hw |= cv2.distanceTransform(apart_hw, cv2.DIST_L2, cv2.DIST_MASK_5) <= reach
+    return None if near.all() else encode(~near)
