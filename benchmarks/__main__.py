@@ -39,12 +39,14 @@ def main() -> None:
         return
     failed = False
     for name in options.names or names:
-        table = render(measure(name))
+        rows = measure(name)
+        table = render(rows)
         print(f"\n{name}\n{table}", flush=True)
-        failed |= "  NO" in table
+        failed |= any(row.met is False for row in rows)
         if options.write:
             write(name, table)
     print("\nsome targets are missed" if failed else "\nall targets are met")
+    sys.exit(failed)
 
 
 def measure(name: str) -> list[Row]:

@@ -92,7 +92,7 @@ def train(config: TrainingConfig, folder: Path, data: Path) -> None:
 
 def judged(folder: Path, sources: Sources, most: int) -> NDArray[np.float64]:
     """Clicks per object and mean IoU of each held-out image, (images, 2)."""
-    kept = folder / "judged.json"
+    kept = folder / f"judged-{most}.json"
     if kept.is_file():
         return np.array(json.loads(kept.read_text()))
     model = dynamite.load("lite", folder / "model.safetensors")

@@ -124,6 +124,14 @@ class ClickSet:
 
         return ClickSet([move(clicks) for clicks in self.objects], move(self.background))
 
+    def centred(self) -> "ClickSet":
+        """The same clicks, each in the middle of the pixel that it lies on."""
+
+        def centre(clicks: Sequence[Click]) -> list[Click]:
+            return [Click(math.floor(c.x) + 0.5, math.floor(c.y) + 0.5, c.time) for c in clicks]
+
+        return ClickSet([centre(clicks) for clicks in self.objects], centre(self.background))
+
 
 def _listed(given: Any, name: str, wanted: str) -> list[Any]:
     try:

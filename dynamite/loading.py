@@ -109,7 +109,7 @@ def _changes(before: ModelConfig, after: ModelConfig) -> str:
 def _build(config: ModelConfig) -> DynaMITE:
     """The network with the same random weights each time, the caller's generator untouched."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # not those of GPUs, which the fork leaves out
         return DynaMITE(config)
 
 

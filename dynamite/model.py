@@ -205,6 +205,11 @@ class DynaMITE(nn.Module):
 
 
 def _logits(embedding_BQC: Tensor, features_BChw: Tensor) -> Tensor:
-    """Inner products (B, Q, h, w)."""
-    products = torch.bmm(embedding_BQC, features_BChw.flatten(2))
+    """Inner products (B, Q, h, w).
+
+    With distances in them large terms cancel: float32 under mixed precision too.
+    """
+    with torch.autocast(embedding_BQC.device.type, enabled=False):
+        embedding_BQC = embedding_BQC.to(features_BChw.dtype)
+        products = torch.bmm(embedding_BQC, features_BChw.flatten(2))
     return products.view(*products.shape[:2], *features_BChw.shape[-2:])

@@ -28,6 +28,7 @@ MARGIN = 4.0
 def obey(
     maps_Mhw: Tensor,
     places_K2: Tensor,
+    times_K: Tensor,
     owners_M: Tensor,
     own_K: Tensor,
     furthest: float = REACH,
@@ -37,14 +38,16 @@ def obey(
     Args:
         maps_Mhw: logits of queries or of objects.
         places_K2: (y, x) of the clicks in cells of the maps. A cell near several belongs to the
-            nearest, and of equally near ones to the first.
+            nearest, and of equally near ones to the newest: who clicks on the same spot again,
+            for another object, means the correction.
+        times_K: when each was made.
         owners_M: the object of each map, −1 for the background.
         own_K: which map is each click's own.
         furthest: the reach on large objects, in cells, ``LEAST`` to ``REACH``.
     """
     obeyed_Mhw = maps_Mhw.clone()
     reach_K = reaches(maps_Mhw, places_K2, owners_M, own_K, furthest)
-    click_L, y_L, x_L, distance_L = _near(places_K2, maps_Mhw.shape[1:])
+    click_L, y_L, x_L, distance_L = _near(places_K2, times_K, maps_Mhw.shape[1:])
     reached = distance_L < reach_K[click_L]
     click_L, y_L, x_L, distance_L = (values[reached] for values in (click_L, y_L, x_L, distance_L))
     wanted_L = maps_Mhw[:, y_L, x_L].amax(dim=0) + MARGIN * (1 - distance_L / reach_K[click_L])
@@ -73,7 +76,9 @@ def reaches(
     return (SHARE * smaller_K.sqrt()).clamp(LEAST, furthest)
 
 
-def _near(places_K2: Tensor, size: torch.Size) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _near(
+    places_K2: Tensor, times_K: Tensor, size: torch.Size
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Each cell within ``REACH`` of a click, once: its nearest click, y, x, and the distance."""
     height, width = size
     device = places_K2.device
@@ -87,12 +92,14 @@ def _near(places_K2: Tensor, size: torch.Size) -> tuple[Tensor, Tensor, Tensor, 
     click_L, row_L, column_L = reached.nonzero().unbind(-1)
     y_L, x_L, distance_L = y_KW[click_L, row_L], x_KW[click_L, column_L], distance_KWW[reached]
 
-    # Of the clicks that reach the same cell the nearest has it, of equals the first.
+    # Of the clicks that reach the same cell the nearest has it, of equals the newest.
+    order_K = torch.empty_like(times_K, dtype=torch.long)
+    order_K[times_K.argsort(stable=True)] = torch.arange(len(times_K), device=device)
     cell_L = y_L * width + x_L
     nearest = distance_L.new_full((height * width,), torch.inf)
     nearest = nearest.scatter_reduce(0, cell_L, distance_L, "amin")
     closest = (distance_L == nearest[cell_L]).nonzero()[:, 0]
-    first = click_L.new_full((height * width,), len(places_K2))
-    first = first.scatter_reduce(0, cell_L[closest], click_L[closest], "amin")
-    mine = closest[click_L[closest] == first[cell_L[closest]]]
+    newest = order_K.new_full((height * width,), -1)
+    newest = newest.scatter_reduce(0, cell_L[closest], order_K[click_L[closest]], "amax")
+    mine = closest[order_K[click_L[closest]] == newest[cell_L[closest]]]
     return click_L[mine], y_L[mine], x_L[mine], distance_L[mine]

@@ -47,7 +47,9 @@ class PredictionHead(nn.Module):
         embedding: Tensor = third(relu(second(relu(first(z)))))
         if coefficients_BQ34 is None:
             return embedding
-        own = self.falloff(z)[..., None, :] @ coefficients_BQ34.to(z.dtype)
+        # Products that cancel one another: float32 under mixed precision too.
+        with torch.autocast(z.device.type, enabled=False):
+            own = self.falloff(z.to(coefficients_BQ34.dtype))[..., None, :] @ coefficients_BQ34
         return torch.cat((embedding, own[..., 0, :]), dim=-1)
 
 

@@ -132,6 +132,9 @@ class Predictor:
     ) -> Segmentation | list[Segmentation]:
         """The masks of all clicked objects, jointly.
 
+        In a list the answers differ a little from those given alone: images are padded to the
+        largest, and clicks to the most (MODEL_SPEC 5.3).
+
         Args:
             features: of one image, or of several encoded in one call.
             clicks: in pixels of the image as given to ``encode``; one ``ClickSet`` an image.
@@ -218,9 +221,9 @@ class Predictor:
             )
         height, width = features.image_size
         clicks.check_inside(height, width)
-        return self.heard(clicks).moved(
-            left=0,
-            top=0,
-            scale_x=features.input_size[1] / width,
-            scale_y=features.input_size[0] / height,
-        )
+        heard = self.heard(clicks)
+        down, across = features.input_size[0] / height, features.input_size[1] / width
+        if self.model.config.obey_clicks and max(down, across) > 1:
+            # A pixel of an enlarged image is many of the input's: its middle is what is answered.
+            heard = heard.centred()
+        return heard.moved(left=0, top=0, scale_x=across, scale_y=down)

@@ -41,7 +41,8 @@ def initial_clicks(
 
     Only ``valid`` pixels are clicked, neither padding nor an ignore region; all are valid if it is
     None (MODEL_SPEC 9.2). The first click falls in the inner part of its object; that of a share
-    ``stray`` of the objects, anywhere but on the rim, for people do not aim at the middle.
+    ``stray`` of the objects, from a tenth of the object's depth on, for people do not aim at the
+    middle.
 
     Raises:
         InvalidInputError: an object below ``num_objects`` has no valid pixel.

@@ -72,10 +72,10 @@ def label_maps(maps: Sequence[Tensor], size: tuple[int, int]) -> list[Tensor]:
     return result
 
 
-def sample_logits(maps_MHhw: Tensor, points_MP2: Tensor) -> Tensor:
+def sample_logits(maps_Mhw: Tensor, points_MP2: Tensor) -> Tensor:
     """Bilinear values MP at points (x, y) in 0..1, zero outside, half-pixel convention."""
     return functional.grid_sample(
-        maps_MHhw[:, None], points_MP2[:, None] * 2 - 1, mode="bilinear", align_corners=False
+        maps_Mhw[:, None], points_MP2[:, None] * 2 - 1, mode="bilinear", align_corners=False
     )[:, 0, 0]
 
 

@@ -125,8 +125,9 @@ class Registry:
     ) -> Version:
         """Copy a checkpoint of ours into the folder, as a version that is not current yet.
 
-        The same weights again are the version that is there already. With the ``token`` that
-        ``begin`` gave, nothing is written where the folder that it began in is not mounted.
+        The same weights again are the version that is there already; a damaged one is replaced.
+        With the ``token`` that ``begin`` gave, nothing is written where the folder that it began in
+        is not mounted.
 
         Raises:
             CheckpointError: the file is not whole, or not a checkpoint of ours.
@@ -138,8 +139,8 @@ class Registry:
         if name is None:
             raise CheckpointError(f"{weights} has no version: convert it first")
         target = self._versions / name
-        if (target / DESCRIPTION).is_file():
-            return read_version(target)
+        if (there := self._whole(target)) is not None:
+            return there
         if token is not None:
             self._log.expect(token.number)
         self._make_folder()
@@ -155,12 +156,30 @@ class Registry:
             (draft / DESCRIPTION).write_text(version.to_json(), encoding="utf-8")
             for path in (draft / WEIGHTS, draft / DESCRIPTION):
                 _sync(path)
-            draft.rename(target)
+            try:
+                draft.rename(target)
+            except OSError:
+                if (there := self._whole(target)) is None:
+                    raise
+                return there  # somebody else has just added the same
         except OSError as error:
             raise RegistryError(f"version {name} cannot be written: {error}") from error
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         return read_version(target)
+
+    @staticmethod
+    def _whole(folder: Path) -> Version | None:
+        """The version in a folder; None if there is none, or a damaged one, which is removed."""
+        if not (folder / DESCRIPTION).is_file():
+            return None
+        version = read_version(folder)
+        try:
+            version.verify()
+        except CheckpointError:
+            discard(folder)
+            return None
+        return version
 
     def promote(
         self, name: str | None, *, holder: str, reason: str, token: Current | None = None

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ def owners(clicks: int, queries: int) -> torch.Tensor:
 
 def obeyed(logits: torch.Tensor, places: torch.Tensor, whose: torch.Tensor) -> torch.Tensor:
     """Where the maps are those of queries, the clicks' first."""
-    return obey(logits, places, whose, torch.arange(len(places)))
+    return obey(logits, places, torch.arange(len(places)), whose, torch.arange(len(places)))
 
 
 def test_the_query_of_a_click_wins_around_it_and_nowhere_else() -> None:
@@ -31,7 +32,7 @@ def test_the_query_of_a_click_wins_around_it_and_nowhere_else() -> None:
 def test_with_a_refiner_a_click_reaches_no_further_than_its_pixel_needs() -> None:
     logits = torch.stack((torch.full((20, 20), -9.0), torch.full((20, 20), 5.0)))
     place, whose = torch.tensor([[10.5, 10.5]]), torch.tensor([-1, -1])
-    winner = obey(logits, place, whose, torch.tensor([0]), furthest=LEAST).argmax(dim=0)
+    winner = obey(logits, place, torch.tensor([0]), whose, torch.tensor([0]), LEAST).argmax(dim=0)
     assert (winner == 0).sum() == 9  # three by three cells
 
 
@@ -41,6 +42,36 @@ def test_a_cell_between_two_clicks_belongs_to_the_nearer() -> None:
     places = torch.tensor([[4.5, 2.5], [4.5, 5.5]])
     winner = obeyed(logits, places, torch.tensor([-1, -1, -1])).argmax(dim=0)
     assert winner[4, :8].tolist()[2:6] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(("times", "winner"), [((0, 1), 1), ((1, 0), 0), ((3, 3), 1)])
+def test_of_two_clicks_on_the_same_spot_the_newer_is_meant(times, winner) -> None:
+    logits = torch.tensor([5.0, -5.0, 9.0])[:, None, None].expand(3, 8, 8)
+    places = torch.tensor([[4.25, 4.25], [4.25, 4.25]])
+    found = obey(logits, places, torch.tensor(times), torch.tensor([0, 1, -1]), torch.arange(2))
+    assert (found.argmax(dim=0)[4, 4], found.argmax(dim=0)[0, 0]) == (winner, 2)
+
+
+def test_a_click_said_again_for_the_background_takes_back_the_first(lite: DynaMITE) -> None:
+    predictor = Predictor(lite)
+    features = predictor.encode(make_image(96, 128))
+    beside, wrong = Click(20, 20, 0), Click(90.4, 60.2, 1)
+    found = predictor.segment(features, ClickSet([[beside, wrong]], [Click(90.4, 60.2, 2)]))
+    assert found.label_map[60, 90] == -1
+
+
+@pytest.mark.parametrize("side", [8, 32, 64, 128])
+def test_the_clicked_pixels_of_a_small_image_are_what_was_said(lite: DynaMITE, side: int) -> None:
+    """Enlarged to the network's input, a click on a pixel's corner is far from its middle."""
+    predictor = Predictor(lite)
+    rng = np.random.default_rng(side)
+    features = predictor.encode(rng.integers(0, 255, (side, side, 3), np.uint8))
+    for _ in range(3):
+        spots = rng.choice(side * side, 4, replace=False)
+        ys, xs = (part.tolist() for part in np.divmod(spots, side))
+        a, b, c, d = (Click(x, y, time) for time, (y, x) in enumerate(zip(ys, xs, strict=True)))
+        found = predictor.segment(features, ClickSet([[a], [b]], [c, d])).label_map
+        assert [found[y, x] for y, x in zip(ys, xs, strict=True)] == [0, 1, -1, -1]
 
 
 def test_clicks_reach_less_far_on_and_beside_small_objects() -> None:
@@ -58,7 +89,7 @@ def test_two_clicks_of_an_object_may_share_its_map() -> None:
     places = torch.tensor([[5.5, 5.5], [15.5, 15.5], [5.5, 15.5]])
     whose, own = torch.tensor([0, -1]), torch.tensor([0, 0, 1])
     for furthest in (LEAST, REACH):
-        winner = obey(logits, places, whose, own, furthest).argmax(dim=0)
+        winner = obey(logits, places, torch.arange(3), whose, own, furthest).argmax(dim=0)
         assert [winner[y, x].item() for y, x in ((5, 5), (15, 15), (5, 15))] == [0, 0, 1]
 
 
@@ -69,7 +100,7 @@ def plain(logits: torch.Tensor, places: torch.Tensor, whose: torch.Tensor) -> to
         for x in range(logits.shape[2]):
             down, across = y + 0.5 - places[:, 0], x + 0.5 - places[:, 1]
             distances = (down.square() + across.square()).sqrt()
-            nearest = int(distances.argmin())
+            nearest = int((distances == distances.min()).nonzero()[-1])  # of equals the newest
             reach = reaches(logits, places, whose, own)[nearest]
             if distances[nearest] < reach:
                 wanted = logits[:, y, x].amax() + MARGIN * (1 - distances[nearest] / reach)

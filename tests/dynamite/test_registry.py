@@ -306,6 +306,35 @@ def test_weights_that_may_not_be_read_are_an_error_of_ours(registry, files, monk
         registry.get(a).verify()
 
 
+def test_the_same_weights_added_at_the_same_time_are_one_version(registry, files):
+    path, name = files["a"]
+    found, wrong = [], []
+
+    def add_it():
+        try:
+            found.append(registry.add(path, Description()).name)
+        except RegistryError as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=add_it) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (found, wrong) == ([name] * 6, [])
+    assert [version.name for version in registry.versions()] == [name]
+
+
+def test_a_damaged_version_is_replaced_by_the_same_weights_once_more(registry, files):
+    (a,) = add(registry, files, "a")
+    weights = registry.get(a).weights
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    with pytest.raises(CheckpointError, match="damaged"):
+        registry.promote(a, holder="somebody", reason="by hand")
+    registry.add(files["a"][0], Description())
+    registry.promote(a, holder="somebody", reason="by hand")
+
+
 def test_a_share_that_says_of_a_new_entry_that_it_is_there_already_is_not_another_holder(
     registry, monkeypatch
 ):

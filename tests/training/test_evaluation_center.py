@@ -1,5 +1,6 @@
 """Where the published protocol clicks: in the middle of objects, then of what is wrong."""
 
+import tracemalloc
 from random import Random
 
 import numpy as np
@@ -25,6 +26,17 @@ class TestFirstClicks:
 
 def introduce(target, count, ignore):
     return GESTURES["center"].introduce(target, count, ignore, np.random.default_rng(0))
+
+
+def test_first_clicks_on_many_objects_of_a_large_image_need_one_mask_at_a_time():
+    target = label_map(1500, 1500, *((0, 10 * i, 8, 10 * i + 8) for i in range(100)))
+    ignore = np.zeros(target.shape, bool)
+    for gesture in ("center", "box"):
+        tracemalloc.start()
+        GESTURES[gesture].introduce(target, 100, ignore, np.random.default_rng(0))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 20 * target.size, gesture
 
 
 class TestNextClick:

@@ -9,6 +9,7 @@ import torch
 from dynamite import load
 from tests.training.tiny_run import TINY_MODEL, tiny_config, write_data
 from training.config import from_dict
+from training.loop import iteration as iteration_module
 from training.loop.batches import batches
 from training.loop.distributed import Processes
 from training.loop.iteration import Iteration
@@ -76,6 +77,32 @@ def test_every_round_is_supervised_where_asked_for(tmp_path: Path) -> None:
     # An early round is judged by its final prediction alone, the last one by every layer's; the
     # points are drawn anew, hence the tolerance.
     assert totals["all"] == pytest.approx((totals["last"] + early) / 2, rel=0.05)
+
+
+def test_every_round_is_judged_at_points_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = from_dict(tiny_config(supervised_rounds="all"))
+    sources = open_sources(config.data, write_data(tmp_path))
+    recipe = sources.recipe(config.data, replace(config.stages[0], crop=64), config.seed)
+    (batch,) = batches(recipe, [range(1)], workers=0)
+    states: list[int] = []
+    losses = iteration_module.segmentation_losses
+
+    def note(
+        layers: object,
+        objects: object,
+        labels: object,
+        how: object,
+        generators: list[torch.Generator],
+        **more: object,
+    ) -> object:
+        states.append(generators[0].initial_seed())
+        return losses(layers, objects, labels, how, generators, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(iteration_module, "segmentation_losses", note)
+    Iteration(load("lite", random_weights=True, **TINY_MODEL), config, Processes())(batch, rounds=3)
+    assert len(set(states)) == 4
 
 
 def test_corrections_are_made_on_what_a_person_would_see(

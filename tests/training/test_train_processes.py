@@ -20,6 +20,8 @@ from training.loop.run import run
 pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+SIZE = {"resize": {"shortest": 64, "longest": 64}}
+"""As large as the pictures: enlarged twelve times, a last digit would turn many of their pixels."""
 ALONE = [sys.executable, "-m", "training.train"]
 TOGETHER = [
     *[sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"],
@@ -119,7 +121,7 @@ def test_two_processes_give_the_losses_of_one(
 ) -> None:
     config = write_config(
         tmp_path / "tiny.yaml",
-        model={"preset": preset, "overrides": TINY_MODEL},
+        model={"preset": preset, "overrides": TINY_MODEL | SIZE},
         stages=[{"steps": 4, "batch": 4, "crop": 64, "learning_rate": 1e-3}],
         validation={"every_steps": 4, "images": 2},
         data={

@@ -37,9 +37,11 @@ class Gesture:
         self, target_HW: LabelMap, num_objects: int, ignore_HW: Mask, rng: Rng
     ) -> ClickSet:
         """The first clicks: one gesture on each object, in order."""
-        masks = [(target_HW == index) & ~ignore_HW for index in range(num_objects)]
+        # One at a time: of hundreds in a large photo the masks do not fit into memory.
+        masks = ((target_HW == index) & ~ignore_HW for index in range(num_objects))
         if self.boxes:
-            return _boxed(masks)
+            boxes = [cv2.boundingRect(mask_HW.view(np.uint8)) for mask_HW in masks]
+            return _boxed(boxes, target_HW.shape)
         most = max(1, MAX_CLICKS // num_objects)  # a model takes no more
         strokes = [self.mark(DistanceMap.of(mask_HW), rng)[:most] for mask_HW in masks]
         return _stamped(strokes, [])
@@ -107,14 +109,13 @@ def _core(region: DistanceMap) -> NDArray[np.intp]:
     return np.argwhere(parts_hw == parts_hw[y - region.top, x - region.left])
 
 
-def _boxed(masks: list[Mask]) -> ClickSet:
+def _boxed(boxes: Sequence[Sequence[int]], size: tuple[int, ...]) -> ClickSet:
     """The middle of each object's box, and background clicks outside the four edges.
 
     A background click that would lie in another object's box or off the image is left out, and so
     is one beyond what a model takes.
     """
-    height, width = masks[0].shape
-    boxes = [cv2.boundingRect(mask_HW.view(np.uint8)) for mask_HW in masks]
+    height, width = size
     inside: list[list[Point]] = []
     outside: list[Point] = []
     for left, top, w, h in boxes:

@@ -60,8 +60,8 @@ class Batch:
         """The same batch with its tensors on ``device``."""
         return replace(
             self,
-            images=self.images.to(device, non_blocking=True),
-            labels=self.labels.to(device, non_blocking=True),
+            images=self.images.to(device),
+            labels=self.labels.to(device),
         )
 
     def channels_last(self) -> "Batch":

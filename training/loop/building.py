@@ -35,7 +35,7 @@ def build_model(
     """
     source = config.model
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_seed(config.seed, Purpose.NETWORK))
+        torch.default_generator.manual_seed(torch_seed(config.seed, Purpose.NETWORK))
         model = DynaMITE(preset(source.preset).with_overrides(source.overrides))
     if source.checkpoint is not None:
         weights: Mapping[str, Tensor] = checkpoint.read(source.checkpoint).state_dict

@@ -61,13 +61,13 @@ class Iteration(nn.Module):
         rngs = [generator(self.config.seed, Purpose.CORRECTIONS, n) for n in batch.numbers]
         every_round = self.config.supervised_rounds == "all"
         losses: list[Losses] = []
-        for _ in range(rounds):
+        for done in range(rounds):
             packed = self._pack(clicks)
             with torch.set_grad_enabled(every_round):
                 prediction = self.model.interact(maps, packed)
                 if every_round:
                     layers = supervised_maps(prediction, clicks)
-                    losses.append(self._losses(layers, batch, clicks))
+                    losses.append(self._losses(layers, batch, clicks, done))
             with torch.no_grad():
                 decisions = self.model.decide(prediction, packed)
                 corrected = correct(
@@ -81,7 +81,7 @@ class Iteration(nn.Module):
         auxiliary = self.config.loss.auxiliary_weight > 0
         prediction = self.model.interact(maps, self._pack(clicks), auxiliary=auxiliary)
         layers = supervised_maps(prediction, clicks)
-        losses.append(self._losses(layers, batch, clicks))
+        losses.append(self._losses(layers, batch, clicks, rounds))
         total = torch.stack([one.total for one in losses]).mean()
         final = torch.split(layers[-1].detach(), [len(one.objects) + 1 for one in clicks])
         return Outcome(replace(losses[-1], total=total), clicks, final)
@@ -98,7 +98,10 @@ class Iteration(nn.Module):
         spare = self.processes.maximum(longest) - longest + self.model.bootstrapper.extra
         return PackedClicks.pack(clicks, self.processes.device, extra=spare)
 
-    def _losses(self, layers: Sequence[Tensor], batch: Batch, clicks: Sequence[ClickSet]) -> Losses:
+    def _losses(
+        self, layers: Sequence[Tensor], batch: Batch, clicks: Sequence[ClickSet], done: int
+    ) -> Losses:
+        """Those of a prediction, at points of its own, after ``done`` rounds of corrections."""
         device = batch.labels.device
         objects = [len(one.objects) for one in clicks]
         number = torch.tensor(float(sum(objects) + len(objects)), device=device)
@@ -108,7 +111,7 @@ class Iteration(nn.Module):
             objects,
             batch.labels,
             self.config.loss,
-            [torch_generator(seed, Purpose.POINTS, n, device=device) for n in batch.numbers],
+            [torch_generator(seed, Purpose.POINTS, n, done, device=device) for n in batch.numbers],
             maps=self.processes.mean(number),
         )
 

@@ -186,7 +186,8 @@ class Trainer:
         self.optimizer.step()
         if self.average is not None:
             self.average.update(self.model, step)
-        self._recent.append([*mean.tolist(), float(norm)])
+        if self.processes.is_main:  # who reports them, and forgets them then
+            self._recent.append([*mean.tolist(), float(norm)])
         return outcome
 
     def _autocast(self) -> AbstractContextManager[object]:

@@ -29,7 +29,7 @@ def test_accepted_annotations_make_a_better_model_that_serves_and_is_rolled_back
         wait(lambda: backend.version() == state["version"], 10, "the swap")
         after = backend.quality(20_000)
         assert after > before + 0.05, (before, after)
-        assert "published" in backend.dynamite("models", "list")
+        assert "passed: " in backend.dynamite("models", "list")
         assert backend.dynamite("jobs").count("train-shared-") == 1  # pressed twice, trained once
         backend.dynamite("models", "rollback")
         wait(lambda: backend.version() == shipped, 10, "the way back")
