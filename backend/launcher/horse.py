@@ -8,6 +8,7 @@ import sys
 
 from redis import Redis
 from rq import Queue
+from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -26,8 +27,11 @@ def main() -> None:
     if worker is None:  # it has just been given up
         sys.exit(1)
     worker.job_monitoring_interval = MONITORING_SECONDS
-    job = Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
-    worker.execution = Execution.fetch(execution_id, job_id, connection=redis)
+    try:
+        job = Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
+        worker.execution = Execution.fetch(execution_id, job_id, connection=redis)
+    except (NoSuchJobError, ValueError) as error:  # deleted, or asked for anew, at this moment
+        sys.exit(f"job {job_id} is not done: {error}")
     worker.execution._job = job  # else it would read it again, with pickle
     worker.main_work_horse(job, Queue(queue_name, connection=redis, serializer=JSONSerializer))
 

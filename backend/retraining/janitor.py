@@ -17,7 +17,7 @@ from rq.utils import now as rq_now
 
 from backend.job_queue import ATTEMPTS_MORE, JOB_SECONDS, ingest_queue
 from backend.retraining.mending import mend
-from backend.retraining.schedule import due_jobs, note_asked_for
+from backend.retraining.schedule import claim, due_jobs, note_asked_for
 from backend.retraining.turns import AHEAD, begun, find_job
 from backend.settings import Settings
 
@@ -61,6 +61,8 @@ class Janitor:
             mend(Queue(name, connection=self._redis, serializer=JSONSerializer))
         now = self._clock()
         for due in due_jobs(self._redis, self._settings, now):
+            if not claim(self._redis, due):
+                continue
             log.debug("due: %s%s", due.name, due.arguments)
             enqueue_due(self._redis, due.name, due.arguments)
             note_asked_for(self._redis, due)

@@ -1,7 +1,7 @@
 """What is due by the clock: comparisons with Label Studio, cleaning, trainings by cron expression.
 
-Every worker asks. What has been asked for has a key in Redis, set once its job is in the queue: a
-worker that is killed between the two has it asked for twice, which does no harm, not never.
+Every worker asks, and the first one claims it. What has been asked for has a key in Redis, set once
+its job is in the queue: where a worker is killed between the two, another one asks again later.
 """
 
 import json
@@ -18,6 +18,10 @@ TRY_AGAIN_MINUTES = 15.0
 """What waits is tried again so often where nothing is compared with Label Studio."""
 
 CLEAN_SECONDS = 6 * 3600.0
+
+CLAIM_SECONDS = 60
+"""To put a job into the queue takes milliseconds; after that a claim is a killed worker's."""
+
 MARGIN_SECONDS = 7 * 24 * 3600.0
 """Clocks differ, and time stands still for a machine that is suspended."""
 
@@ -50,6 +54,11 @@ def due_jobs(redis: "Redis", settings: Settings, now: float) -> list[Due]:
             key = f"dynamite:due:train:{line}:{slot:.0f}"
             due.append(Due(REQUEST_JOB, (line, "the schedule"), key, until_next(schedule, now)))
     return [one for one in due if not redis.exists(one.key)]
+
+
+def claim(redis: "Redis", due: Due) -> bool:
+    """Whether nobody else is about to put a job into the queue at this moment."""
+    return bool(redis.set(f"{due.key}:claimed", 1, nx=True, ex=CLAIM_SECONDS))
 
 
 def note_asked_for(redis: "Redis", due: Due) -> None:

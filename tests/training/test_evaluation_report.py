@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 from functools import partial
 
 import cv2
@@ -209,6 +210,30 @@ def test_an_error_in_a_process_is_told(tmp_path):
         evaluate_in_processes(
             RandomWalker, partial(open_dataset, "none", tmp_path), Plan(), indices=range(4), jobs=2
         )
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_processes_work_is_told_as_such(data):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(
+        signal.ITIMER_REAL, 1.5
+    )  # they are still importing, and their end is waited for
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            evaluate_in_processes(
+                RandomWalker,
+                partial(open_dataset, "squares", data),
+                Plan(per_object=3),
+                indices=range(3),
+                jobs=2,
+            )
+        assert caught.value.__context__ is None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class TestCommand:

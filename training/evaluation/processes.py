@@ -44,7 +44,9 @@ def evaluate_in_processes(
         try:
             _report_progress(futures, done, on_sample)
         finally:
-            stop.set()
+            # After Ctrl-C the first answer read may be that to the question it interrupted.
+            with suppress(Empty):
+                stop.set()
         records = [record for future in futures for record in future.result()]
     order = {index: position for position, index in enumerate(indices)}
     return sorted(records, key=lambda record: order[record.index])

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from croniter import CroniterBadCronError
 
-from backend.retraining.schedule import due_jobs, note_asked_for
+from backend.retraining.schedule import claim, due_jobs, note_asked_for
 from backend.settings import load
 
 HOUR = 3600.0
@@ -47,6 +47,15 @@ def test_what_did_not_reach_the_queue_is_due_still(redis):
     first, second = ([one.key for one in due_jobs(redis, settings, now + s)] for s in (0, 1))
     assert first == second
     assert any(":train:" in key for key in first)
+
+
+def test_what_two_workers_see_at_the_same_moment_only_one_of_them_asks_for(redis):
+    """The other would replace a job that a worker has just begun."""
+    (first, *_), (second, *_) = (due_jobs(redis, load(), 1000.0) for _ in range(2))
+    assert first.key == second.key
+    assert [claim(redis, one) for one in (first, second)] == [True, False]
+    redis.delete(f"{first.key}:claimed")  # it runs out, where the first was killed
+    assert claim(redis, second)
 
 
 def test_a_schedule_missed_while_all_was_down_is_made_up_for_but_not_one_before_the_first_start(
