@@ -58,5 +58,5 @@ def open_registry(settings: Settings, line: str | None = None) -> Registry:
     """The registry of a line; makes its folder, but not one that may be a share to be mounted."""
     folder = models_folder(settings, line)
     if settings.models_dir is None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     return Registry(folder)
