@@ -14,18 +14,23 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--watch", is_flag=True, help="Stay, with a progress bar, until nothing goes on.")
-def jobs(watch: bool) -> None:
+@click.option("--cancel", metavar="JOB", help="End a training, or see that it does not begin.")
+def jobs(watch: bool, cancel: str | None) -> None:
     """Show training jobs and their progress."""
     from redis import Redis
 
     from backend.cli.printing import print_table
     from backend.launcher.valkey import wait_until_ready
+    from backend.retraining.cancelling import cancel_training
     from backend.retraining.state import all_trainings
     from backend.settings import load
 
     settings = load()
     wait_until_ready(settings.queue_url)
     with Redis.from_url(settings.queue_url) as redis:
+        if cancel is not None:
+            click.echo(cancel_training(redis, cancel))
+            return
         if watch:
             follow(redis)
         states = all_trainings(redis)

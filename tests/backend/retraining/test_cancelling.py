@@ -1,0 +1,58 @@
+"""`dynamite jobs --cancel`, on the queue and on a worker at work."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from rq.job import JobStatus
+
+from backend.cli import main
+from backend.retraining.cancelling import CancelError, cancel_training
+from backend.retraining.turns import find_job, train_queue
+
+
+def test_one_that_waits_does_not_begin(redis):
+    train_queue(redis).enqueue("time.sleep", 60, job_id="train-shared-a")
+    assert cancel_training(redis, "train-shared-a") == "train-shared-a is cancelled"
+    assert train_queue(redis).job_ids == []
+    assert cancel_training(redis, "train-shared-a") == "train-shared-a is canceled already"
+
+
+def test_an_unknown_one_is_named(redis, monkeypatch, queue_server, capsys):
+    with pytest.raises(CancelError, match="no training 'train-x': `dynamite jobs` lists them"):
+        cancel_training(redis, "train-x")
+    monkeypatch.setenv("REDIS_URL", queue_server)
+    with pytest.raises(SystemExit) as ended:
+        main(["jobs", "--cancel", "train-x"])
+    assert ended.value.code == 1
+    assert "there is no training 'train-x'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_one_at_work_is_ended_by_its_worker_which_goes_on(redis, queue_server, tmp_path):
+    def status(name):
+        return find_job(redis, name).get_status()
+
+    def wait_for(name, wanted):
+        end = time.monotonic() + 60
+        while status(name) != wanted and time.monotonic() < end:
+            time.sleep(0.1)
+        assert status(name) == wanted
+
+    queue = train_queue(redis)
+    queue.enqueue("time.sleep", 600, job_id="train-shared-a")
+    queue.enqueue("time.sleep", 0, job_id="train-shared-b")
+    command = [sys.executable, "-m", "backend.cli", "worker", "--queues", "train"]
+    environment = dict(os.environ, REDIS_URL=queue_server)
+    worker = subprocess.Popen(command, env=environment, cwd=tmp_path)
+    try:
+        wait_for("train-shared-a", JobStatus.STARTED)
+        assert "is told to stop" in cancel_training(redis, "train-shared-a")
+        wait_for("train-shared-a", JobStatus.STOPPED)
+        wait_for("train-shared-b", JobStatus.FINISHED)
+        assert worker.poll() is None
+    finally:
+        worker.terminate()
+        worker.wait(30)
