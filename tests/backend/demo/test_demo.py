@@ -1,11 +1,14 @@
+import socket
 import stat
 
 import pytest
 
 from backend.demo import label_studio
 from backend.demo.project import IMAGES, LABELS, attach
-from backend.demo.run import invitation
+from backend.demo.run import invitation, run
 from backend.label_studio.labeling_config import parse, write
+from backend.launcher.checks import StartError, locked
+from backend.settings import variable
 
 
 def test_the_login_is_made_once_and_only_its_owner_may_read_it(tmp_path):
@@ -57,6 +60,58 @@ def test_the_invitation_holds_all_one_needs(tmp_path):
     for part in (address, who.email, who.password, "Auto-Annotation", check):
         assert part in text
     assert who.token not in text
+
+
+@pytest.fixture
+def taken():
+    """A port that somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def free():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def demo(tmp_path, monkeypatch):
+    """Starts a demo that can install nothing: what it says before it would."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("label_studio_url", "label_studio_api_key", "state_dir"):
+        monkeypatch.setenv(variable(name), "")  # the demo sets them
+    monkeypatch.setenv(label_studio.EXECUTABLE, str(tmp_path / "nothing"))
+
+    def start(port, backend_port):
+        monkeypatch.setenv(variable("port"), str(backend_port))
+        with pytest.raises(StartError) as error:
+            run(tmp_path / "demo", port)
+        return str(error.value)
+
+    return start
+
+
+def test_a_taken_port_is_known_before_anything_is_installed_by_its_own_option(demo, taken, free):
+    said = demo(port=free, backend_port=taken)
+    assert f"127.0.0.1:{taken}" in said
+    assert said.endswith("another port with --backend-port or DYNAMITE_PORT")
+    said = demo(port=taken, backend_port=free)
+    assert f"127.0.0.1:{taken}" in said
+    assert said.endswith("another port with --port (of Label Studio)")
+
+
+def test_label_studio_and_the_backend_need_a_port_each(demo, free):
+    assert f"DYNAMITE_PORT) are both {free}" in demo(port=free, backend_port=free)
+
+
+def test_a_second_demo_in_a_folder_names_the_folder_not_the_ports_it_holds(demo, taken, tmp_path):
+    (tmp_path / "demo").mkdir()
+    with locked(tmp_path / "demo" / "demo.lock", "held already"):
+        said = demo(port=taken, backend_port=taken)
+    assert f"a demo runs in the folder {tmp_path / 'demo'} already" in said
+    assert "--folder" in said
 
 
 class Rows:

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from redis import Redis
 
 from backend.job_queue import ingest_queue
 from backend.launcher.banner import banner
-from backend.launcher.checks import StartError, alone_in, check
+from backend.launcher.checks import StartError, alone_in, check, remedy
 from backend.launcher.children import FEW_DEATHS, Child, Supervisor
 from backend.launcher.environment import ALLOCATOR, WAITING, model_environment
 from backend.launcher.valkey import QueueError, valkey_child, wait_until_ready
@@ -253,6 +254,19 @@ def test_a_taken_port_is_one_sentence(settings):
         port = taken.getsockname()[1]
         with pytest.raises(StartError, match=f"cannot listen on 127.0.0.1:{port}: .*in use"):
             check(settings(port=port))
+
+
+@pytest.mark.parametrize("host", ["300.1.1.1", "192.0.2.1"])
+def test_a_host_that_is_none_of_ours_is_not_blamed_on_the_port(settings, host):
+    with pytest.raises(StartError, match=r"cannot listen on .*; choose an address .* --host or"):
+        check(settings(host=host))
+
+
+def test_what_to_do_about_a_port_is_said_by_what_is_wrong_with_it():
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    assert remedy(denied, "--port") == "low ports are for root: choose one from 1024 on with --port"
+    taken = OSError(errno.EADDRINUSE, "Address already in use")
+    assert remedy(taken, "--port") == "stop what uses it or choose another port with --port"
 
 
 def test_a_missing_checkpoint_is_one_sentence(settings, tmp_path):
