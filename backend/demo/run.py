@@ -55,7 +55,7 @@ def run_alone(folder: Path, port: int, tell: Callable[[str], Any]) -> None:
         process = supervisor.add(label_studio.child(program, folder, port, who))
         label_studio.wait(url, process)
         with LabelStudioApi(url, who.token) as api:
-            project = prepare(api, address(settings, secret=True))
+            project = prepare(api, settings)
             task = next(api.tasks(project))["id"]
         check = (
             f"{variable('state_dir')}={shlex.quote(str(settings.state_dir))} "

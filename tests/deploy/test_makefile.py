@@ -47,7 +47,7 @@ def test_an_environment_whose_making_was_interrupted_is_made_again_a_whole_one_i
     for _ in range(2):
         assert make().returncode == 0
         assert (tmp_path / ".venv" / "bin" / "pip").exists()
-    assert (tmp_path / "called").read_text().count("venv") == 1
+    assert (tmp_path / "called").read_text().count("-m venv") == 1
 
 
 @pytest.mark.parametrize("old", [False, True])

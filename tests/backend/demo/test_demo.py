@@ -1,14 +1,17 @@
+import json
 import socket
 import stat
 
 import pytest
+from requests import Response
 
 from backend.demo import label_studio
 from backend.demo.project import IMAGES, LABELS, attach
 from backend.demo.run import invitation, run
+from backend.label_studio.api import ApiError, detail
 from backend.label_studio.labeling_config import parse, write
 from backend.launcher.checks import StartError, locked
-from backend.settings import variable
+from backend.settings import load, variable
 
 
 def test_the_login_is_made_once_and_only_its_owner_may_read_it(tmp_path):
@@ -127,13 +130,54 @@ class Rows:
         self.rows = [row for row in self.rows if path != f"/api/ml/{row['id']}"]
 
     def post(self, path, body):
-        self.rows.append({"id": 99, "url": body["url"]})
+        self.rows.append({"id": 99} | body)
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return lambda **more: load(**({"host": "b", "port": 1} | more))
 
 
 @pytest.mark.parametrize(
     "before", [[], ["http://b:1"], ["http://b:9"], ["http://b:9", "http://b:1"]]
 )
-def test_only_the_backend_that_runs_is_connected(before):
+def test_only_the_backend_that_runs_is_connected(settings, before):
     api = Rows(*before)
-    attach(api, 1, "http://b:1")
+    attach(api, 1, settings())
     assert [row["url"] for row in api.rows] == ["http://b:1"]
+
+
+SECRETS = {
+    "basic_auth_user": "anna",
+    "basic_auth_password": "a-password",
+    "webhook_secret": "a-long-secret-word",
+}
+
+
+@pytest.mark.parametrize("before", [[], ["http://b:1/k/a-long-secret-word"]])
+def test_label_studio_is_told_the_password_even_where_it_has_another(settings, before):
+    api = Rows(*before)
+    attach(api, 1, settings(**SECRETS))
+    (row,) = api.rows
+    assert row["url"] == "http://b:1/k/a-long-secret-word"
+    assert row["auth_method"] == "BASIC_AUTH"
+    assert (row["basic_auth_user"], row["basic_auth_pass"]) == ("anna", "a-password")
+    assert row["is_interactive"] is True
+
+
+@pytest.mark.parametrize("length", range(0, 300, 23))
+def test_what_label_studio_says_of_the_address_does_not_show_its_secret(settings, length):
+    class Refusing(Rows):
+        def post(self, path, body):
+            answer = Response()
+            answer.status_code = 400
+            words = f"{'so ' * (length // 3)} it met {body['url']} {'and so on ' * 40}"
+            answer._content = json.dumps({"non_field_errors": [words]}).encode()
+            raise ApiError(f"Label Studio says {detail(answer)}", 400)
+
+    with pytest.raises(ApiError) as error:
+        attach(Refusing(), 1, settings(**SECRETS))
+    assert "a-long-s" not in str(error.value)
+    assert str(error.value).endswith(" …")
+    assert error.value.status == 400

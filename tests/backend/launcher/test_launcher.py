@@ -292,3 +292,11 @@ def test_the_banner_says_where_what_and_what_to_do(settings):
     secret = banner(settings(webhook_secret="a-long-secret-word"), "v", "cpu")
     assert "a-long-secret-word" not in secret
     assert "/k/" in secret
+
+
+def test_the_banner_asks_for_the_password_where_there_is_one(settings):
+    assert "Basic Authentication" not in banner(settings(), "v", "cpu")
+    guarded = settings(basic_auth_user="anna", basic_auth_password="a-password")
+    text = banner(guarded, "v", "cpu")
+    assert "Basic Authentication: your DYNAMITE_BASIC_AUTH_USER" in text
+    assert "a-password" not in text
