@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from backend.addresses import without_password
 from backend.job_queue import ingest_queue
 from backend.launcher.banner import banner
 from backend.launcher.checks import StartError, alone_in, check, remedy
@@ -180,6 +181,35 @@ def test_the_password_of_the_queue_is_in_no_command_line(tmp_path):
     assert "a-secret" not in line
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_worker_says_what_it_works_on_and_that_it_stops(tmp_path, queue_server, quiet):
+    """Those of `serve` do not: its own lines say it."""
+    own = {"REDIS_URL": f"{queue_server}?password=", "DYNAMITE_STATE_DIR": str(tmp_path / "state")}
+    command = [sys.executable, "-m", "backend.cli", "worker", "--queues", "ingest,train", "--burst"]
+    command += ["--quiet"] * quiet
+    done = subprocess.run(
+        command, env=os.environ | own, cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    if quiet:
+        assert done.stderr == done.stdout == ""
+        return
+    start, stop = done.stderr.splitlines()
+    assert start.endswith(f"takes jobs of ingest, train from the queue server {queue_server}")
+    assert stop.endswith("the worker has stopped")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://anna:secret@[::1]:6379/2?password=secret", "redis://[::1]:6379/2"),
+        ("unix://:secret@/run/valkey.sock?db=1", "unix:///run/valkey.sock"),
+        ("rediss://queue:6379", "rediss://queue:6379"),
+    ],
+)
+def test_the_address_of_a_queue_is_shown_without_its_password(url, shown):
+    assert without_password(url) == shown
+
+
 def test_the_queue_server_keeps_what_it_has_when_killed(tmp_path):
     url = f"unix://{tmp_path / 's'}"
     child = valkey_child(tmp_path / "s", tmp_path)
@@ -206,6 +236,26 @@ def test_a_queue_server_that_cannot_start_is_named_with_its_log(tmp_path):
     with pytest.raises(QueueError, match=r"valkey\.log"):
         wait_until_ready(f"unix://{tmp_path / 's'}", child)
     child.stop()
+
+
+def test_a_damaged_file_of_the_queue_server_is_told_with_what_mends_it(tmp_path):
+    url = f"unix://{tmp_path / 's'}"
+    child = valkey_child(tmp_path / "s", tmp_path / "valkey")
+    child.start()
+    wait_until_ready(url, child)
+    child.stop()
+    (file,) = (tmp_path / "valkey").rglob("*.incr.aof")
+    file.write_bytes(b"nothing it ever wrote\r\n" + file.read_bytes())
+    child.start()
+    with pytest.raises(QueueError, match="status 1: “Bad file format reading") as error:
+        wait_until_ready(url, child)
+    child.stop()
+    assert f"moving the folder {tmp_path / 'valkey'} away starts anew" in str(error.value)
+    (tmp_path / "valkey").rename(tmp_path / "away")
+    anew = valkey_child(tmp_path / "s", tmp_path / "valkey")
+    anew.start()
+    wait_until_ready(url, anew)
+    anew.stop()
 
 
 def test_a_configured_queue_that_is_away_is_an_error_at_once(tmp_path):
