@@ -13,9 +13,14 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
+IS_NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
+HINT := 'Python 3.11 or newer with venv is needed: name one, as in `make PYTHON=python3.12 install`'
+
+# pip comes last into an environment: without it, making that one was interrupted.
 # One pip command: two could swap torch for another build (see docs/installation.md).
 $(STAMP): pyproject.toml constraints.txt
-	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/pip || { $(PYTHON) -c $(IS_NEW_ENOUGH) && $(PYTHON) -m venv --clear $(VENV); } || \
+	  { echo $(HINT) >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(STAMP)
 

@@ -43,3 +43,9 @@ def check_queue_url(url: str) -> None:
             "must be like redis://:PASSWORD@HOST:6379/0, rediss://… or unix:///PATH; a password "
             "with other characters than letters and digits must be percent-encoded (/ as %2F)"
         )
+
+
+def without_password(url: str) -> str:
+    """The address of a queue server as it may stand in a log: nothing that could be a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

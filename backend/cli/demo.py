@@ -13,8 +13,16 @@ import click
     show_default=True,
     help="Where Label Studio and its data are kept.",
 )
-@click.option("--port", default=8080, show_default=True, help="Port of Label Studio.")
-@click.option("--backend-port", type=int, help="Port of the backend [default: 9090].")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8080,
+    show_default=True,
+    help="Port of Label Studio.",
+)
+@click.option(
+    "--backend-port", type=click.IntRange(1, 65535), help="Port of the backend [default: 9090]."
+)
 def demo(folder: Path, port: int, backend_port: int | None) -> None:
     """Label Studio with a sample project, attached to the backend.
 

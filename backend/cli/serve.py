@@ -8,7 +8,7 @@ import click
 
 @click.command()
 @click.option("--host", help="Address to listen on [default: 127.0.0.1].")
-@click.option("--port", type=int, help="Port to listen on [default: 9090].")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on [default: 9090].")
 @click.option("--preset", help="Model configuration [default: lite].")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights to use.")
 @click.option("--device", help="auto, cpu, cuda, cuda:1, … [default: auto].")

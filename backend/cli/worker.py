@@ -1,6 +1,10 @@
 """``dynamite worker``: one more process that takes jobs from the queue."""
 
+import logging
+
 import click
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -12,7 +16,8 @@ import click
 )
 @click.option("--gpus", help="GPUs that training may use, as 0,1; left out: none.")
 @click.option("--burst", is_flag=True, help="Stop when the queues are empty.")
-def worker(queues: str, gpus: str | None, burst: bool) -> None:
+@click.option("--quiet", is_flag=True, hidden=True)  # of serve, which tells what it starts itself
+def worker(queues: str, gpus: str | None, burst: bool, quiet: bool) -> None:
     """Run one more worker.
 
     `dynamite serve` starts one for each queue already. Set REDIS_URL where the queue is on another
@@ -22,6 +27,7 @@ def worker(queues: str, gpus: str | None, burst: bool) -> None:
     Example: a machine that trains on two GPUs
       REDIS_URL=redis://server:6379 dynamite worker --queues train --gpus 0,1
     """
+    from backend.addresses import without_password
     from backend.launcher.valkey import wait_until_ready
     from backend.launcher.worker import work
     from backend.logs import log_from
@@ -36,4 +42,10 @@ def worker(queues: str, gpus: str | None, burst: bool) -> None:
     settings = load()
     log_from(settings.log_level)
     wait_until_ready(settings.queue_url)
-    work(settings, names, burst=burst, gpus=gpus)
+    level = logging.DEBUG if quiet else logging.INFO
+    where = without_password(settings.queue_url)
+    log.log(level, "the worker takes jobs of %s from the queue server %s", ", ".join(names), where)
+    try:
+        work(settings, names, burst=burst, gpus=gpus)
+    finally:
+        log.log(level, "the worker has stopped")

@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+from backend.doctor.attachment import connection, shown
 from backend.label_studio import labeling_config
-from backend.label_studio.api import LabelStudioApi
+from backend.label_studio.api import ApiError, LabelStudioApi
+from backend.launcher.banner import address
+from backend.settings import Settings
 
 TITLE = "DynaMITE demo"
 LABELS = ("Animal", "Plant", "Food", "Cup", "Thing")
 IMAGES = Path(__file__).parent.parent / "demo_images"
 
 
-def prepare(api: LabelStudioApi, backend_url: str) -> int:
+def prepare(api: LabelStudioApi, settings: Settings) -> int:
     """Make the project with its photos and its backend where they are missing; its number."""
     projects = api.get("/api/projects", page_size=1000)["results"]
     project = next((one["id"] for one in projects if one["title"] == TITLE), None)
@@ -22,16 +25,29 @@ def prepare(api: LabelStudioApi, backend_url: str) -> int:
         for path in sorted(IMAGES.glob("*.jpg")):
             with path.open("rb") as file:
                 api.post(f"/api/projects/{project}/import", files={path.name: file})
-    attach(api, project, backend_url)
+    attach(api, project, settings)
     return int(project)
 
 
-def attach(api: LabelStudioApi, project: int, backend_url: str) -> None:
-    """Connect the backend alone: Label Studio asks only the first that is interactive."""
+def attach(api: LabelStudioApi, project: int, settings: Settings) -> None:
+    """Connect the backend alone: Label Studio asks only the first that is interactive.
+
+    Raises:
+        ApiError: Label Studio cannot connect to it; the secret is not in its words.
+    """
+    body = connection(address(settings), settings)
+    has_password = settings.basic_auth_user is not None  # which of them a row has, nobody tells
     rows = api.get("/api/ml", project=project)
+    kept = [row for row in rows if row["url"].rstrip("/") == body["url"] and not has_password]
     for row in rows:
-        if row["url"].rstrip("/") != backend_url:
+        if row not in kept:
             api.delete(f"/api/ml/{row['id']}")
-    if not any(row["url"].rstrip("/") == backend_url for row in rows):
-        body = {"project": project, "url": backend_url, "title": "DynaMITE"}
-        api.post("/api/ml", body | {"is_interactive": True})
+    if kept:
+        return
+    try:
+        api.post(
+            "/api/ml", body | {"project": project, "title": "DynaMITE", "is_interactive": True}
+        )
+    except ApiError as error:
+        words = str(error).replace(body["url"], shown(address(settings), settings))
+        raise ApiError(words, error.status) from None

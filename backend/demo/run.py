@@ -13,15 +13,33 @@ from backend.demo.project import prepare
 from backend.label_studio.access import configured_access, keep
 from backend.label_studio.api import LabelStudioApi
 from backend.launcher.banner import address
-from backend.launcher.checks import check_port
+from backend.launcher.checks import StartError, check_port, locked
 from backend.launcher.serve import started
-from backend.settings import variable
+from backend.settings import Settings, variable
 
 
 def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
-    """Install, start, set up, say where, and run until Ctrl-C."""
-    check_port("127.0.0.1", port)
-    program = label_studio.executable(folder, tell)
+    """Install, start, set up, say where, and run until Ctrl-C.
+
+    Raises:
+        StartError: a demo runs in this folder already, or a port cannot be had.
+        DemoError: Label Studio cannot be installed, started or set up.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / "demo.lock", already_running(folder)):
+        run_alone(folder, port, tell)
+
+
+def already_running(folder: Path) -> str:
+    """What to say to who starts a second demo in one folder."""
+    return (
+        f"a demo runs in the folder {folder} already; stop it, or name another folder with "
+        "--folder (and other ports with --port and --backend-port)"
+    )
+
+
+def run_alone(folder: Path, port: int, tell: Callable[[str], Any]) -> None:
+    """Run the demo in a folder that no other one uses."""
     who = label_studio.login(folder)
     url = f"http://localhost:{port}"
     os.environ[variable("label_studio_url")] = url
@@ -29,13 +47,15 @@ def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
     if not os.environ.get(variable("state_dir")):
         os.environ[variable("state_dir")] = str(folder / "state")
     settings = settings_module.load()
+    check_ports(settings, port)
+    program = label_studio.executable(folder, tell)
     tell("Starting the backend and Label Studio (half a minute on the first run) …")
     with started(settings, tell) as (supervisor, _):
         keep(configured_access(settings), settings)  # for `dynamite doctor` and its like
         process = supervisor.add(label_studio.child(program, folder, port, who))
         label_studio.wait(url, process)
         with LabelStudioApi(url, who.token) as api:
-            project = prepare(api, address(settings, secret=True))
+            project = prepare(api, settings)
             task = next(api.tasks(project))["id"]
         check = (
             f"{variable('state_dir')}={shlex.quote(str(settings.state_dir))} "
@@ -44,6 +64,17 @@ def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
         )
         tell(invitation(f"{url}/projects/{project}/data?task={task}", who, check))
         supervisor.watch(tell)
+
+
+def check_ports(settings: Settings, port: int) -> None:
+    """Raise ``StartError`` unless the backend and Label Studio, on ``port``, could both listen."""
+    if settings.port == port:
+        raise StartError(
+            f"--port and --backend-port (or {variable('port')}) are both {port}: "
+            "Label Studio and the backend need one each"
+        )
+    check_port(settings.host, settings.port, f"--backend-port or {variable('port')}")
+    check_port("127.0.0.1", port, "--port (of Label Studio)")
 
 
 def program_name() -> str:

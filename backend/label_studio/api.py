@@ -1,6 +1,7 @@
 """Label Studio's API, as far as the command line and the workers need it."""
 
 import json
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from backend.label_studio.tokens import Tokens
 
 SECONDS = 30.0
 PAGE = 100
+LENGTH = 300
 NOT_FOUND = 404
 
 
@@ -151,9 +153,14 @@ def detail(response: requests.Response) -> str:
     except ValueError:
         return "(no JSON)"
     if not isinstance(body, dict):
-        return json.dumps(body)[:200]
+        return in_short(json.dumps(body))
     words = body.get("validation_errors") or body.get("detail") or body
-    return words if isinstance(words, str) else json.dumps(words)[:300]
+    return words if isinstance(words, str) else in_short(json.dumps(words))
+
+
+def in_short(words: str) -> str:
+    """The beginning, cut between words: half an address is not found by who hides its secret."""
+    return textwrap.shorten(words, LENGTH, placeholder=" …")
 
 
 def reason(error: requests.RequestException) -> str:

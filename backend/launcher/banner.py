@@ -3,17 +3,12 @@
 from backend.settings import Settings
 
 
-def address(settings: Settings, *, secret: bool = False) -> str:
-    """Where Label Studio finds the backend."""
+def address(settings: Settings) -> str:
+    """Where Label Studio finds the backend, without the secret."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     if host in ("0.0.0.0", "[::]"):  # noqa: S104
         host = "localhost"
-    tail = (
-        f"/k/{settings.webhook_secret.get_secret_value()}"
-        if secret and settings.webhook_secret
-        else ""
-    )
-    return f"http://{host}:{settings.port}{tail}"
+    return f"http://{host}:{settings.port}"
 
 
 def banner(settings: Settings, version: str, device: str, *, with_worker: bool = True) -> str:
@@ -23,6 +18,8 @@ def banner(settings: Settings, version: str, device: str, *, with_worker: bool =
     queue = "at REDIS_URL" if settings.redis_url else "embedded"
     own = "two workers" if settings.train_worker else "one worker"
     workers = own if with_worker else "no worker of its own"
+    words = "Basic Authentication: your DYNAMITE_BASIC_AUTH_USER and DYNAMITE_BASIC_AUTH_PASSWORD,"
+    password = [] if settings.basic_auth_user is None else [f"       {words}"]
     lines = [
         "",
         f"  DynaMITE listens on {url}",
@@ -32,6 +29,7 @@ def banner(settings: Settings, version: str, device: str, *, with_worker: bool =
         "    1. Project → Settings → Labeling Interface: paste what `dynamite label-config`",
         "       writes.",
         f"    2. Project → Settings → Model → Connect Model: {attach},",
+        *password,
         "       with “Use for interactive preannotations” on.",
         "    3. Open a task, switch Auto-Annotation on, choose the magic point, then a label,",
         "       and click on the object.",

@@ -1,5 +1,6 @@
 """What can be known to fail before anything is started, each as one clear sentence."""
 
+import errno
 import fcntl
 import os
 import socket
@@ -26,8 +27,8 @@ def check(settings: Settings) -> None:
     check_port(settings.host, settings.port)
 
 
-def check_port(host: str, port: int) -> None:
-    """Raise ``StartError`` unless this process could listen there."""
+def check_port(host: str, port: int, options: str = f"--port or {variable('port')}") -> None:
+    """Raise ``StartError`` unless this process could listen there; ``options`` name the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -35,9 +36,18 @@ def check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise StartError(
-                f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}; stop "
-                f"what uses it or choose another port with --port or {variable('port')}"
+                f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}; "
+                f"{remedy(error, options)}"
             ) from None
+
+
+def remedy(error: OSError, options: str) -> str:
+    """What to do about an address that cannot be listened on."""
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"choose an address of this machine with --host or {variable('host')}"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"low ports are for root: choose one from 1024 on with {options}"
+    return f"stop what uses it or choose another port with {options}"
 
 
 @contextmanager
@@ -47,7 +57,21 @@ def alone_in(folder: Path) -> Iterator[None]:
     Raises:
         StartError: there is one already.
     """
-    path = folder / "serve.lock"
+    taken = (
+        f"another `dynamite serve` runs in the state folder {folder}; stop it, choose another "
+        f"folder with {variable('state_dir')}, or let both use one queue server with REDIS_URL"
+    )
+    with locked(folder / "serve.lock", taken):
+        yield
+
+
+@contextmanager
+def locked(path: Path, taken: str) -> Iterator[None]:
+    """Hold a file's lock; the words say what it means that another process holds it.
+
+    Raises:
+        StartError: one does, or the file cannot be written.
+    """
     try:
         file = path.open("a")
     except OSError as error:
@@ -56,11 +80,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StartError(
-                f"another `dynamite serve` runs in the state folder {folder}; stop it, choose "
-                f"another folder with {variable('state_dir')}, or let both use one queue server "
-                "with REDIS_URL"
-            ) from None
+            raise StartError(taken) from None
         except OSError:  # a share without locks: there is nothing to tell by
             pass
         yield

@@ -81,7 +81,7 @@ def start(settings: Settings, supervisor: Supervisor, *, with_worker: bool) -> C
     wait_until_ready(settings.queue_url, server)
     python = [sys.executable, "-m"]
     if with_worker:
-        worker = [*python, "backend.cli", "worker", "--queues"]
+        worker = [*python, "backend.cli", "worker", "--quiet", "--queues"]
         supervisor.add(Child("worker", [*worker, "ingest"], dict(os.environ)))
         if settings.train_worker:
             supervisor.add(Child("training worker", [*worker, "train"], dict(os.environ)))

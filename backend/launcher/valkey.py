@@ -57,10 +57,7 @@ def wait_until_ready(url: str, child: Child | None = None) -> None:
                 client.ping()
             except (RedisError, UnicodeError) as error:  # of a host name that can be none
                 if child is not None and child.status is not None:
-                    raise QueueError(
-                        f"the embedded queue server ended with status {child.status} (its log is "
-                        f"{child.output}); set REDIS_URL to use a server of your own"
-                    ) from error
+                    raise QueueError(why_ended(child)) from error
                 if child is None or time.monotonic() > deadline:
                     raise QueueError(
                         f"the queue server does not answer ({error}): start `dynamite serve` in "
@@ -69,3 +66,21 @@ def wait_until_ready(url: str, child: Child | None = None) -> None:
                 time.sleep(0.05)
             else:
                 return
+
+
+def why_ended(child: Child) -> str:
+    """What the embedded server said last, and what can be done about it."""
+    said = f": “{last_words(child.output)}”; its log is {child.output}" if child.output else ""
+    folder = f" {child.output.parent}" if child.output else ""
+    return (
+        f"the embedded queue server ended with status {child.status}{said}. Where its file is "
+        f"damaged, moving the folder{folder} away starts anew: only jobs that had not finished are "
+        "lost. REDIS_URL names a server of your own instead"
+    )
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log, without process number and time."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    line = lines[-1] if lines else "(nothing)"
+    return line.partition(" # ")[2] or line

@@ -85,3 +85,18 @@ def test_an_empty_option_of_serve_names_no_folder(monkeypatch):
         result = CliRunner().invoke(main, ["serve", empty, ""], catch_exceptions=False)
         assert result.exit_code == 0, result.output
     assert seen == [usual] * 3
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [("demo", "--port"), ("demo", "--backend-port"), ("serve", "--port")]
+)
+@pytest.mark.parametrize("port", ["0", "99999"])
+def test_a_port_that_can_be_none_is_refused_by_the_option_that_gave_it(
+    command, option, port, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DYNAMITE_LABEL_STUDIO", str(tmp_path / "nothing"))
+    done = CliRunner().invoke(main, [command, option, port])
+    assert done.exit_code == 2
+    assert f"'{option}'" in done.output
+    assert f"{port} is not in the range 1<=x<=65535" in done.output

@@ -1,11 +1,17 @@
+import json
+import socket
 import stat
 
 import pytest
+from requests import Response
 
 from backend.demo import label_studio
 from backend.demo.project import IMAGES, LABELS, attach
-from backend.demo.run import invitation
+from backend.demo.run import invitation, run
+from backend.label_studio.api import ApiError, detail
 from backend.label_studio.labeling_config import parse, write
+from backend.launcher.checks import StartError, locked
+from backend.settings import load, variable
 
 
 def test_the_login_is_made_once_and_only_its_owner_may_read_it(tmp_path):
@@ -59,6 +65,58 @@ def test_the_invitation_holds_all_one_needs(tmp_path):
     assert who.token not in text
 
 
+@pytest.fixture
+def taken():
+    """A port that somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def free():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def demo(tmp_path, monkeypatch):
+    """Starts a demo that can install nothing: what it says before it would."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("label_studio_url", "label_studio_api_key", "state_dir"):
+        monkeypatch.setenv(variable(name), "")  # the demo sets them
+    monkeypatch.setenv(label_studio.EXECUTABLE, str(tmp_path / "nothing"))
+
+    def start(port, backend_port):
+        monkeypatch.setenv(variable("port"), str(backend_port))
+        with pytest.raises(StartError) as error:
+            run(tmp_path / "demo", port)
+        return str(error.value)
+
+    return start
+
+
+def test_a_taken_port_is_known_before_anything_is_installed_by_its_own_option(demo, taken, free):
+    said = demo(port=free, backend_port=taken)
+    assert f"127.0.0.1:{taken}" in said
+    assert said.endswith("another port with --backend-port or DYNAMITE_PORT")
+    said = demo(port=taken, backend_port=free)
+    assert f"127.0.0.1:{taken}" in said
+    assert said.endswith("another port with --port (of Label Studio)")
+
+
+def test_label_studio_and_the_backend_need_a_port_each(demo, free):
+    assert f"DYNAMITE_PORT) are both {free}" in demo(port=free, backend_port=free)
+
+
+def test_a_second_demo_in_a_folder_names_the_folder_not_the_ports_it_holds(demo, taken, tmp_path):
+    (tmp_path / "demo").mkdir()
+    with locked(tmp_path / "demo" / "demo.lock", "held already"):
+        said = demo(port=taken, backend_port=taken)
+    assert f"a demo runs in the folder {tmp_path / 'demo'} already" in said
+    assert "--folder" in said
+
+
 class Rows:
     """Label Studio's list of backends."""
 
@@ -72,13 +130,54 @@ class Rows:
         self.rows = [row for row in self.rows if path != f"/api/ml/{row['id']}"]
 
     def post(self, path, body):
-        self.rows.append({"id": 99, "url": body["url"]})
+        self.rows.append({"id": 99} | body)
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return lambda **more: load(**({"host": "b", "port": 1} | more))
 
 
 @pytest.mark.parametrize(
     "before", [[], ["http://b:1"], ["http://b:9"], ["http://b:9", "http://b:1"]]
 )
-def test_only_the_backend_that_runs_is_connected(before):
+def test_only_the_backend_that_runs_is_connected(settings, before):
     api = Rows(*before)
-    attach(api, 1, "http://b:1")
+    attach(api, 1, settings())
     assert [row["url"] for row in api.rows] == ["http://b:1"]
+
+
+SECRETS = {
+    "basic_auth_user": "anna",
+    "basic_auth_password": "a-password",
+    "webhook_secret": "a-long-secret-word",
+}
+
+
+@pytest.mark.parametrize("before", [[], ["http://b:1/k/a-long-secret-word"]])
+def test_label_studio_is_told_the_password_even_where_it_has_another(settings, before):
+    api = Rows(*before)
+    attach(api, 1, settings(**SECRETS))
+    (row,) = api.rows
+    assert row["url"] == "http://b:1/k/a-long-secret-word"
+    assert row["auth_method"] == "BASIC_AUTH"
+    assert (row["basic_auth_user"], row["basic_auth_pass"]) == ("anna", "a-password")
+    assert row["is_interactive"] is True
+
+
+@pytest.mark.parametrize("length", range(0, 300, 23))
+def test_what_label_studio_says_of_the_address_does_not_show_its_secret(settings, length):
+    class Refusing(Rows):
+        def post(self, path, body):
+            answer = Response()
+            answer.status_code = 400
+            words = f"{'so ' * (length // 3)} it met {body['url']} {'and so on ' * 40}"
+            answer._content = json.dumps({"non_field_errors": [words]}).encode()
+            raise ApiError(f"Label Studio says {detail(answer)}", 400)
+
+    with pytest.raises(ApiError) as error:
+        attach(Refusing(), 1, settings(**SECRETS))
+    assert "a-long-s" not in str(error.value)
+    assert str(error.value).endswith(" …")
+    assert error.value.status == 400

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import socket
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from backend.addresses import without_password
 from backend.job_queue import ingest_queue
 from backend.launcher.banner import banner
-from backend.launcher.checks import StartError, alone_in, check
+from backend.launcher.checks import StartError, alone_in, check, remedy
 from backend.launcher.children import FEW_DEATHS, Child, Supervisor
 from backend.launcher.environment import ALLOCATOR, WAITING, model_environment
 from backend.launcher.valkey import QueueError, valkey_child, wait_until_ready
@@ -179,6 +181,35 @@ def test_the_password_of_the_queue_is_in_no_command_line(tmp_path):
     assert "a-secret" not in line
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_worker_says_what_it_works_on_and_that_it_stops(tmp_path, queue_server, quiet):
+    """Those of `serve` do not: its own lines say it."""
+    own = {"REDIS_URL": f"{queue_server}?password=", "DYNAMITE_STATE_DIR": str(tmp_path / "state")}
+    command = [sys.executable, "-m", "backend.cli", "worker", "--queues", "ingest,train", "--burst"]
+    command += ["--quiet"] * quiet
+    done = subprocess.run(
+        command, env=os.environ | own, cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    if quiet:
+        assert done.stderr == done.stdout == ""
+        return
+    start, stop = done.stderr.splitlines()
+    assert start.endswith(f"takes jobs of ingest, train from the queue server {queue_server}")
+    assert stop.endswith("the worker has stopped")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://anna:secret@[::1]:6379/2?password=secret", "redis://[::1]:6379/2"),
+        ("unix://:secret@/run/valkey.sock?db=1", "unix:///run/valkey.sock"),
+        ("rediss://queue:6379", "rediss://queue:6379"),
+    ],
+)
+def test_the_address_of_a_queue_is_shown_without_its_password(url, shown):
+    assert without_password(url) == shown
+
+
 def test_the_queue_server_keeps_what_it_has_when_killed(tmp_path):
     url = f"unix://{tmp_path / 's'}"
     child = valkey_child(tmp_path / "s", tmp_path)
@@ -205,6 +236,26 @@ def test_a_queue_server_that_cannot_start_is_named_with_its_log(tmp_path):
     with pytest.raises(QueueError, match=r"valkey\.log"):
         wait_until_ready(f"unix://{tmp_path / 's'}", child)
     child.stop()
+
+
+def test_a_damaged_file_of_the_queue_server_is_told_with_what_mends_it(tmp_path):
+    url = f"unix://{tmp_path / 's'}"
+    child = valkey_child(tmp_path / "s", tmp_path / "valkey")
+    child.start()
+    wait_until_ready(url, child)
+    child.stop()
+    (file,) = (tmp_path / "valkey").rglob("*.incr.aof")
+    file.write_bytes(b"nothing it ever wrote\r\n" + file.read_bytes())
+    child.start()
+    with pytest.raises(QueueError, match="status 1: “Bad file format reading") as error:
+        wait_until_ready(url, child)
+    child.stop()
+    assert f"moving the folder {tmp_path / 'valkey'} away starts anew" in str(error.value)
+    (tmp_path / "valkey").rename(tmp_path / "away")
+    anew = valkey_child(tmp_path / "s", tmp_path / "valkey")
+    anew.start()
+    wait_until_ready(url, anew)
+    anew.stop()
 
 
 def test_a_configured_queue_that_is_away_is_an_error_at_once(tmp_path):
@@ -255,6 +306,20 @@ def test_a_taken_port_is_one_sentence(settings):
             check(settings(port=port))
 
 
+def test_a_host_that_is_none_of_ours_is_not_blamed_on_the_port(settings):
+    with pytest.raises(StartError, match=r"cannot listen on .*; choose an address .* --host or"):
+        check(settings(host="192.0.2.1"))
+    unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    assert remedy(unknown, "--port").startswith("choose an address of this machine with --host")
+
+
+def test_what_to_do_about_a_port_is_said_by_what_is_wrong_with_it():
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    assert remedy(denied, "--port") == "low ports are for root: choose one from 1024 on with --port"
+    taken = OSError(errno.EADDRINUSE, "Address already in use")
+    assert remedy(taken, "--port") == "stop what uses it or choose another port with --port"
+
+
 def test_a_missing_checkpoint_is_one_sentence(settings, tmp_path):
     with pytest.raises(StartError, match=r"nothing\.safetensors does not exist"):
         check(settings(checkpoint=tmp_path / "nothing.safetensors"))
@@ -277,3 +342,11 @@ def test_the_banner_says_where_what_and_what_to_do(settings):
     secret = banner(settings(webhook_secret="a-long-secret-word"), "v", "cpu")
     assert "a-long-secret-word" not in secret
     assert "/k/" in secret
+
+
+def test_the_banner_asks_for_the_password_where_there_is_one(settings):
+    assert "Basic Authentication" not in banner(settings(), "v", "cpu")
+    guarded = settings(basic_auth_user="anna", basic_auth_password="a-password")
+    text = banner(guarded, "v", "cpu")
+    assert "Basic Authentication: your DYNAMITE_BASIC_AUTH_USER" in text
+    assert "a-password" not in text
