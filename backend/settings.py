@@ -123,6 +123,13 @@ class Settings(RetrainingSettings, BaseSettings):
             raise ValueError("must be an address or host name without a scheme or path")
         return value
 
+    @field_validator("label_studio_url", mode="before")
+    @classmethod
+    def _address_has_a_scheme(cls, value: Any) -> Any:
+        if isinstance(value, str) and value and "://" not in value:
+            raise ValueError(f"lacks its http://: http://{value}")
+        return value
+
     @field_validator("redis_url")
     @classmethod
     def _queue_is_an_address(cls, value: SecretStr | None) -> SecretStr | None:

@@ -2,12 +2,24 @@
 
 import click
 
+from backend.cli.addresses import web_address
+
 
 @click.command()
-@click.option("--label-studio", "url", help="Address of Label Studio [LABEL_STUDIO_URL].")
+@click.option(
+    "--label-studio",
+    "url",
+    callback=web_address,
+    help="Address of Label Studio [LABEL_STUDIO_URL].",
+)
 @click.option("--token", help="Access token of either kind [LABEL_STUDIO_API_KEY].")
 @click.option("--project", type=int, help="Also check this project.")
-@click.option("--backend", "backend_url", help="Address of the backend [where it would listen].")
+@click.option(
+    "--backend",
+    "backend_url",
+    callback=web_address,
+    help="Address of the backend [where it would listen].",
+)
 def doctor(
     url: str | None, token: str | None, project: int | None, backend_url: str | None
 ) -> None:
