@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli import SECTIONS, LazyGroup, main
+from backend.cli.printing import counted
 from backend.settings import load
 from dynamite.errors import InvalidInputError
 
@@ -85,3 +86,14 @@ def test_an_empty_option_of_serve_names_no_folder(monkeypatch):
         result = CliRunner().invoke(main, ["serve", empty, ""], catch_exceptions=False)
         assert result.exit_code == 0, result.output
     assert seen == [usual] * 3
+
+
+@pytest.mark.parametrize("group", ["annotations", "data", "models"])
+def test_no_line_of_help_is_cut(group):
+    result = CliRunner().invoke(main, [group, "--help"], terminal_width=80)
+    assert result.exit_code == 0
+    assert "..." not in result.output.partition("Commands:")[2]
+
+
+def test_one_thing_is_counted_as_one():
+    assert [counted(n, "project") for n in (0, 1, 2)] == ["0 projects", "1 project", "2 projects"]
