@@ -97,3 +97,17 @@ def test_no_line_of_help_is_cut(group):
 
 def test_one_thing_is_counted_as_one():
     assert [counted(n, "project") for n in (0, 1, 2)] == ["0 projects", "1 project", "2 projects"]
+
+
+def test_a_preset_without_weights_wants_its_file():
+    result = CliRunner().invoke(main, ["evaluate", "swin_tiny", "--set", "x"])
+    assert result.exit_code == 2
+    assert "give the file instead" in result.output
+
+
+def test_a_set_that_is_missing_names_its_path_and_the_option(tmp_path):
+    result = CliRunner().invoke(main, ["data", "check", "pets", "--root", str(tmp_path)])
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'pets' / 'annotations.json'} does not exist" in result.output
+    assert "--root" in result.output
+    assert "clothing_parts" not in result.output
