@@ -85,3 +85,9 @@ def test_nothing_is_learned_from_a_trial_of_doctor(backend):
     backend.client.post("/setup", json=body | {"extra_params": None})
     assert backend.services.label_studio_address == "http://ls:8080"
     assert "Project 7" in backend.client.get("/").text
+
+
+def test_a_variable_that_is_no_setting_is_in_the_log(make_backend, monkeypatch, caplog):
+    monkeypatch.setenv("DYNAMITE_PORTT", "5")
+    make_backend()
+    assert "DYNAMITE_PORTT is no setting; did you mean DYNAMITE_PORT?" in caplog.text
