@@ -2,7 +2,7 @@
 
 import click
 
-from backend.cli.addresses import web_address
+from backend.cli.addresses import told_access, web_address
 
 
 @click.command()
@@ -31,24 +31,13 @@ def doctor(
     when it connected to the backend of this folder.
     """
     from backend.doctor.report import findings, report
-    from backend.label_studio.access import configured_access, known_access
     from backend.launcher.banner import address
     from backend.settings import load
 
     settings = load(label_studio_url=url, label_studio_api_key=token)
-    access = configured_access(settings)
-    if access.url is None and access.token is None:
-        access = known_access(settings)
-    if access.url is None or access.token is None:
-        raise click.UsageError(
-            "give both --label-studio and --token, or set LABEL_STUDIO_URL and "
-            "LABEL_STUDIO_API_KEY, or neither where Label Studio has connected to the backend: "
-            f"none has yet that keeps its state in {settings.state_dir.resolve()}"
-        )
     found = findings(
         settings,
-        access.url,
-        access.token,
+        *told_access(settings),
         project,
         (backend_url or address(settings)).rstrip("/"),
     )

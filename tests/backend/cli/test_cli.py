@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from backend.cli import SECTIONS, LazyGroup, main
 from backend.cli.printing import counted
+from backend.label_studio.access import Access, keep
 from backend.settings import load
 from dynamite.errors import InvalidInputError
 
@@ -111,3 +112,42 @@ def test_a_set_that_is_missing_names_its_path_and_the_option(tmp_path):
     assert f"{tmp_path / 'pets' / 'annotations.json'} does not exist" in result.output
     assert "--root" in result.output
     assert "clothing_parts" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([""], "a label is empty"),
+        (["Car", " "], "a label is empty"),
+        (["Car", "--background", ""], "a label is empty"),
+        (["Car", "Car"], "'Car' is there twice"),
+        (["Background"], "'Background' is the label of clicks that mean no object"),
+        (["Car", "--background", "Car"], "'Car' is the label of clicks that mean no object"),
+    ],
+)
+def test_labels_that_make_no_config_are_refused(arguments, words):
+    result = CliRunner().invoke(main, ["label-config", *arguments])
+    assert result.exit_code == 1
+    assert words in result.output
+    assert "<View>" not in result.output
+
+
+@pytest.mark.parametrize("labels", [["Car"], ["Background"]])
+def test_the_backend_must_know_the_label_of_the_background(monkeypatch, labels):
+    arguments = ["label-config", *labels, "--background", "Not this"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0
+    assert "Set DYNAMITE_BACKGROUND_LABELS='Not this'" in result.stderr
+    monkeypatch.setenv("DYNAMITE_BACKGROUND_LABELS", "Not this")
+    assert CliRunner().invoke(main, arguments).stderr == ""
+
+
+def test_warm_asks_the_label_studio_that_has_connected(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = ["warm", "--project", "1"]
+    assert "none has yet that keeps its state in" in CliRunner().invoke(main, asked).output
+    (tmp_path / ".state").mkdir()
+    keep(Access("http://127.0.0.1:9", "a-legacy-token"), load())
+    result = CliRunner().invoke(main, asked)
+    assert result.exit_code == 1
+    assert "Label Studio at http://127.0.0.1:9 cannot be reached" in result.output
