@@ -136,7 +136,7 @@ class Settings(RetrainingSettings, BaseSettings):
     @classmethod
     def _address_has_a_scheme(cls, value: Any) -> Any:
         if isinstance(value, str) and value and "://" not in value:
-            raise ValueError(f"lacks its http://: http://{value}")
+            raise ValueError(f"it lacks its http://: set http://{value}")
         return value
 
     @field_validator("redis_url")
