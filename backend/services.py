@@ -31,7 +31,7 @@ from backend.retraining.state import (
 )
 from backend.retraining.watcher import ModelWatcher
 from backend.session.store import SessionStore
-from backend.settings import Settings
+from backend.settings import Settings, slips
 from backend.status.journal import Journal
 from dynamite.errors import DynamiteError
 from dynamite.registry import Current, Registry, RegistryError
@@ -73,6 +73,8 @@ class Services:
         self._lock = threading.Lock()
         self._access = configured_access(settings)
         if words := unused_token(settings):
+            log.warning("%s", words)
+        for words in slips():
             log.warning("%s", words)
         self.images = Pictures(open_fetcher(settings, self._access), settings.max_image_pixels)
         self._prewarmer = Prewarmer(self.warm)

@@ -30,9 +30,13 @@ from pydantic_settings import (
 
 from backend.addresses import check_queue_url, check_webhook_secret
 from backend.retraining.settings import Names, RetrainingSettings
+from backend.settings_slips import PREFIX, guess, unknown_variables
+from dynamite.config import PRESETS
 from dynamite.errors import DynamiteError
 
-PREFIX = "DYNAMITE_"
+OTHERS = ("CONFIG", "LABEL_STUDIO")
+"""Variables that are no settings: that of the file, and that of the demo's Label Studio."""
+
 MEGABYTE = 1_000_000
 
 
@@ -60,7 +64,7 @@ class Settings(RetrainingSettings, BaseSettings):
     port: int = Field(9090, ge=1, le=65535, description="port to listen on")
     threads: int = Field(64, ge=2, le=256, description="requests that may wait for the model")
 
-    preset: str = Field("lite", description="model configuration, see dynamite/config.py")
+    preset: str = Field("lite", description=f"model configuration: {', '.join(PRESETS)}")
     checkpoint: Path | None = Field(None, description="weights; empty: the shipped ones")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, …")
     torch_threads: int = Field(0, ge=0, description="CPU threads of the model; 0: all cores")
@@ -121,6 +125,18 @@ class Settings(RetrainingSettings, BaseSettings):
     def _host_is_bare(cls, value: str) -> str:
         if not value or "/" in value:
             raise ValueError("must be an address or host name without a scheme or path")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _level_in_any_case(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("label_studio_url", mode="before")
+    @classmethod
+    def _address_has_a_scheme(cls, value: Any) -> Any:
+        if isinstance(value, str) and value and "://" not in value:
+            raise ValueError(f"it lacks its http://: set http://{value}")
         return value
 
     @field_validator("redis_url")
@@ -214,10 +230,13 @@ def in_file() -> dict[str, Any]:
     """What the settings file sets.
 
     Raises:
-        ValueError: it is no TOML.
+        SettingsError: it is no TOML.
     """
     path = config_file()
-    found = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
+    except ValueError as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
     return {name: value for name, value in found.items() if value != ""}
 
 
@@ -232,7 +251,7 @@ def load(**overrides: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise SettingsError("; ".join(_sentence(one) for one in error.errors())) from None
-    except ValueError as error:  # a broken TOML file, or JSON for a list that is none
+    except ValueError as error:  # JSON for a list that is none
         raise SettingsError(f"the settings cannot be read: {error}") from None
 
 
@@ -251,8 +270,22 @@ def _sentence(error: Mapping[str, Any]) -> str:
     name = str(place)
     known = {variable(field).lower(): field for field in Settings.model_fields}
     field = known.get(name.lower(), name)
-    if field not in Settings.model_fields:
-        return f"{name} is not a setting; `dynamite settings` lists all of them"
+    if error["type"] == "extra_forbidden":
+        return _no_setting(name)
     secret = "SecretStr" in str(Settings.model_fields[field].annotation)
     shown = "" if secret else f" is {error['input']!r}:"
     return f"{variable(field)}{shown} {message.replace('Input should', 'it should')}"
+
+
+def _no_setting(name: str) -> str:
+    """Of a name in the file: those of the environment do not come here."""
+    bare = name.lower().removeprefix(PREFIX.lower())
+    if bare in Settings.model_fields:
+        return f"{config_file()}: {name} is not a setting: write {bare}, without the prefix"
+    return f"{config_file()}: {name} is not a setting; {guess(name, Settings.model_fields)}"
+
+
+def slips(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """What to say of variables that look like settings and are none."""
+    known = [variable(name) for name in Settings.model_fields]
+    return unknown_variables([*known, *(PREFIX + name for name in OTHERS)], environment)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl, BaseModel, SecretStr
 
+from backend.retraining.settings import RetrainingSettings
 from backend.settings import Settings, in_file, variable
 
 
@@ -20,11 +21,14 @@ class Row(BaseModel):
 
 
 def rows(settings: Settings, environment: Mapping[str, str] = os.environ) -> list[Row]:
-    """All settings in order, secrets hidden, with where each value comes from."""
+    """All settings, those of retraining last, secrets hidden, with where each value comes from."""
     file = in_file()
     in_environment = {key.upper() for key, value in environment.items() if value}
     table = []
-    for name, field in Settings.model_fields.items():
+    for name in sorted(
+        Settings.model_fields, key=lambda name: name in RetrainingSettings.model_fields
+    ):
+        field = Settings.model_fields[name]
         source: Literal["environment", "file", "default"] = "default"
         if variable(name).upper() in in_environment:
             source = "environment"
@@ -38,8 +42,10 @@ def rows(settings: Settings, environment: Mapping[str, str] = os.environ) -> lis
 
 def show(value: Any) -> str:
     """A setting's value as it may be printed: secrets and passwords inside addresses hidden."""
-    if value is None or value == ():
+    if value is None or value in ((), ""):
         return "—"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, SecretStr):
         return "(set, not shown)"
     if isinstance(value, tuple):

@@ -22,14 +22,16 @@ class WarmingError(ServingError):
     code = "warming_failed"
 
 
-def warm_project(settings: Settings, project: int, backend_url: str) -> tuple[int, int]:
-    """Warm all images, with a progress bar on a terminal; how many are warm, how many failed."""
-    url, key = settings.label_studio_url, settings.label_studio_api_key
-    assert url is not None  # noqa: S101  the caller has checked both
-    assert key is not None  # noqa: S101
+def warm_project(
+    settings: Settings, url: str, token: str, project: int, backend_url: str
+) -> tuple[int, int]:
+    """Warm all images, with a progress bar on a terminal; how many are warm, how many failed.
+
+    ``url`` and ``token`` are Label Studio's.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
-        LabelStudioApi(str(url), key.get_secret_value()) as api,
+        LabelStudioApi(url, token) as api,
         requests.Session() as session,
         ThreadPoolExecutor(AT_A_TIME) as pool,
         Progress(*columns, TimeRemainingColumn()) as progress,

@@ -118,7 +118,7 @@ def shipped(name: str) -> Path:
     path = WEIGHTS / f"{name}.safetensors"
     if not path.is_file():
         raise CheckpointError(
-            f"no checkpoint ships for {name!r}: give one as the second argument of load(), or "
-            "random_weights=True for a network that knows nothing"
+            f"no checkpoint ships for {name!r}: give the file of one (in Python as the second "
+            "argument of load(); random_weights=True there is a network that knows nothing)"
         )
     return path

@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 @click.pass_context
 def annotations(context: click.Context) -> None:
     """Show what was accepted, and what was set aside and why."""
-    from collections import Counter
+    if context.invoked_subcommand is None:
+        _summarize(_open_store(context))
 
+
+def _open_store(context: click.Context) -> "AnnotationStore":
+    """The store, closed with the command; where there is none the command ends."""
     from backend.retraining.places import store_folder
     from backend.settings import load
     from training.annotation_store import AnnotationStore, is_there
@@ -22,16 +26,21 @@ def annotations(context: click.Context) -> None:
     if not is_there(folder):
         click.echo(f"nothing has been accepted yet: there is no store in {folder}")
         context.exit()
-    store = context.with_resource(AnnotationStore(folder))
-    context.obj = store
-    if context.invoked_subcommand is not None:
-        return
+    return context.with_resource(AnnotationStore(folder))
+
+
+def _summarize(store: "AnnotationStore") -> None:
+    from collections import Counter
+
+    from backend.cli.printing import counted
+
     kept = store.annotations()
     regions = [r for a in kept for image in a.images for r in image.regions]
     origins = Counter(str(region.origin) for region in regions)
-    click.echo(f"{len(kept)} annotations of {len({a.project for a in kept})} projects")
+    projects = counted(len({a.project for a in kept}), "project")
+    click.echo(f"{counted(len(kept), 'annotation')} of {projects}")
     for origin, count in origins.most_common():
-        click.echo(f"  {count:>6} masks {origin}")
+        click.echo(f"  {count:>6} {'mask' if count == 1 else 'masks'} {origin}")
     aside, _ = store.count_rejected()
     click.echo(f"{aside} set aside: `dynamite annotations rejected` lists them")
     waiting, reason = store.count_waiting()
@@ -40,14 +49,14 @@ def annotations(context: click.Context) -> None:
 
 
 @annotations.command()
-@click.pass_obj
-def rejected(store: "AnnotationStore") -> None:
+@click.pass_context
+def rejected(context: click.Context) -> None:
     """List what was set aside, with the reason."""
     from rich.table import Table
 
     from backend.cli.printing import print_table
 
-    rows = store.rejected()
+    rows = _open_store(context).rejected()
     if not rows:
         click.echo("nothing was set aside")
         return

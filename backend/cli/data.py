@@ -72,7 +72,7 @@ def check(names: tuple[str, ...], root: Path | None) -> None:
         raise click.ClickException(f"{faulty} problems, listed above")
 
 
-@data.command()
+@data.command(short_help="Write each set as one file that is quick to read.")
 @click.argument("names", nargs=-1, required=True)
 @_root
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), required=True)
@@ -138,7 +138,7 @@ def merge(*, coco: Path, lvis: Path, out: Path, same_object: float, skip_problem
     )
 
 
-@data.command("from-ritm")
+@data.command("from-ritm", short_help="Turn RITM's COCO+LVIS files into COCO's form.")
 @click.argument("folder", type=_FOLDER)
 @_skip
 def from_ritm(folder: Path, skip_problems: bool) -> None:

@@ -2,12 +2,24 @@
 
 import click
 
+from backend.cli.addresses import told_access, web_address
+
 
 @click.command()
-@click.option("--label-studio", "url", help="Address of Label Studio [LABEL_STUDIO_URL].")
+@click.option(
+    "--label-studio",
+    "url",
+    callback=web_address,
+    help="Address of Label Studio [LABEL_STUDIO_URL].",
+)
 @click.option("--token", help="Access token of either kind [LABEL_STUDIO_API_KEY].")
 @click.option("--project", type=int, help="Also check this project.")
-@click.option("--backend", "backend_url", help="Address of the backend [where it would listen].")
+@click.option(
+    "--backend",
+    "backend_url",
+    callback=web_address,
+    help="Address of the backend [where it would listen].",
+)
 def doctor(
     url: str | None, token: str | None, project: int | None, backend_url: str | None
 ) -> None:
@@ -19,24 +31,13 @@ def doctor(
     when it connected to the backend of this folder.
     """
     from backend.doctor.report import findings, report
-    from backend.label_studio.access import configured_access, known_access
     from backend.launcher.banner import address
     from backend.settings import load
 
     settings = load(label_studio_url=url, label_studio_api_key=token)
-    access = configured_access(settings)
-    if access.url is None and access.token is None:
-        access = known_access(settings)
-    if access.url is None or access.token is None:
-        raise click.UsageError(
-            "give both --label-studio and --token, or set LABEL_STUDIO_URL and "
-            "LABEL_STUDIO_API_KEY, or neither where Label Studio has connected to the backend: "
-            f"none has yet that keeps its state in {settings.state_dir.resolve()}"
-        )
     found = findings(
         settings,
-        access.url,
-        access.token,
+        *told_access(settings),
         project,
         (backend_url or address(settings)).rstrip("/"),
     )

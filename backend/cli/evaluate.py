@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dynamite.config import PRESETS
+from dynamite.errors import CheckpointError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -170,8 +173,17 @@ def _methods(
     methods: dict[str, Callable[[], Segmenter]] = {}
     if checkpoint is not None:
         from backend.loading import choose_device
+        from dynamite.loading import shipped
         from training.evaluation.model_segmenter import load_segmenter
 
+        if checkpoint in PRESETS and not Path(checkpoint).is_file():
+            try:
+                shipped(checkpoint)
+            except CheckpointError:
+                raise click.UsageError(
+                    f"no weights ship for {checkpoint}: give the file instead, with --preset "
+                    f"{checkpoint} where it is a published one"
+                ) from None
         chosen = choose_device(device)
         threads = 1 if jobs > 1 else None
         name = Path(checkpoint).stem

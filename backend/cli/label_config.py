@@ -1,5 +1,7 @@
 """``dynamite label-config``: a labelling config that works with this backend."""
 
+import shlex
+
 import click
 
 
@@ -22,5 +24,13 @@ def label_config(labels: tuple[str, ...], background: str) -> None:
         dynamite label-config Car "Person 1" "Person 2"
     """
     from backend.label_studio.labeling_config import write
+    from backend.settings import load
 
     click.echo(write(labels, background))
+    known = load().background_labels
+    if background not in known or set(labels) & set(known):
+        click.echo(
+            f"Set DYNAMITE_BACKGROUND_LABELS={shlex.quote(background)} for the backend, so that it "
+            "takes clicks of this label, and of no other, for background.",
+            err=True,
+        )

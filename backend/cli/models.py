@@ -63,7 +63,7 @@ def list_models(registry: "Registry") -> None:
     print_table(table)
 
 
-@models.command()
+@models.command(short_help="Show one VERSION: where it is and how it was judged.")
 @click.argument("version")
 @click.pass_obj
 def show(registry: "Registry", version: str) -> None:
@@ -93,7 +93,7 @@ def rollback(registry: "Registry") -> None:
     click.echo(f"{entry.version or 'the shipped weights'}: current again")
 
 
-@models.command()
+@models.command(short_help="Show what was promoted and announced, when and by whom.")
 @click.pass_obj
 def log(registry: "Registry") -> None:
     """Show what was promoted and announced, when and by whom; the newest is last."""

@@ -14,3 +14,8 @@ def print_table(table: "Table") -> None:
 
     width = None if Console().is_terminal else PIPE_WIDTH
     Console(width=width, markup=False, emoji=False).print(table)
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things in words, as in "1 project" and "2 projects"."""
+    return f"{count} {what}" + ("" if count == 1 else "s")

@@ -47,9 +47,13 @@ class Points(click.ParamType["list[Point]"]):
 )
 @click.option("--background", type=Points(), multiple=True, help="Clicks beside all objects.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Picture with masks, contours and clicks."
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Picture with masks, contours and clicks.",
 )
-@click.option("--masks", type=click.Path(path_type=Path), help="Masks as COCO RLE in JSON.")
+@click.option(
+    "--masks", type=click.Path(dir_okay=False, path_type=Path), help="Masks as COCO RLE in JSON."
+)
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
@@ -85,6 +89,7 @@ def segment(
     """
     import dynamite
     from backend.images.decode import decode
+    from backend.images.errors import ImageError
     from backend.loading import choose_device
     from dynamite import Click, ClickSet, InvalidInputError
 
@@ -99,7 +104,13 @@ def segment(
     )
     if out is not None and out.suffix.lower() not in PICTURES:
         raise click.UsageError(f"--out {out}: the name must end in {' or '.join(PICTURES)}")
-    pixels = decode(image.read_bytes(), max_pixels=500_000_000)
+    for option, path in (("--out", out), ("--masks", masks)):
+        if path is not None and not path.parent.is_dir():
+            raise click.UsageError(f"{option} {path}: there is no folder {path.parent}")
+    try:
+        pixels = decode(image.read_bytes(), max_pixels=500_000_000)
+    except ImageError as error:
+        raise click.ClickException(f"{image}: {error}") from None
     try:
         clicks.check_inside(*pixels.shape[:2])
     except InvalidInputError as error:

@@ -2,10 +2,17 @@
 
 import click
 
+from backend.cli.addresses import web_address
+
 
 @click.command()
 @click.option("--project", type=int, required=True, help="Number of the project.")
-@click.option("--label-studio", "url", help="Address of Label Studio [LABEL_STUDIO_URL].")
+@click.option(
+    "--label-studio",
+    "url",
+    callback=web_address,
+    help="Address of Label Studio [LABEL_STUDIO_URL].",
+)
 @click.option("--token", help="Access token of either kind [LABEL_STUDIO_API_KEY].")
 @click.option(
     "--replace", is_flag=True, help="Forget first what came from another project of that number."

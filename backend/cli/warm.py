@@ -2,28 +2,38 @@
 
 import click
 
+from backend.cli.addresses import told_access, web_address
+
 
 @click.command()
 @click.option("--project", type=int, required=True, help="Number of the project.")
-@click.option("--label-studio", "url", help="Address of Label Studio [LABEL_STUDIO_URL].")
+@click.option(
+    "--label-studio",
+    "url",
+    callback=web_address,
+    help="Address of Label Studio [LABEL_STUDIO_URL].",
+)
 @click.option("--token", help="Access token of either kind [LABEL_STUDIO_API_KEY].")
-@click.option("--backend", "backend_url", help="Address of the backend [where it would listen].")
+@click.option(
+    "--backend",
+    "backend_url",
+    callback=web_address,
+    help="Address of the backend [where it would listen].",
+)
 def warm(project: int, url: str | None, token: str | None, backend_url: str | None) -> None:
     """Compute the image features of a whole project ahead of time.
 
     Asks the running backend to encode the images of all tasks, so that no first click has to wait.
-    What does not fit into its memory stays on disk.
+    What does not fit into its memory stays on disk. Without address and token it takes those that
+    Label Studio named when it connected to the backend of this folder.
     """
     from backend.launcher.banner import address
     from backend.settings import load
     from backend.warming import warm_project
 
     settings = load(label_studio_url=url, label_studio_api_key=token)
-    if settings.label_studio_url is None or settings.label_studio_api_key is None:
-        raise click.UsageError(
-            "give --label-studio and --token, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
-        )
-    done, failed = warm_project(settings, project, (backend_url or address(settings)).rstrip("/"))
+    backend_url = (backend_url or address(settings)).rstrip("/")
+    done, failed = warm_project(settings, *told_access(settings), project, backend_url)
     click.echo(f"{done} images are warm" + (f", {failed} could not be had" if failed else ""))
     if failed:
         raise click.exceptions.Exit(1)

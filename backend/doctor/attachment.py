@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from backend.doctor.findings import Finding, bad, good
 from backend.label_studio.api import ApiError, LabelStudioApi
+from backend.label_studio.setup import TRIAL
 from backend.settings import Settings
 
 SWITCHES = (
@@ -85,7 +86,7 @@ def try_to_attach(
     api: LabelStudioApi, project: int, url: str, settings: Settings
 ) -> Iterator[Finding]:
     """Attach the backend, see what Label Studio says, and undo it."""
-    body = {"project": project, "title": PROBE, "is_interactive": False}
+    body = {"project": project, "title": PROBE, "is_interactive": False, "extra_params": TRIAL}
     body |= connection(url, settings)
     hooks_before = {hook["id"] for hook in api.get("/api/webhooks/", project=project)}
     try:

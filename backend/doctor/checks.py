@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from backend.doctor.findings import Finding, bad, good, unknown
 from backend.images.errors import ImageError
 from backend.label_studio import labeling_config
-from backend.label_studio.api import ApiError, LabelStudioApi, redirected
+from backend.label_studio.api import ApiError, LabelStudioApi, reason, redirected
 from backend.label_studio.images import ImageFetcher
 from backend.retraining.state import Backlog, last_backlog
 from backend.settings import Settings
@@ -23,18 +23,35 @@ def check_server(api: LabelStudioApi) -> Iterator[Finding]:
     """Whether Label Studio is there, and which one."""
     try:
         answer = requests.get(f"{api.url}/api/version", timeout=10)
-        release = answer.json().get("release", "?") if answer.ok else "?"
-    except (requests.RequestException, ValueError):
-        yield bad(
-            "address",
-            f"{api.url} does not answer like a Label Studio",
-            "give the address that the browser shows, without a path",
-        )
+    except requests.RequestException as error:
+        mend = "is it running? Give the address that the browser shows, without a path"
+        yield bad("address", f"{api.url}: {reason(error, 10)}", mend)
         return
     if words := redirected(api.url, answer):
         yield bad("address", words, "or give that address with --label-studio")
         return
+    release = _release(answer)
+    if release is None:
+        here = f"what answers at {api.url} is"
+        words = (
+            f"{here} this backend, not Label Studio"
+            if _health(api.url)
+            else f"{here} no Label Studio"
+        )
+        yield bad("address", words, "give the address that the browser shows, without a path")
+        return
     yield good("address", f"Label Studio {release} answers at {api.url}")
+
+
+def _release(answer: requests.Response) -> str | None:
+    """The release that Label Studio names; None where something else answered."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return None
+    return (
+        str(body["release"]) if answer.ok and isinstance(body, dict) and "release" in body else None
+    )
 
 
 def check_token(api: LabelStudioApi) -> Iterator[Finding]:
@@ -104,13 +121,22 @@ def mend_image(error: ImageError) -> str:
 
 def check_backend(url: str) -> Iterator[Finding]:
     """Whether the backend runs, and with which model."""
-    try:
-        health: dict[str, Any] = requests.get(f"{url}/health", timeout=5).json()
-        words = f"{health['model_version']} on {health['device']} answers at {url}"
-    except (requests.RequestException, ValueError, KeyError):
+    health = _health(url)
+    if health is None:
         yield bad("model", f"no backend answers at {url}", "start it: `dynamite serve`")
         return
+    words = f"{health['model_version']} on {health['device']} answers at {url}"
     yield good("model", words)
+
+
+def _health(url: str) -> dict[str, Any] | None:
+    """What a backend of ours says of itself; None where none answers."""
+    try:
+        found = requests.get(f"{url}/health", timeout=5).json()
+    except (requests.RequestException, ValueError):
+        return None
+    ours = isinstance(found, dict) and {"model_version", "device"} <= found.keys()
+    return found if ours else None
 
 
 def check_queue(settings: Settings) -> Iterator[Finding]:

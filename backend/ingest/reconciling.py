@@ -14,6 +14,7 @@ from backend.ingest.events import api_of, ask
 from backend.ingest.identity import check_project
 from backend.ingest.known import known_of, state_of
 from backend.ingest.waiting import tell_backlog, try_again
+from backend.label_studio.api import NOT_FOUND, NotThereError
 from backend.retraining import connected
 from backend.retraining.settings import parse_lines
 from training.annotation_store import Applied
@@ -62,10 +63,13 @@ def reconcile_project(context: Context, project: int, until: float = math.inf) -
 
     Raises:
         TryLaterError, ApiError: Label Studio does not answer, or refuses.
+        NotThereError: it has no such project, and nothing is known of one.
     """
     api = api_of(context)
     described = ask(context, f"/api/projects/{project}")
     if described is None:
+        if not _has_heard_of(context, project):
+            raise NotThereError(f"Label Studio has no project {project}", NOT_FOUND)
         connected.forget(context.redis, project)
         return f"deleted; {context.store.delete_project(project)} annotations forgotten"
     check_project(context, described, asked=True)
@@ -94,6 +98,18 @@ def reconcile_project(context: Context, project: int, until: float = math.inf) -
     forgotten = sum(map(context.store.delete_task, gone))
     return f"{taken} taken in, {forgotten} forgotten" + (
         f", {troubles} tasks to be tried again" if troubles else ""
+    )
+
+
+def _has_heard_of(context: Context, project: int) -> bool:
+    """Whether a project has connected, or anything is kept of it."""
+    store = context.store
+    return (
+        project in connected.connected(context.redis)
+        or store.identity(project) is not None
+        or bool(store.tasks(project))
+        or bool(store.annotations_by_task(project))
+        or bool(store.set_aside_by_task(project))
     )
 
 

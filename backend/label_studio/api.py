@@ -163,10 +163,10 @@ def in_short(words: str) -> str:
     return textwrap.shorten(words, LENGTH, placeholder=" …")
 
 
-def reason(error: requests.RequestException) -> str:
+def reason(error: requests.RequestException, seconds: float = SECONDS) -> str:
     """Why there was no answer, without the library's inner life."""
     if isinstance(error, requests.Timeout):
-        return f"no answer within {SECONDS:.0f} s"
+        return f"no answer within {seconds:.0f} s"
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate is not accepted"
     if isinstance(error, requests.ConnectionError):

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
 from backend.errors import BadRequestError
+from dynamite.errors import InvalidInputError
 
 MAX_LENGTH = 1_000_000
 REMEMBERED = 16
@@ -111,7 +112,12 @@ def _parse(xml: str, background: frozenset[str]) -> LabelingConfig:
 
 
 def write(labels: Sequence[str], background: str = "Background") -> str:
-    """A configuration that works: smart keypoints and rectangles, and masks, for each label."""
+    """A configuration that works: smart keypoints and rectangles, and masks, for each label.
+
+    Raises:
+        InvalidInputError: a label is empty or there twice, or is that of the background.
+    """
+    _check_labels(labels, background)
     colored = [(label, _COLORS[i % len(_COLORS)]) for i, label in enumerate(labels)]
     with_background = [*colored, (background, _BACKGROUND_COLOR)]
     return "\n".join(
@@ -124,6 +130,22 @@ def write(labels: Sequence[str], background: str = "Background") -> str:
             "</View>",
         ]
     )
+
+
+def _check_labels(labels: Sequence[str], background: str) -> None:
+    if not all(label.strip() for label in (*labels, background)):
+        raise InvalidInputError("a label is empty: give each a name")
+    if background in labels:
+        raise InvalidInputError(
+            f"{background!r} is the label of clicks that mean no object, so it cannot be an "
+            "object's: leave it out, or name that of the background with --background"
+        )
+    for label in labels:
+        if labels.count(label) > 1:
+            raise InvalidInputError(
+                f"the label {label!r} is there twice: for two objects of a kind give each a label "
+                f"of its own, as in '{label} 1' and '{label} 2'"
+            )
 
 
 def _tag(kind: str, name: str, smart: str, labels: Iterable[tuple[str, str]]) -> list[str]:

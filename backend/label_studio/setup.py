@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TRIAL = {"dynamite_doctor": "a trial"}
+"""Extra parameters of a connection that is undone at once: nothing is learned from it."""
+
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -31,6 +34,8 @@ def set_up(body: dict[str, Any], services: "Services", *, is_trusted: bool) -> l
     schema = body.get("schema", "")
     if not isinstance(schema, str):
         raise BadRequestError("the labelling config in 'schema' must be a string of XML")
+    if body.get("extra_params") == TRIAL:
+        return list(_config_problems(schema, services)) if schema else []
     problems: list[str] = []
     if is_trusted:
         if project != "?":

@@ -116,11 +116,16 @@ def check_schedule(text: str) -> None:
     from croniter import CroniterBadDateError, croniter  # noqa: PLC0415
 
     if not croniter.is_valid(text):
-        raise ValueError(f"train_schedule {text!r} is no cron expression")
+        raise ValueError(
+            f"DYNAMITE_TRAIN_SCHEDULE is {text!r}, which is no cron expression: write one like "
+            "'0 2 * * *', every night at two, UTC"
+        )
     try:
         croniter(text).get_next()
     except CroniterBadDateError:
-        raise ValueError(f"train_schedule {text!r} never comes: there is no such day") from None
+        raise ValueError(
+            f"DYNAMITE_TRAIN_SCHEDULE is {text!r}, which never comes: there is no such day"
+        ) from None
 
 
 def parse_lines(text: str) -> dict[int, str]:
@@ -134,10 +139,10 @@ def parse_lines(text: str) -> dict[int, str]:
         name, equals, numbers = part.partition("=")
         projects = numbers.split(",")
         if not equals or not LINE.fullmatch(name) or not all(n.isdecimal() for n in projects):
-            raise ValueError(f"lines: {part!r} is not like plants=3,4")
+            raise ValueError(f"DYNAMITE_LINES: {part!r} is not like plants=3,4")
         for project in map(int, projects):
             if project in found:
-                raise ValueError(f"lines: project {project} is named twice")
+                raise ValueError(f"DYNAMITE_LINES: project {project} is named twice")
             found[project] = name
     return found
 
@@ -152,5 +157,7 @@ def parse_projects(text: str) -> frozenset[int] | None:
         return None
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not all(part.isdecimal() for part in parts):
-        raise ValueError(f"exhaustive_projects: {text!r} is neither numbers with commas nor 'all'")
+        raise ValueError(
+            f"DYNAMITE_EXHAUSTIVE_PROJECTS is {text!r}: neither numbers with commas nor 'all'"
+        )
     return frozenset(map(int, parts))

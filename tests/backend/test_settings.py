@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli import main
-from backend.settings import Settings, SettingsError, load, variable
+from backend.settings import Settings, SettingsError, load, slips, variable
 from backend.settings_table import rows
 
 
@@ -92,6 +92,9 @@ def test_no_secret_is_ever_shown(monkeypatch):
         ("DYNAMITE_IMAGE_HOSTS", "http://a", "host or host:port"),
         ("LABEL_STUDIO_URL", "ftp://a", "LABEL_STUDIO_URL is 'ftp://a'"),
         ("DYNAMITE_BASIC_AUTH_USER", "only", "or neither"),
+        ("DYNAMITE_TRAIN_SCHEDULE", "every day", "DYNAMITE_TRAIN_SCHEDULE is 'every day'.*0 2"),
+        ("DYNAMITE_LINES", "a=x", "DYNAMITE_LINES: 'a=x' is not like"),
+        ("DYNAMITE_EXHAUSTIVE_PROJECTS", "x", "DYNAMITE_EXHAUSTIVE_PROJECTS is 'x'"),
         ("DYNAMITE_CONFIG", "/no/such.toml", "/no/such.toml, which is not a file"),
     ],
 )
@@ -147,13 +150,49 @@ def test_addresses_of_queues_are_taken_as_they_are(url):
     assert load(redis_url=url).queue_url == url
 
 
-def test_a_misspelled_name_in_the_file_is_an_error(tmp_path):
-    (tmp_path / "dynamite.toml").write_text("prot = 1")
-    with pytest.raises(SettingsError, match="prot is not a setting"):
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("prot = 1", "prot is not a setting; did you mean port"),
+        ("nonsense = 1", "nonsense is not a setting; `dynamite settings`"),
+        ("DYNAMITE_PORT = 3", "DYNAMITE_PORT is not a setting: write port, without the prefix"),
+        ("port = = 1", "cannot be read"),
+        ("port = 'caf\xe9'", "cannot be read"),
+    ],
+)
+def test_a_slip_in_the_file_is_an_error_that_names_the_file(tmp_path, text, says):
+    (tmp_path / "dynamite.toml").write_text(text, encoding="latin-1")
+    with pytest.raises(SettingsError, match=rf"^dynamite\.toml:? {says}"):
         load()
-    (tmp_path / "dynamite.toml").write_text("port = = 1")
-    with pytest.raises(SettingsError, match="cannot be read"):
-        load()
+
+
+def test_a_variable_that_is_no_setting_is_told_and_no_error(monkeypatch):
+    monkeypatch.setenv("DYNAMITE_PORTT", "5")
+    monkeypatch.setenv("DYNAMITE_REDIS_URL", "redis://queue")
+    monkeypatch.setenv("DYNAMITE_CONFIG", "")
+    monkeypatch.setenv("DYNAMITE_LABEL_STUDIO", "/usr/bin/label-studio")
+    monkeypatch.setenv("dynamite_threads", "4")
+    said = [
+        "DYNAMITE_PORTT is no setting; did you mean DYNAMITE_PORT?",
+        "DYNAMITE_REDIS_URL is no setting; did you mean REDIS_URL?",
+    ]
+    assert slips() == said
+    result = CliRunner().invoke(main, ["settings"])
+    assert result.exit_code == 0
+    assert f"Warning: {said[0]}" in result.output
+
+
+def test_levels_of_the_log_are_taken_in_any_case():
+    assert load(log_level="DEBUG").log_level == "debug"
+
+
+def test_the_table_begins_with_what_is_set_first_and_writes_as_the_file_does():
+    table = rows(load())
+    assert [row.name for row in table[:2]] == ["DYNAMITE_HOST", "DYNAMITE_PORT"]
+    shown = {row.name: row for row in table}
+    assert shown["DYNAMITE_TRUST_SETUP"].value == "true"
+    assert shown["DYNAMITE_TRAIN_SCHEDULE"].value == shown["DYNAMITE_CHECKPOINT"].value == "—"
+    assert "swin_tiny" in shown["DYNAMITE_PRESET"].meaning
 
 
 def test_every_setting_says_what_it_means():

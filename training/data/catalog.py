@@ -12,19 +12,6 @@ from training.data.packed import PackedDataset
 from training.data.problems import DatasetError
 from training.data.sample import InstanceDataset, Sample
 
-TRAINING_SETS = (
-    "coco_train2017",
-    "coco_val2017_extra",
-    "ecssd",
-    "clothing_parts",
-    "facade",
-    "bsds_regions",
-    "pets",
-    "balloon",
-    "dsb2018",
-)
-EVALUATION_SETS = ("eval/grabcut", "eval/coco_val", "eval/davis16_val", "eval/lvis_val")
-
 
 def _is_there(path: Path) -> bool:
     return path.exists() or path.with_name(path.name + ".pack").is_file()
@@ -54,10 +41,10 @@ def open_dataset(
     if not json_path.is_file() and packed_path.is_file():
         return PackedDataset(packed_path)
     if not json_path.is_file():
-        known = ", ".join((*TRAINING_SETS, *EVALUATION_SETS, *LAYOUTS))
         raise DatasetError(
             f"{name_or_path}: no data set: {json_path} does not exist.\n"
-            f"Give the folder of the sets (known: {known}) as root, or the path of a COCO json."
+            "Give the folder that holds the sets (--data; `dynamite data` calls it --root; root in "
+            "Python; docs/data.md shows what lies in it), or the path of a COCO json."
         )
     return open_coco(json_path, name=None if path.suffix == ".json" else path.name, **how)
 

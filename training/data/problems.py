@@ -70,7 +70,8 @@ class Problems:
         if self._found and on_problem == "raise":
             raise DatasetError(
                 f"{source}: {self}\n"
-                'Mend the files, or open the set with on_problem="skip" to leave these out.'
+                "Mend the files, or leave these out: --skip-problems on the command line, "
+                'on_problem="skip" in Python and in a training config.'
             )
 
 

@@ -6,6 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli import SECTIONS, LazyGroup, main
+from backend.cli.printing import counted
+from backend.label_studio.access import Access, keep
 from backend.settings import load
 from dynamite.errors import InvalidInputError
 
@@ -100,3 +102,67 @@ def test_a_port_that_can_be_none_is_refused_by_the_option_that_gave_it(
     assert done.exit_code == 2
     assert f"'{option}'" in done.output
     assert f"{port} is not in the range 1<=x<=65535" in done.output
+
+
+@pytest.mark.parametrize("group", ["annotations", "data", "models"])
+def test_no_line_of_help_is_cut(group):
+    result = CliRunner().invoke(main, [group, "--help"], terminal_width=80)
+    assert result.exit_code == 0
+    assert "..." not in result.output.partition("Commands:")[2]
+
+
+def test_one_thing_is_counted_as_one():
+    assert [counted(n, "project") for n in (0, 1, 2)] == ["0 projects", "1 project", "2 projects"]
+
+
+def test_a_preset_without_weights_wants_its_file():
+    result = CliRunner().invoke(main, ["evaluate", "swin_tiny", "--set", "x"])
+    assert result.exit_code == 2
+    assert "give the file instead" in result.output
+
+
+def test_a_set_that_is_missing_names_its_path_and_the_option(tmp_path):
+    result = CliRunner().invoke(main, ["data", "check", "pets", "--root", str(tmp_path)])
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'pets' / 'annotations.json'} does not exist" in result.output
+    assert "--root" in result.output
+    assert "clothing_parts" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([""], "a label is empty"),
+        (["Car", " "], "a label is empty"),
+        (["Car", "--background", ""], "a label is empty"),
+        (["Car", "Car"], "'Car' is there twice"),
+        (["Background"], "'Background' is the label of clicks that mean no object"),
+        (["Car", "--background", "Car"], "'Car' is the label of clicks that mean no object"),
+    ],
+)
+def test_labels_that_make_no_config_are_refused(arguments, words):
+    result = CliRunner().invoke(main, ["label-config", *arguments])
+    assert result.exit_code == 1
+    assert words in result.output
+    assert "<View>" not in result.output
+
+
+@pytest.mark.parametrize("labels", [["Car"], ["Background"]])
+def test_the_backend_must_know_the_label_of_the_background(monkeypatch, labels):
+    arguments = ["label-config", *labels, "--background", "Not this"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0
+    assert "Set DYNAMITE_BACKGROUND_LABELS='Not this'" in result.stderr
+    monkeypatch.setenv("DYNAMITE_BACKGROUND_LABELS", "Not this")
+    assert CliRunner().invoke(main, arguments).stderr == ""
+
+
+def test_warm_asks_the_label_studio_that_has_connected(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = ["warm", "--project", "1"]
+    assert "none has yet that keeps its state in" in CliRunner().invoke(main, asked).output
+    (tmp_path / ".state").mkdir()
+    keep(Access("http://127.0.0.1:9", "a-legacy-token"), load())
+    result = CliRunner().invoke(main, asked)
+    assert result.exit_code == 1
+    assert "Label Studio at http://127.0.0.1:9 cannot be reached" in result.output

@@ -82,6 +82,7 @@ def test_a_damaged_version_is_not_promoted(run, versions, tmp_path):
 
 def test_what_was_set_aside_is_listed_with_its_reason(run, tmp_path):
     assert "nothing has been accepted yet" in run("annotations", "rejected")[1]
+    assert "Usage:" in run("annotations", "rejected", "--help")[1]
     assert not (
         tmp_path / ".state" / "retraining" / "annotations"
     ).exists()  # it may be a share that is away
@@ -92,6 +93,7 @@ def test_what_was_set_aside_is_listed_with_its_reason(run, tmp_path):
     assert status == 0
     assert all(word in out for word in ("3", "5", "7", "r1", "empty_mask", "no pixel"))
     assert "1 set aside" in run("annotations")[1]
+    assert "1 annotation of 1 project\n" in run("annotations")[1]
 
 
 @pytest.mark.parametrize("label", ["[/cell]", "[red]", ":car:"])

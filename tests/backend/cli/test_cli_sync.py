@@ -2,6 +2,7 @@ import pytest
 from redis import Redis
 
 from backend.cli import main
+from backend.retraining import connected
 from backend.retraining.state import Backlog, last_backlog
 from tests.backend.ingest.conftest import Site
 from training.annotation_store import AnnotationStore
@@ -39,11 +40,21 @@ def site():
 def test_what_was_compared_is_told(sync, site, queue_server):
     with Redis.from_url(queue_server) as redis:
         redis.flushall()
+        connected.note(redis, 3)
     status, said = sync(site.url)
     assert status == 0
     assert "project 3: deleted; 0 annotations forgotten" in said
     with Redis.from_url(queue_server) as redis:
         assert last_backlog(redis) == Backlog(0, "", 0, "")
+
+
+def test_a_number_that_never_was_a_project_is_a_failure(sync, site, queue_server):
+    with Redis.from_url(queue_server) as redis:
+        redis.flushall()
+    status, said = sync(site.url)
+    assert status == 1
+    assert "Label Studio has no project 3" in said
+    assert "forgotten" not in said
 
 
 def test_another_project_of_that_number_takes_its_place_only_if_told_to(sync, site, tmp_path):

@@ -75,4 +75,15 @@ def test_what_is_no_image_is_told(tmp_path):
     text.write_text("hello")
     result = run(str(text), "--object", "1,1", "--out", "o.png")
     assert result.exit_code == 1
+    assert f"{text}: " in result.output
     assert "no image" in result.output
+
+
+def test_where_nothing_can_be_written_is_told_before_anything_is_read(tmp_path):
+    text = tmp_path / "photo.jpg"
+    text.write_text("hello")
+    for option, name in (("--out", "o.png"), ("--masks", "m.json")):
+        result = run(str(text), "--object", "3,4", option, str(tmp_path / "nope" / name))
+        assert result.exit_code == 2, result.output
+        assert f"there is no folder {tmp_path / 'nope'}" in result.output
+    assert run(str(text), "--object", "3,4", "--masks", str(tmp_path)).exit_code == 2

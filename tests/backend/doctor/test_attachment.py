@@ -4,6 +4,7 @@ from pathlib import Path
 
 from backend.doctor.attachment import check_attachment
 from backend.label_studio.api import ApiError
+from backend.label_studio.setup import TRIAL
 from backend.settings import Settings, load
 
 URL = "http://127.0.0.1:9090"
@@ -62,3 +63,9 @@ def test_an_open_backend_is_tried_without_any(tmp_path):
     (body,) = studio.posted
     assert body["url"] == URL
     assert "auth_method" not in body
+
+
+def test_the_trial_says_that_it_is_one(tmp_path):
+    studio = LabelStudio()
+    list(check_attachment(studio, 1, URL, load(state_dir=tmp_path)))
+    assert studio.posted[0]["extra_params"] == TRIAL

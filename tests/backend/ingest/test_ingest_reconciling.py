@@ -236,3 +236,12 @@ def test_a_project_that_cannot_be_compared_is_an_error_to_who_asks_for_it_alone(
     site.answers.clear()
     with pytest.raises(TryLaterError, match="answers 404"):
         reconcile_project(context, 3)
+
+
+def test_a_project_that_was_seen_without_tasks_is_known_to_be_deleted(context, site):
+    site.answers["/api/projects/3"] = {"id": 3, "created_at": MADE}
+    site.answers["/api/tasks"] = {"tasks": [], "total": 0}
+    reconcile_projects(context, [3])
+    del site.answers["/api/projects/3"]
+    assert "project 3: deleted; 0 annotations forgotten" in reconcile_projects(context, [3])
+    assert "Label Studio has no project 8" in reconcile_projects(context, [8])

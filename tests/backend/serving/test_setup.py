@@ -3,6 +3,7 @@
 import pytest
 
 from backend.label_studio.access import Access, keep, known_access
+from backend.label_studio.setup import TRIAL
 
 
 def set_up(backend, hostname="http://ls:8080", token="creators", project="7.1"):
@@ -70,3 +71,23 @@ def test_a_project_that_is_no_number_is_not_shown(backend, caplog, project):
     assert set_up(backend, "http://[x", project=project)
     assert "project ?:" in caplog.text
     assert "CRITICAL" not in caplog.text
+
+
+def test_nothing_is_learned_from_a_trial_of_doctor(backend):
+    body = {"project": "7.1", "schema": "<View/>", "hostname": "http://ls:8080"}
+    body |= {"access_token": "creators", "extra_params": TRIAL}
+    answer = backend.client.post("/setup", json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json["problems"], "what is wrong with the config is said all the same"
+    assert backend.services.label_studio_address is None
+    assert known_access(backend.settings) == Access(None, None)
+    assert "Project 7" not in backend.client.get("/").text
+    backend.client.post("/setup", json=body | {"extra_params": None})
+    assert backend.services.label_studio_address == "http://ls:8080"
+    assert "Project 7" in backend.client.get("/").text
+
+
+def test_a_variable_that_is_no_setting_is_in_the_log(make_backend, monkeypatch, caplog):
+    monkeypatch.setenv("DYNAMITE_PORTT", "5")
+    make_backend()
+    assert "DYNAMITE_PORTT is no setting; did you mean DYNAMITE_PORT?" in caplog.text
