@@ -34,7 +34,7 @@ def test_a_folder_that_happens_to_lie_here_does_not_hide_the_one_below_the_root(
 
 
 def test_a_set_that_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"nonsense(.|\n)*coco_train2017"):
+    with pytest.raises(DatasetError, match=r"nonsense(.|\n)*--data"):
         open_dataset("nonsense", tmp_path)
 
 
