@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
 import signal
+import threading
+import time
 from functools import partial
 
 import cv2
@@ -217,23 +220,22 @@ def test_ctrl_c_while_processes_work_is_told_as_such(data):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(
-        signal.ITIMER_REAL, 1.5
-    )  # they are still importing, and their end is waited for
+    before = signal.signal(signal.SIGUSR1, interrupt)  # SIGALRM ends tests that hang
+    timer = threading.Timer(2, os.kill, (os.getpid(), signal.SIGUSR1))
+    timer.start()
     try:
         with pytest.raises(KeyboardInterrupt) as caught:
             evaluate_in_processes(
-                RandomWalker,
+                partial(time.sleep, 4),  # nothing is done yet, and its end is waited for
                 partial(open_dataset, "squares", data),
-                Plan(per_object=3),
-                indices=range(3),
+                Plan(),
+                indices=range(2),
                 jobs=2,
             )
         assert caught.value.__context__ is None
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        timer.cancel()
+        signal.signal(signal.SIGUSR1, before)
 
 
 class TestCommand:
