@@ -4,7 +4,18 @@ import pytest
 import torch
 
 import dynamite
+from dynamite import checkpoint
 from dynamite.model import DynaMITE
+from dynamite.registry import Registry
+
+TINY = {
+    "hidden": 32,
+    "heads": 2,
+    "encoder_layers": 1,
+    "encoder_feedforward": 16,
+    "decoder_layers": 1,
+    "decoder_feedforward": 16,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +31,23 @@ def one_thread() -> Iterator[None]:
 def lite() -> DynaMITE:
     """The network that ships, with random weights: what holds for it holds for any weights."""
     return dynamite.load("lite", random_weights=True)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Four checkpoints of a tiny network, by letter."""
+    folder = tmp_path_factory.mktemp("weights")
+    model = dynamite.load("lite", random_weights=True, **TINY)
+    found = {}
+    for letter in "abcd":
+        with torch.no_grad():
+            next(model.parameters()).add_(1)
+        path = folder / f"{letter}.safetensors"
+        found[letter] = (path, checkpoint.save(model, path, {}))
+    return found
+
+
+@pytest.fixture
+def registry(tmp_path):
+    (tmp_path / "models").mkdir()
+    return Registry(tmp_path / "models" / "shared")

@@ -1,4 +1,3 @@
-import errno
 import json
 import os
 import signal
@@ -9,49 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
 import dynamite
-from dynamite import checkpoint
 from dynamite.errors import CheckpointError
 from dynamite.registry import Description, MissingError, Registry, RegistryError, StaleError
-
-TINY = {
-    "hidden": 32,
-    "heads": 2,
-    "encoder_layers": 1,
-    "encoder_feedforward": 16,
-    "decoder_layers": 1,
-    "decoder_feedforward": 16,
-}
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """Four checkpoints of a tiny network, by letter."""
-    folder = tmp_path_factory.mktemp("weights")
-    model = dynamite.load("lite", random_weights=True, **TINY)
-    found = {}
-    for letter in "abcd":
-        with torch.no_grad():
-            next(model.parameters()).add_(1)
-        path = folder / f"{letter}.safetensors"
-        found[letter] = (path, checkpoint.save(model, path, {}))
-    return found
-
-
-@pytest.fixture
-def registry(tmp_path):
-    (tmp_path / "models").mkdir()
-    return Registry(tmp_path / "models" / "shared")
-
-
-def add(registry, files, *letters):
-    return [registry.add(files[x][0], Description(verdict=x)).name for x in letters]
-
-
-def promote(registry, name, **more):
-    return registry.promote(name, holder="test", reason="test", **more)
+from tests.dynamite.publishing import add, promote
 
 
 def test_before_anything_is_published_the_shipped_weights_are_current(registry):
@@ -241,37 +202,6 @@ def test_what_a_killed_process_left_goes_after_a_day_but_not_what_is_being_writt
     registry.get(a).verify()
 
 
-def test_a_share_that_is_gone_is_an_error_not_an_empty_registry(registry, tmp_path):
-    registry.folder.parent.rename(tmp_path / "away")
-    with pytest.raises(RegistryError, match="is it mounted"):
-        registry.current()
-    with pytest.raises(RegistryError):
-        registry.begin("test")
-    assert not registry.folder.parent.exists()  # nothing is written where the share will be
-
-
-def test_nothing_is_written_below_the_mount_point_of_a_share_that_is_gone(
-    registry, files, tmp_path
-):
-    (a,) = add(registry, files, "a")
-    token = registry.begin("training")
-    registry.folder.parent.rename(tmp_path / "away")
-    registry.folder.parent.mkdir()  # where nothing is mounted there is an empty folder
-    with pytest.raises(RegistryError, match="not mounted"):
-        registry.add(files["b"][0], Description(), token=token)
-    with pytest.raises(RegistryError, match="not mounted"):
-        promote(registry, None, token=token)
-    with pytest.raises(RegistryError, match="is the share mounted") as away:
-        registry.get(a)
-    assert not isinstance(away.value, MissingError)
-    assert list(registry.folder.parent.iterdir()) == []
-    registry.folder.parent.rmdir()
-    (tmp_path / "away").rename(registry.folder.parent)
-    with pytest.raises(MissingError):
-        registry.get("lite-00000000")
-    assert promote(registry, a, token=token).version == a
-
-
 def test_a_line_without_versions_has_none_of_any_name(registry):
     registry.begin("training")
     with pytest.raises(MissingError, match="there is no version lite-00000000"):
@@ -293,17 +223,6 @@ def test_beginning_at_the_moment_somebody_promotes_begins_on_top_of_that(
     monkeypatch.setattr(registry, "current", seen_too_early)
     token = registry.begin("training")
     assert (token.number, token.version) == (2, a)
-
-
-def test_weights_that_may_not_be_read_are_an_error_of_ours(registry, files, monkeypatch):
-    (a,) = add(registry, files, "a")
-
-    def refuse(path):
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr("dynamite.registry.version.digest", refuse)
-    with pytest.raises(RegistryError, match="Permission denied"):
-        registry.get(a).verify()
 
 
 def test_the_same_weights_added_at_the_same_time_are_one_version(registry, files):
@@ -333,48 +252,6 @@ def test_a_damaged_version_is_replaced_by_the_same_weights_once_more(registry, f
         registry.promote(a, holder="somebody", reason="by hand")
     registry.add(files["a"][0], Description())
     registry.promote(a, holder="somebody", reason="by hand")
-
-
-def test_a_share_that_says_of_a_new_entry_that_it_is_there_already_is_not_another_holder(
-    registry, monkeypatch
-):
-    """NFS repeats a request whose answer was lost, and tells what the second one met."""
-    link = os.link
-
-    def twice(source, target):
-        link(source, target)
-        link(source, target)
-
-    monkeypatch.setattr(os, "link", twice)
-    token = registry.begin("first")
-    assert registry.current() == token
-    monkeypatch.setattr(os, "link", link)
-    with pytest.raises(StaleError):
-        Registry(registry.folder)._log.append(token)
-
-
-def test_a_stale_handle_of_the_share_is_an_error_of_ours(registry, files, monkeypatch):
-    (a,) = add(registry, files, "a")
-    version = registry.get(a)
-
-    def stale(path):
-        raise OSError(errno.ESTALE, "Stale file handle", str(path))
-
-    monkeypatch.setattr(Path, "is_file", stale)
-    with pytest.raises(RegistryError, match="Stale file handle"):
-        version.verify()
-
-
-def test_weights_whose_share_goes_before_they_are_copied_are_away_not_damaged(
-    registry, files, tmp_path
-):
-    (a,) = add(registry, files, "a")
-    version = registry.get(a)
-    registry.folder.parent.rename(tmp_path / "away")
-    with pytest.raises(RegistryError, match="No such file"):
-        version.copy_weights(tmp_path / "copy.safetensors")
-    (tmp_path / "away").rename(registry.folder.parent)
-    version.copy_weights(tmp_path / "copy.safetensors")
 
 
 def test_a_copy_of_a_version_is_whole(registry, files, tmp_path):
