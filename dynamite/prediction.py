@@ -51,11 +51,12 @@ class Decision:
 def decide(prediction: Prediction, clicks: PackedClicks, *, obeyed: bool) -> list[Decision]:
     """For each image what decides whose a pixel is, with clicks obeyed if so wanted."""
     decisions = []
-    undecided = zip(_undecided(prediction, clicks), clicks.times(), strict=True)
+    undecided = zip(_undecided(prediction, clicks), clicks.times_BK, strict=True)
     for (decision, places_K2, own_K, reach), times_K in undecided:
         maps_Mhw, owners_M = decision.maps_Mhw, decision.owners_M
         if obeyed:
-            maps_Mhw = obey(maps_Mhw, places_K2, times_K, owners_M, own_K, reach)
+            said_K = times_K[: len(places_K2)]  # what follows is padding
+            maps_Mhw = obey(maps_Mhw, places_K2, said_K, owners_M, own_K, reach)
         decisions.append(Decision(maps_Mhw, owners_M))
     return decisions
 

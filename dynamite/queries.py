@@ -50,15 +50,8 @@ class PackedClicks:
 
     def places(self) -> list[Tensor]:
         """(y, x) of each image's clicks in input pixels, without padding: (K, 2) each."""
-        return self._without_padding(self.coords_BK2)
-
-    def times(self) -> list[Tensor]:
-        """When each image's clicks were made, without padding: (K) each."""
-        return self._without_padding(self.times_BK)
-
-    def _without_padding(self, values_BK: Tensor) -> list[Tensor]:
         counts = (self.owners_BK != PADDING).sum(1).tolist()
-        return [values_K[:count] for values_K, count in zip(values_BK, counts, strict=True)]
+        return [places[:count] for places, count in zip(self.coords_BK2, counts, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

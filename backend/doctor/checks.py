@@ -49,9 +49,8 @@ def _release(answer: requests.Response) -> str | None:
         body = answer.json()
     except ValueError:
         return None
-    return (
-        str(body["release"]) if answer.ok and isinstance(body, dict) and "release" in body else None
-    )
+    named = answer.ok and isinstance(body, dict) and "release" in body
+    return str(body["release"]) if named else None
 
 
 def check_token(api: LabelStudioApi) -> Iterator[Finding]:

@@ -60,14 +60,10 @@ def _kept(
     """The digest and size of the image that some of these objects are stored on."""
     ids = {region.region_id for region in regions}
     for image in before:
-        if not ids.isdisjoint(region.region_id for region in image.regions):
-            return _there(image, store)
+        shared = not ids.isdisjoint(region.region_id for region in image.regions)
+        if shared and store.image_path(image.digest).is_file():
+            return image.digest, (image.height, image.width)
     return None
-
-
-def _there(image: AcceptedImage, store: AnnotationStore) -> tuple[str, Size] | None:
-    path = store.image_path(image.digest)
-    return (image.digest, (image.height, image.width)) if path.is_file() else None
 
 
 def _fetch(
