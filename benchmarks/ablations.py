@@ -20,7 +20,7 @@ from rich.progress import track
 from rich.table import Table
 
 import dynamite
-from dynamite.config import Resize
+from dynamite.network.config import Resize
 from training.config import TrainingConfig, load_config
 from training.evaluation.model_segmenter import ModelSegmenter
 from training.evaluation.plan import Plan

@@ -5,7 +5,7 @@ import torch
 from benchmarks import plain
 from benchmarks.table import Row
 from benchmarks.timing import medians
-from dynamite.mask_decoder import MaskDecoder
+from dynamite.network.mask_decoder import MaskDecoder
 
 CHANNELS, HEADS, LAYERS, FEEDFORWARD, SIDE = 256, 8, 5, 512, 256
 

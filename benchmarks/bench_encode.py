@@ -9,7 +9,7 @@ import dynamite
 from benchmarks import plain
 from benchmarks.table import Row
 from benchmarks.timing import medians
-from dynamite.token_products import linear
+from dynamite.network.token_products import linear
 
 
 @torch.inference_mode()

@@ -6,7 +6,7 @@ from torch.nn.functional import interpolate
 from benchmarks import plain
 from benchmarks.table import Row
 from benchmarks.timing import medians, peak_mb
-from dynamite.label_map import label_map
+from dynamite.predict.label_map import label_map
 
 PADDED, INSIDE, OUTPUT = (832, 1088), (800, 1066), (3000, 4000)
 

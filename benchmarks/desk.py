@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from backend.app import create_app
 from backend.images.decode import digest
-from backend.label_studio.images import FetchedImage
 from backend.label_studio.labeling_config import write
-from backend.services import Services, open_services
+from backend.label_studio.task_images import FetchedImage
 from backend.settings import load
+from backend.web.app import create_app
+from backend.web.services import Services, open_services
 from dynamite import brush_rle
 
 Region = dict[str, Any]

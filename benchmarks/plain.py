@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate, relu
 
-from dynamite.deformable_attention import LEVELS, POINTS, Grid
-from dynamite.mask_decoder import MaskDecoder
-from dynamite.pixel_decoder import DeformableLayer, PixelDecoder
-from dynamite.position_encoding import encode_map
+from dynamite.network.deformable_attention import LEVELS, POINTS, Grid
+from dynamite.network.mask_decoder import MaskDecoder
+from dynamite.network.pixel_decoder import DeformableLayer, PixelDecoder
+from dynamite.network.position_encoding import encode_map
 
 Size = tuple[int, int]
 

@@ -17,7 +17,7 @@ import cv2
 from rich.console import Console
 from rich.table import Table
 
-from dynamite.loading import shipped
+from dynamite.checkpoints.loading import shipped
 from training.annotation_store import (
     AcceptedAnnotation,
     AcceptedImage,
@@ -36,10 +36,10 @@ from training.evaluation.plan import Plan
 from training.evaluation.runner import evaluate
 from training.evaluation.single_instance import noc_score
 from training.retraining.base_set import open_base_set
-from training.retraining.candidate import train_candidate
+from training.retraining.job_spec import Gate, read_order
 from training.retraining.judging import Comparison, chosen_indices, compare
 from training.retraining.launching import gpu_count
-from training.retraining.order import Gate, read_order
+from training.retraining.train_candidate import train_candidate
 
 TIME = "2026-01-01T00:00:00.000000+00:00"
 

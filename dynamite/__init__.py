@@ -7,25 +7,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dynamite.checkpoints.loading import load, load_file
     from dynamite.clicks import Click, ClickSet
-    from dynamite.config import ModelConfig
     from dynamite.errors import CheckpointError, DynamiteError, InvalidInputError
-    from dynamite.features import ImageFeatures
-    from dynamite.loading import load, load_file
-    from dynamite.predictor import Predictor, Segmentation
+    from dynamite.network.config import ModelConfig
+    from dynamite.predict.features import ImageFeatures
+    from dynamite.predict.predictor import Predictor, Segmentation
 
 _HOMES = {
     "CheckpointError": "errors",
     "Click": "clicks",
     "ClickSet": "clicks",
     "DynamiteError": "errors",
-    "ImageFeatures": "features",
+    "ImageFeatures": "predict.features",
     "InvalidInputError": "errors",
-    "ModelConfig": "config",
-    "Predictor": "predictor",
-    "Segmentation": "predictor",
-    "load": "loading",
-    "load_file": "loading",
+    "ModelConfig": "network.config",
+    "Predictor": "predict.predictor",
+    "Segmentation": "predict.predictor",
+    "load": "checkpoints.loading",
+    "load_file": "checkpoints.loading",
 }
 
 __all__ = [

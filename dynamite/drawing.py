@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamite.clicks import Click, ClickSet
-from dynamite.queries import BACKGROUND
+from dynamite.network.queries import BACKGROUND
 
 Pixels = NDArray[np.uint8]
 Color = tuple[int, int, int]

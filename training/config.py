@@ -27,7 +27,7 @@ class ModelSource:
 
     preset: str
     overrides: dict[str, Any] = Field(default_factory=dict)
-    """Fields of ``dynamite.config.ModelConfig`` that differ from the preset."""
+    """Fields of ``dynamite.network.config.ModelConfig`` that differ from the preset."""
     backbone_weights: str | None = None
     """A file of backbone weights, or ``package:NAME`` for one that ships in a Python package."""
     checkpoint: str | None = None

@@ -15,15 +15,15 @@ NICE = 10
 
 
 def retrain(values: dict[str, Any]) -> dict[str, Any]:
-    """Train on a snapshot, judge, publish (``training.retraining.order.Order`` in JSON).
+    """Train on a snapshot, judge, publish (``training.retraining.job_spec.Order`` in JSON).
 
     What is wrong for good is not tried again, nor what took longer than it may; a job that was
     killed is, and goes on from its checkpoint.
     """
     give_way()
+    from training.retraining.job_spec import read_order  # noqa: PLC0415
     from training.retraining.launching import TrainingKilledError  # noqa: PLC0415
-    from training.retraining.order import read_order  # noqa: PLC0415
-    from training.retraining.work import retrain as work  # noqa: PLC0415
+    from training.retraining.retrain import retrain as work  # noqa: PLC0415
 
     job = get_current_job()
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dynamite.margins import margins, merge_queries
+from dynamite.network.logit_margins import margins, merge_queries
 from training.config import LossConfig
 
 BACKGROUND = -1

@@ -18,8 +18,8 @@ def annotations(context: click.Context) -> None:
 
 def _open_store(context: click.Context) -> "AnnotationStore":
     """The store, closed with the command; where there is none the command ends."""
-    from backend.retraining.places import store_folder
     from backend.settings import load
+    from backend.settings.folders import store_folder
     from training.annotation_store import AnnotationStore, is_there
 
     folder = store_folder(load())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from dynamite.config import PUBLISHED
+from dynamite.network.config import PUBLISHED
 
 
 @click.command()
@@ -34,7 +34,7 @@ def convert(published: Path, out: Path, preset: str | None, click_encoding: str 
     """
     from rich.console import Console
 
-    from dynamite import conversion
+    from dynamite.checkpoints import conversion
 
     known = {"click_encoding": click_encoding} if click_encoding else {}
     with Console(stderr=True).status(f"Converting {published.name}"):

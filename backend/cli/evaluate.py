@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dynamite.config import PRESETS
 from dynamite.errors import CheckpointError
+from dynamite.network.config import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,8 +172,8 @@ def _methods(
         raise click.UsageError("say what to evaluate: a CHECKPOINT (try lite), --baseline, or both")
     methods: dict[str, Callable[[], Segmenter]] = {}
     if checkpoint is not None:
-        from backend.loading import choose_device
-        from dynamite.loading import shipped
+        from backend.serving.loading import choose_device
+        from dynamite.checkpoints.loading import shipped
         from training.evaluation.model_segmenter import load_segmenter
 
         if checkpoint in PRESETS and not Path(checkpoint).is_file():

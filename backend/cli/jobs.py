@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from redis import Redis
     from rich.table import Table
 
-    from backend.retraining.state import TrainingState
+    from backend.retraining.status import TrainingState
 
 
 @click.command()
@@ -22,7 +22,7 @@ def jobs(watch: bool, cancel: str | None) -> None:
     from backend.cli.printing import print_table
     from backend.launcher.valkey import wait_until_ready
     from backend.retraining.cancelling import cancel_training
-    from backend.retraining.state import all_trainings
+    from backend.retraining.status import all_trainings
     from backend.settings import load
 
     settings = load()
@@ -58,7 +58,7 @@ def follow(redis: "Redis") -> None:
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from backend.retraining.state import all_trainings, duration
+    from backend.retraining.status import all_trainings, duration
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TextColumn("{task.fields[left]}")) as bars:

@@ -18,8 +18,8 @@ def models(context: click.Context, line: str | None) -> None:
 
     Serving processes notice within seconds and swap between two clicks.
     """
-    from backend.retraining.places import known_lines, open_registry
     from backend.settings import load
+    from backend.settings.folders import known_lines, open_registry
 
     settings = load()
     if line is not None and line not in known_lines(settings):

@@ -11,9 +11,9 @@ def retrain(line: str | None, force: bool) -> None:
 
     The training runs in a worker; `dynamite jobs --watch` shows its progress.
     """
-    from backend.ingest.context import open_context
-    from backend.ingest.deciding import request
+    from backend.label_studio.ingest.context import open_context
     from backend.launcher.valkey import wait_until_ready
+    from backend.retraining.requesting import request
     from backend.settings import load
 
     settings = load()

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dynamite.config import PRESETS
+from dynamite.network.config import PRESETS
 
 if TYPE_CHECKING:
     from dynamite.clicks import ClickSet
-    from dynamite.predictor import Segmentation
+    from dynamite.predict.predictor import Segmentation
 
 Point = tuple[float, float]
 PICTURES = (".png", ".jpg")
@@ -90,7 +90,7 @@ def segment(
     import dynamite
     from backend.images.decode import decode
     from backend.images.errors import ImageError
-    from backend.loading import choose_device
+    from backend.serving.loading import choose_device
     from dynamite import Click, ClickSet, InvalidInputError
 
     if out is None and masks is None:
@@ -132,7 +132,7 @@ def write_overlay(path: Path, pixels: "object", result: "Segmentation", clicks: 
     import cv2
     import numpy as np
 
-    from backend.overlay import overlay
+    from backend.cli.overlay import overlay
 
     picture = overlay(np.asarray(pixels, np.uint8), result.label_map, clicks)
     _, data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))

@@ -18,7 +18,7 @@ def settings() -> None:
 
     from backend.cli.printing import print_table
     from backend.settings import config_file, load, slips
-    from backend.settings_table import rows
+    from backend.settings.table import rows
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("Variable", "Value", "From", "Meaning"):

@@ -26,11 +26,11 @@ def sync(project: int, url: str | None, token: str | None, replace: bool, anew: 
     """
     from rich.console import Console
 
-    from backend.ingest.context import open_context
-    from backend.ingest.deciding import request_where_due
-    from backend.ingest.reconciling import reconcile_project
-    from backend.ingest.waiting import tell_backlog, try_again
+    from backend.label_studio.ingest.context import open_context
+    from backend.label_studio.ingest.retries import tell_backlog, try_again
+    from backend.label_studio.ingest.sync import reconcile_project
     from backend.launcher.valkey import wait_until_ready
+    from backend.retraining.requesting import request_where_due
     from backend.settings import load
 
     settings = load(label_studio_url=url, label_studio_api_key=token)

@@ -27,9 +27,9 @@ def warm(project: int, url: str | None, token: str | None, backend_url: str | No
     What does not fit into its memory stays on disk. Without address and token it takes those that
     Label Studio named when it connected to the backend of this folder.
     """
+    from backend.label_studio.warming import warm_project
     from backend.launcher.banner import address
     from backend.settings import load
-    from backend.warming import warm_project
 
     settings = load(label_studio_url=url, label_studio_api_key=token)
     backend_url = (backend_url or address(settings)).rstrip("/")

@@ -27,11 +27,11 @@ def worker(queues: str, gpus: str | None, burst: bool, quiet: bool) -> None:
     Example: a machine that trains on two GPUs
       REDIS_URL=redis://server:6379 dynamite worker --queues train --gpus 0,1
     """
-    from backend.addresses import without_password
     from backend.launcher.valkey import wait_until_ready
     from backend.launcher.worker import work
     from backend.logs import log_from
     from backend.settings import load
+    from backend.settings.url_checks import without_password
 
     names = [name.strip() for name in queues.split(",") if name.strip()]
     unknown = sorted(set(names) - {"ingest", "train"})

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from backend import settings as settings_module
 from backend.demo import label_studio
 from backend.demo.project import prepare
 from backend.label_studio.access import configured_access, keep
@@ -16,6 +15,7 @@ from backend.launcher.banner import address
 from backend.launcher.checks import StartError, check_port, locked
 from backend.launcher.serve import started
 from backend.settings import Settings, variable
+from backend.settings import settings as settings_module
 
 
 def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:

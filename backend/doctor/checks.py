@@ -11,8 +11,8 @@ from backend.doctor.findings import Finding, bad, good, unknown
 from backend.images.errors import ImageError
 from backend.label_studio import labeling_config
 from backend.label_studio.api import ApiError, LabelStudioApi, reason, redirected
-from backend.label_studio.images import ImageFetcher
-from backend.retraining.state import Backlog, last_backlog
+from backend.label_studio.task_images import ImageFetcher
+from backend.retraining.status import Backlog, last_backlog
 from backend.settings import Settings
 from dynamite.errors import DynamiteError
 

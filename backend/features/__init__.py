@@ -3,38 +3,3 @@
 Image features cost a hundred times what a click costs. A cache never is a reason to fail: what it
 does not have is computed, what it cannot keep is forgotten.
 """
-
-from typing import TYPE_CHECKING
-
-from backend.features.cache import FeatureCache
-
-if TYPE_CHECKING:
-    from backend.settings import Settings
-    from dynamite.features import ImageFeatures
-
-__all__ = ["FeatureCache", "open_cache"]
-
-
-def open_cache(
-    settings: "Settings", device: str, variant: str = ""
-) -> "FeatureCache[ImageFeatures]":
-    """The cache of a serving process, as large as its settings say.
-
-    ``variant`` names what beside image and weights shapes features here: input size, dtype.
-    On the CPU, device and memory are the same, and so both their budgets make one tier.
-    """
-    from backend.engine import SupersededError  # noqa: PLC0415
-    from backend.settings import MEGABYTE  # noqa: PLC0415
-    from dynamite.features import ImageFeatures  # noqa: PLC0415
-
-    on_cpu = device == "cpu"
-    return FeatureCache(
-        ImageFeatures.load,
-        folder=settings.state_dir / "features",
-        device=device,
-        device_bytes=0 if on_cpu else settings.cache_device_mb * MEGABYTE,
-        memory_bytes=(settings.cache_memory_mb + on_cpu * settings.cache_device_mb) * MEGABYTE,
-        disk_bytes=settings.cache_disk_mb * MEGABYTE,
-        variant=variant,
-        cancellations=(SupersededError,),
-    )

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from backend.label_studio.prompts import Call, Task, page_key
-from backend.session.evidence import Evidence, Painted, Prompt, SavedPage
+from backend.label_studio.predict_request import Call, Task, page_key
+from backend.session.annotator_page import Page
+from backend.session.answer_plan import Plan
+from backend.session.call import Evidence, Painted, Prompt, SavedPage
 from backend.session.masks import MaskReader
-from backend.session.page import Page
-from backend.session.plan import Plan
 from backend.session.reconcile import reconcile
 
 

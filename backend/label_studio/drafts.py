@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from backend.label_studio.labeling_config import LabelingConfig
-from backend.label_studio.wire import RegionError, read_region, shown
-from backend.session.evidence import ImageKey, Painted, Prompt, SavedPage
+from backend.label_studio.region_reader import RegionError, read_region, shown
+from backend.session.call import ImageKey, Painted, Prompt, SavedPage
 
 
 def read_saved_pages(

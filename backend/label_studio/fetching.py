@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from backend.label_studio.access import Access
-from backend.label_studio.images import FetchedImage, FetchSettings, ImageFetcher
+from backend.label_studio.task_images import FetchedImage, FetchSettings, ImageFetcher
 from backend.settings import Settings
 
 

@@ -3,21 +3,21 @@
 import logging
 from typing import TYPE_CHECKING, Any
 
-from backend.engine import Model, SupersededError
 from backend.errors import ServingError, code_and_status
-from backend.label_studio import batch, regions
-from backend.label_studio.patience import Patience
-from backend.label_studio.prompts import Call, Task, read_call
-from backend.label_studio.segmenting import segment
-from backend.label_studio.wire import shown
-from backend.retraining.provenance import Answered
-from backend.session.evidence import Evidence
-from backend.session.plan import Plan
+from backend.label_studio import batch, region_writer
+from backend.label_studio.predict_request import Call, Task, read_call
+from backend.label_studio.region_reader import shown
+from backend.serving.answer_log import Answered
+from backend.serving.batch_deadline import Patience
+from backend.serving.engine import Model, SupersededError
+from backend.serving.segmenting import segment
+from backend.session.answer_plan import Plan
+from backend.session.call import Evidence
 from backend.session.store import Ticket
 from dynamite.errors import DynamiteError
 
 if TYPE_CHECKING:
-    from backend.services import Services
+    from backend.web.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -67,13 +67,13 @@ def interactive(call: Call, evidence: Evidence, services: "Services") -> Predict
             raise
         code, _ = code_and_status(error)
         services.report(code, error)
-        answer = regions.answer(last, {}, call.config, task.painted)
+        answer = region_writer.answer(last, {}, call.config, task.painted)
     services.sessions.remember(ticket, answer.masks, answer.digests)
     services.answers.note(task.id, answered(ticket.plan, answer, model.version))
     return prediction(answer, model.version)
 
 
-def answered(plan: Plan, answer: regions.Answer, version: str) -> list[Answered]:
+def answered(plan: Plan, answer: region_writer.Answer, version: str) -> list[Answered]:
     """What was answered, so that an accepted mask is known for what it is."""
     clicks = {t.id: len(t.taps) for image in plan.images for t in image.targets}
     return [
@@ -85,7 +85,7 @@ def answered(plan: Plan, answer: regions.Answer, version: str) -> list[Answered]
 
 def answer_to(
     call: Call, task: Task, ticket: Ticket, services: "Services", model: Model
-) -> regions.Answer:
+) -> region_writer.Answer:
     """Segment what the ticket plans."""
     if ticket.plan.overtaken:
         raise SupersededError("a newer call of this page has been answered")
@@ -99,7 +99,7 @@ def answer_to(
     plan = ticket.plan
     if failed:
         plan = plan.with_images(services.sessions.last_answer(ticket), failed)
-    return regions.answer(plan, segmented, call.config, task.painted)
+    return region_writer.answer(plan, segmented, call.config, task.painted)
 
 
 def batched(call: Call, services: "Services") -> list[Item]:
@@ -137,7 +137,7 @@ def in_batch(call: Call, task: Task, services: "Services", waits: Patience) -> I
         code, _ = code_and_status(error)
         services.report(code, error)
         return []
-    answer = regions.answer(plan, segmented, call.config, task.painted)
+    answer = region_writer.answer(plan, segmented, call.config, task.painted)
     return prediction(answer, model.version) if answer.result else []
 
 
@@ -160,7 +160,7 @@ def warm(body: dict[str, Any], services: "Services") -> tuple[int, list[str]]:
     return count, problems
 
 
-def prediction(answer: regions.Answer, version: str) -> Prediction:
+def prediction(answer: region_writer.Answer, version: str) -> Prediction:
     """An answer as Label Studio wants it."""
     return {
         "result": answer.result,

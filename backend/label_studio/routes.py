@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Blueprint, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from backend.auth import same
 from backend.errors import BadRequestError, NotJsonError, UnauthorizedError
 from backend.label_studio import predict, setup, webhooks
 from backend.settings import Settings
+from backend.web.auth import same
 
 if TYPE_CHECKING:
-    from backend.services import Services
+    from backend.web.services import Services
 
 log = logging.getLogger(__name__)
 

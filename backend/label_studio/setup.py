@@ -13,7 +13,7 @@ from backend.label_studio import labeling_config
 from backend.settings import Settings
 
 if TYPE_CHECKING:
-    from backend.services import Services
+    from backend.web.services import Services
 
 log = logging.getLogger(__name__)
 

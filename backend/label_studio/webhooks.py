@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from flask import g
 
-from backend.auth import is_authorized
 from backend.errors import BadRequestError, UnauthorizedError
 from backend.settings import Settings
+from backend.web.auth import is_authorized
 
 if TYPE_CHECKING:
-    from backend.services import Services
+    from backend.web.services import Services
 
 EVENTS = frozenset(
     {

@@ -18,9 +18,9 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     ThreadWorker,
 )
 
-from backend import settings as settings_module
 from backend.logs import log_from
 from backend.settings import Settings
+from backend.settings import settings as settings_module
 from dynamite.errors import DynamiteError
 from dynamite.lifeline import die_with_parent
 
@@ -96,8 +96,8 @@ class Web(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> "Flask":
         """Build the application in the worker: CUDA must not be initialized before the fork."""
-        from backend.app import create_app  # noqa: PLC0415
-        from backend.services import open_services  # noqa: PLC0415
+        from backend.web.app import create_app  # noqa: PLC0415
+        from backend.web.services import open_services  # noqa: PLC0415
 
         return create_app(self.settings, open_services(self.settings))
 

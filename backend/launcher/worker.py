@@ -10,7 +10,7 @@ from rq import Queue, SpawnWorker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from backend.retraining.janitor import Janitor
+from backend.jobs.housekeeping import Janitor
 from backend.settings import Settings
 from dynamite.lifeline import die_with_parent
 
@@ -37,7 +37,7 @@ class Worker(SpawnWorker):
         values = (self.name, job.id, self.execution.id if self.execution else "", queue.name)
         environment = os.environ | dict(zip(JOB, values, strict=True))
         environment |= {QUEUE_URL: self.queue_url, LOG_LEVEL: self.log_level}
-        command = [sys.executable, "-P", "-m", "backend.launcher.horse"]
+        command = [sys.executable, "-P", "-m", "backend.launcher.job_process"]
         self._horse_pid = os.posix_spawn(sys.executable, command, environment, setpgroup=0)
 
     def main_work_horse(self, *args: Any, **kwargs: Any) -> None:

@@ -5,7 +5,7 @@ from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation
 from rq.serializers import JSONSerializer
 
-from backend.retraining.turns import AHEAD, find_job
+from backend.retraining.training_queue import AHEAD, find_job
 from dynamite.errors import DynamiteError
 
 

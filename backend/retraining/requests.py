@@ -10,7 +10,7 @@ from rq import Retry
 from rq.exceptions import NoSuchJobError
 from rq.job import Dependency
 
-from backend.retraining.turns import (
+from backend.retraining.training_queue import (
     AHEAD,
     find_job,
     free_waiting,

@@ -6,7 +6,7 @@ from collections import OrderedDict
 import numpy as np
 
 from backend.session.bitmask import BitMask, Mask
-from backend.session.evidence import Painted
+from backend.session.call import Painted
 from backend.session.strokes import paint
 from dynamite import brush_rle
 from dynamite.errors import InvalidInputError

@@ -1,10 +1,16 @@
 """A page and a call → the page after it, and what to answer."""
 
-from backend.session import acceptance, ownership, planning, presence, sources
-from backend.session.evidence import Evidence, Prompt
+from backend.session import (
+    assign_clicks,
+    build_answer_plan,
+    saved_page,
+    settle_accepted,
+    sync_prompts,
+)
+from backend.session.annotator_page import Page
+from backend.session.answer_plan import Plan
+from backend.session.call import Evidence, Prompt
 from backend.session.masks import MaskReader
-from backend.session.page import Page
-from backend.session.plan import Plan
 
 
 def reconcile(page: Page, evidence: Evidence, read: MaskReader) -> tuple[Page, Plan]:
@@ -13,11 +19,11 @@ def reconcile(page: Page, evidence: Evidence, read: MaskReader) -> tuple[Page, P
         return page, Plan()
     if overtaken(page, evidence):
         return page, Plan(overtaken=True)
-    source = sources.choose(page, evidence)
-    seen = presence.update(page, evidence, source)
-    settled = acceptance.update(seen, source)
-    given = ownership.update(page, settled, evidence, source, read)
-    return given, planning.plan(given, evidence, source, read)
+    source = saved_page.choose(page, evidence)
+    seen = sync_prompts.update(page, evidence, source)
+    settled = settle_accepted.update(seen, source)
+    given = assign_clicks.update(page, settled, evidence, source, read)
+    return given, build_answer_plan.plan(given, evidence, source, read)
 
 
 def overtaken(page: Page, evidence: Evidence) -> bool:

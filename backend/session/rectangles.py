@@ -1,8 +1,8 @@
 """What a rectangle stands for: clicks inside, background just outside, and where its mask stays."""
 
-from backend.session.evidence import Prompt
-from backend.session.page import Mark
-from backend.session.plan import Tap, Target
+from backend.session.annotator_page import Mark
+from backend.session.answer_plan import Tap, Target
+from backend.session.call import Prompt
 
 _MARGIN = 0.08
 """How far outside a rectangle its background clicks lie, in its width and height."""

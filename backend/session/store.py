@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
+from backend.session.annotator_page import Page, Status
+from backend.session.answer_plan import ImagePlan, Plan, Repeat
 from backend.session.bitmask import BitMask
-from backend.session.evidence import Evidence, ImageKey, Painted
+from backend.session.call import Evidence, ImageKey, Painted
 from backend.session.masks import MaskReader
-from backend.session.matching import match
-from backend.session.page import Page, Status
-from backend.session.plan import ImagePlan, Plan, Repeat
+from backend.session.match_page import match
 from backend.session.reconcile import reconcile
 
 _REMEMBERED_ANSWERS = 16

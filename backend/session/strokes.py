@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.session.bitmask import Mask
-from backend.session.evidence import Stroke
+from backend.session.call import Stroke
 
 MAX_CLICKS = 12
 """Most clicks of one stroke."""

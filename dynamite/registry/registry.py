@@ -133,7 +133,7 @@ class Registry:
             CheckpointError: the file is not whole, or not a checkpoint of ours.
             RegistryError: the folder cannot be written, for example because the disk is full.
         """
-        from dynamite.checkpoint import read  # noqa: PLC0415
+        from dynamite.checkpoints.checkpoint import read  # noqa: PLC0415
 
         name = read(weights).version
         if name is None:

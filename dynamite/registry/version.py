@@ -61,7 +61,7 @@ class Version:
             CheckpointError: they are missing, damaged, or not those of this version.
             RegistryError: the file may not be read, or its disk fails.
         """
-        from dynamite.checkpoint import read  # noqa: PLC0415  torch takes a second to import
+        from dynamite.checkpoints.checkpoint import read  # noqa: PLC0415  torch takes a second to import
 
         with as_registry_error(self.folder):
             if not self.weights.is_file():

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from backend.cli import main
-from backend.job_queue import QUEUES
+from backend.jobs.job_queue import QUEUES
 from backend.settings import Settings, variable
 
 ROOT = Path(__file__).parents[2]

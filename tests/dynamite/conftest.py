@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import dynamite
-from dynamite import checkpoint
-from dynamite.model import DynaMITE
+from dynamite.checkpoints import checkpoint
+from dynamite.network.model import DynaMITE
 from dynamite.registry import Registry
 
 TINY = {

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from training.data.color import ColorConfig, jitter
-from training.data.limits import Area, Count, Positive, Probability, Range
+from training.data.config_types import Area, Count, Positive, Probability, Range
+from training.data.crops import Window, crop, log_uniform, object_window, scaled_window
 from training.data.paste import PasteConfig, paste_objects
 from training.data.sample import NONE, Sample
-from training.data.windows import Window, crop, log_uniform, object_window, scaled_window
 
 Donors = Callable[[np.random.Generator], Sample]
 

@@ -7,7 +7,7 @@ from typing import Unpack
 
 from training.data.coco import open_coco
 from training.data.layouts import LAYOUTS
-from training.data.opening import Opening
+from training.data.open_options import Opening
 from training.data.packed import PackedDataset
 from training.data.problems import DatasetError
 from training.data.sample import InstanceDataset, Sample

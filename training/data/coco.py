@@ -11,7 +11,7 @@ from training.data.box_mask import decode_box
 from training.data.coco_entries import Annotation, load_json, read_entries
 from training.data.images import read_image
 from training.data.masks import decode
-from training.data.opening import Opening
+from training.data.open_options import Opening
 from training.data.problems import DatasetError, Problems
 from training.data.sample import Instance, Mask, Sample, compose
 

@@ -6,8 +6,8 @@ from typing import Unpack
 
 from training.data.coco import open_coco
 from training.data.lvis import open_lvis
-from training.data.opening import Opening
-from training.data.paired import Pair, PairedDataset
+from training.data.mask_file_datasets import Pair, PairedDataset
+from training.data.open_options import Opening
 from training.data.problems import DatasetError, Problems
 from training.data.region_files import (
     read_any_color,

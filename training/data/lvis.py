@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 from training.data.coco import CocoDataset
 from training.data.coco_entries import load_json
-from training.data.opening import Opening
+from training.data.open_options import Opening
 
 _PREFIX_OF_2014 = "COCO_"
 _NAME_LENGTH = len("000000000000.jpg")

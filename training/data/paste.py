@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.data.limits import Area, Count, Probability, Range
+from training.data.config_types import Area, Count, Probability, Range
+from training.data.crops import log_uniform
 from training.data.sample import NONE, Sample
-from training.data.windows import log_uniform
 
 _OVERHANG = 0.3  # of its side a pasted object may lie beyond the frame
 _MAX_MAGNIFICATION = 3.0

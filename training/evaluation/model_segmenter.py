@@ -6,8 +6,8 @@ import torch
 
 import dynamite
 from dynamite import ClickSet, ImageFeatures, Predictor
-from dynamite.config import PRESETS
 from dynamite.errors import CheckpointError
+from dynamite.network.config import PRESETS
 from training.click_simulation import LabelMap
 from training.evaluation.segmenter import Image, OpenedImage
 

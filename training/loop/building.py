@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dynamite import checkpoint
-from dynamite.config import preset
+from dynamite.checkpoints import checkpoint
 from dynamite.errors import CheckpointError
-from dynamite.model import DynaMITE
+from dynamite.network.config import preset
+from dynamite.network.model import DynaMITE
 from training.config import ModelSource, TrainingConfig
 from training.loop.randomness import Purpose, torch_seed
 from training.loop.sources import Sources

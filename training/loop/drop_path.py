@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dynamite._compat import import_timm
+from dynamite.network._compat import import_timm
 
 
 class SampleDropPath(nn.Module):

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from dynamite import ClickSet
-from dynamite.model import DynaMITE
-from dynamite.prediction import Prediction
-from dynamite.queries import PackedClicks
+from dynamite.network.model import DynaMITE
+from dynamite.network.prediction import Prediction
+from dynamite.network.queries import PackedClicks
 from training.click_simulation import corrective_clicks
 from training.config import TrainingConfig
 from training.loop.batches import Batch

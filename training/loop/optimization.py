@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from dynamite.model import DynaMITE
+from dynamite.network.model import DynaMITE
 from training.config import ConfigError, OptimizerConfig, ScheduleConfig
 
 BACKBONE = "backbone."

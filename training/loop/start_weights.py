@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dynamite._compat import import_timm
-from dynamite.backbones import Backbone
-from dynamite.backbones.trunks import TRUNKS
+from dynamite.checkpoints.published import published_name
 from dynamite.errors import CheckpointError
-from dynamite.published import published_name
+from dynamite.network._compat import import_timm
+from dynamite.network.backbones import Backbone
+from dynamite.network.backbones.trunks import TRUNKS
 
 PACKAGE = "package:"
 

@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
 from dynamite.errors import CheckpointError, DynamiteError
-from dynamite.model import DynaMITE
+from dynamite.network.model import DynaMITE
 from training.config import TrainingConfig
 from training.loop import checkpointing
 from training.loop.batches import Batch, batches

@@ -7,7 +7,7 @@ from itertools import chain, islice, zip_longest
 import torch
 
 from dynamite import Predictor
-from dynamite.model import DynaMITE
+from dynamite.network.model import DynaMITE
 from training.config import ValidationConfig
 from training.data.catalog import Subset
 from training.evaluation.mist import mist_score

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 import dynamite
-from dynamite.checkpoint import read, save
+from dynamite.checkpoints.checkpoint import read, save
 
 TRAINED = 0.7
 """Share of what was trained, in every weight. On images of a new kind that cost next to nothing,

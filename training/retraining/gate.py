@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.retraining.order import Gate
+from training.retraining.job_spec import Gate
 
 FLIPS = 10_000
 

@@ -4,12 +4,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from dynamite.checkpoint import read
-from dynamite.config import ModelConfig, preset
+from dynamite.checkpoints.checkpoint import read
 from dynamite.errors import CheckpointError
+from dynamite.network.config import ModelConfig, preset
 from training.annotation_store import CORRECTED, UNCHANGED
 from training.config import TrainingConfig, from_dict
-from training.retraining.order import Order, OrderError
+from training.retraining.job_spec import Order, OrderError
 
 EARLY = ("backbone.body.conv_stem.", "backbone.body.bn1.", "backbone.body.blocks.0.")
 """Edges and colors of the small convolutional backbone: nothing new to learn in them."""

@@ -8,7 +8,7 @@ from typing import Any
 from dynamite.errors import DynamiteError
 from dynamite.files import discard, replacing
 from dynamite.registry import Current
-from training.retraining.order import Order, OrderError
+from training.retraining.job_spec import Order, OrderError
 
 KEPT = "parent.json"
 

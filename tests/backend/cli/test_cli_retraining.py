@@ -5,11 +5,11 @@ import dynamite
 from backend.cli import main
 from backend.cli.jobs import table
 from backend.cli.printing import print_table
-from backend.retraining.places import store_folder
-from backend.retraining.state import TrainingState
+from backend.retraining.status import TrainingState
 from backend.settings import load
-from dynamite import checkpoint
-from dynamite.config import Resize
+from backend.settings.folders import store_folder
+from dynamite.checkpoints import checkpoint
+from dynamite.network.config import Resize
 from dynamite.registry import Description, Registry
 from tests.training.tiny_run import TINY_MODEL
 from training.annotation_store import AcceptedAnnotation, AnnotationStore, Rejection

@@ -2,9 +2,9 @@ import pytest
 from redis import Redis
 
 from backend.cli import main
-from backend.retraining import connected
-from backend.retraining.state import Backlog, last_backlog
-from tests.backend.ingest.conftest import Site
+from backend.label_studio import known_projects
+from backend.retraining.status import Backlog, last_backlog
+from tests.backend.label_studio.ingest.conftest import Site
 from training.annotation_store import AnnotationStore
 
 
@@ -40,7 +40,7 @@ def site():
 def test_what_was_compared_is_told(sync, site, queue_server):
     with Redis.from_url(queue_server) as redis:
         redis.flushall()
-        connected.note(redis, 3)
+        known_projects.note(redis, 3)
     status, said = sync(site.url)
     assert status == 0
     assert "project 3: deleted; 0 annotations forgotten" in said

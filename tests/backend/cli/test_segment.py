@@ -9,7 +9,7 @@ from pycocotools import mask as coco
 
 import dynamite
 from backend.cli import main
-from dynamite import checkpoint
+from dynamite.checkpoints import checkpoint
 
 
 @pytest.fixture(scope="module")

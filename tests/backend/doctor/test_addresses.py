@@ -8,7 +8,7 @@ from backend.doctor.checks import check_backend, check_server
 from backend.doctor.findings import Verdict
 from backend.label_studio.api import LabelStudioApi
 from backend.settings import SettingsError, load
-from tests.backend.ingest.conftest import Site
+from tests.backend.label_studio.ingest.conftest import Site
 
 NOWHERE = "http://127.0.0.1:9"
 HEALTH = {"status": "UP", "model_version": "lite-1", "device": "cpu"}

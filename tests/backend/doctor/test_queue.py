@@ -5,7 +5,7 @@ from redis import Redis
 
 from backend.doctor.checks import check_queue
 from backend.doctor.findings import Verdict
-from backend.retraining.state import Backlog, note_backlog
+from backend.retraining.status import Backlog, note_backlog
 from backend.settings import load
 
 

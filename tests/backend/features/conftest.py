@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 
 import pytest
 
-from backend.features import FeatureCache
+from backend.features.cache import FeatureCache
 
 
 @dataclass(frozen=True)

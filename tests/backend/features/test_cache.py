@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backend.features import FeatureCache
+from backend.features.cache import FeatureCache
 from backend.features.values import Key
 from tests.backend.features.conftest import Encoder, Fake, Open
 
@@ -308,8 +308,8 @@ def test_the_real_features_go_to_disk_and_back(tmp_path: Path) -> None:
     """The seam the other tests use has the shape of ``dynamite.ImageFeatures``."""
     import torch
 
-    from dynamite.features import ImageFeatures
-    from dynamite.model import FeatureMaps
+    from dynamite.network.model import FeatureMaps
+    from dynamite.predict.features import ImageFeatures
 
     maps = FeatureMaps(
         mask_features=torch.rand(1, 8, 4, 4),

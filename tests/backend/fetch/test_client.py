@@ -15,7 +15,7 @@ from backend.fetch.deadline import Deadline
 from backend.fetch.hosts import AllowedHosts
 from backend.fetch.url import Url
 from backend.images import errors
-from tests.backend.fetch.conftest import PNG, Answer, Serve, redirect, send
+from tests.backend.http_servers import PNG, Answer, Serve, redirect, send
 
 
 def get(url: str, *listed: str, seconds: float = 20, max_bytes: int = 10_000, **resolver):

@@ -6,10 +6,10 @@ from backend.doctor.checks import check_server
 from backend.doctor.findings import Verdict
 from backend.images.errors import ImageRefusedError, ImageUnreachableError
 from backend.label_studio.api import ApiError, LabelStudioApi
-from backend.label_studio.images import FetchSettings, ImageFetcher
+from backend.label_studio.task_images import FetchSettings, ImageFetcher
 from dynamite.errors import DynamiteError
-from tests.backend.fetch.conftest import PNG, Answer, Serve, Server, redirect, send
-from tests.backend.fetch.fake_label_studio import LEGACY, PERSONAL
+from tests.backend.http_servers import PNG, Answer, Serve, Server, redirect, send
+from tests.backend.label_studio.fake_label_studio import LEGACY, PERSONAL
 
 PATHS = ("/data/upload/1/a.png", "/api/token/refresh", "/api/version", "/api/projects/1")
 JSON = send(b'{"release": "1.23.2"}', Content_Type="application/json")

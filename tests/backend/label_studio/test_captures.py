@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from backend.label_studio import batch, labeling_config
-from backend.label_studio.prompts import read_call
+from backend.label_studio.predict_request import read_call
 from backend.session.masks import MaskReader
 from dynamite import brush_rle
-from tests.backend.page_model import Backend
+from tests.backend.session.page_model import Backend
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 SIZE = (400, 600)

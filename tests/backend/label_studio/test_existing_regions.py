@@ -5,7 +5,7 @@ import pytest
 
 from dynamite import brush_rle
 from dynamite.errors import InvalidInputError
-from tests.backend.serving.conftest import a_click, a_task
+from tests.backend.served import a_click, a_task
 
 SIZE = (400, 600)
 CONFIG = """<View>
@@ -53,44 +53,44 @@ def tags(region):
 @pytest.mark.parametrize(
     ("labels", "name"), [(["A", "B"], "mask"), (["A"], "second"), (["A", "C"], "second")]
 )
-def test_region_keeps_its_labels_and_its_tag(served, labels, name, kind):
+def test_region_keeps_its_labels_and_its_tag(backend, labels, name, kind):
     task = task_with(brush(area(150, 150, 250, 250), labels, name=name), kind=kind)
-    (region,) = served.result(a_click("A", 200, 200), task=task, config=CONFIG)
+    (region,) = backend.result(a_click("A", 200, 200), task=task, config=CONFIG)
     assert tags(region) == ("old", name, labels)
 
 
-def test_last_masks_after_a_failure_keep_them_too(served):
+def test_last_masks_after_a_failure_keep_them_too(backend):
     task = task_with(brush(area(150, 150, 250, 250), ["A", "B"]))
-    served.result(a_click("A", 200, 200), task=task, config=CONFIG)
-    served.predictor.fail = InvalidInputError("no")
+    backend.result(a_click("A", 200, 200), task=task, config=CONFIG)
+    backend.predictor.fail = InvalidInputError("no")
     clicks = a_click("A", 200, 200), a_click("A", 220, 200)
-    (region,) = served.result(*clicks, task=task, config=CONFIG)
+    (region,) = backend.result(*clicks, task=task, config=CONFIG)
     assert tags(region) == ("old", "mask", ["A", "B"])
 
 
-def test_draft_is_ahead_of_the_annotation_it_changes(served):
+def test_draft_is_ahead_of_the_annotation_it_changes(backend):
     task = task_with(brush(area(150, 150, 250, 250), ["A", "B"]), kind="annotations")
     task |= {"drafts": task_with(brush(area(150, 150, 250, 250), ["A"], name="second"))["drafts"]}
-    (region,) = served.result(a_click("A", 200, 200), task=task, config=CONFIG)
+    (region,) = backend.result(a_click("A", 200, 200), task=task, config=CONFIG)
     assert tags(region) == ("old", "second", ["A"])
 
 
-def test_tag_that_the_config_has_no_more_is_replaced(served):
+def test_tag_that_the_config_has_no_more_is_replaced(backend):
     task = task_with(brush(area(150, 150, 250, 250), ["A"], name="away"))
-    (region,) = served.result(a_click("A", 200, 200), task=task, config=CONFIG)
+    (region,) = backend.result(a_click("A", 200, 200), task=task, config=CONFIG)
     assert tags(region) == ("old", "mask", ["A"])
 
 
-def test_new_region_has_the_label_of_the_click_alone(served):
+def test_new_region_has_the_label_of_the_click_alone(backend):
     task = task_with(brush(area(10, 10, 50, 50), ["A", "B"], name="second"))
-    (region,) = served.result(a_click("A", 300, 300), task=task, config=CONFIG)
+    (region,) = backend.result(a_click("A", 300, 300), task=task, config=CONFIG)
     assert region["id"] != "old"
     assert tags(region)[1:] == ("mask", ["A"])
 
 
 @pytest.mark.parametrize("kind", ["drafts", "annotations"])
 @pytest.mark.parametrize("form", ["no labels", "plain brush", "plain strokes"])
-def test_mask_without_a_label_keeps_its_pixels(served, form, kind):
+def test_mask_without_a_label_keeps_its_pixels(backend, form, kind):
     painted = area(150, 150, 250, 250)
     raw = brush(painted, [], kind="brushlabels" if form == "no labels" else "brush")
     if form == "plain strokes":
@@ -99,21 +99,21 @@ def test_mask_without_a_label_keeps_its_pixels(served, form, kind):
         raw["value"]["touches"] = [stroke]
         painted = area(190, 180, 210, 240)
     beside = a_click("A", 265, 200)
-    (alone,) = served.result(beside, config=CONFIG, task=a_task(2))
+    (alone,) = backend.result(beside, config=CONFIG, task=a_task(2))
     assert (brush_rle.decode(alone["value"]["rle"], SIZE)[painted] > 127).any()
-    (region,) = served.result(beside, config=CONFIG, task=task_with(raw, kind=kind))
+    (region,) = backend.result(beside, config=CONFIG, task=task_with(raw, kind=kind))
     assert region["id"] != "old"
     assert not (brush_rle.decode(region["value"]["rle"], SIZE)[painted] > 127).any()
 
 
-def test_click_in_a_mask_without_a_label_is_not_for_it(served):
+def test_click_in_a_mask_without_a_label_is_not_for_it(backend):
     task = task_with(brush(area(150, 150, 250, 250), []))
-    assert served.result(a_click("A", 200, 200), task=task, config=CONFIG) == []
+    assert backend.result(a_click("A", 200, 200), task=task, config=CONFIG) == []
 
 
 @pytest.mark.parametrize("turned", [1, -1])
-def test_label_a_second_tag_gives_to_a_region_counts(served, turned):
+def test_label_a_second_tag_gives_to_a_region_counts(backend, turned):
     bare = brush(area(150, 150, 250, 250), [])
     both = [bare, brush(area(150, 150, 250, 250), ["A"], name="second")][::turned]
-    (region,) = served.result(a_click("A", 200, 200), task=task_with(*both), config=CONFIG)
+    (region,) = backend.result(a_click("A", 200, 200), task=task_with(*both), config=CONFIG)
     assert tags(region) == ("old", "second", ["A"])

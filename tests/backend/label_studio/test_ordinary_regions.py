@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from backend.label_studio import batch
-from backend.label_studio.prompts import read_call
+from backend.label_studio.predict_request import read_call
 from dynamite import brush_rle
-from tests.backend.page_model import Backend
+from tests.backend.session.page_model import Backend
 
 SIZE = (60, 90)
 CONFIG = """<View>

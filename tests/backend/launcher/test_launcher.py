@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from backend.addresses import without_password
-from backend.job_queue import ingest_queue
+from backend.jobs.job_queue import ingest_queue
 from backend.launcher.banner import banner
 from backend.launcher.checks import StartError, alone_in, check, remedy
 from backend.launcher.children import FEW_DEATHS, Child, Supervisor
 from backend.launcher.environment import ALLOCATOR, WAITING, model_environment
 from backend.launcher.valkey import QueueError, valkey_child, wait_until_ready
 from backend.settings import load
+from backend.settings.url_checks import without_password
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 

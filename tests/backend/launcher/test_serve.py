@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 def checkpoint(tmp_path_factory):
     """Weights that know nothing, which is enough to serve."""
     import dynamite
-    from dynamite import checkpoint
+    from dynamite.checkpoints import checkpoint
 
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
     checkpoint.save(dynamite.load("lite", random_weights=True), path, {})

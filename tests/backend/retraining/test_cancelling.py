@@ -10,7 +10,7 @@ from rq.job import JobStatus
 
 from backend.cli import main
 from backend.retraining.cancelling import CancelError, cancel_training
-from backend.retraining.turns import find_job, train_queue
+from backend.retraining.training_queue import find_job, train_queue
 
 
 def test_one_that_waits_does_not_begin(redis):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from backend.admission import Admission, BusyError
+from backend.serving.admission import Admission, BusyError
 
 
 def test_a_place_is_free_again_after_an_error():

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from backend.device_thread import ClosedError, DeviceThread, Urgency
-from backend.engine import Engine, Model, SupersededError
+from backend.serving.device_thread import ClosedError, DeviceThread, Urgency
+from backend.serving.engine import Engine, Model, SupersededError
 from dynamite import Click, ClickSet
 
 CLICK = ClickSet([[Click(1, 1)]])

@@ -1,6 +1,6 @@
 import pytest
 
-from backend.loading import DeviceError, choose_device, load_model
+from backend.serving.loading import DeviceError, choose_device, load_model
 from backend.settings import Settings
 
 

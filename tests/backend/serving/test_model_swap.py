@@ -3,9 +3,9 @@ from dataclasses import replace
 
 from redis import Redis
 
-from backend.engine import Model
-from backend.retraining.state import note_asked
-from tests.backend.serving.conftest import Discs
+from backend.retraining.status import note_asked
+from backend.serving.engine import Model
+from tests.backend.served import Discs
 
 
 def new_model(backend, version="discs-2"):

@@ -8,8 +8,9 @@ import numpy as np
 
 import dynamite
 from backend.label_studio.labeling_config import write
-from dynamite import brush_rle, checkpoint
-from dynamite.config import Resize
+from dynamite import brush_rle
+from dynamite.checkpoints import checkpoint
+from dynamite.network.config import Resize
 from tests.training.tiny_run import TINY_MODEL
 from training.annotation_store import (
     AcceptedAnnotation,

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from dynamite import load
-from dynamite.checkpoint import read, save
+from dynamite.checkpoints.checkpoint import read, save
 from dynamite.errors import CheckpointError
 from tests.training.tiny_run import TINY_MODEL
 from training.retraining.blending import TRAINED, blend

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from training.retraining.gate import chance_of, judge
-from training.retraining.order import Gate
+from training.retraining.job_spec import Gate
 
 GATE = Gate(least=8, margin=0.02, tolerance=0.03)
 

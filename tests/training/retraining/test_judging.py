@@ -9,8 +9,8 @@ from dynamite import ClickSet
 from training.click_simulation import LabelMap
 from training.data.sample import Sample
 from training.retraining.gate import judge
+from training.retraining.job_spec import Gate
 from training.retraining.judging import Comparison, compare
-from training.retraining.order import Gate
 
 OBJECTS = np.full((40, 80), -1, np.int32)
 OBJECTS[5:15, 5:25] = 0

@@ -10,7 +10,7 @@ import requests
 import torch
 
 import dynamite
-from dynamite import checkpoint
+from dynamite.checkpoints import checkpoint
 from dynamite.registry import Description, Registry
 from dynamite.registry.version import Version
 from tests.training.retraining.drawn import accepted

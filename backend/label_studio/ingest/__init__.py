@@ -1,0 +1,1 @@
+"""From Label Studio's events to the annotation store: jobs, retries, and the comparison of both."""

@@ -1,0 +1,127 @@
+"""The ``brushlabels`` results of an annotation → objects for the store, or why not.
+
+Keypoints and rectangles are how the annotator asked, not what was accepted; results that another
+tag repeats a mask in (PROTOCOL 4, "Active label") do not count either.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backend.label_studio.labeling_config import BRUSH, LabelingConfig
+from backend.label_studio.region_reader import RegionError, read_region
+from backend.session.call import ImageKey, Painted
+from dynamite import brush_rle
+from dynamite.errors import InvalidInputError
+from training.annotation_store import Origin, Region, Rejection, encode_mask
+
+THRESHOLD = 127
+"""Hand-painted strokes have soft edges: a pixel counts above this value of 255."""
+
+Answers = Mapping[str, Mapping[str, Any]]
+"""By region, then by the digest of the mask: [model version, clicks] (provenance.recall)."""
+
+Size = tuple[int, int]
+"""H, W."""
+
+
+@dataclass
+class Accepted:
+    """The objects of one annotation, by image, each with the size that it says the image has."""
+
+    regions: dict[ImageKey, list[tuple[Size, Region]]] = field(default_factory=dict)
+    rejections: list[Rejection] = field(default_factory=list)
+
+    def reject(self, image: ImageKey, code: str, detail: str) -> None:
+        """Set all objects of an image aside."""
+        regions = self.regions.pop(image)
+        self.rejections += [Rejection(code, detail, region.region_id) for _, region in regions]
+
+    def fitting(self, image: ImageKey, size: Size) -> tuple[Region, ...]:
+        """The objects of an image that is of that size; those made for another are set aside."""
+        height, width = size
+        for (said_height, said_width), region in self.regions[image]:
+            if (said_height, said_width) != size:
+                words = f"the image is {width}×{height}, the mask is {said_width}×{said_height}"
+                self.rejections.append(Rejection("wrong_size", words, region.region_id))
+        return tuple(region for said, region in self.regions[image] if said == size)
+
+
+def read_masks(result: object, config: LabelingConfig, answers: Answers) -> Accepted:
+    """Read the ``result`` of an annotation; what cannot be used is among the rejections."""
+    found = Accepted()
+    if not isinstance(result, list):
+        found.rejections.append(Rejection("bad_region", "the annotation's result is no list"))
+        return found
+    for raw in result:
+        if not isinstance(raw, Mapping) or raw.get("type") != BRUSH:
+            continue
+        name = str(raw.get("id", ""))[:80] or None
+        try:
+            painted = read_region(raw)
+            if not isinstance(painted, Painted):
+                raise RegionError("it holds no mask")
+            region = _region(painted, raw, config, answers)
+        except RegionError as error:
+            found.rejections.append(Rejection("bad_region", str(error), name))
+        except _RejectedError as error:
+            found.rejections.append(Rejection(error.code, str(error), name))
+        else:
+            sized = ((painted.height, painted.width), region)
+            found.regions.setdefault(painted.image, []).append(sized)
+    return found
+
+
+class _RejectedError(Exception):
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+def _region(
+    painted: Painted, raw: Mapping[str, Any], config: LabelingConfig, answers: Answers
+) -> Region:
+    controls = config.of_type(BRUSH, painted.image.name)
+    if not any(control.offers(painted.label) for control in controls):
+        known = sorted({label for control in controls for label in control.labels})
+        raise _RejectedError(
+            "unknown_label",
+            f"the label {painted.label!r} is not one of BrushLabels ({', '.join(known)})",
+        )
+    mask = _mask(painted)
+    area = int(np.count_nonzero(mask))
+    if not area:
+        raise _RejectedError("empty_mask", "the mask has no pixel")
+    origin, version, clicks = provenance(painted, raw, answers)
+    return Region(painted.id, painted.label, encode_mask(mask), area, origin, version, clicks)
+
+
+def _mask(painted: Painted) -> npt.NDArray[np.bool_]:
+    if not painted.rle:
+        raise _RejectedError("bad_region", "it holds strokes, but no rle")
+    try:
+        alpha = brush_rle.decode(painted.rle, (painted.height, painted.width))
+    except InvalidInputError as error:
+        raise _RejectedError("bad_rle", str(error)) from None
+    return alpha > THRESHOLD
+
+
+def provenance(
+    painted: Painted, raw: Mapping[str, Any], answers: Answers
+) -> tuple[Origin, str | None, int | None]:
+    """Where a mask comes from: compared with what the model answered for that region.
+
+    Where that is forgotten, a region with a score was a suggestion once; it is taken to be the
+    model's own, since training on too little of it does less harm than training on an echo.
+    """
+    answered = answers.get(painted.id, {})
+    if same := answered.get(painted.digest):
+        return Origin.UNCHANGED, str(same[0]), int(same[1])
+    if answered:
+        version, clicks = list(answered.values())[-1]
+        return Origin.CORRECTED, str(version), int(clicks)
+    forgotten = raw.get("score") is not None
+    return (Origin.UNCHANGED if forgotten else Origin.DRAWN), None, None

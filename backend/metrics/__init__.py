@@ -1,1 +1,0 @@
-"""What an operator's monitoring asks for, in Prometheus' text format."""

@@ -1,0 +1,58 @@
+"""What nothing needs any more goes; the current model, its parent and the way back never do."""
+
+from pathlib import Path
+
+from backend.label_studio.ingest.context import Context
+from backend.retraining.training_queue import is_training
+from backend.settings.folders import (
+    known_lines,
+    open_registry,
+    run_folder,
+    snapshot_folder,
+)
+from dynamite.files import discard_older, last_changed
+from dynamite.registry import RegistryError
+
+SNAPSHOTS = 3
+"""Newest snapshots kept for a while; a training on its way keeps them all."""
+
+SNAPSHOT_SECONDS = 3600.0
+"""A snapshot that somebody has just taken is kept: the training on it is not in the queue yet."""
+
+RUN_SECONDS = 7 * 24 * 3600.0
+"""A training that failed can be gone on with for so long after its last step."""
+
+
+def clean_up(context: Context) -> str:
+    """Remove what is not needed; how much, in words."""
+    settings = context.settings
+    lines = known_lines(settings)
+    versions = 0
+    for line in lines:
+        try:
+            versions += len(open_registry(settings, line).prune(settings.keep_versions))
+        except RegistryError:
+            continue  # the share is away: another time
+    images = context.store.remove_unused_images()
+    if any(is_training(context.redis, line) for line in lines):
+        return f"{versions} versions, {images} images removed; a training is on its way"
+    taken = oldest_first(snapshot_folder(settings))
+    older, newest = taken[:-SNAPSHOTS], taken[-SNAPSHOTS:]
+    snapshots = discard_older(older, SNAPSHOT_SECONDS, last_changed)  # its images are the store's
+    # They hold what has been deleted since, and can be taken again.
+    snapshots += discard_older(newest, RUN_SECONDS, last_changed)
+    runs = discard_older(oldest_first(run_folder(settings)), RUN_SECONDS)
+    for folder in (snapshot_folder(settings), run_folder(settings)):
+        discard_older(folders(folder, ".*"), RUN_SECONDS)  # half written or half removed
+    told = f"{snapshots} snapshots, {runs} runs"
+    return f"{versions} versions, {images} images, {told} removed"
+
+
+def folders(folder: Path, names: str = "[!.]*") -> list[Path]:
+    """The folders in a folder that may not be there; hidden ones are no whole snapshots or runs."""
+    return [path for path in folder.glob(names) if path.is_dir()] if folder.is_dir() else []
+
+
+def oldest_first(folder: Path) -> list[Path]:
+    """Its folders in the order they were last changed."""
+    return sorted(folders(folder), key=last_changed)

@@ -1,0 +1,1 @@
+"""What turns clicks into masks, whatever annotation tool they come from: model, images, answers."""

@@ -1,1 +1,0 @@
-"""What the backend says about itself: the page at ``/`` and the journal of recent troubles."""

@@ -1,0 +1,1 @@
+"""The web application: what it is put together from, and its pages for people and monitoring."""

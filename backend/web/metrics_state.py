@@ -1,0 +1,90 @@
+"""What is looked up when somebody asks: model, cache, queues, errors."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from backend.web.services import Services
+
+
+class State(Collector):
+    """The state of one serving process and of the queues it feeds."""
+
+    def __init__(self, services: "Services") -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric as it is now."""
+        yield from self._model()
+        yield from self._cache()
+        yield from self._queues()
+        yield from self._backlog()
+        errors = CounterMetricFamily(
+            "dynamite_errors", "Errors by the code they are answered with.", labels=["code"]
+        )
+        for code, count in self._services.journal.counts.items():
+            errors.add_metric([code], count)
+        yield errors
+
+    def _model(self) -> Iterable[Metric]:
+        engine, watcher = self._services.engine, self._services.watcher
+        named = {"version": engine.model.version, "device": engine.model.device}
+        yield InfoMetricFamily("dynamite_model", "The weights that answer.", named)
+        yield GaugeMetricFamily(
+            "dynamite_model_alarm",
+            "1 while the version that should answer cannot be used; the status page says why.",
+            int(watcher is not None and watcher.problem is not None),
+        )
+        yield GaugeMetricFamily(
+            "dynamite_device_waiting", "Clicks and images waiting for the device.", engine.waiting
+        )
+
+    def _cache(self) -> Iterable[Metric]:
+        cache = self._services.cache
+        if cache is None:
+            return
+        hits = CounterMetricFamily(
+            "dynamite_cache_hits", "Features found, by tier.", labels=["tier"]
+        )
+        used = GaugeMetricFamily("dynamite_cache_bytes", "Features kept, by tier.", labels=["tier"])
+        for tier in cache.tiers():
+            hits.add_metric([tier.name], tier.hits)
+            used.add_metric([tier.name], tier.used)
+        yield from (hits, used)
+        yield CounterMetricFamily(
+            "dynamite_cache_misses", "Features that had to be computed.", cache.misses
+        )
+
+    def _queues(self) -> Iterable[Metric]:
+        queue = self._services.queue
+        depths = queue.depths()
+        yield GaugeMetricFamily(
+            "dynamite_queue_up", "1 while the queue server answers.", int(depths is not None)
+        )
+        yield GaugeMetricFamily(
+            "dynamite_spooled_events", "Events on disk until the queue is back.", queue.on_disk
+        )
+        jobs = GaugeMetricFamily(
+            "dynamite_jobs", "Jobs by queue and state.", labels=["queue", "state"]
+        )
+        for name, states in (depths or {}).items():
+            for state, count in states.items():
+                jobs.add_metric([name, state], count)
+        yield jobs
+
+    def _backlog(self) -> Iterable[Metric]:
+        backlog = self._services.backlog()
+        if backlog is None:
+            return
+        kept = GaugeMetricFamily(
+            "dynamite_annotations",
+            "Accepted, but not in use: events that wait, what was set aside.",
+            labels=["state"],
+        )
+        kept.add_metric(["waiting"], backlog.waiting)
+        kept.add_metric(["set_aside"], backlog.set_aside)
+        yield kept

@@ -1,0 +1,1 @@
+"""Weights in files: read safely, checked strictly, published ones converted."""

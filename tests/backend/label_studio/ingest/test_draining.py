@@ -1,0 +1,92 @@
+"""Events that wait are taken along by the process that deals with one."""
+
+import json
+
+import pytest
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+
+from backend.jobs.job_queue import INGEST_JOB, JobQueue, ingest_queue
+from backend.label_studio.ingest.draining import SECONDS, take_along
+from tests.backend.label_studio.ingest.conftest import an_annotation, an_event
+
+
+@pytest.fixture
+def put(queue_server, tmp_path):
+    """Puts events into the queue as webhooks do, but with all the time a busy machine needs."""
+    queue = JobQueue(queue_server, tmp_path / "spool", answer_seconds=30)
+    yield lambda *events: [queue.put(json.loads(json.dumps(event))) for event in events]
+    queue.close()
+
+
+def events(*numbers):
+    return [an_event(annotation=an_annotation(n, task=n)) for n in numbers]
+
+
+def stored(context):
+    return [a.annotation_id for a in context.store.annotations()]
+
+
+def test_all_that_waits_is_dealt_with_and_leaves_the_queue(context, put):
+    put(*events(1, 2, 3))
+    assert take_along(context) == 3
+    assert stored(context) == [1, 2, 3]
+    assert context.redis.keys("rq:job:*") == []
+    assert ingest_queue(context.redis).count == 0
+
+
+def test_what_fails_and_what_is_no_event_is_left_to_itself(context, put):
+    put(events(1)[0], {"body": {"action": "START_TRAINING"}, "verified": True}, events(2)[0])
+    other = ingest_queue(context.redis).enqueue("backend.label_studio.ingest.jobs.clean")
+    assert take_along(context) == 2
+    assert stored(context) == [1, 2]
+    left = ingest_queue(context.redis).jobs
+    assert [job.func_name for job in left] == [INGEST_JOB, other.func_name]
+
+
+def test_one_that_another_worker_has_taken_meanwhile_stays_his(context, put, monkeypatch):
+    put(*events(1, 2))
+    queue = ingest_queue(context.redis)
+    first, second = queue.job_ids
+
+    def take(event, context):
+        queue.remove(first)  # as a worker's BLMOVE does
+
+    monkeypatch.setattr("backend.label_studio.ingest.draining.take", take)
+    assert take_along(context) == 1
+    assert queue.fetch_job(first) is not None
+    assert queue.fetch_job(second) is None
+
+
+def test_it_goes_on_for_a_while_only(context, put):
+    put(*events(1, 2, 3))
+    times = iter([0.0, 1.0, SECONDS - 1, SECONDS + 1])
+    assert take_along(context, lambda: next(times)) == 2
+    assert ingest_queue(context.redis).count == 1
+
+
+def test_a_job_tried_again_takes_no_other_along(context, put, queue_server, tmp_path, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", queue_server)
+    monkeypatch.setenv("DYNAMITE_STATE_DIR", str(tmp_path / "state"))
+    along = []
+    monkeypatch.setattr(
+        "backend.label_studio.ingest.draining.take_along", lambda _: along.append(1)
+    )
+    taken = []
+
+    def fail_once(event, _):
+        taken.append(event)
+        if len(taken) == 1:
+            raise OSError("killed, as it were")
+        return "done"
+
+    monkeypatch.setattr("backend.label_studio.ingest.events.take", fail_once)
+    put(events(1)[0])
+    queue = ingest_queue(context.redis)
+    worker = SimpleWorker([queue], connection=context.redis, serializer=JSONSerializer)
+    worker.work(burst=True, logging_level="CRITICAL")
+    assert len(taken) == 2
+    assert along == []
+    put(events(2)[0])
+    worker.work(burst=True, logging_level="CRITICAL")
+    assert along == [1]

@@ -1,0 +1,63 @@
+"""The digest of an image is believed for a while; its pixels are never another image's."""
+
+import io
+import pickle
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend.images.decode import digest
+from backend.images.errors import ImageChangedError
+from backend.label_studio.task_images import FetchedImage
+from backend.serving.image_cache import Pictures
+
+
+class Shelf:
+    """One address whose content can be replaced."""
+
+    def __init__(self, gray: int) -> None:
+        self.fetches = 0
+        self.put(gray)
+
+    def put(self, gray: int) -> None:
+        buffer = io.BytesIO()
+        Image.new("RGB", (4, 3), (gray, gray, gray)).save(buffer, "PNG")
+        self.data = buffer.getvalue()
+
+    def fetch(self, value: str, task_id: int | str | None = None) -> FetchedImage:
+        self.fetches += 1
+        return FetchedImage(self.data, digest(self.data))
+
+
+def test_a_known_address_is_fetched_again_only_for_its_pixels() -> None:
+    shelf = Shelf(10)
+    pictures = Pictures(shelf, 1000)
+    first, second = pictures.open("a", "1"), pictures.open("a", "1")
+    assert (first.digest, shelf.fetches) == (second.digest, 1)
+    assert np.array_equal(first.pixels(), second.pixels())
+    assert shelf.fetches == 2
+
+
+def test_a_replaced_image_never_goes_by_the_old_digest() -> None:
+    shelf = Shelf(10)
+    pictures = Pictures(shelf, 1000)
+    old = pictures.open("a", "7").digest
+    shelf.put(200)
+    stale = pictures.open("a", "7")
+    assert stale.digest == old
+    with pytest.raises(ImageChangedError, match=r"task 7.*click again"):
+        stale.pixels()
+    fresh = pictures.open("a", "7")
+    assert fresh.digest != old
+    assert fresh.pixels().max() == 200
+
+
+def test_what_is_remembered_of_a_data_image_is_small() -> None:
+    shelf = Shelf(10)
+    pictures = Pictures(shelf, 1000)
+    for number in range(3):
+        for _ in range(2):
+            pictures.open(f"data:image/png;base64,{number}" + "a" * 1_000_000, "1")
+    assert shelf.fetches == 3
+    assert len(pickle.dumps(pictures._known)) < 1000

@@ -1,0 +1,23 @@
+"""What the tests of the rules ask of an answer."""
+
+import numpy as np
+
+from tests.backend.session.page_model import mask_of
+
+
+def by_label(result):
+    labels = [region["value"]["brushlabels"][0] for region in result]
+    return {label: [r for r in result if r["value"]["brushlabels"] == [label]] for label in labels}
+
+
+def only(result, label):
+    (region,) = by_label(result)[label]
+    return region
+
+
+def pixels(result):
+    return [mask_of(region) for region in result]
+
+
+def assert_disjoint(*masks):
+    assert np.sum([mask.astype(int) for mask in masks], axis=0).max() <= 1

@@ -1,0 +1,343 @@
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from backend.session import masks as painted_masks
+from backend.session.bitmask import BitMask
+from backend.session.call import Evidence, ImageKey, Kind, Painted, Prompt, SavedPage, Stroke
+from backend.session.store import SessionStore
+from backend.session.strokes import paint
+
+FIRST, SECOND = ImageKey("image", 0), ImageKey("image", 1)
+SHAPE = (40, 60)
+
+
+def point(name, label, x, y, *, image=FIRST, positive=True):
+    return Prompt(name, label, image, x, y, positive)
+
+
+def call(*context, task="1/7", **more):
+    return Evidence(task, context, **more)
+
+
+def disc(x, y):
+    rows, columns = np.mgrid[:40, :60]
+    return BitMask.of(np.hypot(rows - 40 * y, columns - 60 * x) < 6)
+
+
+def targets(ticket):
+    return {target.label: target for image in ticket.plan.images for target in image.targets}
+
+
+def show(store, ticket):
+    """Answer a disc around the last click of each target."""
+    masks = {t.id: disc(t.taps[-1].x, t.taps[-1].y) for t in targets(ticket).values()}
+    store.remember(ticket, masks, {name: f"digest of {name}" for name in masks})
+    return masks
+
+
+def test_images_of_a_task_are_planned_apart_and_answered_together():
+    store = SessionStore()
+    store.begin(call(point("a", "A", 0.2, 0.2)))
+    ticket = store.begin(call(point("a", "A", 0.2, 0.2), point("b", "A", 0.2, 0.2, image=SECOND)))
+    first, second = ticket.plan.images
+    assert (first.image, second.image) == (FIRST, SECOND)
+    assert len(first.targets) == len(second.targets) == 1
+    assert first.targets[0].id != second.targets[0].id
+
+
+def test_a_context_that_leaves_out_another_image_says_nothing_of_it():
+    store = SessionStore()
+    show(store, store.begin(call(point("a", "A", 0.2, 0.2))))
+    ticket = store.begin(call(point("b", "A", 0.8, 0.8, image=SECOND)))
+    first, second = ticket.plan.images
+    assert (first.image, second.image) == (FIRST, SECOND)
+    assert len(first.targets) == len(second.targets) == 1
+
+
+def test_clicks_are_in_pixels_with_times_in_their_order():
+    store = SessionStore()
+    store.begin(call(point("a", "A", 0.5, 0.25)))
+    store.begin(call(point("b", "B", 1.0, 1.0)))
+    ticket = store.begin(call(point("a", "A", 0.5, 0.25), point("n", "A", 0, 0, positive=False)))
+    (image,) = ticket.plan.images
+    clicks = image.clicks(40, 60)
+    assert [(c.x, c.y, c.time) for c in clicks] == [
+        (30, 10, 0),
+        (pytest.approx(60, abs=0.1), pytest.approx(40, abs=0.1), 1),
+        (0, 0, 2),
+    ]
+    assert clicks.owners == [0, 1, -1]
+    clicks.check_inside(40, 60)
+
+
+def test_tasks_do_not_mix():
+    store = SessionStore()
+    store.begin(call(point("a", "A", 0.2, 0.2)))
+    assert set(targets(store.begin(call(point("b", "B", 0.5, 0.5), task="1/8")))) == {"B"}
+    assert set(targets(store.begin(call(point("b", "B", 0.5, 0.5), task="2/7")))) == {"B"}
+
+
+def test_last_answer_repeats_what_was_shown():
+    store = SessionStore()
+    ticket = store.begin(call(point("a", "A", 0.2, 0.2)))
+    assert store.last_answer(ticket).images == ()
+    masks = show(store, ticket)
+    ticket = store.begin(call(point("b", "B", 0.8, 0.8)))
+    (image,) = store.last_answer(ticket).images
+    assert {repeat.id: repeat.mask for repeat in image.repeats} == masks
+    assert image.targets == ()
+
+
+def test_an_object_that_lost_all_its_pixels_is_not_taken_for_accepted():
+    store = SessionStore()
+    show(store, store.begin(call(point("a", "A", 0.2, 0.2))))
+    ticket = store.begin(call(point("b", "B", 0.25, 0.2)))
+    b = targets(ticket)["B"].id
+    store.remember(ticket, {b: disc(0.25, 0.2)}, {b: "digest"})
+    (image,) = store.last_answer(ticket).images
+    assert [repeat.id for repeat in image.repeats] == [b]
+    ticket = store.begin(call(point("c", "A", 0.8, 0.8)))  # the click of A has vanished
+    (image,) = ticket.plan.images
+    assert not image.frozen
+    assert [(tap.x, tap.y) for tap in targets(ticket)["A"].taps] == [(0.8, 0.8)]
+
+
+def test_slow_answer_does_not_replace_a_newer_mask():
+    store = SessionStore()
+    slow = store.begin(call(point("a", "A", 0.2, 0.2)))
+    quick = store.begin(call(point("a", "A", 0.2, 0.2), point("b", "A", 0.8, 0.8)))
+    newer = show(store, quick)
+    show(store, slow)
+    (image,) = store.last_answer(quick).images
+    assert {repeat.id: repeat.mask for repeat in image.repeats} == newer
+
+
+def test_memory_is_bounded_and_the_oldest_pages_go():
+    store = SessionStore(max_bytes=50_000)
+    for number in range(100):
+        show(store, store.begin(call(point(f"k{number}", "A", 0.2, 0.2), task=f"1/{number}")))
+    kept = [entry.page.task for entry in store._pages.values()]
+    assert 1 <= len(kept) < 40
+    assert kept[-1] == "1/99"
+    assert sum(entry.page.nbytes for entry in store._pages.values()) <= 50_000
+
+
+def test_number_of_pages_is_bounded():
+    store = SessionStore(max_pages=3)
+    for number in range(10):
+        store.begin(call(point(f"k{number}", "A", 0.2, 0.2), task=f"1/{number}"))
+    assert len(store._pages) == 3
+
+
+def test_many_threads_lose_no_click():
+    store = SessionStore()
+    failures = []
+
+    def annotate(task):
+        try:
+            context = []
+            for number in range(20):
+                context.append(point(f"{task}-{number}", "A", number / 20, 0.5))
+                ticket = store.begin(call(*context, task=task))
+                show(store, ticket)
+            assert len(targets(ticket)["A"].taps) == 20
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=annotate, args=(f"1/{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+STROKE = Painted("stroke", "A", FIRST, 40, 60, strokes=(Stroke(((0.2, 0.5), (0.8, 0.5)), 0.05),))
+
+
+def test_stroke_in_a_context_asks_for_the_mask_under_it():
+    ticket = SessionStore().begin(call(STROKE))
+    target = targets(ticket)["A"]
+    assert target.id == "stroke"
+    assert target.scribble
+    assert len(target.taps) > 3
+    assert all(tap.y == pytest.approx(0.5) for tap in target.taps)
+
+
+def test_stroke_as_rle_is_a_prompt_too():
+    from dynamite import brush_rle
+
+    mask = np.zeros(SHAPE, bool)
+    mask[18:22, 10:50] = True
+    painted = Painted("stroke", "A", FIRST, *SHAPE, rle=bytes(brush_rle.encode(mask)))
+    target = targets(SessionStore().begin(call(painted)))["A"]
+    assert target.id == "stroke"
+    assert all(mask[int(40 * tap.y), int(60 * tap.x)] for tap in target.taps)
+
+
+def test_accepted_stroke_is_frozen_afterwards():
+    store = SessionStore()
+    ticket = store.begin(call(STROKE))
+    store.remember(ticket, {"stroke": disc(0.5, 0.5)}, {"stroke": "x"})
+    accepted = replace(STROKE, strokes=(Stroke(((0.2, 0.5), (0.8, 0.6)), 0.1),))
+    draft = SavedPage("draft:1", "2026", (accepted,), user="1")
+    ticket = store.begin(call(point("b", "B", 0.9, 0.9), drafts=(draft,)))
+    assert set(targets(ticket)) == {"B"}
+    assert len(ticket.plan.images[0].frozen) == 1
+
+
+def rle_of(stroke):
+    from dynamite import brush_rle
+
+    mask = paint(np.zeros(SHAPE, bool), stroke.strokes)
+    return replace(stroke, strokes=(), rle=bytes(brush_rle.encode(mask)))
+
+
+OTHER = replace(STROKE, id="other", label="B", strokes=(Stroke(((0.2, 0.1), (0.8, 0.1)), 0.05),))
+EMPTY_DRAFT = SavedPage("draft:1", "2026-01", (), user="1")
+
+
+@pytest.mark.parametrize(
+    "drafts",
+    [
+        (),
+        (EMPTY_DRAFT,),
+        (replace(EMPTY_DRAFT, version="2026-02", entries=(STROKE,)),),
+        (replace(EMPTY_DRAFT, version="2026-02", entries=(rle_of(STROKE),)),),
+    ],
+    ids=["no draft", "stale draft", "strokes in the draft", "pixels in the draft"],
+)
+@pytest.mark.parametrize(
+    "later",
+    [rle_of(OTHER), point("b", "B", 0.9, 0.9)],
+    ids=["a stroke", "a click"],
+)
+def test_a_pending_stroke_is_answered_with_what_comes_later(drafts, later):
+    store = SessionStore()
+    first = store.begin(call(rle_of(STROKE), drafts=(EMPTY_DRAFT,) if drafts else ()))
+    show(store, first)
+    ticket = store.begin(call(later, drafts=drafts))
+    assert set(targets(ticket)) == {"A", "B"}
+    assert targets(ticket)["A"].scribble
+
+
+def test_strokes_of_a_label_are_an_object_each():
+    store = SessionStore()
+    show(store, store.begin(call(STROKE)))
+    ticket = store.begin(call(STROKE, replace(OTHER, label="A")))
+    assert {t.id for image in ticket.plan.images for t in image.targets} == {"stroke", "other"}
+
+
+def test_a_deleted_stroke_is_gone_once_saved():
+    store = SessionStore()
+    show(store, store.begin(call(STROKE)))
+    drafts = (replace(EMPTY_DRAFT, entries=(point("b", "B", 0.9, 0.9),)),)
+    show(store, store.begin(call(point("b", "B", 0.9, 0.9), drafts=drafts)))
+    assert set(targets(store.begin(call(point("c", "C", 0.1, 0.9), drafts=drafts)))) == {"B", "C"}
+
+
+def test_masks_in_a_context_keep_their_pixels():
+    accepted = rle_of(replace(OTHER, label="A"))
+    (image,) = SessionStore().begin(call(accepted, STROKE)).plan.images
+    assert [target.id for target in image.targets] == ["stroke"]
+    assert len(image.frozen) == 1
+
+
+@pytest.mark.parametrize("where", ["context", "draft"])
+def test_masks_are_decoded_while_other_pages_go_on(where, monkeypatch):
+    store, decode, waited = SessionStore(), painted_masks._decode, []
+
+    def watched(painted):
+        waited.append(store._lock.locked())
+        return decode(painted)
+
+    monkeypatch.setattr(painted_masks, "_decode", watched)
+    accepted = rle_of(OTHER)
+    draft = replace(EMPTY_DRAFT, entries=(accepted,))
+    context = (accepted, STROKE) if where == "context" else (STROKE,)
+    store.begin(call(*context, drafts=(draft,) if where == "draft" else ()))
+    assert waited == [False, False]
+
+
+def test_rectangle_asks_inside_and_against_its_surroundings():
+    box = Prompt("r", "A", FIRST, 0.4, 0.4, None, 0.2, 0.2, kind=Kind.BOX)
+    (image,) = SessionStore().begin(call(box)).plan.images
+    (target,) = image.targets
+    assert (target.taps[0].x, target.taps[0].y) == pytest.approx((0.5, 0.5))
+    assert len(target.taps) == 5
+    assert all(0.4 < t.x < 0.6 and 0.4 < t.y < 0.6 for t in target.taps)
+    assert len(image.background) == 4
+    assert all(not (0.4 <= t.x <= 0.6 and 0.4 <= t.y <= 0.6) for t in image.background)
+
+
+def test_clicks_of_a_turned_rectangle_turn_with_it():
+    box = Prompt("r", "A", FIRST, 0.5, 0.1, None, 0.3, 0.3, 45, Kind.BOX, aspect=0.5)
+    (image,) = SessionStore().begin(call(box)).plan.images
+    corners = np.array(box.corners(100, 200))
+    middle = image.targets[0].taps[0]
+    assert (200 * middle.x, 100 * middle.y) == pytest.approx(tuple(corners.mean(0)))
+
+
+def test_no_background_click_of_a_rectangle_lies_in_another():
+    boxes = [
+        Prompt(f"r{i}", "A", FIRST, x, 0.4, None, 0.2, 0.2, kind=Kind.BOX)
+        for i, x in enumerate((0.2, 0.41))
+    ]
+    (image,) = SessionStore().begin(call(*boxes)).plan.images
+    assert len(image.targets) == 2
+    for tap in image.background:
+        for box in boxes:
+            inside = box.x <= tap.x <= box.x + 0.2 and box.y <= tap.y <= box.y + 0.2
+            assert not inside
+
+
+def grid(count):
+    """Rectangles with room around each."""
+    return [
+        Prompt(
+            f"r{i}", "A", FIRST, 0.02 + i % 20 / 20, 0.02 + i // 20 / 20,
+            width=0.02, height=0.02, kind=Kind.BOX,
+        )
+        for i in range(count)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("count", "inside", "around"), [(111, 5, 4), (112, 1, 0)])
+def test_rectangles_get_all_their_clicks_as_long_as_the_model_takes_them(count, inside, around):
+    (image,) = SessionStore().begin(call(*grid(count))).plan.images
+    assert {len(target.taps) for target in image.targets} == {inside}
+    assert (len(image.targets), len(image.background)) == (count, around * count)
+
+
+def test_very_many_rectangles_are_not_compared_with_each_other(monkeypatch):
+    """Other people's calls wait meanwhile."""
+    compared, holds = [], Prompt.holds
+    monkeypatch.setattr(Prompt, "holds", lambda *at: compared.append(at) or holds(*at))
+    (image,) = SessionStore().begin(call(*grid(300))).plan.images
+    assert len(image.targets) == 300
+    assert not compared
+
+
+def test_corrupt_mask_of_a_draft_is_no_obstacle():
+    broken = Painted("x", "A", FIRST, 40, 60, rle=b"\x00\x01\x02")
+    draft = SavedPage("draft:1", "2026", (broken,), user="1")
+    ticket = SessionStore().begin(call(point("a", "A", 0.2, 0.2), drafts=(draft,)))
+    assert targets(ticket)["A"].id != "x"
+
+
+def test_two_tabs_of_one_person_are_two_pages():
+    first = SavedPage("draft:1", "2026-01", (point("a", "A", 0.2, 0.2),), user="1")
+    second = SavedPage("draft:2", "2026-02", (point("b", "B", 0.8, 0.8),), user="1")
+    store = SessionStore()
+    drafts = (first, second)
+    in_first = store.begin(
+        call(point("a", "A", 0.2, 0.2), point("c", "A", 0.3, 0.2), drafts=drafts)
+    )
+    in_second = store.begin(
+        call(point("b", "B", 0.8, 0.8), point("d", "B", 0.7, 0.8), drafts=drafts)
+    )
+    assert set(targets(in_first)) == {"A"}
+    assert set(targets(in_second)) == {"B"}

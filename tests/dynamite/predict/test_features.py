@@ -1,0 +1,90 @@
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import dynamite
+from dynamite import Click, ClickSet, ImageFeatures, InvalidInputError, Predictor
+from dynamite.network.model import DynaMITE, FeatureMaps
+from tests.dynamite.golden import make_image
+
+CLICKS = ClickSet([[Click(20, 16, 0)]], [Click(4, 5, 1)])
+
+
+def test_features_survive_a_file(lite: DynaMITE, tmp_path: Path) -> None:
+    predictor = Predictor(lite, resize=None)
+    features = predictor.encode(make_image(40, 70))
+    features.save(tmp_path / "features.safetensors")
+    back = ImageFeatures.load(tmp_path / "features.safetensors")
+    assert (back.image_size, back.input_size) == ((40, 70), (40, 70))
+    assert back.model_version == lite.version
+    assert back.nbytes == features.nbytes
+    first, second = predictor.segment(features, CLICKS), predictor.segment(back, CLICKS)
+    assert (first.query_logits == second.query_logits).all()
+
+
+def test_every_map_is_saved(lite: DynaMITE, tmp_path: Path) -> None:
+    def tensors(value: Any) -> list[torch.Tensor]:
+        if isinstance(value, torch.Tensor):
+            return [value]
+        return [tensor for one in value for tensor in tensors(one)]
+
+    features = Predictor(lite, resize=None).encode(make_image(40, 70))
+    features.save(tmp_path / "features.safetensors")
+    back = ImageFeatures.load(tmp_path / "features.safetensors")
+    for field in fields(FeatureMaps):
+        before, after = (getattr(one.maps, field.name) for one in (features, back))
+        for one, other in zip(tensors(before), tensors(after), strict=True):
+            assert torch.equal(one, other), field.name
+
+
+def test_the_image_of_zoom_in_is_saved_however_it_lies_in_memory(tmp_path: Path) -> None:
+    predictor = Predictor(dynamite.load("lite", random_weights=True, zoom_in=True))
+    upside_down = make_image(40, 70)[::-1]
+    upside_down.flags.writeable = False
+    predictor.encode(upside_down).save(tmp_path / "features.safetensors")
+    back = ImageFeatures.load(tmp_path / "features.safetensors")
+    assert back.image is not None
+    assert (back.image == upside_down).all()
+
+
+def test_their_size_is_that_of_their_tensors(lite: DynaMITE) -> None:
+    maps = Predictor(lite, resize=None).encode(make_image(64, 96)).maps
+    cells = 16 * 24
+    channels = lite.config.hidden + 4
+    assert maps.mask_features.nbytes == channels * cells * 4
+    features = Predictor(lite, resize=None).encode(make_image(64, 96))
+    assert features.nbytes > maps.mask_features.nbytes
+    assert features.to("cpu").nbytes == features.nbytes
+
+
+@pytest.mark.parametrize("content", [b"", b"not features", bytes(1000)])
+def test_a_damaged_file_says_so(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(InvalidInputError, match=r"damaged\.safetensors"):
+        ImageFeatures.load(path)
+
+
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="nowhere"):
+        ImageFeatures.load(tmp_path / "nowhere")
+
+
+def test_other_tensors_are_not_features(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(3)}, tmp_path / "other")
+    with pytest.raises(InvalidInputError, match="other"):
+        ImageFeatures.load(tmp_path / "other")
+
+
+def test_the_parts_of_a_batch_own_their_memory(lite: DynaMITE) -> None:
+    """A cache that drops one image of a batch must get its memory back."""
+    image = make_image(32, 32)
+    first, second = Predictor(lite, resize=None).encode([image, image])
+    assert not np.shares_memory(first.maps.mask_features.numpy(), second.maps.mask_features.numpy())
+    assert first.maps.mask_features.untyped_storage().nbytes() == first.maps.mask_features.nbytes
