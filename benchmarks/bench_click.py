@@ -36,9 +36,11 @@ def one_click(desk: Desk) -> list[Row]:
     """A warmed click against the model alone, and against encoding at every click."""
     address = desk.add("cats.jpg", cats())
     desk.warm(address)
-    engine, cache = desk.services.engine, desk.services.cache
+    engine, cache = desk.parts.engine, desk.parts.cache
     assert cache is not None
-    features = engine.features(desk.services.images.open(address, "0").digest, _no_encode)
+    features = engine.features(
+        desk.parts.label_studio.connection.images.open(address, "0").digest, _no_encode
+    )
     clicks = ClickSet([[Click(*CAT)]])
     point = [keypoint(0, *CAT, *SIZE)]
 
@@ -146,7 +148,7 @@ def session(desk: Desk) -> list[Row]:
         noisy = photo(*SIZE) // 2 + rng.integers(0, 100, (*SIZE, 3), dtype=np.uint8)
         addresses.append(desk.add(f"session{number}.jpg", noisy))
         desk.warm(addresses[-1])
-    cache = desk.services.cache
+    cache = desk.parts.cache
     assert cache is not None
     before = cache.misses
     slowest = 0.0

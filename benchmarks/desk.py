@@ -17,8 +17,7 @@ from backend.images.decode import digest
 from backend.label_studio.labeling_config import write
 from backend.label_studio.task_images import FetchedImage
 from backend.settings import load
-from backend.web.app import create_app
-from backend.web.services import Services, open_services
+from backend.web.composition import Backend, open_backend
 from dynamite import brush_rle
 
 Region = dict[str, Any]
@@ -44,15 +43,15 @@ class Desk:
         redis_url = f"unix://{state}/nobody.sock"
         # Nothing is written behind the clicks that are measured.
         settings = load(state_dir=state, redis_url=redis_url, device="cpu", cache_disk_mb=0)
-        self.services: Services = open_services(settings)
-        self.services.images.use(self)
+        self.parts: Backend = open_backend(settings)
+        self.parts.label_studio.connection.images.use(self)
         self.photos: dict[str, bytes] = {}
         self.config = write([f"L{number}" for number in range(labels)])
         self._tasks = count(1)
         self._server = make_server(
             "127.0.0.1",
             0,
-            create_app(settings, self.services),
+            self.parts.app,
             threaded=True,
             request_handler=KeptAlive,
         )
@@ -69,7 +68,7 @@ class Desk:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-        self.services.close()
+        self.parts.close()
         self._folder.cleanup()
 
     def fetch(self, value: str, task_id: int | str | None = None) -> FetchedImage:  # noqa: ARG002
@@ -87,7 +86,7 @@ class Desk:
         return next(self._tasks)
 
     def warm(self, address: str) -> None:
-        self.services.warm(address, "0")
+        self.parts.label_studio.warm(address, "0")
 
     def click(
         self, address: str, context: list[Region], draft: list[Region] = (), task: int = 0

@@ -1,7 +1,8 @@
 """The backend as a class of ``label-studio-ml``'s shape, for those who run its servers.
 
-The protocol is served directly by ``backend.web.app``, because no release of that package can be
-installed from PyPI beside Flask 3. Who has it installed anyway gets a subclass of its base class::
+The protocol is served directly by ``backend.label_studio.routes``, because no release of that
+package can be installed from PyPI beside Flask 3. Where it is installed anyway, the class here is a
+subclass of its base class::
 
     from backend.label_studio.ml_class import DynaMITEModel
 
@@ -12,9 +13,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from backend.label_studio import predict as answers
+from backend.label_studio.predict import Item
 from backend.settings import load
-from backend.web.services import Services, open_services
+from backend.web.composition import Backend, open_backend
 
 if TYPE_CHECKING:
 
@@ -37,9 +38,9 @@ else:
 
 
 @cache
-def services() -> Services:
-    """The model and all around it, opened once however many objects are made."""
-    return open_services(load())
+def backend() -> Backend:
+    """The serving process, opened once however many objects are made."""
+    return open_backend(load())
 
 
 class DynaMITEModel(Base):
@@ -50,7 +51,7 @@ class DynaMITEModel(Base):
         tasks: list[dict[str, Any]],
         context: dict[str, Any] | None = None,
         **kwargs: Any,
-    ) -> list[answers.Item]:
+    ) -> list[Item]:
         """One answer per task; with a ``context`` the masks after a click."""
         body = {
             "tasks": tasks,
@@ -58,7 +59,7 @@ class DynaMITEModel(Base):
             "label_config": kwargs.get("label_config") or self.label_config,
             "params": {"context": context},
         }
-        return answers.predict(body, services())
+        return backend().label_studio.predict.predict(body)
 
     def fit(self, *args: Any, event: Any = None, data: Any = None, **kwargs: Any) -> dict[str, Any]:
         """Hand an event to the queue.
@@ -70,7 +71,7 @@ class DynaMITEModel(Base):
             event, data = (*args, None)[:2]
         body = {**data, "action": event} if isinstance(data, dict) else {"action": event}
         received = datetime.now(UTC).isoformat()
-        services().queue.put({"body": body, "verified": True, "received_at": received})
+        backend().queue.put({"body": body, "verified": True, "received_at": received})
         return {
             "enqueued": str(event),
             **{name: kwargs[name] for name in ("job_id",) if name in kwargs},

@@ -33,8 +33,9 @@ from backend.images.errors import (
     ImageUnreachableError,
     ImageUnreadableError,
 )
+from backend.label_studio.access import Access
 from backend.label_studio.tokens import Tokens
-from backend.settings import variable
+from backend.settings import Settings, variable
 
 STORAGES = ("s3", "gs", "azure-blob")
 MAX_DATA_URI = 8_000_000
@@ -69,6 +70,20 @@ class FetchedImage:
 
     data: bytes = field(repr=False)
     digest: str
+
+
+def open_fetcher(settings: Settings, access: Access) -> "ImageFetcher":
+    """A fetcher for images of Label Studio as far as it is known, and of the allowed hosts."""
+    return ImageFetcher(
+        FetchSettings(
+            label_studio_url=access.url,
+            token=access.token,
+            hosts=settings.image_hosts,
+            local_root=settings.local_files_root,
+            timeout=settings.image_timeout,
+            max_bytes=settings.max_image_bytes,
+        )
+    )
 
 
 class ImageFetcher:

@@ -9,7 +9,8 @@ from redis import Redis
 
 from backend.label_studio.access import known_access
 from backend.label_studio.api import LabelStudioApi
-from backend.label_studio.fetching import Fetcher, open_fetcher
+from backend.label_studio.task_images import open_fetcher
+from backend.serving.image_cache import Fetcher
 from backend.settings import Settings, load
 from backend.settings.folders import store_folder
 from training.annotation_store import AnnotationStore, StoreError, is_there

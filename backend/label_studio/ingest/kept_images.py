@@ -13,7 +13,7 @@ from backend.label_studio.ingest.errors import TryLaterError
 from backend.label_studio.ingest.masks import Accepted, Size
 from backend.label_studio.labeling_config import LabelingConfig
 from backend.label_studio.predict_request import image_addresses
-from backend.session.call import ImageKey
+from backend.session.regions import ImageKey
 from training.annotation_store import AcceptedImage, AnnotationStore, Region
 
 

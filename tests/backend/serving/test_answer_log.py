@@ -4,7 +4,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as AwayError
 
 from backend.serving.answer_log import AnswerLog, recall
-from backend.session.call import digest
+from backend.session.paint import digest
 
 
 def test_what_was_answered_is_remembered_for_the_day_it_is_accepted(backend, click, queue_server):

@@ -13,7 +13,7 @@ from backend.label_studio.ingest.sync import reconcile_projects
 from backend.label_studio.known_projects import connected, note
 from backend.retraining.training_queue import train_queue
 from backend.serving.answer_log import Answered, AnswerLog
-from backend.session.call import digest
+from backend.session.paint import digest
 from dynamite import brush_rle
 from tests.backend.label_studio.fake_label_studio import PERSONAL
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event, brush, mask
