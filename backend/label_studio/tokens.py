@@ -1,7 +1,7 @@
 """Label Studio's two kinds of access token, as the headers it wants to see.
 
 A legacy token is sent as it is. A personal access token is a JWT that only buys others, which last
-five minutes and are sent instead (PROTOCOL: ``POST /api/token/refresh``).
+five minutes and are sent instead (docs/label-studio-protocol.md, 9).
 """
 
 import base64

@@ -1,7 +1,7 @@
 """The ``brushlabels`` results of an annotation → objects for the store, or why not.
 
 Keypoints and rectangles are how the annotator asked, not what was accepted; results that another
-tag repeats a mask in (PROTOCOL 4, "Active label") do not count either.
+tag repeats a mask in (docs/label-studio-protocol.md, 5) do not count either.
 """
 
 from collections.abc import Mapping
