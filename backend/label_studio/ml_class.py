@@ -1,4 +1,4 @@
-"""The backend as a class of ``label-studio-ml``'s shape, for those who run its servers.
+"""The backend as a model class for the servers of the ``label-studio-ml`` package.
 
 The protocol is served directly by ``backend.label_studio.routes``, because no release of that
 package can be installed from PyPI beside Flask 3. Where it is installed anyway, the class here is a
@@ -20,7 +20,7 @@ from backend.web.composition import Backend, open_backend
 if TYPE_CHECKING:
 
     class Base:
-        """What both lines of ``LabelStudioMLBase`` have in common."""
+        """What both lines of ``LabelStudioMLBase`` share."""
 
         label_config: str | None
 
@@ -30,7 +30,7 @@ else:
     except ImportError:
 
         class Base:
-            """Stands in for ``LabelStudioMLBase`` where that is not installed."""
+            """Stands in for ``LabelStudioMLBase`` where it is not installed."""
 
             def __init__(self, project_id=None, label_config=None, **_):
                 self.project_id = project_id
@@ -39,12 +39,12 @@ else:
 
 @cache
 def backend() -> Backend:
-    """The serving process, opened once however many objects are made."""
+    """The parts of the backend, opened once for all instances."""
     return open_backend(load())
 
 
 class DynaMITEModel(Base):
-    """Answers clicks with the masks of all objects; hands annotation events to the queue."""
+    """Answers clicks with the masks of all objects; queues annotation events."""
 
     def predict(
         self,
@@ -62,7 +62,7 @@ class DynaMITEModel(Base):
         return backend().label_studio.predict.predict(body)
 
     def fit(self, *args: Any, event: Any = None, data: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """Hand an event to the queue.
+        """Queue an event.
 
         Called ``fit(event, data, **kwargs)`` by the 2.x line and
         ``fit(tasks, workdir, event=…, data=…)`` by 1.0.9.
