@@ -6,12 +6,14 @@ import tomllib
 from collections import Counter
 from functools import cache
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
 
+import dynamite
 from backend.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -197,3 +199,10 @@ def test_documents_on_the_site_link_to_files_on_the_site() -> None:
         if link[0] != "#" and (path.parent / link.partition("#")[0]).resolve() not in files
     ]
     assert outside == []
+
+
+def test_the_api_reference_has_every_public_name() -> None:
+    named = re.findall(r"^::: (\S+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    assert {f"dynamite.{name}" for name in dynamite.__all__} <= set(named)
+    for name in named:
+        assert resolve_name(name).__doc__
