@@ -59,7 +59,7 @@ bench: $(STAMP) ## the benchmarks; prints ratios (python -m benchmarks --write k
 	$(BIN)/python -m benchmarks
 
 # The pages keep their folders, so that their links hold on GitHub and on the site.
-PAGES := $(wildcard *.md docs/*.md docs/images/* deploy/*.md dynamite/weights/*.md backend/demo_images/*.md training/base_set/*.md)
+PAGES := $(wildcard *.md docs/*.md docs/images/* Dockerfile deploy/* dynamite/weights/*.md backend/demo_images/*.md training/base_set/*.md)
 
 docs: $(STAMP) ## the documentation with the API reference, in build/docs; a broken link fails
 	rm -rf build/pages build/docs
