@@ -60,14 +60,14 @@ class LabelingConfig:
         return tuple(c for c in self.controls if c.type == kind and image in (None, c.to_name))
 
     def brush(self, image: str, label: str | None = None) -> Control | None:
-        """The tag that takes masks with ``label`` (or any label) on ``image``; None if none does."""
+        """The tag that takes masks with ``label`` (or any label) on ``image``, or None."""
         for control in self.of_type(BRUSH, image):
             if label is None or (control.offers(label) and label not in self.background):
                 return control
         return None
 
     def takes(self, image: str, label: str) -> bool:
-        """Whether a click with ``label`` on ``image`` asks for a mask, or means "no object here"."""
+        """Whether a click with ``label`` asks for a mask on ``image``, or means "not here"."""
         return label in self.background or self.brush(image, label) is not None
 
     @property
