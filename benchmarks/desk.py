@@ -13,11 +13,11 @@ import numpy as np
 from PIL import Image
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from backend.composition import Backend, open_backend
 from backend.images.decode import digest
 from backend.label_studio.labeling_config import write
 from backend.label_studio.task_images import FetchedImage
 from backend.settings import load
-from backend.web.composition import Backend, open_backend
 from dynamite import brush_rle
 
 Region = dict[str, Any]

@@ -96,7 +96,7 @@ class Web(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> "Flask":
         """Build the application in the worker: CUDA must not be initialized before the fork."""
-        from backend.web.composition import open_backend  # noqa: PLC0415
+        from backend.composition import open_backend  # noqa: PLC0415
 
         return open_backend(self.settings).app
 

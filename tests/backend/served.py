@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from redis import Redis
 
+from backend import composition
 from backend.images.decode import digest
 from backend.images.errors import ImageMissingError
 from backend.jobs.job_queue import JobQueue
@@ -22,7 +23,6 @@ from backend.serving.engine import Engine, Model
 from backend.serving.error_journal import Journal
 from backend.serving.meters import Meters
 from backend.settings import load
-from backend.web import composition
 
 CAPTURES = Path(__file__).parent / "captures"
 RADIUS = 40

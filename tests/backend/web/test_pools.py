@@ -14,7 +14,7 @@ SESSION = """
 
     from backend.serving.device_thread import Urgency
     from backend.serving.loading import load_model
-    from backend.web.composition import open_backend
+    from backend.composition import open_backend
     from backend.settings import load
     from dynamite import Click, ClickSet
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from backend.label_studio import ml_class
 from backend.label_studio.labeling_config import write
+from backend.launcher import label_studio_ml
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
 def model(backend, monkeypatch):
-    monkeypatch.setattr(ml_class, "backend", lambda: backend.parts)
-    return ml_class.DynaMITEModel(project_id="3", label_config=write(["A", "B"]))
+    monkeypatch.setattr(label_studio_ml, "backend", lambda: backend.parts)
+    return label_studio_ml.DynaMITEModel(project_id="3", label_config=write(["A", "B"]))
 
 
 def test_it_predicts_after_clicks_and_in_batches(model, task, click):
@@ -68,7 +68,7 @@ def test_it_runs_in_the_server_of_the_released_package(tmp_path, queue_server):
         from label_studio_ml.api import init_app
         from label_studio_ml.model import LabelStudioMLBase
         from backend.label_studio.labeling_config import write
-        from backend.label_studio.ml_class import DynaMITEModel
+        from backend.launcher.label_studio_ml import DynaMITEModel
 
         assert issubclass(DynaMITEModel, LabelStudioMLBase)
         client = init_app(DynaMITEModel, model_dir="models").test_client()

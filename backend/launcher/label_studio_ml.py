@@ -4,7 +4,7 @@ The protocol is served directly by ``backend.label_studio.routes``, because no r
 package can be installed from PyPI beside Flask 3. Where it is installed anyway, the class here is a
 subclass of its base class::
 
-    from backend.label_studio.ml_class import DynaMITEModel
+    from backend.launcher.label_studio_ml import DynaMITEModel
 
 Settings are those of the environment (``dynamite settings``); the queue must be running.
 """
@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from backend.composition import Backend, open_backend
 from backend.label_studio.predict import Item
 from backend.settings import load
-from backend.web.composition import Backend, open_backend
 
 if TYPE_CHECKING:
 
