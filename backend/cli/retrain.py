@@ -13,7 +13,7 @@ def retrain(line: str | None, force: bool) -> None:
     """
     from backend.label_studio.ingest.context import open_context
     from backend.launcher.valkey import wait_until_ready
-    from backend.retraining.requesting import request
+    from backend.retraining.requesting import request_training
     from backend.settings import load
 
     settings = load()
@@ -24,4 +24,6 @@ def retrain(line: str | None, force: bool) -> None:
         )
     wait_until_ready(settings.queue_url)
     with open_context(settings) as context:
-        click.echo(request(context, line or settings.line, "dynamite retrain", force=force))
+        line = line or settings.line
+        store, redis = context.store, context.redis
+        click.echo(request_training(settings, store, redis, line, "dynamite retrain", force=force))

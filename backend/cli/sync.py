@@ -45,5 +45,5 @@ def sync(project: int, url: str | None, token: str | None, replace: bool, anew: 
         with Console(stderr=True).status(f"Comparing project {project} with Label Studio"):
             tried, compared = try_again(context), reconcile_project(context, project)
             tell_backlog(context)
-            request_where_due(context)
+            request_where_due(context.settings, context.store, context.redis)
         click.echo(f"{tried}\nproject {project}: {compared}")

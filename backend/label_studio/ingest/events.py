@@ -21,7 +21,7 @@ from backend.label_studio.ingest.event_fields import (
 )
 from backend.label_studio.ingest.server_identity import check_project, check_word
 from backend.label_studio.ingest.store_annotation import Json, accept, number
-from backend.retraining.requesting import request, request_if_enough
+from backend.retraining.requesting import request_if_enough, request_training
 
 SECONDS = 600.0
 """What is left of an event after so long waits: hosts that do not answer take their time."""
@@ -49,7 +49,8 @@ def take(event: Json, context: Context) -> str:
             wrong.append(str(error))
     body = body_of(event)
     if action_of(body) in ACCEPTED:
-        words.append(request_if_enough(context, number(object_of(body, "project"), "id")))
+        project = number(object_of(body, "project"), "id")
+        words.append(request_if_enough(context.settings, context.store, context.redis, project))
     if wrong:
         raise BadRequestError("; ".join(wrong))
     return f"{action_of(body)}: " + "; ".join(word for word in words if word)
@@ -69,7 +70,8 @@ def act(event: Json, context: Context) -> str:
             return "it does not prove that it comes from Label Studio"
         number_of_it = number(object_of(body, "project"), "id")
         line = context.settings.line_of(number_of_it)
-        return request(context, line, f"the Start Training button of project {number_of_it}")
+        reason = f"the Start Training button of project {number_of_it}"
+        return request_training(context.settings, context.store, context.redis, line, reason)
     if action in ACCEPTED:
         annotation = annotation_of(body)
         try:

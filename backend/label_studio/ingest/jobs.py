@@ -55,10 +55,14 @@ def reconcile() -> str:
 def request_training(line: str, reason: str, force: bool = False) -> str:
     """Have a line of models trained on what has been accepted by now."""
     from backend.label_studio.ingest.context import open_context  # noqa: PLC0415
-    from backend.retraining.requesting import request  # noqa: PLC0415
+    from backend.retraining import requesting  # noqa: PLC0415
 
     with open_context() as context:
-        return _logged(request(context, line, reason, force=force))
+        store, redis = context.store, context.redis
+        asked = requesting.request_training(
+            context.settings, store, redis, line, reason, force=force
+        )
+        return _logged(asked)
 
 
 def clean() -> str:
@@ -67,7 +71,7 @@ def clean() -> str:
     from backend.retraining.cleanup import clean_up  # noqa: PLC0415
 
     with open_context() as context:
-        return _logged(clean_up(context), logging.DEBUG)
+        return _logged(clean_up(context.settings, context.store, context.redis), logging.DEBUG)
 
 
 def _logged(words: str, level: int = logging.INFO) -> str:

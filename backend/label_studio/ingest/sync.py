@@ -46,7 +46,7 @@ def reconcile_projects(context: Context, projects: Sequence[int] | None = None) 
             except (TryLaterError, ServingError) as error:
                 lines.append(f"project {project}: {error}")
     tell_backlog(context)
-    request_where_due(context)
+    request_where_due(context.settings, context.store, context.redis)
     return "; ".join(lines)
 
 

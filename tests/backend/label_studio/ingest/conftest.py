@@ -95,6 +95,11 @@ def make_context(tmp_path, monkeypatch, queue_server):
         one.close()
 
 
+def parts(context):
+    """What retraining is handed of the context."""
+    return context.settings, context.store, context.redis
+
+
 @pytest.fixture
 def context(make_context):
     return make_context(train_after=0)

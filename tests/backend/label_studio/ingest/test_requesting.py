@@ -4,13 +4,13 @@ import pytest
 from rq.job import JobStatus
 
 from backend.label_studio.ingest.events import take
-from backend.retraining.requesting import request, request_where_due
+from backend.retraining.requesting import request_training, request_where_due
 from backend.retraining.status import last_asked
 from backend.retraining.training_queue import last_job, train_queue
 from backend.settings import SettingsError, load
 from backend.settings.folders import open_registry
 from dynamite.registry import RegistryError
-from tests.backend.label_studio.ingest.conftest import an_annotation, an_event, brush, mask
+from tests.backend.label_studio.ingest.conftest import an_annotation, an_event, brush, mask, parts
 
 
 def accept(context, *numbers, project=3):
@@ -37,7 +37,7 @@ def test_the_button_starts_one_training_however_often_it_is_pressed(context):
     asked = last_asked(context.redis, "shared")
     assert asked.reason == "the Start Training button of project 3"
     assert "done already: no annotation has changed since" in asked.outcome
-    assert "queued" in request(context, "shared", "again", force=True)
+    assert "queued" in request_training(*parts(context), "shared", "again", force=True)
 
 
 def test_the_button_pressed_by_somebody_unknown_starts_nothing(context):
@@ -48,11 +48,11 @@ def test_the_button_pressed_by_somebody_unknown_starts_nothing(context):
 
 def test_a_failed_training_can_be_asked_for_again(context):
     accept(context, *range(1, 6))
-    request(context, "shared", "first")
+    request_training(*parts(context), "shared", "first")
     (job,) = train_queue(context.redis).jobs
     train_queue(context.redis).remove(job)
     job.set_status(JobStatus.FAILED)
-    assert "is queued: second" in request(context, "shared", "second")
+    assert "is queued: second" in request_training(*parts(context), "shared", "second")
     assert len(train_queue(context.redis).jobs) == 1
 
 
@@ -68,9 +68,9 @@ def test_training_starts_after_n_new_annotations_and_not_before(make_context):
 
 def test_a_second_training_of_a_line_waits_for_the_first(context):
     accept(context, *range(1, 6))
-    request(context, "shared", "first")
+    request_training(*parts(context), "shared", "first")
     accept(context, 6, 7)
-    request(context, "shared", "second")
+    request_training(*parts(context), "shared", "second")
     assert train_queue(context.redis).count == 1
     assert last_job(context.redis, "shared").get_status() == JobStatus.DEFERRED
 
@@ -81,7 +81,7 @@ def test_the_data_of_one_line_never_enter_anothers_training(make_context):
     accept(context, 11, 12, project=7)
     accept(context, 13, project=8)
     for line in ("shared", "cells"):
-        request(context, line, "test")
+        request_training(*parts(context), line, "test")
     images = {
         job.args[0]["line"]: sum(job.args[0]["images"].values())
         for job in train_queue(context.redis).jobs
@@ -103,7 +103,7 @@ def test_a_line_whose_models_are_away_keeps_no_other_from_being_asked_for(
         return open_registry(settings, line)
 
     monkeypatch.setattr("backend.retraining.requesting.open_registry", open_one)
-    request_where_due(context)
+    request_where_due(*parts(context))
     assert [job.args[0]["line"] for job in train_queue(context.redis).jobs] == ["plants"]
 
 
