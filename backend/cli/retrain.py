@@ -11,8 +11,10 @@ def retrain(line: str | None, force: bool) -> None:
 
     The training runs in a worker; `dynamite jobs --watch` shows its progress.
     """
-    from backend.label_studio.ingest.context import open_context
+    from redis import Redis
+
     from backend.launcher.valkey import wait_until_ready
+    from backend.retraining.open_store import open_store
     from backend.retraining.requesting import request_training
     from backend.settings import load
 
@@ -23,7 +25,6 @@ def retrain(line: str | None, force: bool) -> None:
             f"no project trains a line {line!r}, only {known}: set DYNAMITE_LINES"
         )
     wait_until_ready(settings.queue_url)
-    with open_context(settings) as context:
+    with Redis.from_url(settings.queue_url) as redis, open_store(settings, redis) as store:
         line = line or settings.line
-        store, redis = context.store, context.redis
         click.echo(request_training(settings, store, redis, line, "dynamite retrain", force=force))

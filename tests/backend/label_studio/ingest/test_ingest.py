@@ -3,9 +3,10 @@
 import pytest
 from redis import Redis
 
-from backend.label_studio.ingest.context import open_context
+from backend.label_studio.ingest.ingest import open_ingest
 from backend.settings import load
-from training.annotation_store import StoreError
+from tests.backend.label_studio.ingest.conftest import SOURCE
+from training.annotation_store import AnnotationKey, StoreError
 
 
 @pytest.fixture
@@ -23,21 +24,21 @@ def settings(tmp_path, queue_server):
 def test_a_store_that_is_gone_with_its_share_is_not_begun_anew_in_the_mount_point(
     settings, tmp_path
 ):
-    with open_context(settings):
+    with open_ingest(settings):
         pass
-    with open_context(settings) as context:  # empty, so it may be gone
-        context.store.delete(1)
-    with open_context(settings):
+    with open_ingest(settings) as ingest:  # empty, so it may be gone
+        ingest.store.delete(AnnotationKey(SOURCE, 1))
+    with open_ingest(settings):
         pass
     (tmp_path / "share").rename(tmp_path / "away")
     (tmp_path / "share").mkdir()
     with (
         pytest.raises(StoreError, match="is gone, or its share is not mounted"),
-        open_context(settings),
+        open_ingest(settings),
     ):
         pass
     assert not list((tmp_path / "share").iterdir())
-    with open_context(settings, anew=True) as context:  # `dynamite sync`
-        context.store.delete(1)
-    with open_context(settings):
+    with open_ingest(settings, new_store=True) as ingest:  # `dynamite sync`
+        ingest.store.delete(AnnotationKey(SOURCE, 1))
+    with open_ingest(settings):
         pass
