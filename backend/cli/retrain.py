@@ -14,8 +14,8 @@ def retrain(line: str | None, force: bool) -> None:
     from redis import Redis
 
     from backend.launcher.valkey import wait_until_ready
-    from backend.retraining.open_store import open_store
     from backend.retraining.requesting import request_training
+    from backend.retraining.store import open_store
     from backend.settings import load
 
     settings = load()

@@ -24,6 +24,7 @@ from backend.label_studio.ingest.server_identity import check_project
 from backend.label_studio.ingest.store_annotation import store_annotation
 from backend.label_studio.ingest.values import Json, number
 from backend.retraining.requesting import request_if_enough, request_training
+from dynamite.errors import DynamiteError
 from training.annotation_store import AnnotationStore, ProjectKey
 
 SECONDS = 600.0
@@ -36,6 +37,10 @@ DELETIONS: Mapping[str, tuple[str, Callable[[int, AnnotationStore, Bookkeeping],
 """By action: what is deleted, and how."""
 
 
+class WrongSourceError(DynamiteError):
+    """The event comes from a Label Studio that another worker serves."""
+
+
 def process_event(event: Json, ingest: Ingest) -> str:
     """Process an event; return what was done, in words.
 
@@ -44,7 +49,14 @@ def process_event(event: Json, ingest: Ingest) -> str:
 
     Raises:
         BadRequestError: something is malformed; everything else has been processed.
+        WrongSourceError: it comes from a Label Studio that another worker serves.
     """
+    source = event.get("source", ingest.source)
+    if source != ingest.source:
+        raise WrongSourceError(
+            f"the event comes from the Label Studio {source!r}, this worker serves "
+            f"{ingest.source!r}: give each Label Studio a queue server of its own (REDIS_URL)"
+        )
     until, words, wrong = time.monotonic() + SECONDS, [], []
     for part in split_event(event):
         try:

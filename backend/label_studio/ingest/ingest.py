@@ -10,7 +10,7 @@ from backend.label_studio.access import known_access
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.fetching import Fetcher, open_fetcher
 from backend.label_studio.ingest.bookkeeping import Bookkeeping, bookkeeping_path
-from backend.retraining.open_store import open_store
+from backend.retraining.store import open_store
 from backend.settings import Settings, load
 from dynamite.errors import DynamiteError
 from training.annotation_store import AnnotationStore
@@ -47,12 +47,12 @@ class Ingest:
 
 
 @contextmanager
-def open_ingest(settings: Settings | None = None, *, new_store: bool = False) -> Iterator[Ingest]:
+def open_ingest(settings: Settings | None = None, *, anew: bool = False) -> Iterator[Ingest]:
     """Open everything; close it at the end.
 
     Args:
         settings: read if not given.
-        new_store: create the annotation store even if an earlier one is gone.
+        anew: create the annotation store even if an earlier one is gone.
 
     Raises:
         StoreError: the annotation store or the bookkeeping cannot be opened.
@@ -62,7 +62,7 @@ def open_ingest(settings: Settings | None = None, *, new_store: bool = False) ->
     fetcher = open_fetcher(settings, access)
     with ExitStack() as stack:
         redis = stack.enter_context(Redis.from_url(settings.queue_url))
-        store = stack.enter_context(open_store(settings, redis, new=new_store))
+        store = stack.enter_context(open_store(settings, redis, anew=anew))
         bookkeeping = stack.enter_context(Bookkeeping(bookkeeping_path(settings)))
         api = None
         if access.url and access.token:

@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 
 
 def ingest_event(event: dict[str, Any]) -> str:
-    """Process a webhook ``{"body", "verified", "received_at"}``; return what was done, in words.
+    """Process the event of a webhook (``webhooks.receive``); return what was done, in words.
 
     The first attempt goes on with other events in the queue. Later attempts do not: one of those
     events may have killed the process.
@@ -54,7 +54,7 @@ def request_training(line: str, reason: str, force: bool = False) -> str:
     from redis import Redis  # noqa: PLC0415
 
     from backend.retraining import requesting  # noqa: PLC0415
-    from backend.retraining.open_store import open_store  # noqa: PLC0415
+    from backend.retraining.store import open_store  # noqa: PLC0415
     from backend.settings import load  # noqa: PLC0415
 
     settings = load()
@@ -68,7 +68,7 @@ def clean() -> str:
     from redis import Redis  # noqa: PLC0415
 
     from backend.retraining.cleanup import clean_up  # noqa: PLC0415
-    from backend.retraining.open_store import open_store  # noqa: PLC0415
+    from backend.retraining.store import open_store  # noqa: PLC0415
     from backend.settings import load  # noqa: PLC0415
 
     settings = load()

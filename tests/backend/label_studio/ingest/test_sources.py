@@ -4,7 +4,7 @@ import pytest
 
 from backend.label_studio import known_projects
 from backend.label_studio.ingest.bookkeeping import Bookkeeping
-from backend.label_studio.ingest.events import process_event
+from backend.label_studio.ingest.events import WrongSourceError, process_event
 from backend.label_studio.ingest.retries import try_again
 from backend.label_studio.ingest.sync import all_projects, reconcile_projects
 from backend.label_studio.labeling_config import write
@@ -97,6 +97,16 @@ def test_a_deletion_in_one_leaves_the_other_alone(both, body):
     later = an_event(annotation=an_annotation(1, updated=LATER))
     assert "stored" in process_event(later, berlin)
     assert "has been deleted" in process_event(later, paris)
+
+
+def test_a_worker_leaves_the_events_of_the_other_in_the_queue(both):
+    berlin, paris = both
+    event = an_event(source="paris")
+    with pytest.raises(WrongSourceError, match="REDIS_URL"):
+        process_event(event, berlin)
+    assert (kept(berlin), berlin.bookkeeping.waiting()) == ([], [])
+    process_event(event, paris)
+    assert kept(berlin) == [("paris", 1)]
 
 
 def test_a_comparison_deletes_only_what_came_from_its_own_label_studio(both, site, api):
