@@ -46,6 +46,6 @@ def sync(project: int, url: str | None, token: str | None, replace: bool, anew: 
             click.echo(f"{count} annotations deleted")
         with Console(stderr=True).status(f"Comparing project {project} with Label Studio"):
             tried, compared = try_again(ingest), reconcile_project(ingest, project)
-            publish_backlog(ingest)
+            publish_backlog(ingest.store, ingest.bookkeeping, ingest.redis)
             request_where_due(settings, ingest.store, ingest.redis)
         click.echo(f"{tried}\nproject {project}: {compared}")

@@ -31,7 +31,7 @@ def ingest_event(event: dict[str, Any]) -> str:
         first = job is not None and job.retries_left == ATTEMPTS_MORE
         if first and (more := process_queued(ingest)):
             log.info("%d more events", more)
-        publish_backlog(ingest)
+        publish_backlog(ingest.store, ingest.bookkeeping, ingest.redis)
     return words
 
 

@@ -7,10 +7,12 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from redis import Redis
 from rq.timeouts import JobTimeoutException
 
 from backend.errors import BadRequestError
 from backend.jobs.job_queue import PATIENCE_SECONDS, requeue_failed
+from backend.label_studio.ingest.bookkeeping import Bookkeeping
 from backend.label_studio.ingest.event_fields import (
     ACCEPTED,
     action_of,
@@ -23,7 +25,7 @@ from backend.label_studio.ingest.events import SECONDS, process_part
 from backend.label_studio.ingest.ingest import Ingest, TryLaterError
 from backend.label_studio.ingest.store_annotation import set_aside
 from backend.retraining.status import Backlog, note_backlog
-from training.annotation_store import Rejection
+from training.annotation_store import AnnotationStore, Rejection
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +44,9 @@ def try_again(ingest: Ingest, clock: Callable[[], float] = time.monotonic) -> st
     return f"{count} events tried again"
 
 
-def publish_backlog(ingest: Ingest) -> None:
+def publish_backlog(store: AnnotationStore, bookkeeping: Bookkeeping, redis: Redis) -> None:
     """Put what waits and what was set aside on the status page, which cannot see the store."""
-    waiting, rejected = ingest.bookkeeping.count_waiting(), ingest.store.count_rejected()
-    note_backlog(ingest.redis, Backlog(*waiting, *rejected))
+    note_backlog(redis, Backlog(*bookkeeping.count_waiting(), *store.count_rejected()))
 
 
 def _try_again(event: dict[str, Any], ingest: Ingest) -> None:
@@ -63,11 +64,11 @@ def _try_again(event: dict[str, Any], ingest: Ingest) -> None:
             ingest.bookkeeping.wait(event, str(error))
             return
         log.warning("an event waited too long and is given up: %s", error)
-        _give_up(event, str(error), ingest)
+        _give_up(event, str(error), ingest.store, ingest.source)
     ingest.bookkeeping.stop_waiting(event)
 
 
-def _give_up(event: dict[str, Any], reason: str, ingest: Ingest) -> None:
+def _give_up(event: dict[str, Any], reason: str, store: AnnotationStore, source: str) -> None:
     """Set its annotation aside, if it has one with an id."""
     with suppress(BadRequestError):
         body = body_of(event)
@@ -75,7 +76,7 @@ def _give_up(event: dict[str, Any], reason: str, ingest: Ingest) -> None:
             annotation = annotation_of(body)
             task, project = {"id": task_number(annotation)}, object_of(body, "project")
             rejection = Rejection("given_up", reason)
-            set_aside(annotation, task, project, rejection, ingest.store, ingest.source)
+            set_aside(annotation, task, project, rejection, store, source)
 
 
 def _is_too_old(event: dict[str, Any]) -> bool:

@@ -5,10 +5,13 @@ import math
 import time
 from collections.abc import Sequence
 
+from redis import Redis
+
 from backend.errors import BadRequestError, ServingError
 from backend.label_studio import known_projects
 from backend.label_studio.api import NOT_FOUND, NotThereError
 from backend.label_studio.ingest.asking import api_of, ask
+from backend.label_studio.ingest.bookkeeping import Bookkeeping
 from backend.label_studio.ingest.deletion import delete_annotation, delete_project, delete_task
 from backend.label_studio.ingest.ingest import Ingest, TryLaterError
 from backend.label_studio.ingest.known_tasks import known_tasks, state_of
@@ -18,7 +21,7 @@ from backend.label_studio.ingest.store_annotation import store_annotation
 from backend.label_studio.ingest.values import Json
 from backend.retraining.requesting import request_where_due
 from backend.settings.lines import parse_lines
-from training.annotation_store import Outcome
+from training.annotation_store import AnnotationStore, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,7 @@ def reconcile_projects(ingest: Ingest, projects: Sequence[int] | None = None) ->
     Returns:
         What was done, in words.
     """
+    store, bookkeeping, redis = ingest.store, ingest.bookkeeping, ingest.redis
     words = [try_again(ingest)]
     if ingest.api is None:
         words.append("the address or the token of Label Studio is unknown")
@@ -51,8 +55,8 @@ def reconcile_projects(ingest: Ingest, projects: Sequence[int] | None = None) ->
                 words.append(f"project {project}: {reconcile_project(ingest, project, until)}")
             except (TryLaterError, ServingError) as error:
                 words.append(f"project {project}: {error}")
-    publish_backlog(ingest)
-    request_where_due(ingest.settings, ingest.store, ingest.redis)
+    publish_backlog(store, bookkeeping, redis)
+    request_where_due(ingest.settings, store, redis)
     return "; ".join(words)
 
 
@@ -77,7 +81,7 @@ def reconcile_project(ingest: Ingest, project: int, until: float = math.inf) -> 
     api = api_of(ingest)
     described = ask(ingest, f"/api/projects/{project}")
     if described is None:
-        if not _is_known(ingest, project):
+        if not _is_known(project, store, bookkeeping, ingest.redis):
             raise NotThereError(f"Label Studio has no project {project}", NOT_FOUND)
         known_projects.forget(ingest.redis, ingest.source, project)
         count = delete_project(project, store, bookkeeping)
@@ -111,12 +115,12 @@ def reconcile_project(ingest: Ingest, project: int, until: float = math.inf) -> 
     )
 
 
-def _is_known(ingest: Ingest, project: int) -> bool:
+def _is_known(project: int, store: AnnotationStore, bookkeeping: Bookkeeping, redis: Redis) -> bool:
     """Return whether a project has connected, or anything is kept of it."""
-    known = known_tasks(project, ingest.store, ingest.bookkeeping)
+    known = known_tasks(project, store, bookkeeping)
     return (
-        project in known_projects.connected(ingest.redis, ingest.source)
-        or ingest.bookkeeping.created_at(project) is not None
+        project in known_projects.connected(redis, bookkeeping.source)
+        or bookkeeping.created_at(project) is not None
         or bool(known.states or known.with_annotations)
     )
 
