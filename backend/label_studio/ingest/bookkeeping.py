@@ -14,9 +14,10 @@ from training.annotation_store import Database, FileFormat
 TABLES = """
 CREATE TABLE IF NOT EXISTS waiting (event TEXT PRIMARY KEY, reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS compared (
-    task INTEGER PRIMARY KEY, project INTEGER NOT NULL, state TEXT NOT NULL
+    task INTEGER PRIMARY KEY, project INTEGER NOT NULL, state TEXT NOT NULL, change INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS compared_by_project ON compared (project);
+CREATE INDEX IF NOT EXISTS compared_by_change ON compared (change);
 CREATE TABLE IF NOT EXISTS projects (project INTEGER PRIMARY KEY, created_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sites (url TEXT PRIMARY KEY);
 """
@@ -84,9 +85,10 @@ class Bookkeeping:
         )
         return count, reason or ""
 
-    def note_compared(self, task: int, project: int, state: str) -> None:
-        """Remember the state in which a task was compared."""
-        self._write("INSERT OR REPLACE INTO compared VALUES (?, ?, ?)", task, project, state)
+    def note_compared(self, task: int, project: int, state: str, change: int) -> None:
+        """Remember the state in which a task was compared, and the store's last change then."""
+        values = (task, project, state, change)
+        self._write("INSERT OR REPLACE INTO compared VALUES (?, ?, ?, ?)", *values)
 
     def compared(self, project: int) -> dict[int, str]:
         """Return the state of each compared task of a project."""
@@ -96,6 +98,14 @@ class Bookkeeping:
     def forget_compared_task(self, task: int) -> None:
         """Have a task compared again."""
         self._write("DELETE FROM compared WHERE task = ?", task)
+
+    def forget_compared_after(self, change: int) -> None:
+        """Have the tasks compared again that were compared after a change of the store.
+
+        A store whose last change is an earlier one was restored from a backup.
+        """
+        if self._database.ask("SELECT 1 FROM compared WHERE change > ? LIMIT 1", change):
+            self._write("DELETE FROM compared WHERE change > ?", change)
 
     def forget_compared_project(self, project: int) -> None:
         """Have all tasks of a project compared again."""

@@ -64,6 +64,7 @@ def open_ingest(settings: Settings | None = None, *, anew: bool = False) -> Iter
         redis = stack.enter_context(Redis.from_url(settings.queue_url))
         store = stack.enter_context(open_store(settings, redis, anew=anew))
         bookkeeping = stack.enter_context(Bookkeeping(bookkeeping_path(settings)))
+        bookkeeping.forget_compared_after(store.change())
         api = None
         if access.url and access.token:
             api = stack.enter_context(LabelStudioApi(access.url, access.token))

@@ -105,7 +105,7 @@ def reconcile_project(ingest: Ingest, project: int, until: float = math.inf) -> 
         if None in outcomes:
             failed += 1
         else:
-            bookkeeping.note_compared(task["id"], project, state_of(task))
+            bookkeeping.note_compared(task["id"], project, state_of(task), store.change())
     # A list read page by page can miss some: only what a question of its own does not find is gone.
     unseen = sorted(known.with_annotations - seen)
     gone = [task for task in unseen if ask(ingest, f"/api/tasks/{task}") is None]

@@ -42,3 +42,19 @@ def test_a_store_that_is_gone_with_its_share_is_not_begun_anew_in_the_mount_poin
         ingest.store.delete(AnnotationKey(SOURCE, 1))
     with open_ingest(settings):
         pass
+
+
+def test_a_store_restored_without_its_bookkeeping_is_compared_again(settings, tmp_path):
+    file = tmp_path / "share" / "annotations" / "annotations.sqlite"
+    with open_ingest(settings) as ingest:
+        ingest.store.delete(AnnotationKey(SOURCE, 1))
+        ingest.bookkeeping.note_compared(1, 3, "as it was", ingest.store.change())
+    backup = file.read_bytes()
+    with open_ingest(settings) as ingest:
+        ingest.store.delete(AnnotationKey(SOURCE, 2))
+        ingest.bookkeeping.note_compared(2, 3, "as it was", ingest.store.change())
+    with open_ingest(settings) as ingest:
+        assert ingest.bookkeeping.compared(3) == {1: "as it was", 2: "as it was"}
+    file.write_bytes(backup)
+    with open_ingest(settings) as ingest:
+        assert ingest.bookkeeping.compared(3) == {1: "as it was"}

@@ -90,7 +90,7 @@ def test_a_deletion_in_one_leaves_the_other_alone(both, body):
     berlin, paris = both
     for ingest in both:
         process_event(an_event(), ingest)
-        ingest.bookkeeping.note_compared(1, 3, "as it was")
+        ingest.bookkeeping.note_compared(1, 3, "as it was", 1)
     process_event({"body": body, "verified": True}, paris)
     assert kept(berlin) == [(SOURCE, 1)]
     assert berlin.bookkeeping.compared(3) == {1: "as it was"}

@@ -133,7 +133,7 @@ def test_what_was_deleted_though_label_studio_has_it_is_stored_again(ingest, sit
 
 def test_a_task_compared_before_is_compared_again_if_the_counts_do_not_agree(ingest, tasks):
     for task in tasks:
-        ingest.bookkeeping.note_compared(task["id"], 3, f"{TIME[:-1]}.000000+00:00 1 0")
+        ingest.bookkeeping.note_compared(task["id"], 3, f"{TIME[:-1]}.000000+00:00 1 0", 0)
     assert "3 stored" in reconcile_projects(ingest, [3])
 
 
