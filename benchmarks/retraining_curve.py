@@ -23,6 +23,7 @@ from training.annotation_store import (
     AcceptedImage,
     AnnotationStore,
     Origin,
+    ProjectKey,
     Region,
     SnapshotRules,
     encode_mask,
@@ -41,6 +42,7 @@ from training.retraining.judging import Comparison, chosen_indices, compare
 from training.retraining.launching import gpu_count
 from training.retraining.train_candidate import train_candidate
 
+PROJECT = ProjectKey("curve", 1)
 TIME = "2026-01-01T00:00:00.000000+00:00"
 
 
@@ -86,7 +88,7 @@ def parse() -> argparse.Namespace:
 
 def accept(dataset: Any, count: int, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """A training order on ``count`` accepted images; all held-out ones are there every time."""
-    rules = SnapshotRules(holdout=0.3, exhaustive=frozenset({1}))
+    rules = SnapshotRules(holdout=0.3, exhaustive=frozenset({PROJECT}))
     taken = 0
     folder.mkdir(parents=True, exist_ok=True)
     with AnnotationStore(folder / "store") as store:
@@ -96,8 +98,12 @@ def accept(dataset: Any, count: int, folder: Path, arguments: argparse.Namespace
                 taken += 1
                 if taken > count:
                     continue
-            store.apply(AcceptedAnnotation(index + 1, index + 1, 1, TIME, images=(image,)))
-        snapshot = write_snapshot(store, [1], folder / "snapshots", rules)
+            store.apply(
+                AcceptedAnnotation(
+                    PROJECT.source, index + 1, index + 1, PROJECT.number, TIME, images=(image,)
+                )
+            )
+        snapshot = write_snapshot(store, [PROJECT], folder / "snapshots", rules)
     return {
         "line": "curve",
         "reason": f"{count} images",

@@ -11,9 +11,11 @@ def retrain(line: str | None, force: bool) -> None:
 
     The training runs in a worker; `dynamite jobs --watch` shows its progress.
     """
-    from backend.label_studio.ingest.context import open_context
+    from redis import Redis
+
     from backend.launcher.valkey import wait_until_ready
-    from backend.retraining.requesting import request
+    from backend.retraining.requesting import request_training
+    from backend.retraining.store import open_store
     from backend.settings import load
 
     settings = load()
@@ -23,5 +25,6 @@ def retrain(line: str | None, force: bool) -> None:
             f"no project trains a line {line!r}, only {known}: set DYNAMITE_LINES"
         )
     wait_until_ready(settings.queue_url)
-    with open_context(settings) as context:
-        click.echo(request(context, line or settings.line, "dynamite retrain", force=force))
+    with Redis.from_url(settings.queue_url) as redis, open_store(settings, redis) as store:
+        line = line or settings.line
+        click.echo(request_training(settings, store, redis, line, "dynamite retrain", force=force))

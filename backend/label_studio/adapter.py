@@ -49,6 +49,7 @@ class LabelStudio:
         self.predict = Predict(
             answering,
             self.connection,
+            source=settings.label_studio_name,
             background_labels=settings.background_labels,
             image_timeout=settings.image_timeout,
             prewarm=self._prewarmer.ask,
@@ -105,4 +106,5 @@ class LabelStudio:
 
     def _note_project(self, number: int) -> None:
         """Remember a connected project, without waiting for the queue server."""
-        self._answer_log.write(lambda redis: known_projects.note(redis, number))
+        name = self._settings.label_studio_name
+        self._answer_log.write(lambda redis: known_projects.note(redis, name, number))

@@ -39,6 +39,7 @@ class Predict:
         answering: Answering,
         connection: Connection,
         *,
+        source: str,
         background_labels: Iterable[str],
         image_timeout: float,
         prewarm: Callable[[str, str], object],
@@ -50,6 +51,7 @@ class Predict:
         Args:
             answering: the serving core's use cases.
             connection: opens the images of tasks.
+            source: the name of this Label Studio, under which answers are remembered.
             background_labels: labels whose clicks mean "no object here".
             image_timeout: longest time to fetch one image, in seconds.
             prewarm: has an image (address, task) encoded in the background.
@@ -58,6 +60,7 @@ class Predict:
         """
         self._answering = answering
         self._connection = connection
+        self._source = source
         self._background_labels = tuple(background_labels)
         self._image_timeout = image_timeout
         self._prewarm = prewarm
@@ -100,7 +103,7 @@ class Predict:
     def _answer_click(self, request: PredictRequest, call: Call) -> Prediction:
         task = request.tasks[0]
         answer = self._answering.answer_click(
-            ClickRequest(task.id, call, self._opener(task), request.accepts)
+            ClickRequest(self._source, task.id, call, self._opener(task), request.accepts)
         )
         return write_prediction(answer, request, task)
 

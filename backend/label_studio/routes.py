@@ -95,7 +95,9 @@ def make_blueprint(
     def webhook() -> tuple[Response, int]:
         body = json_body()
         verified = webhooks.is_verified(settings, can_ask=connection.can_ask)
-        is_queued = webhooks.receive(body, queue, verified=verified)
+        is_queued = webhooks.receive(
+            body, queue, verified=verified, source=settings.label_studio_name
+        )
         return jsonify(status="enqueued" if is_queued else "kept until the queue is back"), 201
 
     return routes

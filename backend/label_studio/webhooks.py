@@ -55,10 +55,11 @@ def is_verified(settings: Settings, *, can_ask: bool) -> bool:
     )
 
 
-def receive(body: dict[str, Any], queue: JobQueue, *, verified: bool) -> bool:
+def receive(body: dict[str, Any], queue: JobQueue, *, verified: bool, source: str) -> bool:
     """Queue an event; return False if it waits on disk because the queue server is away.
 
-    The job gets ``{"body": what Label Studio sent, "verified": bool, "received_at": ISO time}``.
+    The job gets ``{"body": what Label Studio sent, "verified": bool, "received_at": ISO time,
+    "source": name of the Label Studio}``.
     """
     action = body.get("action")
     if not isinstance(action, str):
@@ -66,4 +67,5 @@ def receive(body: dict[str, Any], queue: JobQueue, *, verified: bool) -> bool:
     if action not in EVENTS:
         return True
     received = datetime.now(UTC).isoformat()
-    return queue.put({"body": body, "verified": verified, "received_at": received})
+    event = {"body": body, "verified": verified, "received_at": received}
+    return queue.put(event | {"source": source})

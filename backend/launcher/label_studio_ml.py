@@ -71,7 +71,9 @@ class DynaMITEModel(Base):
             event, data = (*args, None)[:2]
         body = {**data, "action": event} if isinstance(data, dict) else {"action": event}
         received = datetime.now(UTC).isoformat()
-        backend().queue.put({"body": body, "verified": True, "received_at": received})
+        parts = backend()
+        event = {"body": body, "verified": True, "received_at": received}
+        parts.queue.put(event | {"source": parts.settings.label_studio_name})
         return {
             "enqueued": str(event),
             **{name: kwargs[name] for name in ("job_id",) if name in kwargs},

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from backend.label_studio.ingest.context import Context
+from redis import Redis
+
 from backend.retraining.training_queue import is_training
+from backend.settings import Settings
 from backend.settings.folders import (
     known_lines,
     open_registry,
@@ -12,6 +14,7 @@ from backend.settings.folders import (
 )
 from dynamite.files import discard_older, last_changed
 from dynamite.registry import RegistryError
+from training.annotation_store import AnnotationStore
 
 SNAPSHOTS = 3
 """Newest snapshots kept for a while; a training on its way keeps them all."""
@@ -23,9 +26,8 @@ RUN_SECONDS = 7 * 24 * 3600.0
 """A training that failed can be gone on with for so long after its last step."""
 
 
-def clean_up(context: Context) -> str:
+def clean_up(settings: Settings, store: AnnotationStore, redis: Redis) -> str:
     """Remove what is not needed; how much, in words."""
-    settings = context.settings
     lines = known_lines(settings)
     versions = 0
     for line in lines:
@@ -33,8 +35,8 @@ def clean_up(context: Context) -> str:
             versions += len(open_registry(settings, line).prune(settings.keep_versions))
         except RegistryError:
             continue  # the share is away: another time
-    images = context.store.remove_unused_images()
-    if any(is_training(context.redis, line) for line in lines):
+    images = store.remove_unused_images()
+    if any(is_training(redis, line) for line in lines):
         return f"{versions} versions, {images} images removed; a training is on its way"
     taken = oldest_first(snapshot_folder(settings))
     older, newest = taken[:-SNAPSHOTS], taken[-SNAPSHOTS:]

@@ -30,9 +30,10 @@ Accepts = Callable[[ImageKey, str], bool]
 class ClickRequest:
     """One click: what was asked, how to open the task's images, what the tool can show.
 
-    ``task`` names the task in the tool; what was answered is remembered under it.
+    What was answered is remembered under ``source``, the name of the tool or server, and ``task``.
     """
 
+    source: str
     task: str
     call: Call
     open_image: OpenImage
@@ -176,6 +177,7 @@ class Answering:
         self._sessions.remember(ticket, masks, digests)
         clicks = {t.id: len(t.clicks) for part in ticket.plan.images for t in part.targets}
         self._answer_log.note(
+            request.source,
             request.task,
             [
                 Answered(o.id, o.digest, answer.version, clicks[o.id])

@@ -14,9 +14,12 @@ def test_what_was_answered_is_remembered_for_the_day_it_is_accepted(backend, cli
     name = digest(bytes(region["value"]["rle"]))
     deadline = time.monotonic() + 20
     with Redis.from_url(queue_server) as redis:
-        while name not in recall(redis, 1).get(region["id"], {}) and time.monotonic() < deadline:
+        while (
+            name not in recall(redis, "label_studio", 1).get(region["id"], {})
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.05)
-        answered = recall(redis, 1)[region["id"]]
+        answered = recall(redis, "label_studio", 1)[region["id"]]
     assert answered[name] == ["discs-1", 2]
     assert len(answered) == 2  # the mask of the first click could be accepted late as well
 
