@@ -2,7 +2,7 @@
 
     python -m benchmarks.ablations --data ../sets --seeds 1 --out ablations
 
-Every row is `configs/lite_ablation.yaml` with one thing changed, trained from the same start and
+Every row is ``configs/lite_ablation.yaml`` with one thing changed, trained from the same start and
 judged on the same held-out images by MIST (strategy random, up to 10 clicks an object). Differences
 are taken image by image; ± is their standard error. A row that is there already is not made again.
 """
@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 import dynamite
 from dynamite.network.config import Resize
 from training.config import TrainingConfig, load_config
 from training.evaluation.model_segmenter import ModelSegmenter
-from training.evaluation.plan import Plan
+from training.evaluation.plan import EvaluationPlan
 from training.evaluation.runner import evaluate
 from training.loop.run import run
 from training.loop.sources import Sources, open_sources
+from training.progress import track
 
 CONFIG = Path("configs/lite_ablation.yaml")
 WHOLE = "all parts"
@@ -97,15 +97,15 @@ def judged(folder: Path, sources: Sources, most: int) -> NDArray[np.float64]:
         return np.array(json.loads(kept.read_text()))
     model = dynamite.load("lite", folder / "model.safetensors")
     segmenter = ModelSegmenter(dynamite.Predictor(model, resize=EVALUATED_AT))
-    plan = Plan()
+    plan = EvaluationPlan()
     rows = []
     for dataset in sources.held_out:
         few = range(min(most, len(dataset)))
-        for index in track(few, f"{folder.name} on {dataset.name}", transient=True):
+        for index in track(few, f"{folder.name} on {dataset.name}", least=1):
             for record in evaluate(segmenter, dataset, plan, indices=[index]):
                 steps, objects = record.ious.shape
                 failed = (record.ious[-1] < plan.threshold).any()
-                clicks = plan.per_object if failed else (objects + steps - 1) / objects
+                clicks = plan.clicks_per_object if failed else (objects + steps - 1) / objects
                 rows.append([float(clicks), float(np.nanmean(record.ious[-1]))])
     kept.write_text(json.dumps(rows))
     return np.array(rows)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dynamite import Click, ClickSet
 from dynamite.errors import InvalidInputError
-from training.distance_map import DistanceMap, Mask, Point, draw
+from training.distance_map import DistanceMap, Mask, Point, draw_pixels
 
 LabelMap = NDArray[np.integer]
 
@@ -85,7 +85,7 @@ def corrective_clicks(
         error = deepest_error(predicted_HW, target_HW, index, valid)
         number = 2 if rng.random() < _TWO_CLICKS else 1
         for point in error.draw_above(error.maximum / 2, number, rng):
-            clicks = clicked(clicks, target_HW, point)
+            clicks = add_click(clicks, target_HW, point)
     return clicks
 
 
@@ -109,7 +109,7 @@ def deepest_error(
     return missing if missing.maximum > surplus.maximum else surplus
 
 
-def clicked(clicks: ClickSet, target_HW: LabelMap, point: Point) -> ClickSet:
+def add_click(clicks: ClickSet, target_HW: LabelMap, point: Point) -> ClickSet:
     """``clicks`` and one at ``point``, the newest.
 
     It belongs to the object that owns the pixel in ``target_HW``, else to the background.
@@ -154,5 +154,5 @@ def _draw_few(region_HW: Mask, most: int, rng: np.random.Generator) -> list[Poin
     y, x = max(0, top - 1), max(0, left - 1)
     box_hw = region_HW[y : top + height + 1, x : left + width + 1].view(np.uint8)
     inner_hw = cv2.erode(box_hw, np.ones((3, 3), np.uint8)).view(np.bool_)
-    points = draw(inner_hw, min(number, int(np.count_nonzero(inner_hw)) // 2), rng)
+    points = draw_pixels(inner_hw, min(number, int(np.count_nonzero(inner_hw)) // 2), rng)
     return [(y + dy, x + dx) for dy, dx in points]

@@ -50,7 +50,7 @@ class DistanceMap:
 
     def draw_above(self, distance: float, count: int, rng: np.random.Generator) -> list[Point]:
         """``count`` different pixels farther than ``distance`` from the outside, all if fewer."""
-        points = draw(self.values_hw > distance, count, rng)
+        points = draw_pixels(self.values_hw > distance, count, rng)
         return [(y + self.top, x + self.left) for y, x in points]
 
     def without(self, clicks: ClickSet, radius: float) -> "DistanceMap":
@@ -68,7 +68,7 @@ class DistanceMap:
         return DistanceMap(values_hw, self.top, self.left)
 
 
-def draw(candidates_HW: Mask, count: int, rng: np.random.Generator) -> list[Point]:
+def draw_pixels(candidates_HW: Mask, count: int, rng: np.random.Generator) -> list[Point]:
     """``count`` different pixels of ``candidates_HW``, uniformly, or all if there are no more."""
     flat = np.flatnonzero(candidates_HW)
     if not count or not flat.size:

@@ -73,8 +73,8 @@ def click(
     sample: Sample, rng: np.random.Generator, number: int, stray: float = 0.0
 ) -> ClickedSample:
     """The sample with its initial clicks (MODEL_SPEC 9.2)."""
-    clicks = initial_clicks(sample.instances, len(sample.labels), rng, ~sample.ignore, stray)
-    labels = np.where(sample.ignore, IGNORED, sample.instances).astype(np.int16)
+    clicks = initial_clicks(sample.label_map, len(sample.labels), rng, ~sample.ignore, stray)
+    labels = np.where(sample.ignore, IGNORED, sample.label_map).astype(np.int16)
     image = np.ascontiguousarray(sample.image.transpose(2, 0, 1))
     return ClickedSample(
         torch.from_numpy(image), torch.from_numpy(labels), clicks, sample.sample_id, number

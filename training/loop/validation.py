@@ -12,7 +12,7 @@ from training.config import ValidationConfig
 from training.data.catalog import Subset
 from training.evaluation.mist import mist_score
 from training.evaluation.model_segmenter import ModelSegmenter
-from training.evaluation.plan import Plan
+from training.evaluation.plan import EvaluationPlan
 from training.evaluation.runner import evaluate
 from training.loop.distributed import Processes
 
@@ -38,7 +38,7 @@ def validate(
     Every image has its own seed, so that any number of processes gives the same score.
     """
     segmenter = ModelSegmenter(Predictor(model))
-    plan = Plan(threshold=config.iou)
+    plan = EvaluationPlan(threshold=config.iou)
     images = _taking_turns(sets, config.images)
     totals = torch.zeros(len(images), 5, dtype=torch.float64)
     for position in range(processes.rank, len(images), processes.count):

@@ -25,8 +25,8 @@ def test_a_packed_set_is_the_same_set(packed: Path) -> None:
     assert list(again.sample_ids) == list(MINI.sample_ids)
     for index in range(len(MINI)):
         ours, theirs = MINI[index], again[index]
-        assert (theirs.instances == ours.instances).all()
-        assert theirs.instances.dtype == np.int32
+        assert (theirs.label_map == ours.label_map).all()
+        assert theirs.label_map.dtype == np.int32
         assert (theirs.ignore == ours.ignore).all()
         assert theirs.labels == ours.labels
         assert theirs.parents == ours.parents
@@ -49,8 +49,8 @@ def test_packing_scales_down_but_never_up(tmp_path: Path) -> None:
     assert shrink(MINI[0], 500).image.shape == MINI[0].image.shape
     sample = small[2]
     assert (sample.areas > 0).all()
-    assert sample.instances.max() == len(sample.labels) - 1
-    factor = sample.instances.size / MINI[2].instances.size
+    assert sample.label_map.max() == len(sample.labels) - 1
+    factor = sample.label_map.size / MINI[2].label_map.size
     assert sample.whole_areas[0] == round(factor * MINI[2].whole_areas[0])
 
 
@@ -72,7 +72,7 @@ def test_a_file_that_is_no_pack_is_named(tmp_path: Path) -> None:
         PackedDataset(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("manifest.json", json.dumps({"format": "instances-0"}))
-    with pytest.raises(DatasetError, match="pack it anew"):
+    with pytest.raises(DatasetError, match="pack it again"):
         PackedDataset(path)
 
 
@@ -86,7 +86,7 @@ def test_a_manifest_that_lacks_something_is_named(
     path = tmp_path / "a.pack"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("manifest.json", json.dumps({"format": "instances-1"} | manifest))
-    with pytest.raises(DatasetError, match=rf"pack it anew \({where}: Field required"):
+    with pytest.raises(DatasetError, match=rf"pack it again \({where}: Field required"):
         PackedDataset(path)
 
 

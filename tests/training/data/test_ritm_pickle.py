@@ -16,7 +16,7 @@ from training.data.ritm_pickle import convert, load_plain
 
 MINI = Path(__file__).parent / "mini"
 PHOTO = open_coco(MINI / "annotations.json")[0]
-LARGE, SMALL = PHOTO.instances == 0, PHOTO.instances == 1
+LARGE, SMALL = PHOTO.label_map == 0, PHOTO.label_map == 1
 
 
 def png(layer: np.ndarray) -> np.ndarray:
@@ -48,7 +48,7 @@ def test_the_layout_becomes_coco_json(folder: Path) -> None:
     for index, stuff in enumerate(sample.stuff):
         assert stuff == (sample.labels[index] == "stuff")
     things = [index for index, stuff in enumerate(sample.stuff) if not stuff]
-    masks = [sample.instances == index for index in things]
+    masks = [sample.label_map == index for index in things]
     assert (masks[0] == LARGE).all()
     assert (masks[1] == SMALL).all()
 

@@ -163,7 +163,7 @@ def test_four_images_are_learnt_by_heart(tmp_path: Path) -> None:
     predictor = Predictor(model, resize=None)
     dataset = open_dataset("shapes", data)
     for sample in (dataset[index] for index in range(len(dataset))):
-        masks = [sample.instances == index for index in range(len(sample.labels))]
+        masks = [sample.label_map == index for index in range(len(sample.labels))]
         centers = [(mask.nonzero()[1].mean(), mask.nonzero()[0].mean()) for mask in masks]
         clicks = ClickSet([[Click(x, y, t)] for t, (x, y) in enumerate(centers)])
         predicted = predictor.segment(predictor.encode(sample.image), clicks).masks
