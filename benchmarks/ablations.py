@@ -20,7 +20,8 @@ from rich.table import Table
 
 import dynamite
 from dynamite.network.config import Resize
-from training.config import TrainingConfig, load_config
+from training.config import TrainingConfig
+from training.config_files import load_config
 from training.evaluation.model_segmenter import ModelSegmenter
 from training.evaluation.plan import EvaluationPlan
 from training.evaluation.runner import evaluate

@@ -8,7 +8,7 @@ import torch
 
 from dynamite import load
 from tests.training.tiny_run import TINY_MODEL, tiny_config, write_data
-from training.config import from_dict
+from training.config_files import from_dict
 from training.loop import iteration as iteration_module
 from training.loop.batches import batches
 from training.loop.distributed import Processes

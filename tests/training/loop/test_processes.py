@@ -14,7 +14,7 @@ from dynamite import Predictor, load
 from dynamite.checkpoints import checkpoint
 from dynamite.clicks import Click, ClickSet
 from tests.training.tiny_run import TINY_MODEL, losses, write_config, write_data
-from training.config import load_config
+from training.config_files import load_config
 from training.data.catalog import open_dataset
 from training.loop.run import run
 

@@ -12,7 +12,7 @@ from dynamite.errors import CheckpointError
 from dynamite.network.backbones import build_backbone
 from dynamite.network.model import DynaMITE
 from tests.training.tiny_run import TINY_MODEL, tiny_config
-from training.config import from_dict
+from training.config_files import from_dict
 from training.loop.building import build_model
 from training.loop.start_weights import load_backbone
 
@@ -81,7 +81,7 @@ def go_on(channels: int, path: Path, notes: list[str]) -> DynaMITE:
     return build_model(from_dict(tiny_config(model=model)), torch.device("cpu"), notes.append)
 
 
-@pytest.mark.parametrize(("channels", "why"), [(0, "has none"), (8, "has one of another build")])
+@pytest.mark.parametrize(("channels", "why"), [(0, "has none"), (8, "has one of another shape")])
 def test_a_refiner_begins_anew_on_a_checkpoint_without_its_like(
     tmp_path: Path, channels: int, why: str
 ) -> None:
