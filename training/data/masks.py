@@ -50,11 +50,11 @@ def decompress(counts: str | bytes) -> npt.NDArray[np.int64]:
         raise MaskError("unknown encoding", "run lengths with characters outside '0'–'o'")
     ends = np.flatnonzero((chunks & _MORE) == 0)
     if ends.size == 0 or ends[-1] != chunks.size - 1:
-        raise MaskError("run lengths lie", "the compressed run lengths end inside a number")
+        raise MaskError("wrong run lengths", "the compressed run lengths end inside a number")
     starts = np.concatenate(([0], ends[:-1] + 1))
     sizes = ends - starts + 1
     if sizes.max() > _MAX_CHUNKS:
-        raise MaskError("run lengths lie", "a run length of more than 35 bits")
+        raise MaskError("wrong run lengths", "a run length of more than 35 bits")
     position = np.arange(chunks.size) - np.repeat(starts, sizes)
     values = np.add.reduceat((chunks & 0x1F) << (_CHUNK_BITS * position), starts)
     negative = (chunks[ends] & _SIGN) != 0
@@ -83,14 +83,14 @@ def run_lengths(rle: Any, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
         try:
             lengths = np.array(counts, np.int64)
         except OverflowError:
-            raise MaskError("run lengths lie", "a run length of more than 63 bits") from None
+            raise MaskError("wrong run lengths", "a run length of more than 63 bits") from None
     else:
         raise MaskError("unknown encoding", f"run lengths of type {type(counts).__name__}")
     if lengths.size and (lengths.min() < 0 or lengths.max() > shape[0] * shape[1]):
-        raise MaskError("run lengths lie", "a run length below 0 or beyond the image")
+        raise MaskError("wrong run lengths", "a run length below 0 or beyond the image")
     if int(lengths.sum()) != shape[0] * shape[1]:
         raise MaskError(
-            "run lengths lie",
+            "wrong run lengths",
             f"the run lengths add up to {int(lengths.sum())}, the image has {shape[0] * shape[1]}",
         )
     return lengths

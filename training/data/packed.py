@@ -8,7 +8,6 @@ sample takes a fraction of the time of rasterizing its polygons.
 import io
 import json
 import zipfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -22,6 +21,7 @@ from dynamite.files import replacing
 from training.data.images import decode_image
 from training.data.problems import DatasetError
 from training.data.sample import NONE, InstanceDataset, Sample
+from training.progress import track
 
 FORMAT: Final = "instances-1"
 _MANIFEST = "manifest.json"
@@ -37,7 +37,6 @@ def pack(
     *,
     longest_side: int = 512,
     quality: int = 85,
-    on_progress: Callable[[int], None] | None = None,
 ) -> int:
     """Write a data set to a file, which appears only when it is complete.
 
@@ -46,7 +45,6 @@ def pack(
         path: the ``.pack`` file to write.
         longest_side: larger images are scaled down to this length, in pixels.
         quality: of the JPEG images, 0 to 100.
-        on_progress: called with the number of samples written so far.
 
     Returns:
         The size of the file in bytes.
@@ -56,7 +54,7 @@ def pack(
     """
     entries = []
     with replacing(path) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
-        for index in range(len(dataset)):
+        for index in track(range(len(dataset)), f"Packing {dataset.name}"):
             sample = shrink(dataset[index], longest_side)
             number = f"{index:06d}"
             archive.writestr(f"{number}.jpg", _jpeg(sample.image, quality))
@@ -71,8 +69,6 @@ def pack(
                     sample.whole_areas,
                 )
             )
-            if on_progress is not None:
-                on_progress(index + 1)
         manifest = _Manifest(FORMAT, dataset.name, tuple(entries))
         archive.writestr(_MANIFEST, json.dumps(asdict(manifest)), zipfile.ZIP_DEFLATED)
     return path.stat().st_size

@@ -113,7 +113,7 @@ FAULTS: dict[str, tuple[str, Callable[[dict[str, Any]], Any]]] = {
         lambda c: first(c).update(segmentation={"size": [1, 1], "counts": [1]}),
     ),
     "unknown encoding": ("annotation 1", lambda c: first(c).update(segmentation="zlib")),
-    "run lengths lie": (
+    "wrong run lengths": (
         "annotation 1",
         lambda c: first(c).update(segmentation={"size": [128, 192], "counts": [1, 2]}),
     ),

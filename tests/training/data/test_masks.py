@@ -54,14 +54,14 @@ def test_polygons_fill_their_inside() -> None:
 @pytest.mark.parametrize(
     ("rle", "kind"),
     [
-        ({"size": [2, 3], "counts": [1, 4]}, "run lengths lie"),
-        ({"size": [2, 3], "counts": [1, 400]}, "run lengths lie"),
-        ({"size": [2, 3], "counts": [7, -1]}, "run lengths lie"),
-        ({"size": [2, 3], "counts": [2**70]}, "run lengths lie"),
-        ({"size": [2, 3], "counts": []}, "run lengths lie"),
-        ({"size": [2, 3], "counts": "0"}, "run lengths lie"),
-        ({"size": [2, 3], "counts": "ooo"}, "run lengths lie"),  # the last number never ends
-        ({"size": [2, 3], "counts": "o" * 20 + "0"}, "run lengths lie"),
+        ({"size": [2, 3], "counts": [1, 4]}, "wrong run lengths"),
+        ({"size": [2, 3], "counts": [1, 400]}, "wrong run lengths"),
+        ({"size": [2, 3], "counts": [7, -1]}, "wrong run lengths"),
+        ({"size": [2, 3], "counts": [2**70]}, "wrong run lengths"),
+        ({"size": [2, 3], "counts": []}, "wrong run lengths"),
+        ({"size": [2, 3], "counts": "0"}, "wrong run lengths"),
+        ({"size": [2, 3], "counts": "ooo"}, "wrong run lengths"),  # the last number never ends
+        ({"size": [2, 3], "counts": "o" * 20 + "0"}, "wrong run lengths"),
         ({"size": [2, 3], "counts": "~~"}, "unknown encoding"),
         ({"size": [2, 3], "counts": "ä"}, "unknown encoding"),
         ({"size": [2, 3], "counts": [1.5, 4.5]}, "unknown encoding"),

@@ -27,7 +27,6 @@ from training.evaluation.random_walker import RandomWalker
 from training.evaluation.report import Row, document, table, worst
 from training.evaluation.report_folder import write_report
 from training.evaluation.runner import Record
-from training.progress import Counter
 
 
 def record(name, ious, index=0):
@@ -347,13 +346,3 @@ class TestCommand:
                 ["nowhere", "--set", "squares", "--data", str(data)],
                 catch_exceptions=False,
             )
-
-
-def test_counter_draws_a_bar_on_a_terminal(capsys):
-    console = Console(force_terminal=True, width=100, record=True)
-    with Counter(console) as counter:
-        counter.begin("lite, random, center", 2)
-        counter.advance()
-        counter.advance()
-    assert "2/2" in console.export_text()
-    capsys.readouterr()
