@@ -20,9 +20,9 @@ SUPPRESSION_RADIUS = 5
 """Evaluation does not click within this many pixels of earlier clicks (MODEL_SPEC 10.3)."""
 
 _EXTRA_CLICKS = 5
-"""Most clicks on an object after its first one."""
+"""Maximum number of clicks on an object after its first one."""
 _BACKGROUND_CLICKS = 6
-"""Most initial clicks on the background."""
+"""Maximum number of initial clicks on the background."""
 _NO_BACKGROUND_CLICKS = 0.2
 """Probability that the background gets no initial clicks."""
 _DECAY = 0.7
@@ -32,7 +32,7 @@ _INNER = 1.7
 _STRAY = 10
 """The same for a stray click."""
 _CORRECTED_OBJECTS = 15
-"""Most objects of an image that get corrective clicks in a round."""
+"""Maximum number of objects of an image that get corrective clicks in a round."""
 _GOOD_IOU = 0.9
 """Objects with at least this IoU get no corrective clicks."""
 _TWO_CLICKS = 0.2

@@ -140,7 +140,7 @@ class ValidationConfig:
     every_steps: int = Field(default=0, ge=0)
     """Steps between validations; 0: never."""
     images: int = Field(default=64, gt=0)
-    """Most images to validate on."""
+    """Maximum number of images to validate on."""
     iou: float = Field(default=0.85, ge=0.8, lt=1)
     """IoU that an object must reach."""
 
@@ -171,7 +171,7 @@ class TrainingConfig:
     """The licence written into the weights' file."""
     seed: int = Field(default=2091831170, ge=0)
     max_rounds: int = Field(default=3, ge=0)
-    """Most rounds of corrective clicks; a step draws its number from 0…max (MODEL_SPEC 9.3)."""
+    """Maximum rounds of corrective clicks; a step draws from 0…max (MODEL_SPEC 9.3)."""
     corrected_images: Literal["all", "first"] = "all"
     """Images of a batch that get corrective clicks. The reference's code stops after the first,
     which is a defect (MODEL_SPEC 9.3)."""

@@ -19,7 +19,7 @@ from training.distance_map import DistanceMap, draw_pixels
 
 
 def label_map(height, width, *boxes):
-    """Objects painted in order; a box is (top, left, bottom, right), ends excluded."""
+    """Paint objects in order; a box is (top, left, bottom, right), ends excluded."""
     labels = np.full((height, width), -1, np.int32)
     for index, (top, left, bottom, right) in enumerate(boxes):
         labels[top:bottom, left:right] = index

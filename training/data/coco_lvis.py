@@ -24,6 +24,8 @@ SAME_OBJECT = 0.5
 """IoU from which a COCO and an LVIS mask count as the same object."""
 
 _CATEGORY = {"id": int, "name": str}
+"""Keys that a category must have, with their types; the same below for images and annotations."""
+
 _IMAGE = {"id": int | str, "height": int, "width": int}
 _ANNOTATION = {"id": int | str, "image_id": int | str, "category_id": int | str}
 

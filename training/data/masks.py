@@ -18,7 +18,7 @@ _MORE = 0x20  # bit of a chunk: another chunk of this number follows
 _SIGN = 0x10  # bit of a number's last chunk: the number is negative
 _MAX_CHUNKS = 7  # 35 bits, more than any image needs
 
-MOST_PIXELS = 2**29 - 1
+MAX_PIXELS = 2**29 - 1
 """Largest image: beyond it a number needs a seventh chunk and pycocotools overruns its buffer."""
 
 
@@ -98,8 +98,8 @@ def run_lengths(rle: Any, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
 
 def _check_shape(shape: tuple[int, int]) -> None:
     height, width = shape
-    if height * width > MOST_PIXELS:
-        raise MaskError("wrong size", f"{width}×{height} pixels are more than {MOST_PIXELS}")
+    if height * width > MAX_PIXELS:
+        raise MaskError("wrong size", f"{width}×{height} pixels are more than {MAX_PIXELS}")
 
 
 def fill_runs(lengths: npt.NDArray[np.int64], shape: tuple[int, int]) -> Mask:

@@ -20,7 +20,7 @@ from training.distance_map import DistanceMap, Mask, Point
 Rng = np.random.Generator
 
 STROKE_CLICKS = 5
-"""Most clicks of one stroke."""
+"""Maximum number of clicks of one stroke."""
 
 STROKE_SPACING = 10
 """Pixels of a stroke's length per click."""

@@ -19,7 +19,7 @@ LONGEST_SIDE = 480
 """Working size: larger images are scaled down to this length, in pixels."""
 
 ITERATIONS = 5
-"""Most iterations of a cut; it stops earlier if the mask does not change."""
+"""Maximum number of iterations of a cut; it stops earlier if the mask does not change."""
 
 SIZE_PRIOR = 0.25
 """Radius of the probable object around a click, as a share of the image's shorter side."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CLICK_BUDGET = 20
-"""Most clicks on one object."""
+"""Maximum number of clicks on one object."""
 
 IOU_THRESHOLD = 0.90
 """IoU at which the clicking ends."""

@@ -11,8 +11,11 @@ from dynamite.network.model import DynaMITE
 from training.config import ConfigError, OptimizerConfig, ScheduleConfig
 
 BACKBONE = "backbone."
+"""Prefix of the backbone's parameters."""
+
 _NORMS = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
 _NO_DECAY = ("relative_position_bias_table", "instance_encoder.level_embed")
+"""Suffixes of the other parameters without weight decay."""
 
 
 def freeze(model: nn.Module, config: OptimizerConfig) -> None:

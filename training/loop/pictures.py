@@ -13,7 +13,7 @@ from training.loop.iteration import Outcome
 from training.losses.object_maps import IGNORED
 
 _SHOWN = 4
-"""Most images in a picture."""
+"""Maximum number of images in a picture."""
 
 _DOT, _GREY = 4, 128
 """Radius of a click in pixels, and grey value of ignored pixels."""

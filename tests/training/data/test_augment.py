@@ -28,7 +28,7 @@ RICH = replace(
 
 
 def painted(sample: Sample) -> Sample:
-    """The sample with every object in a colour of its own, the same for equal labels maps."""
+    """Return the sample with a colour per object, the same for equal label maps."""
     colors = np.random.default_rng(5).integers(40, 90, (len(sample.labels) + 1, 3))
     colors[1:] += np.arange(len(sample.labels))[:, None] * 7 + 30
     labels = tuple(",".join(map(str, color)) for color in colors[1:])
@@ -37,7 +37,7 @@ def painted(sample: Sample) -> Sample:
 
 
 def discs() -> Sample:
-    """Two plain objects to paste: photos have slivers, whose soft edges are all there is."""
+    """Return two plain objects to paste; thin objects of photos consist of soft edges only."""
     instances = np.full((80, 120), -1, np.int32)
     for index, center in enumerate([(35, 40), (90, 45)]):
         disc = cv2.circle(np.zeros((80, 120), np.uint8), center, 20, 1, cv2.FILLED)
@@ -47,7 +47,7 @@ def discs() -> Sample:
 
 
 def interior(mask: np.ndarray) -> np.ndarray:
-    """Pixels at least three away from the edge of a mask and of the crop."""
+    """Return the pixels at least three away from the edge of a mask and of the crop."""
     padded = np.pad(mask, 3)
     inner = cv2.erode(padded.astype(np.uint8), np.ones((7, 7), np.uint8))
     return inner[3:-3, 3:-3].astype(bool)
@@ -149,7 +149,7 @@ def test_no_crop_is_about_an_object_that_others_hide() -> None:
 
 
 def scene(areas: list[int]) -> Sample:
-    """Objects of the given areas, each on a row of its own."""
+    """Return a sample with objects of the given areas, one per row."""
     instances = np.full((len(areas), 100), -1, np.int32)
     for index, area in enumerate(areas):
         instances[index, :area] = index

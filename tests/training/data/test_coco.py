@@ -22,7 +22,7 @@ MINI = Path(__file__).parent / "mini"
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], None]], Path]:
-    """A copy of the small set whose json has been changed by the given function."""
+    """Return a copy of the small set with its json changed by the given function."""
 
     def change(edit: Callable[[dict[str, Any]], None]) -> Path:
         shutil.copytree(MINI, tmp_path / "mini")
@@ -217,7 +217,7 @@ XMP = (
 @pytest.mark.parametrize("turned_by", ["nothing", "exif", "xmp"])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF"])
 def test_the_size_is_that_of_the_pixels_whatever_says_how_a_picture_lies(tmp_path, kind, turned_by):
-    """One image that somebody accepted, with another size, failed each training of its line."""
+    """An accepted image whose size differed from the json failed every training that used it."""
     exif, text = Image.Exif(), PngInfo()
     exif[0x112] = 6
     text.add_itxt("XML:com.adobe.xmp", XMP)

@@ -20,7 +20,7 @@ assert LARGE.sum() > SMALL.sum() > 0
 
 
 def write(path: Path, pixels: np.ndarray) -> Path:
-    """A picture file; colours are RGB."""
+    """Write an image file; colours are RGB."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
     return path
@@ -46,7 +46,7 @@ def write_mat(path: Path, numbers: np.ndarray, categories: list[int]) -> None:
 
 
 def numbered() -> np.ndarray:
-    """The photo's two objects as 1 and 2."""
+    """Return the photo's two objects as 1 and 2."""
     return np.where(SMALL, 2, np.where(LARGE, 1, 0))
 
 

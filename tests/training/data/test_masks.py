@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
 
 from training.data.masks import (
-    MOST_PIXELS,
+    MAX_PIXELS,
     MaskError,
     check_polygons,
     decode,
@@ -35,7 +35,7 @@ def test_compressed_run_lengths_survive_the_round_trip(mask: np.ndarray) -> None
     assert (decode({**rle, "counts": rle["counts"].encode()}, mask.shape) == mask).all()
 
 
-@given(st.lists(st.integers(0, MOST_PIXELS), min_size=1, max_size=12))
+@given(st.lists(st.integers(0, MAX_PIXELS), min_size=1, max_size=12))
 @settings(max_examples=50, deadline=None)
 def test_decompress_reads_what_pycocotools_writes(lengths: list[int]) -> None:
     size = [1, sum(lengths)]

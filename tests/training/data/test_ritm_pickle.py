@@ -25,7 +25,7 @@ def png(layer: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(params=[2, 4, 5])
 def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """RITM's layout about one photo: two things in layers of their own, one region of stuff."""
+    """Write RITM's files for one photo: two things in layers of their own, one region of stuff."""
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()
     shutil.copy(MINI / "images" / "000000000030.jpg", tmp_path / "images" / "30.jpg")
@@ -54,7 +54,7 @@ def test_the_layout_becomes_coco_json(folder: Path) -> None:
 
 
 class Malicious:
-    """Pickled, it is a call of whatever it was given."""
+    """An object whose pickle calls the given function."""
 
     def __init__(self, call: Callable[..., Any], *arguments: object) -> None:
         self.call, self.arguments = call, arguments

@@ -1,4 +1,4 @@
-"""Where the published protocol clicks: in the middle of objects, then of what is wrong."""
+"""Where the published protocol clicks: in the middle of objects, then of errors."""
 
 import tracemalloc
 from random import Random
@@ -79,7 +79,7 @@ class TestNextClick:
 
 
 def next_click(predicted, target, *said, count=1, ignore=None):
-    """All clicks: ``said``, pixels (y, x), and one in the middle of the best object's error."""
+    """Return ``said``, clicks at (y, x), and one in the middle of the best object's error."""
     center = GESTURES["center"].mark
     given = iter([[point] for point in said])
     outcome = interact(

@@ -1,4 +1,4 @@
-"""The loop of clicks and answers, driven by a scripted method; the gestures; plans and records."""
+"""The interaction loop with a scripted method, the gestures, plans and records."""
 
 from random import Random
 

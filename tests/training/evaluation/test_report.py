@@ -1,4 +1,4 @@
-"""Table, JSON, pictures and folder of an evaluation; the same in several processes; the command."""
+"""Table, JSON, pictures and folder of an evaluation, in one or several processes; the command."""
 
 import io
 import json
@@ -123,7 +123,7 @@ POINTS = {"outside": (5, 70), "missed": (20, 15), "answered": (20, 45)}
 
 @pytest.fixture
 def data(tmp_path):
-    """A COCO set of three images with two squares each, on a noisy ground."""
+    """Write a COCO set of three images with two squares each on noise."""
     rng = np.random.default_rng(0)
     images, annotations = [], []
     (tmp_path / "squares" / "images").mkdir(parents=True)

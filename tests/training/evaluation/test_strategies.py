@@ -11,7 +11,7 @@ LOW = np.array([0.5, 0.2, 0.7, 0.2])
 
 
 class LastChoice(Random):
-    """Takes the last candidate and remembers what there was to choose from."""
+    """Takes the last candidate and records the candidates."""
 
     def __init__(self):
         super().__init__(0)
