@@ -34,7 +34,9 @@ StrategyFactory = Callable[[int, float, int, Random], Strategy]
 class Best:
     """Chooses the object with the highest IoU below the threshold."""
 
-    def __init__(self, _count: int, threshold: float, _per_object: int, _rng: Random) -> None:
+    def __init__(
+        self, _count: int, threshold: float, _clicks_per_object: int, _rng: Random
+    ) -> None:
         self._threshold = threshold
 
     def choose(self, ious_N: IoUs) -> int:
@@ -45,7 +47,9 @@ class Best:
 class Worst:
     """Chooses the object with the lowest IoU."""
 
-    def __init__(self, _count: int, threshold: float, _per_object: int, _rng: Random) -> None:
+    def __init__(
+        self, _count: int, threshold: float, _clicks_per_object: int, _rng: Random
+    ) -> None:
         self._threshold = threshold
 
     def choose(self, ious_N: IoUs) -> int:
@@ -56,7 +60,7 @@ class Worst:
 class RandomOrder:
     """Chooses an object at random: the image's order is shuffled again before each click."""
 
-    def __init__(self, count: int, threshold: float, _per_object: int, rng: Random) -> None:
+    def __init__(self, count: int, threshold: float, _clicks_per_object: int, rng: Random) -> None:
         self._threshold = threshold
         self._order = list(range(count))
         self._rng = rng
@@ -94,7 +98,7 @@ class RoundRobin:
     all others to 0. When no object is left, all counts start again.
     """
 
-    def __init__(self, count: int, threshold: float, _per_object: int, rng: Random) -> None:
+    def __init__(self, count: int, threshold: float, _clicks_per_object: int, rng: Random) -> None:
         self._threshold = threshold
         self._series_N = np.ones(count, np.intp)
         self._current: int | None = None
@@ -122,7 +126,9 @@ class RoundRobin:
 class DeepestError:
     """Chooses no object: the deepest region of wrong labels is clicked."""
 
-    def __init__(self, _count: int, _threshold: float, _per_object: int, _rng: Random) -> None:
+    def __init__(
+        self, _count: int, _threshold: float, _clicks_per_object: int, _rng: Random
+    ) -> None:
         pass
 
     def choose(self, ious_N: IoUs) -> int:  # noqa: ARG002
