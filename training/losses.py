@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dynamite.network.logit_margins import margins, merge_queries
+from dynamite.network.logit_margins import logit_margins, merge_queries
 from training.config import LossConfig
 
 BACKGROUND = -1
@@ -230,7 +230,7 @@ def segmentation_losses(
     index = MapIndex.of(objects, final_Mhw.device)
     if config.margins:
         images = torch.split(final_Mhw, [number + 1 for number in objects])
-        final_Mhw = torch.cat([margins(maps_Nhw) for maps_Nhw in images])
+        final_Mhw = torch.cat([logit_margins(maps_Nhw) for maps_Nhw in images])
     layers = (*auxiliary, final_Mhw)
     points = choose_points(layers, labels_BHW, index, config, generators)
     target, weight = sample_targets(labels_BHW, index, points)

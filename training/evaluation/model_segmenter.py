@@ -36,7 +36,7 @@ class _EncodedImage:
         Of an object that failed, hundreds of clicks can be such: MODEL_SPEC 10.3 makes them on
         pixel (0, 0) once all its errors lie near earlier clicks.
         """
-        heard = self._predictor.heard(clicks)
+        heard = self._predictor.effective_clicks(clicks)
         if self._answer is None or heard != self._heard:
             self._answer = self._predictor.segment(self._features, clicks).label_map
             self._heard = heard

@@ -1,4 +1,4 @@
-"""The gathered form against grid_sample, level by level and head by head (MODEL_SPEC 4.1)."""
+"""The gathered form against grid_sample, per level and head (docs/network.md, 4)."""
 
 import torch
 from torch import Tensor
@@ -27,16 +27,18 @@ def plain(attention: DeformableAttention, query: Tensor, value: Tensor) -> Tenso
         part = values[:, start : start + h * w].unflatten(1, (h, w))
         start += h * w
         for head in range(heads):
-            place = reference_points()[:, None] + offsets[:, :, head, level] / torch.tensor([w, h])
+            position = reference_points()[:, None] + offsets[:, :, head, level] / torch.tensor(
+                [w, h]
+            )
             image = part[:, :, :, head].permute(0, 3, 1, 2)
-            sampled = grid_sample(image, place * 2 - 1, align_corners=False)
+            sampled = grid_sample(image, position * 2 - 1, align_corners=False)
             share = weights[:, None, :, head, level]
             total[:, :, head] += (sampled * share).sum(-1).transpose(1, 2)
     return attention.output_proj(total.flatten(2))
 
 
 def example() -> DeformableAttention:
-    """Offsets large enough to leave the maps."""
+    """An attention with offsets large enough to leave the maps."""
     torch.manual_seed(0)
     attention = DeformableAttention(32, 4)
     with torch.no_grad():
@@ -49,7 +51,7 @@ def test_one_weighted_gathering_is_the_published_sampling() -> None:
     attention = example()
     tokens = sum(h * w for h, w in SIZES)
     query, value = torch.randn(2, tokens, 32), torch.randn(2, tokens, 32)
-    grid = Grid.of(SIZES, query.device)
+    grid = Grid.from_sizes(SIZES, query.device)
     found = attention.prepare(value, grid).attend(query, slice(None))
     torch.testing.assert_close(found, plain(attention, query, value), rtol=1e-4, atol=1e-4)
 
@@ -65,7 +67,7 @@ def test_gradients_pass_through_the_gathering() -> None:
     attention = example()
     tokens = sum(h * w for h, w in SIZES)
     inputs = [torch.randn(2, tokens, 32, requires_grad=True) for _ in range(2)]
-    grid = Grid.of(SIZES, inputs[0].device)
+    grid = Grid.from_sizes(SIZES, inputs[0].device)
     inputs += list(attention.parameters())
     ours = attention.prepare(inputs[1], grid).attend(inputs[0], slice(None))
     found = torch.autograd.grad(ours.sin().sum(), inputs)
@@ -76,7 +78,7 @@ def test_gradients_pass_through_the_gathering() -> None:
 
 def test_numbers_that_are_lost_give_nan_and_no_crash() -> None:
     attention = DeformableAttention(32, 4)
-    grid = Grid.of(SIZES, torch.device("cpu"))
+    grid = Grid.from_sizes(SIZES, torch.device("cpu"))
     query = torch.randn(1, len(grid.reference_T2), 32)
     query[0, 5] = torch.nan
     found = attention.prepare(torch.randn_like(query), grid).attend(query, slice(None))

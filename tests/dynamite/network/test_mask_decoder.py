@@ -1,11 +1,11 @@
-"""The folded and chunked decoder against the formulas of MODEL_SPEC 7 written out."""
+"""The folded and chunked decoder against the plain formulas (docs/network.md, 7)."""
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from dynamite.network import chunks
+from dynamite.network import token_products
 from dynamite.network.mask_decoder import MaskDecoder
 from dynamite.network.position_encoding import encode_map
 
@@ -43,7 +43,7 @@ def example(queries: int) -> tuple[MaskDecoder, tuple[Tensor, ...]]:
 def test_folding_and_chunks_change_nothing(
     queries: int, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "CPU_CHUNK", chunk)
+    monkeypatch.setattr(token_products, "CHUNK_TOKENS", chunk)
     decoder, inputs = example(queries)
     with torch.inference_mode():
         torch.testing.assert_close(decoder(*inputs), plain(decoder, *inputs), rtol=1e-3, atol=1e-3)

@@ -2,13 +2,13 @@ import numpy as np
 import torch
 
 from dynamite import Click, ClickSet, Predictor, load
-from dynamite.network.prediction_head import _SPREAD, PredictionHead, append_coordinates
+from dynamite.network.prediction_head import _COORDINATE_SCALE, PredictionHead, append_coordinates
 from dynamite.network.queries import PackedClicks
 from tests.dynamite.golden import make_image
 
 
 def test_masks_fall_off_with_the_distance_to_their_click_as_written_down() -> None:
-    """a·|p − c|² + b·(p − c), a and b from the query, p and c in image sides times the spread."""
+    """a·|p − c|² + b·(p − c): a and b from the query, p and c in scaled image sides."""
     generator = torch.Generator().manual_seed(0)
     head = PredictionHead(8, relative_positions=True)
     with torch.no_grad():
@@ -23,7 +23,7 @@ def test_masks_fall_off_with_the_distance_to_their_click_as_written_down() -> No
     fall, slope_y, slope_x = head.falloff(head.norm(content))[..., None, None].unbind(2)
     y = ((torch.arange(height) + 0.5) / height)[:, None] - centre[..., 0, None, None]
     x = ((torch.arange(width) + 0.5) / width)[None] - centre[..., 1, None, None]
-    y, x = _SPREAD * y, _SPREAD * x
+    y, x = _COORDINATE_SCALE * y, _COORDINATE_SCALE * x
     wanted = -fall * (y.square() + x.square()) + slope_y * y + slope_x * x
     assert torch.allclose(found, wanted, atol=1e-4)
 
@@ -35,7 +35,7 @@ def test_without_distances_there_is_nothing_to_add() -> None:
 
 
 def test_mixed_precision_keeps_the_digits_of_distances_to_clicks() -> None:
-    """The median of several draws: a masked attention that turns over makes single ones worse."""
+    """The median of several draws: single ones are worse where masked attention flips."""
     lite = load("lite")
     features = Predictor(lite, resize=None).encode(make_image(256, 320))
     rng, errors = np.random.default_rng(0), []
