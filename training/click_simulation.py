@@ -1,6 +1,6 @@
 """Where a simulated annotator clicks: at random in training, in the middle in evaluation.
 
-A label map is an integer array H×W: −1 none, i object i. MODEL_SPEC 9.2 and 9.3 describe the clicks
+A label map is an integer array H×W: −1 none, i object i. docs/network.md, 10, describes the clicks
 of training, 10.2 and 10.3 those of evaluation, which ``training.evaluation`` puts together.
 """
 
@@ -17,7 +17,7 @@ from training.distance_map import DistanceMap, Mask, Point, draw
 LabelMap = NDArray[np.integer]
 
 SUPPRESSION_RADIUS = 5
-"""Pixels around earlier clicks where evaluation does not click again (MODEL_SPEC 10.3)."""
+"""Pixels around earlier clicks where evaluation does not click again (docs/evaluation.md)."""
 
 _EXTRA_CLICKS = 5
 _BACKGROUND_CLICKS = 6
@@ -40,9 +40,9 @@ def initial_clicks(
     """First clicks of a training image: one to six per object, up to six on the background.
 
     Only ``valid`` pixels are clicked, neither padding nor an ignore region; all are valid if it is
-    None (MODEL_SPEC 9.2). The first click falls in the inner part of its object; that of a share
-    ``stray`` of the objects, from a tenth of the object's depth on, for people do not aim at the
-    middle.
+    None. The first click falls in the inner part of its object (docs/network.md, 10); that of a
+    share ``stray`` of the objects, from a tenth of the object's depth on, for people do not aim at
+    the middle.
 
     Raises:
         InvalidInputError: an object below ``num_objects`` has no valid pixel.
@@ -73,7 +73,7 @@ def corrective_clicks(
     rng: np.random.Generator,
     valid: Mask | None = None,
 ) -> ClickSet:
-    """``clicks`` and one or two more for each of the worst objects (MODEL_SPEC 9.3).
+    """``clicks`` and one or two more for each of the worst objects (docs/network.md, 10).
 
     An object is clicked where it is missing or where it is too much, whichever error reaches
     deeper. To be called for each image of a batch; the reference stops after the first.

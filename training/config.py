@@ -58,7 +58,7 @@ class DataConfig:
     """Fields of ``training.data.augment.AugmentConfig``; ``crop`` comes from the stage."""
     stray_clicks: float = Field(default=0.0, ge=0, le=1)
     """Share of the objects whose first click falls anywhere in them; the paper's, always in the
-    inner part (MODEL_SPEC 9.2), teach nothing of a single click near the border."""
+    inner part (docs/network.md, 10), teach nothing of a single click near the border."""
     workers: int = Field(default=0, ge=0)
     """Loader processes; 0 prepares the samples in the training process."""
 
@@ -75,7 +75,7 @@ class Stage:
 
 @dataclass(frozen=True, config=_STRICT)
 class LossConfig:
-    """The losses of MODEL_SPEC 9.4."""
+    """The losses of docs/network.md, 10."""
 
     points: int = Field(default=12544, gt=0)
     oversample: float = Field(default=3.0, ge=1)
@@ -94,7 +94,7 @@ class LossConfig:
 
 @dataclass(frozen=True, config=_STRICT)
 class OptimizerConfig:
-    """AdamW and its parameter groups (MODEL_SPEC 9.5)."""
+    """AdamW and its parameter groups (docs/network.md, 10)."""
 
     weight_decay: float = Field(default=0.05, ge=0)
     backbone_factor: float = Field(default=0.1, ge=0)
@@ -167,10 +167,11 @@ class TrainingConfig:
     """What the weights' file says about its licence."""
     seed: int = Field(default=2091831170, ge=0)
     max_rounds: int = Field(default=3, ge=0)
-    """Rounds of corrective clicks before the supervised one, uniform in 0..max (MODEL_SPEC 9.3)."""
+    """Rounds of corrective clicks before the supervised one, uniform in 0..max
+    (docs/network.md, 10)."""
     corrected_images: Literal["all", "first"] = "all"
     """Images of a batch that get them: the reference's code stops at the first, a defect
-    (MODEL_SPEC 9.3)."""
+    (docs/network.md, 10)."""
     supervised_rounds: Literal["last", "all"] = "last"
     """Which predictions have losses: the paper's is the last. An image's features serve all rounds,
     so that "all" trains the clicks' network several times for each encode."""

@@ -1,7 +1,8 @@
-"""Mask losses on sampled points, for all objects, images and predictions at once (MODEL_SPEC 9.4).
+"""Mask losses on sampled points, for all objects, images and predictions at once.
 
-There is no matching: an object's clicks say which queries are its own. L predictions (the final one
-last), B images, Q queries, M maps (objects and one background, of all images), P points.
+There is no matching: an object's clicks say which queries are its own (docs/network.md, 10). L
+predictions (the final one last), B images, Q queries, M maps (objects and one background, of all
+images), P points.
 """
 
 from collections.abc import Sequence
@@ -42,7 +43,7 @@ def merge_images(logits_BQhw: Tensor, clicks: Sequence[Sequence[int]]) -> Tensor
     """Logits of each object and of the background of all images (``merge_queries``).
 
     Args:
-        logits_BQhw: query logits in query order (MODEL_SPEC 5).
+        logits_BQhw: query logits in query order (docs/network.md, 5).
         clicks: for each image the number of clicks on each object.
 
     Returns:
@@ -53,7 +54,7 @@ def merge_images(logits_BQhw: Tensor, clicks: Sequence[Sequence[int]]) -> Tensor
 
 
 def label_maps(maps: Sequence[Tensor], size: tuple[int, int]) -> list[Tensor]:
-    """The label map of each image, as in MODEL_SPEC 8 but merged before the bilinear resizing.
+    """The label map of each image, as in docs/network.md, 7, but merged before resizing.
 
     Merging first resizes a handful of maps instead of one for each click. A few pixels at the seam
     of two clicks of an object can differ, since a maximum and a resizing do not commute.
@@ -224,7 +225,7 @@ def segmentation_losses(
         labels_BHW: int, object index, −1 background, −2 ignored.
         config: points and weights.
         generators: one for each image, on the labels' device.
-        maps: N of MODEL_SPEC 9.4: objects + 1 of all images, averaged over processes.
+        maps: N of docs/network.md, 10: objects + 1 of all images, averaged over processes.
     """
     *auxiliary, final_Mhw = layers
     index = MapIndex.of(objects, final_Mhw.device)

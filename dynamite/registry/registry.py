@@ -113,7 +113,7 @@ class Registry:
         if not allow_empty and not self.current().number:
             raise RegistryError(
                 f"{self.folder} is empty or not mounted, but it held versions. If they were "
-                "removed on purpose, end this training and start one with `dynamite retrain --force`"
+                "removed on purpose, end this training and start `dynamite retrain --force`"
             )
         while True:
             try:

@@ -1,6 +1,6 @@
 """A sample becomes a training crop: geometry, pasted objects, the choice of objects, colour.
 
-The defaults are the reference's (MODEL_SPEC 9.1) but for the crop size. What a small data set
+The defaults are the reference's (docs/network.md, 10) but for the crop size. What a small data set
 needs besides - colour, copy-paste, crops about an object - is off until asked for.
 """
 
@@ -110,9 +110,9 @@ def _window(
 def choose_objects(sample: Sample, config: AugmentConfig, rng: np.random.Generator) -> Sample:
     """A random subset of the objects that are visible enough; the others become background.
 
-    (MODEL_SPEC 9.1.) A part that is not chosen goes to the object it is a part of. Where nearly all
-    objects are always chosen, nothing tells the network to leave out those that nobody clicked:
-    ``few_probability`` is for people, who click one after another.
+    (docs/network.md, 10.) A part that is not chosen goes to the object it is a part of. Where
+    nearly all objects are always chosen, nothing tells the network to leave out those that nobody
+    clicked: ``few_probability`` is for people, who click one after another.
     """
     if config.merge_parts_probability:
         whole = rng.random(len(sample.labels)) < config.merge_parts_probability

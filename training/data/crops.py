@@ -9,7 +9,7 @@ import numpy as np
 
 from training.data.sample import NONE, Sample
 
-PADDING = 128  # grey, before normalization (MODEL_SPEC 9.1)
+PADDING = 128  # grey, before normalization (docs/network.md, 10)
 _IGNORED = -2  # the ignore map travels inside the label map, so one resize moves both
 
 

@@ -1,4 +1,4 @@
-"""The published data sets, in the folders they are published in (MODEL_SPEC 10.6)."""
+"""The published data sets, in the folders they are published in (docs/data.md)."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -13,4 +13,4 @@ class Opening(TypedDict, total=False):
     keep_empty: bool
     """Pictures that may be without objects are samples too."""
     keep_hidden: bool
-    """So are objects without a visible pixel, as in the published protocol (MODEL_SPEC 10.1)."""
+    """So are objects without a visible pixel, as in the published protocol (docs/evaluation.md)."""

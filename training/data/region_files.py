@@ -1,4 +1,4 @@
-"""The mask files of the benchmarks, each kind turned into numbered regions (MODEL_SPEC 10.6)."""
+"""The mask files of the benchmarks, each kind turned into numbered regions (docs/data.md)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
 """How a simulated annotator marks a region: a click in its middle or off it, a stroke, a box.
 
-The published protocol clicks the middle (MODEL_SPEC 10.2, 10.3), which flatters a method: people do
+The published protocol clicks the middle (docs/evaluation.md), which flatters a method: people do
 not find it. A gesture counts as one click of the budget, however many clicks it becomes.
 """
 

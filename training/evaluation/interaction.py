@@ -59,7 +59,7 @@ def interact(
 ) -> Interaction:
     """Mark objects of ``target`` until all reach ``threshold`` or ``budget`` gestures are spent.
 
-    An object that is neither there nor predicted (IoU NaN) is not waited for. MODEL_SPEC 10.4.
+    An object that is neither there nor predicted (IoU NaN) is not waited for. docs/evaluation.md.
     """
     clicks = gesture.introduce(target.label_map, target.num_objects, target.ignore, rng)
     valid_HW = ~target.ignore

@@ -33,7 +33,7 @@ class _EncodedImage:
     def segment(self, clicks: ClickSet) -> LabelMap:
         """The predictor's label map; the very same one where a click says nothing new.
 
-        Of an object that failed, hundreds of clicks can be such: MODEL_SPEC 10.3 makes them on
+        Of an object that failed, hundreds of clicks can be such: docs/evaluation.md makes them on
         pixel (0, 0) once all its errors lie near earlier clicks.
         """
         heard = self._predictor.effective_clicks(clicks)

@@ -17,7 +17,7 @@ class Plan:
     """One row of an evaluation. ``single``: one object at a time instead of all of an image.
 
     ``substitute_empty`` replaces an image without objects by another one, as the reference does,
-    instead of leaving it out (MODEL_SPEC 10.1).
+    instead of leaving it out (docs/evaluation.md).
     """
 
     strategy: str = "random"

@@ -1,4 +1,4 @@
-"""NoC, the number of clicks one object at a time needs (MODEL_SPEC 10.5)."""
+"""NoC, the number of clicks one object at a time needs (docs/evaluation.md)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which object a simulated annotator clicks next: the strategies of MIST (MODEL_SPEC 10.4).
+"""Which object a simulated annotator clicks next: the strategies of MIST (docs/evaluation.md).
 
 A strategy is made once per image. It sees the IoU of each object (NaN for one that is neither there
 nor predicted) and names an object below the threshold, or ``ANY_OBJECT``.

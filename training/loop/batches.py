@@ -72,7 +72,7 @@ class Batch:
 def click(
     sample: Sample, rng: np.random.Generator, number: int, stray: float = 0.0
 ) -> ClickedSample:
-    """The sample with its initial clicks (MODEL_SPEC 9.2)."""
+    """The sample with its initial clicks (docs/network.md, 10)."""
     clicks = initial_clicks(sample.instances, len(sample.labels), rng, ~sample.ignore, stray)
     labels = np.where(sample.ignore, IGNORED, sample.instances).astype(np.int16)
     image = np.ascontiguousarray(sample.image.transpose(2, 0, 1))

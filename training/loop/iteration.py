@@ -37,7 +37,7 @@ class Outcome:
 
 
 class Iteration(nn.Module):
-    """The network and the annotator that it is trained against (MODEL_SPEC 9.3).
+    """The network and the annotator that it is trained against (docs/network.md, 10).
 
     A module of its own, for ``DistributedDataParallel`` hooks into ``forward``.
     """

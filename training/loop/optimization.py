@@ -1,4 +1,4 @@
-"""What is trained, how fast, and its moving average (MODEL_SPEC 9.5)."""
+"""What is trained, how fast, and its moving average (docs/network.md, 10)."""
 
 import copy
 import math

@@ -1,4 +1,4 @@
-"""How good the weights are so far: MIST on images that training never sees (MODEL_SPEC 10.4)."""
+"""How good the weights are so far: MIST on images that training never sees (docs/evaluation.md)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
