@@ -55,10 +55,10 @@ class ClickSet:
         self, objects: Iterable[Iterable[Click]], background: Iterable[Click] = ()
     ) -> None:
         listed = [
-            _listed(clicks, f"objects[{index}]", "[Click(x, y, time), …]")
-            for index, clicks in enumerate(_listed(objects, "objects", "[[Click(x, y, time), …]]"))
+            _as_list(clicks, f"objects[{index}]", "[Click(x, y, time), …]")
+            for index, clicks in enumerate(_as_list(objects, "objects", "[[Click(x, y, time), …]]"))
         ]
-        rest = _listed(background, "background", "[Click(x, y, time), …]")
+        rest = _as_list(background, "background", "[Click(x, y, time), …]")
         if not listed:
             raise InvalidInputError("there is no object: give at least one click on an object")
         for index, clicks in enumerate(listed):
@@ -67,8 +67,10 @@ class ClickSet:
         count = sum(map(len, listed)) + len(rest)
         if count > MAX_CLICKS:
             raise InvalidInputError(f"{count} clicks are more than the limit of {MAX_CLICKS}")
-        object.__setattr__(self, "objects", tuple(tuple(map(_plain, one)) for one in listed))
-        object.__setattr__(self, "background", tuple(map(_plain, rest)))
+        object.__setattr__(
+            self, "objects", tuple(tuple(map(_with_python_numbers, one)) for one in listed)
+        )
+        object.__setattr__(self, "background", tuple(map(_with_python_numbers, rest)))
 
     def __iter__(self) -> Iterator[Click]:
         """Iterate in query order: object 0, object 1, …, background."""
@@ -91,8 +93,10 @@ class ClickSet:
         return max(click.time for click in self)
 
     def without_repeats(self) -> "ClickSet":
-        """Return the clicks without repetitions: those on a pixel whose newest click is the same
-        owner's. The clicks themselves if there are none.
+        """Return the clicks without those that repeat the previous click on their pixel.
+
+        A click repeats another if both have the same owner. Without repetitions, the set itself is
+        returned.
 
         A second click on the same spot adds no information. To the network it would be one more
         query, and hundreds of them would change the masks of objects far away.
@@ -141,19 +145,19 @@ class ClickSet:
         )
 
 
-def _listed(given: Any, name: str, wanted: str) -> list[Any]:
+def _as_list(given: Any, name: str, expected: str) -> list[Any]:
     try:
         clicks = iter(given)
     except TypeError:
-        raise InvalidInputError(f"{name}={shorten(given)} is not a list: give {wanted}") from None
+        raise InvalidInputError(f"{name}={shorten(given)} is not a list: give {expected}") from None
     return list(clicks)
 
 
-def _plain(click: Any) -> Click:
+def _with_python_numbers(click: Any) -> Click:
     """Return the click with Python's own numbers, or raise ``InvalidInputError``."""
     if not isinstance(click, Click):
         raise InvalidInputError(f"{shorten(click)} is not a click: give Click(x, y, time)")
-    if _is_plain(click):
+    if _has_python_numbers(click):
         return click
     x, y, time = _real(click.x), _real(click.y), _real(click.time)
     if not (math.isfinite(x) and math.isfinite(y)):
@@ -169,7 +173,7 @@ def _plain(click: Any) -> Click:
     return Click(x, y, int(time))
 
 
-def _is_plain(click: Click) -> bool:
+def _has_python_numbers(click: Click) -> bool:
     """Whether nothing needs converting: the fast path, as clicks are checked at every change."""
     x, y, time = click.x, click.y, click.time
     plain = type(x) is float and type(y) is float and type(time) is int

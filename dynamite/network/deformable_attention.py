@@ -54,7 +54,7 @@ class Grid:
         size_2S = torch.stack((width_L, height_L)).repeat_interleave(POINTS, dim=1)
         return cls(
             sizes=tuple(sizes),
-            reference_T2=torch.cat([_cell_centres(h, w, device) for h, w in sizes]),
+            reference_T2=torch.cat([_cell_centers(h, w, device) for h, w in sizes]),
             size_2S=size_2S.float(),
             stride_S=stride_L.repeat_interleave(POINTS).int(),
             first_S=first_L.repeat_interleave(POINTS).int(),
@@ -116,9 +116,9 @@ class PreparedValues:
         # Softmax is several times faster over a dimension that is not the last.
         weights = weights.unflatten(-1, (SAMPLES, self.heads)).softmax(dim=2).transpose(2, 3)
         width_S, height_S = self.grid.size_2S
-        centre_T2 = self.grid.reference_T2[tokens]
-        x0, right = _corner(x.reshape(shape), centre_T2[:, 0], width_S)
-        y0, below = _corner(y.reshape(shape), centre_T2[:, 1], height_S)
+        center_T2 = self.grid.reference_T2[tokens]
+        x0, right = _corner(x.reshape(shape), center_T2[:, 0], width_S)
+        y0, below = _corner(y.reshape(shape), center_T2[:, 1], height_S)
         # Exact in float32: a level has fewer than 2²⁴ cells.
         cell = torch.addcmul(x0, y0, self.grid.stride_S.float()).int()
         rows = cell[:, :, :, None] + self.corners_B1H4S
@@ -184,20 +184,20 @@ class DeformableAttention(nn.Module):
         return torch.cat((offsets[:, 0], offsets[:, 1], weights.transpose(0, 1).flatten(0, 1)))
 
 
-def _corner(offset_BTHS: Tensor, centre_T: Tensor, size_S: Tensor) -> tuple[Tensor, Tensor]:
+def _corner(offset_BTHS: Tensor, center_T: Tensor, size_S: Tensor) -> tuple[Tensor, Tensor]:
     """Return the cell before each sample along one axis, and the share of the next: (B, T, H, S).
 
-    In cells of the level with its border: (centre + offset / size) · size − ½ + border.
+    In cells of the level with its border: (center + offset / size) · size − ½ + border.
     """
-    centre_TS = torch.addcmul(centre_T.new_tensor(BORDER - 0.5), centre_T[:, None], size_S)
+    center_TS = torch.addcmul(center_T.new_tensor(BORDER - 0.5), center_T[:, None], size_S)
     # NaN must not become an index outside the table. The attention weights keep the output NaN.
-    position = (offset_BTHS + centre_TS[:, None]).nan_to_num(nan=0.0)
+    position = (offset_BTHS + center_TS[:, None]).nan_to_num(nan=0.0)
     position = position.clamp(min=0).minimum(size_S + BORDER)
     cell = position.floor()
     return cell, position - cell
 
 
-def _cell_centres(height: int, width: int, device: torch.device) -> Tensor:
+def _cell_centers(height: int, width: int, device: torch.device) -> Tensor:
     """Return (x, y) in 0…1 of the cells of a map, row by row: (h·w, 2)."""
     y = (torch.arange(height, device=device) + 0.5) / height
     x = (torch.arange(width, device=device) + 0.5) / width

@@ -136,13 +136,13 @@ class DynaMITE(nn.Module):
         Args:
             maps: from ``encode``.
             clicks: packed with ``extra=model.bootstrapper.extra`` padding queries.
-            auxiliary: also predict from the queries before each encoder layer, for the loss.
+            auxiliary: also predict before each encoder layer, for the loss.
 
         Raises:
             InvalidInputError: the features were made without the refiner this network has.
         """
         queries = self.bootstrapper(maps.levels, clicks, maps.padded_size)
-        falloff = self.head.falloff_coefficients(queries.centre_BQ2)
+        falloff = self.head.falloff_coefficients(queries.center_BQ2)
         embed = partial(self.head, coefficients_BQ34=falloff)
 
         def allowed(content_BQC: Tensor, level: int) -> Tensor:

@@ -160,7 +160,7 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 def upsample(coarse: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize bilinearly to (h, w), with half-pixel centres."""
+    """Resize bilinearly to (h, w), with half-pixel centers."""
     return interpolate(coarse, size=tuple(size), mode="bilinear", align_corners=False)
 
 

@@ -19,7 +19,7 @@ class PredictionHead(nn.Module):
             nn.init.zeros_(self.falloff.weight)
             nn.init.zeros_(self.falloff.bias)
 
-    def falloff_coefficients(self, centre_BQ2: Tensor) -> Tensor | None:
+    def falloff_coefficients(self, center_BQ2: Tensor) -> Tensor | None:
         """Return the matrices (B, Q, 3, 4) from falloffs to coefficients of (|p|², y, x, 1).
 
         A falloff holds −a and both components of b in a·|p − c|² + b·(p − c), for a pixel p and the
@@ -27,11 +27,11 @@ class PredictionHead(nn.Module):
         None if masks do not depend on distances.
 
         Args:
-            centre_BQ2: (y, x) of the queries' clicks in 0…1.
+            center_BQ2: (y, x) of the queries' clicks in 0…1.
         """
         if not hasattr(self, "falloff"):
             return None
-        y, x = (centre_BQ2 * _COORDINATE_SCALE).unbind(-1)
+        y, x = (center_BQ2 * _COORDINATE_SCALE).unbind(-1)
         one, zero = torch.ones_like(y), torch.zeros_like(y)
         rows = (-one, 2 * y, 2 * x, -(y * y + x * x)), (zero, one, zero, -y), (zero, zero, one, -x)
         return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)

@@ -65,14 +65,14 @@ class Queries:
         content_BQC: what attention updates.
         position_BQC: added to queries and keys in attention only.
         owners_BQ: object index, or ``BACKGROUND`` for every other query, padding included.
-        centre_BQ2: (y, x) of the query's click in 0…1 of the padded input; 0.5 without a click.
+        center_BQ2: (y, x) of the query's click in 0…1 of the padded input; 0.5 without a click.
         same_object_BQQ: True between queries of the same object.
     """
 
     content_BQC: Tensor
     position_BQC: Tensor
     owners_BQ: Tensor
-    centre_BQ2: Tensor
+    center_BQ2: Tensor
     same_object_BQQ: Tensor
 
 
@@ -123,13 +123,13 @@ class QueryBootstrapper(nn.Module):
         content = torch.where(is_click_BK[..., None], sampled, self.bg_query)
         position = self._positions(position_BK2, clicks, is_click_BK, content.dtype)
         owners = clicks.owners_BK
-        centre = torch.where(is_click_BK[..., None], position_BK2, 0.5)
+        center = torch.where(is_click_BK[..., None], position_BK2, 0.5)
         if self.static:
             shape = (batch, self.static)
             content = torch.cat((content, self.static_bg_query.expand(batch, -1, -1)), dim=1)
             position = torch.cat((position, self.static_bg_pe.expand(batch, -1, -1)), dim=1)
             owners = torch.cat((owners, owners.new_full(shape, PADDING)), dim=1)
-            centre = torch.cat((centre, centre.new_full((*shape, 2), 0.5)), dim=1)
+            center = torch.cat((center, center.new_full((*shape, 2), 0.5)), dim=1)
         content = self.projection(content)
         if hasattr(self, "click_type"):
             content = content + self.click_type[(-owners).clamp(min=0)]
@@ -137,7 +137,7 @@ class QueryBootstrapper(nn.Module):
             content_BQC=content,
             position_BQC=position,
             owners_BQ=owners.clamp(min=BACKGROUND),
-            centre_BQ2=centre,
+            center_BQ2=center,
             same_object_BQQ=(owners[:, :, None] == owners[:, None]) & (owners >= 0)[:, None],
         )
 

@@ -30,7 +30,7 @@ def test_clicks_move_to_the_middle_of_their_pixel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("objects", "background", "said"),
+    ("objects", "background", "message"),
     [
         ([], [], "no object"),
         ([], [Click(1, 1)], "no object"),
@@ -42,9 +42,9 @@ def test_clicks_move_to_the_middle_of_their_pixel() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_value(
-    objects: list[list[Click]], background: list[Click], said: str
+    objects: list[list[Click]], background: list[Click], message: str
 ) -> None:
-    with pytest.raises(InvalidInputError, match=said):
+    with pytest.raises(InvalidInputError, match=message):
         ClickSet(objects, background)
 
 
@@ -52,7 +52,7 @@ ONE: Any = Click(1, 1)
 
 
 @pytest.mark.parametrize(
-    ("objects", "background", "said"),
+    ("objects", "background", "message"),
     [
         (None, [], "objects=None is not a list"),
         (ONE, [], r"objects=Click\(x=1, y=1, time=0\) is not a list"),
@@ -68,9 +68,9 @@ ONE: Any = Click(1, 1)
     ],
 )
 def test_what_is_no_list_of_clicks_is_refused_with_its_value(
-    objects: Any, background: Any, said: str
+    objects: Any, background: Any, message: str
 ) -> None:
-    with pytest.raises(InvalidInputError, match=said):
+    with pytest.raises(InvalidInputError, match=message):
         ClickSet(objects, background)
 
 
@@ -158,14 +158,14 @@ def test_who_clicks_where_another_clicked_in_between_has_the_last_word() -> None
 def test_without_repeats_every_pixel_was_told_the_same_in_the_same_order(
     drawn: list[tuple[int, int, int, int]],
 ) -> None:
-    said = [(owner, Click(x, y, time)) for owner, x, y, time in drawn]
-    said += [(owner, Click(5, 5 + owner)) for owner in range(3)]
+    owned = [(owner, Click(x, y, time)) for owner, x, y, time in drawn]
+    owned += [(owner, Click(5, 5 + owner)) for owner in range(3)]
     clicks = ClickSet(
-        [[click for owner, click in said if owner == index] for index in range(3)],
-        [click for owner, click in said if owner < 0],
+        [[click for owner, click in owned if owner == index] for index in range(3)],
+        [click for owner, click in owned if owner < 0],
     )
 
-    def told(given: ClickSet) -> dict[tuple[float, float], list[int]]:
+    def owners_by_pixel(given: ClickSet) -> dict[tuple[float, float], list[int]]:
         """The owners of each pixel's clicks by time, consecutive repetitions left out."""
         found: dict[tuple[float, float], list[int]] = {}
         order = sorted(zip(given.owners, given, strict=True), key=lambda owned: owned[1].time)
@@ -176,6 +176,6 @@ def test_without_repeats_every_pixel_was_told_the_same_in_the_same_order(
         return found
 
     once = clicks.without_repeats()
-    assert told(once) == told(clicks)
-    assert len(once) == sum(map(len, told(clicks).values()))
+    assert owners_by_pixel(once) == owners_by_pixel(clicks)
+    assert len(once) == sum(map(len, owners_by_pixel(clicks).values()))
     assert once.without_repeats() is once

@@ -247,7 +247,7 @@ def test_swin_skips_blocks_in_training_only() -> None:
 
 
 def test_hrnet_gives_its_branches() -> None:
-    """The maps are the inputs of the classifier's neck in timm's whole network."""
+    """The maps are the inputs of the classifier's neck in timm's complete network."""
     backbone = golden_backbone("hrnet32")
     classifier = import_timm().create_model("hrnet_w32", pretrained=False).eval()
     result = classifier.load_state_dict(backbone.body.state_dict(), strict=False)

@@ -39,7 +39,7 @@ def test_values_that_fit_no_network_are_refused(overrides: dict[str, object]) ->
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "message"),
     [
         *(
             ({name: value}, f"{name}={value!r} must be")
@@ -68,14 +68,14 @@ def test_values_that_fit_no_network_are_refused(overrides: dict[str, object]) ->
         ({"resize": {"shortest": 64, "longest": 6.5}}, "longest=6.5.* of whole pixels"),
     ],
 )
-def test_unfit_values_are_named(overrides: dict[str, object], said: str) -> None:
-    with pytest.raises(InvalidInputError, match=said):
+def test_unfit_values_are_named(overrides: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
         LITE.with_overrides(overrides)
 
 
 def test_overrides_may_come_from_a_file() -> None:
-    told = {"resize": {"shortest": 64, "longest": 96}, "mean": [1, 2, 3], "std": [4.0, 5.0, 6.0]}
-    config = LITE.with_overrides(told)
+    stored = {"resize": {"shortest": 64, "longest": 96}, "mean": [1, 2, 3], "std": [4.0, 5.0, 6.0]}
+    config = LITE.with_overrides(stored)
     assert config.resize == Resize(64, 96)
     assert (config.mean, config.std) == ((1, 2, 3), (4.0, 5.0, 6.0))
 

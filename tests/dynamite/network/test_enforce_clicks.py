@@ -21,10 +21,10 @@ def owners(clicks: int, queries: int) -> torch.Tensor:
     return torch.cat((torch.arange(clicks), torch.full((queries - clicks,), -1)))
 
 
-def enforced(logits: torch.Tensor, coords: torch.Tensor, whose: torch.Tensor) -> torch.Tensor:
+def enforced(logits: torch.Tensor, coords: torch.Tensor, map_owners: torch.Tensor) -> torch.Tensor:
     """The result for maps of queries, the clicks' queries first."""
     return enforce_clicks(
-        logits, coords, torch.arange(len(coords)), whose, torch.arange(len(coords))
+        logits, coords, torch.arange(len(coords)), map_owners, torch.arange(len(coords))
     )
 
 
@@ -39,9 +39,9 @@ def test_the_query_of_a_click_wins_around_it_and_nowhere_else() -> None:
 
 def test_with_a_refiner_a_click_reaches_no_further_than_its_pixel_needs() -> None:
     logits = torch.stack((torch.full((20, 20), -9.0), torch.full((20, 20), 5.0)))
-    coord, whose = torch.tensor([[10.5, 10.5]]), torch.tensor([-1, -1])
+    coord, map_owners = torch.tensor([[10.5, 10.5]]), torch.tensor([-1, -1])
     winner = enforce_clicks(
-        logits, coord, torch.tensor([0]), whose, torch.tensor([0]), MIN_RADIUS
+        logits, coord, torch.tensor([0]), map_owners, torch.tensor([0]), MIN_RADIUS
     ).argmax(dim=0)
     assert (winner == 0).sum() == 9  # three by three cells
 
@@ -67,8 +67,8 @@ def test_of_two_clicks_on_the_same_spot_the_newer_is_meant(times, winner) -> Non
 def test_a_click_said_again_for_the_background_takes_back_the_first(lite: DynaMITE) -> None:
     predictor = Predictor(lite)
     features = predictor.encode(make_image(96, 128))
-    beside, wrong = Click(20, 20, 0), Click(90.4, 60.2, 1)
-    found = predictor.segment(features, ClickSet([[beside, wrong]], [Click(90.4, 60.2, 2)]))
+    right, wrong = Click(20, 20, 0), Click(90.4, 60.2, 1)
+    found = predictor.segment(features, ClickSet([[right, wrong]], [Click(90.4, 60.2, 2)]))
     assert found.label_map[60, 90] == -1
 
 
@@ -92,8 +92,8 @@ def test_clicks_reach_less_far_on_and_beside_small_objects() -> None:
     logits[1, 60:66, 60:66] = 5  # and one of 6
     logits[3] = 0
     coords = torch.tensor([[20.5, 20.5], [63.5, 63.5], [61.5, 61.5]])
-    whose, own = torch.tensor([0, 1, -1, -1]), torch.arange(3)
-    assert enforcement_radii(logits, coords, whose, own).tolist() == [
+    map_owners, own = torch.tensor([0, 1, -1, -1]), torch.arange(3)
+    assert enforcement_radii(logits, coords, map_owners, own).tolist() == [
         MAX_RADIUS,
         MIN_RADIUS,
         MIN_RADIUS,
@@ -103,16 +103,16 @@ def test_clicks_reach_less_far_on_and_beside_small_objects() -> None:
 def test_two_clicks_of_an_object_may_share_its_map() -> None:
     logits = torch.stack((torch.full((20, 20), -9.0), torch.full((20, 20), 5.0)))
     coords = torch.tensor([[5.5, 5.5], [15.5, 15.5], [5.5, 15.5]])
-    whose, own = torch.tensor([0, -1]), torch.tensor([0, 0, 1])
+    map_owners, own = torch.tensor([0, -1]), torch.tensor([0, 0, 1])
     for max_radius in (MIN_RADIUS, MAX_RADIUS):
-        winner = enforce_clicks(logits, coords, torch.arange(3), whose, own, max_radius).argmax(
-            dim=0
-        )
+        winner = enforce_clicks(
+            logits, coords, torch.arange(3), map_owners, own, max_radius
+        ).argmax(dim=0)
         assert [winner[y, x].item() for y, x in ((5, 5), (15, 15), (5, 15))] == [0, 0, 1]
 
 
 def enforce_cell_by_cell(
-    logits: torch.Tensor, coords: torch.Tensor, whose: torch.Tensor
+    logits: torch.Tensor, coords: torch.Tensor, map_owners: torch.Tensor
 ) -> torch.Tensor:
     """The definition: every cell looks for its nearest click."""
     found, own = logits.clone(), torch.arange(len(coords))
@@ -121,7 +121,7 @@ def enforce_cell_by_cell(
             down, across = y + 0.5 - coords[:, 0], x + 0.5 - coords[:, 1]
             distances = (down.square() + across.square()).sqrt()
             nearest = int((distances == distances.min()).nonzero()[-1])  # the newest of equals
-            radius = enforcement_radii(logits, coords, whose, own)[nearest]
+            radius = enforcement_radii(logits, coords, map_owners, own)[nearest]
             if distances[nearest] < radius:
                 wanted = logits[:, y, x].amax() + CLICK_MARGIN * (1 - distances[nearest] / radius)
                 found[nearest, y, x] = torch.maximum(logits[nearest, y, x], wanted)
@@ -140,8 +140,10 @@ def test_looking_around_clicks_gives_what_looking_everywhere_gives(
     # On a grid of half cells, so that many clicks are equally near to a cell.
     coords = torch.rand(clicks, 2, generator=generator) * torch.tensor(size) * 2
     coords = coords.floor() / 2
-    whose = owners(clicks, clicks + 2)
-    assert torch.equal(enforced(logits, coords, whose), enforce_cell_by_cell(logits, coords, whose))
+    map_owners = owners(clicks, clicks + 2)
+    assert torch.equal(
+        enforced(logits, coords, map_owners), enforce_cell_by_cell(logits, coords, map_owners)
+    )
 
 
 def test_logits_far_from_all_clicks_are_left_as_they_are() -> None:

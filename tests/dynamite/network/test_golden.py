@@ -95,8 +95,8 @@ def compare_internals(
 ) -> None:
     maps = features.maps
     packed = PackedClicks.pack([clicks])
-    place = packed.coords_BK2 / torch.tensor(maps.padded_size)
-    described = model.bootstrapper.point_descriptors(maps.levels, place)
+    position = packed.coords_BK2 / torch.tensor(maps.padded_size)
+    described = model.bootstrapper.point_descriptors(maps.levels, position)
     assert_close(described[0], golden["point_descriptors"], 1e-4)
     queries = model.bootstrapper(maps.levels, packed, maps.padded_size)
     assert_close(queries.content_BQC[0], golden["queries_initial"], 1e-4)
@@ -138,9 +138,9 @@ def test_batch_with_different_numbers_of_clicks_is_the_published_one() -> None:
     features = predictor.encode([golden_image("A"), golden_image("B")])
     assert features[1].maps.padded_size == tuple(golden["padded_size"])
     clicks = [clicks_of("A", "c"), clicks_of("B", "b")]
-    for index, (one, said) in enumerate(zip(features, clicks, strict=True)):
+    for index, (one, own) in enumerate(zip(features, clicks, strict=True)):
         assert one.input_size == golden_image("AB"[index]).shape[:2]
-        assert said.latest_time == golden[f"{index}/max_timestamp"]
+        assert own.latest_time == golden[f"{index}/max_timestamp"]
     logits = query_logits(predictor, features, clicks)
     for index in (0, 1):
         size = tuple(golden[f"{index}/output_size"])

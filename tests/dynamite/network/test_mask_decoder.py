@@ -10,16 +10,16 @@ from dynamite.network.mask_decoder import MaskDecoder
 from dynamite.network.position_encoding import encode_map
 
 
-def plain(
+def decode_plainly(
     decoder: MaskDecoder, features: Tensor, content: Tensor, position: Tensor, embedding: Tensor
 ) -> Tensor:
     height, width = features.shape[-2:]
     tokens = features.flatten(2).transpose(1, 2)
-    place = encode_map(height, width, features.shape[1]).to(features)
+    encoding = encode_map(height, width, features.shape[1]).to(features)
     for layer in decoder.layers:
         attention = layer.attention
         attended = attention.attend(
-            attention.query(tokens + place),
+            attention.query(tokens + encoding),
             attention.key(content + position),
             attention.value(content),
             None,
@@ -46,13 +46,15 @@ def test_folding_and_chunks_change_nothing(
     monkeypatch.setattr(token_products, "CHUNK_TOKENS", chunk)
     decoder, inputs = example(queries)
     with torch.inference_mode():
-        torch.testing.assert_close(decoder(*inputs), plain(decoder, *inputs), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(
+            decoder(*inputs), decode_plainly(decoder, *inputs), rtol=1e-3, atol=1e-3
+        )
 
 
 def test_gradients_pass_through_the_folding() -> None:
     decoder, inputs = example(4)
     inputs = tuple(tensor.requires_grad_() for tensor in inputs)
     found = torch.autograd.grad(decoder(*inputs).sin().sum(), inputs)
-    expected = torch.autograd.grad(plain(decoder, *inputs).sin().sum(), inputs)
+    expected = torch.autograd.grad(decode_plainly(decoder, *inputs).sin().sum(), inputs)
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-2)

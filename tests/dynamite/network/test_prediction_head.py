@@ -14,15 +14,15 @@ def test_masks_fall_off_with_the_distance_to_their_click_as_written_down() -> No
     with torch.no_grad():
         head.falloff.weight.normal_(generator=generator)
         head.falloff.bias.normal_(generator=generator)
-    content, centre = (torch.rand(2, 3, size, generator=generator) for size in (8, 2))
+    content, center = (torch.rand(2, 3, size, generator=generator) for size in (8, 2))
     height, width = 5, 7
     features = append_coordinates(torch.zeros(2, 8, height, width))
-    embedding = head(content, head.falloff_coefficients(centre))
+    embedding = head(content, head.falloff_coefficients(center))
     found = torch.einsum("bqc,bchw->bqhw", embedding, features)
 
     fall, slope_y, slope_x = head.falloff(head.norm(content))[..., None, None].unbind(2)
-    y = ((torch.arange(height) + 0.5) / height)[:, None] - centre[..., 0, None, None]
-    x = ((torch.arange(width) + 0.5) / width)[None] - centre[..., 1, None, None]
+    y = ((torch.arange(height) + 0.5) / height)[:, None] - center[..., 0, None, None]
+    x = ((torch.arange(width) + 0.5) / width)[None] - center[..., 1, None, None]
     y, x = _COORDINATE_SCALE * y, _COORDINATE_SCALE * x
     wanted = -fall * (y.square() + x.square()) + slope_y * y + slope_x * x
     assert torch.allclose(found, wanted, atol=1e-4)
@@ -40,8 +40,8 @@ def test_mixed_precision_keeps_the_digits_of_distances_to_clicks() -> None:
     features = Predictor(lite, resize=None).encode(make_image(256, 320))
     rng, errors = np.random.default_rng(0), []
     for _ in range(9):
-        places = rng.uniform((0, 0), (320, 256), (5, 2)).tolist()
-        clicks = [Click(x, y, time) for time, (x, y) in enumerate(places)]
+        coords = rng.uniform((0, 0), (320, 256), (5, 2)).tolist()
+        clicks = [Click(x, y, time) for time, (x, y) in enumerate(coords)]
         packed = PackedClicks.pack([ClickSet([[one] for one in clicks[:4]], clicks[4:])])
         with torch.inference_mode():
             exact = lite.interact(features.maps, packed).logits_BQhw

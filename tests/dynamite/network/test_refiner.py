@@ -95,12 +95,12 @@ def test_it_changes_an_object_around_it_and_the_background_nowhere() -> None:
 def test_a_distant_component_is_redrawn_only_if_it_is_clicked_or_as_large() -> None:
     far = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
     far[48:, 64:] = True
-    near, far_off, beside = [7.5, 7.5], [51.5, 71.5], [7.5, 20.5]
+    near, far_off, aside = [7.5, 7.5], [51.5, 71.5], [7.5, 20.5]
     for side, clicks, seen in (
         (4, [near], False),
         (4, [near, far_off], True),
         (7, [near], True),
-        (4, [beside], True),  # no component is clicked, so none counts as unclicked
+        (4, [aside], True),  # no component is clicked, so none counts as unclicked
     ):
         logits = torch.stack((torch.maximum(square(5, 5, 6), square(50, 70, side)), BACKGROUND))
         coords = torch.tensor(clicks)
@@ -112,8 +112,8 @@ def test_a_distant_component_is_redrawn_only_if_it_is_clicked_or_as_large() -> N
 @torch.inference_mode()
 def test_each_object_is_redrawn_by_its_own_mask_and_clicks() -> None:
     first, second = square(5, 5, 6), square(45, 65, 9)
-    whose, coords = torch.tensor([0, 1, -1]), torch.tensor([[7.5, 7.5], [48.5, 68.5]])
-    both = refine(torch.stack((first, second, BACKGROUND)), whose, coords)
+    owners, coords = torch.tensor([0, 1, -1]), torch.tensor([[7.5, 7.5], [48.5, 68.5]])
+    both = refine(torch.stack((first, second, BACKGROUND)), owners, coords)
     for index, one in enumerate((first, second)):
         alone = refine(
             torch.stack((one, BACKGROUND)), torch.tensor([0, -1]), coords[index : index + 1]
@@ -152,9 +152,7 @@ def test_far_from_an_object_its_box_has_no_say() -> None:
     owners, coords = torch.tensor([0, -1]), torch.tensor([[27.5, 37.5]])
     small = refine(logits, owners, coords)
     wide = logits.clone()
-    wide[0, 0, 0] = wide[0, -1, -1] = (
-        0.1  # single cells in the corners stretch the box over the map
-    )
+    wide[0, 0, 0] = wide[0, -1, -1] = 0.1  # stretches the box over the whole map
     large = refine(wide, owners, coords)
     inside = (
         upscaled(25 - BOX_MARGIN + reach, 30 + BOX_MARGIN - reach),
@@ -202,14 +200,14 @@ def test_any_clicks_give_finite_logits(
     objects: int, clicks: list[tuple[int, float, float]]
 ) -> None:
     first = [(owner, 3.0 + owner, 3.0) for owner in range(objects)]
-    said = sorted(
+    owned = sorted(
         [*first, *((min(o, objects - 1), y, x) for o, y, x in clicks)],
         key=lambda click: (click[0] < 0, click[0]),
     )
-    owners = torch.tensor([owner for owner, _, _ in said] + [-1])
-    coords = torch.tensor([[y, x] for _, y, x in said])
+    owners = torch.tensor([owner for owner, _, _ in owned] + [-1])
+    coords = torch.tensor([[y, x] for _, y, x in owned])
     logits = torch.randn(
-        len(owners), HEIGHT, WIDTH, generator=torch.Generator().manual_seed(len(said))
+        len(owners), HEIGHT, WIDTH, generator=torch.Generator().manual_seed(len(owned))
     )
     refined = refine(logits, owners, coords)
     assert refined.shape == (objects + 1, UPSCALE * HEIGHT, UPSCALE * WIDTH)

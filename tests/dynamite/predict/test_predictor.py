@@ -136,17 +136,17 @@ BAD_IMAGES: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("image", "said"), BAD_IMAGES)
+@pytest.mark.parametrize(("image", "message"), BAD_IMAGES)
 def test_a_bad_image_is_refused_with_what_is_wrong(
-    predictor: Predictor, image: Any, said: str
+    predictor: Predictor, image: Any, message: str
 ) -> None:
     image = image[0] if isinstance(image, list) else image
-    with pytest.raises(InvalidInputError, match=said):
+    with pytest.raises(InvalidInputError, match=message):
         predictor.encode(image)
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         (lambda p, f: p.segment(f, ClickSet([[Click(96, 3)]])), r"x=96, y=3.*96×64"),
         (lambda p, f: p.segment([f], [CLICKS, CLICKS]), "1 images and 2 click sets"),
@@ -169,9 +169,9 @@ def test_a_bad_call_is_refused_with_what_is_wrong(
     predictor: Predictor,
     features: ImageFeatures,
     call: Callable[[Any, Any], object],
-    said: str,
+    message: str,
 ) -> None:
-    with pytest.raises(InvalidInputError, match=said):
+    with pytest.raises(InvalidInputError, match=message):
         call(predictor, features)
 
 

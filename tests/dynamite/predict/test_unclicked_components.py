@@ -12,7 +12,7 @@ from dynamite.predict.winner_map import WinnerMap
 
 
 def labels(text: str) -> np.ndarray:
-    """One character a pixel: the object's digit, or a dot for the background."""
+    """A label map of one character per pixel: the object's digit, or a dot for the background."""
     rows = text.split()
     return np.array([[-1 if c == "." else int(c) for c in row] for row in rows], dtype=np.int16)
 

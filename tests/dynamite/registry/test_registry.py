@@ -193,7 +193,7 @@ def test_what_a_killed_process_left_goes_after_a_day_but_not_what_is_being_writt
         if path.is_dir():
             os.utime(path, (yesterday, yesterday))
     registry.prune(keep=1)
-    assert all(path.exists() for path in left)  # what is in it was just written
+    assert all(path.exists() for path in left)  # their contents were just written
     for path in (inner for one in found for inner in [one, *one.rglob("*")]):
         os.utime(path, (yesterday, yesterday))
     registry.prune(keep=1)

@@ -16,7 +16,7 @@ def test_a_share_that_is_gone_is_an_error_not_an_empty_registry(registry, tmp_pa
         registry.current()
     with pytest.raises(RegistryError):
         registry.begin("test")
-    assert not registry.folder.parent.exists()  # nothing is written where the share will be
+    assert not registry.folder.parent.exists()  # nothing is written at the mount point
 
 
 def test_nothing_is_written_below_the_mount_point_of_a_share_that_is_gone(
