@@ -1,5 +1,7 @@
 """The backbones give the published maps: compared with golden values and other implementations."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from types import ModuleType
 
@@ -98,6 +100,19 @@ def test_bfloat16_is_close(name: str) -> None:
         assert computed.dtype == torch.bfloat16
         error = (computed.float() - expected).square().mean().sqrt() / expected.std()
         assert error < 0.1
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_early_parameters_are_among_those_of_the_network(name: str) -> None:
+    with torch.device("meta"):
+        names = [f"backbone.{key}" for key, _ in build_backbone(name).named_parameters()]
+    for prefix in BACKBONES[name].early_parameters:
+        assert any(key.startswith(prefix) for key in names), prefix
+
+
+def test_configs_are_checked_against_the_backbones_without_torch() -> None:
+    code = "import sys, dynamite.network.config; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_an_unknown_name_is_an_error() -> None:
