@@ -54,9 +54,9 @@ def label_map(
     tiles_tTT = lowest.view(-1, 1, 1).repeat(1, TILE, TILE)
     mixed = (lowest != highest).flatten().nonzero()[:, 0]
     pairs = candidates_Qyx.flatten(1).T.contiguous().index_select(0, mixed)
-    for chosen, most in _group_by_count(pairs.sum(dim=1)):
-        for chunk in chosen.split(max(1, _MAX_VALUES // (most * TILE * TILE))):
-            queries, tile = _candidates_first(pairs[chunk], most), mixed[chunk]
+    for chosen, limit in _group_by_count(pairs.sum(dim=1)):
+        for chunk in chosen.split(max(1, _MAX_VALUES // (limit * TILE * TILE))):
+            queries, tile = _candidates_first(pairs[chunk], limit), mixed[chunk]
             y, x = tile // lowest.shape[1], tile % lowest.shape[1]
             values = _interpolate(logits_Qhw, queries, rows, columns, y, x)
             winners = _winners(values, owners[queries])
@@ -156,18 +156,18 @@ def _owner_range(candidates_Qyx: Tensor, owners_Q: Tensor) -> tuple[Tensor, Tens
 def _group_by_count(counts_n: Tensor) -> Iterator[tuple[Tensor, int]]:
     """Yield the tiles with at most 2, 4, 8, … candidates, and that number: few, large groups."""
     largest = int(counts_n.max()) if len(counts_n) else 0
-    fewer, most = 1, 2
+    fewer, limit = 1, 2
     while fewer < largest:
-        group = ((counts_n > fewer) & (counts_n <= most)).nonzero()[:, 0]
+        group = ((counts_n > fewer) & (counts_n <= limit)).nonzero()[:, 0]
         if len(group):
-            yield group, most
-        fewer, most = most, 2 * most
+            yield group, limit
+        fewer, limit = limit, 2 * limit
 
 
-def _candidates_first(pairs_nQ: Tensor, most: int) -> Tensor:
+def _candidates_first(pairs_nQ: Tensor, limit: int) -> Tensor:
     """Return n tiles' candidates in query order, filled up with others, which cannot win."""
     order = pairs_nQ.byte().sort(dim=1, descending=True, stable=True).indices
-    return order[:, :most]
+    return order[:, :limit]
 
 
 def _interpolate(
