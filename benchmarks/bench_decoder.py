@@ -16,7 +16,7 @@ def run(crowds: tuple[int, ...] = (1, 10)) -> list[Row]:
     decoder = MaskDecoder(CHANNELS, HEADS, LAYERS, FEEDFORWARD).eval()
     half = MaskDecoder(CHANNELS, HEADS, LAYERS, FEEDFORWARD).eval()
     half.load_state_dict(decoder.state_dict())
-    half.multiply_in(torch.bfloat16)
+    half.set_product_dtype(torch.bfloat16)
     return [row for objects in crowds for row in _measure(decoder, half, objects)]
 
 

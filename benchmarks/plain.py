@@ -1,4 +1,4 @@
-"""The formulas of MODEL_SPEC written out in torch, which our implementation is compared with."""
+"""The formulas of docs/network.md in plain torch, which our implementation is compared with."""
 
 import torch
 from torch import Tensor
@@ -30,7 +30,7 @@ def decode(
 
 
 class PlainLayer(torch.nn.Module):
-    """Section 4.1, all tokens at once, by ``grid_sample``, one call a level."""
+    """Section 4, all tokens at once, by ``grid_sample``, one call a level."""
 
     def __init__(self, ours: DeformableLayer) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ def plain_pixel_decoder(decoder: PixelDecoder) -> PixelDecoder:
 
 
 def label_map(logits: Tensor, owners: Tensor, padded: Size, inside: Size, output: Size) -> Tensor:
-    """Section 8: every query at every size, then the argmax."""
+    """Section 7: every query at every size, then the argmax."""
     full = interpolate(logits[None], size=padded, mode="bilinear", align_corners=False)
     full = full[:, :, : inside[0], : inside[1]]
     full = interpolate(full, size=output, mode="bilinear", align_corners=False)

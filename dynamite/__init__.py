@@ -1,6 +1,6 @@
-"""DynaMITE: clicks on all objects of an image become all their masks, together.
+"""DynaMITE: from clicks on all objects of an image to all their masks, jointly.
 
-Everything public is named here and loaded on first use, so that ``import dynamite`` costs nothing.
+All public names are here. Each is loaded on first use, so that ``import dynamite`` stays fast.
 """
 
 from importlib import import_module
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dynamite.predict.features import ImageFeatures
     from dynamite.predict.predictor import Predictor, Segmentation
 
-_HOMES = {
+_MODULES = {
     "CheckpointError": "errors",
     "Click": "clicks",
     "ClickSet": "clicks",
@@ -44,6 +44,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'dynamite' has no attribute {name!r}")
-    return getattr(import_module(f"dynamite.{_HOMES[name]}"), name)
+    return getattr(import_module(f"dynamite.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""A mask as Brush RLE and back: a bit stream of runs, most significant bit first.
+"""Encodes masks as Brush RLE and back: a bit stream of runs, most significant bit first.
 
 ======= ======================= ==================================================================
 bits    field                   value
@@ -12,8 +12,8 @@ bits    field                   value
 8 × n   words of a record       n = 1 with flag 1, else the length
 ======= ======================= ==================================================================
 
-Records follow until all words are told. Then come zeros: one to eight, so that a stream which ends
-on a whole byte gets another, as the format's Python reference writes it.
+Records follow until all words are covered. Then come one to eight zero bits: a stream that ends on
+a whole byte gets another byte, as in the format's Python reference.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ import numpy.typing as npt
 from dynamite.errors import InvalidInputError
 
 MAX_PIXELS = 2**28
-"""Largest mask decoded. A stream of 200 kB can claim more memory than a server has."""
+"""Pixels of the largest mask decoded: a stream of 200 kB can claim more than a server's memory."""
 
 _CHANNELS = 4
 _LENGTH_BITS = np.array([3, 4, 8, 16])
@@ -34,21 +34,23 @@ _FORMAT_BITS = 21
 _HEADER_BITS = 32 + _FORMAT_BITS
 _LONGEST = 2**16 // _CHANNELS  # pixels of the longest record
 
-# Bits of a record by its first three bits (flag, size); 0 where its length must be read first.
+# Bits of a record by its first three bits (flag, size); 0 if its length must be read first.
 _RECORD_BITS = [0, 0, 0, 0, *(3 + _LENGTH_BITS + 8).tolist()]
-_MOST_BITS = 27  # of a word: a record of its own, of the longest kind
+_MAX_WORD_BITS = 27  # a word in a record of its own, of the longest kind
 
 Ints = npt.NDArray[np.int64]
 
 
 def encode(mask: npt.NDArray[np.bool_] | npt.NDArray[np.uint8]) -> list[int]:
-    """The Brush RLE of an H×W mask, a list of bytes as JSON holds it.
+    """Return the Brush RLE of a mask as a list of bytes, for JSON.
 
-    True becomes 255; uint8 values are kept, so an antialiased mask survives.
+    Args:
+        mask: (H, W) bool or uint8. True becomes 255; uint8 values are kept, so that an antialiased
+            mask survives.
 
     Raises:
-        InvalidInputError: no array, not two-dimensional, empty, over 2³⁰ pixels, or neither bool
-            nor uint8.
+        InvalidInputError: not an array, not two-dimensional, empty, over 2³⁰ pixels, or neither
+            bool nor uint8.
     """
     if not isinstance(mask, np.ndarray):
         raise InvalidInputError(f"a mask is a numpy array, but this is a {type(mask).__name__}")
@@ -68,15 +70,19 @@ def encode(mask: npt.NDArray[np.bool_] | npt.NDArray[np.uint8]) -> list[int]:
 
 
 def decode(rle: Sequence[int] | bytes, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """The alpha channel, H×W, of a Brush RLE stream of a mask of ``shape`` (H, W).
+    """Return the alpha channel of a Brush RLE stream, (H, W) uint8.
 
-    What follows the last word is ignored, as Label Studio's page does.
+    Bytes after the last word are ignored, as by Label Studio's page. Nothing as large as the mask
+    is allocated before the checks.
+
+    Args:
+        rle: bytes, or a list of numbers from 0 to 255.
+        shape: (H, W) of the mask.
 
     Raises:
-        InvalidInputError: not a list of bytes, no shape, another format, a stream for another
+        InvalidInputError: not a list of bytes, not a shape, another format, a stream for another
             shape, one that ends early or runs over the end of the mask, or more than
-            ``MAX_PIXELS`` pixels. Nothing as large as the mask is allocated before all this is
-            known.
+            ``MAX_PIXELS`` pixels.
     """
     try:
         height, width = map(index, shape)
@@ -89,18 +95,18 @@ def decode(rle: Sequence[int] | bytes, shape: tuple[int, int]) -> npt.NDArray[np
     if len(data) * 8 < _HEADER_BITS:
         raise InvalidInputError(f"Brush RLE of {len(data)} bytes is cut off in its header")
     header = int.from_bytes(data[:7]) >> 3
-    words, told = pixels * _CHANNELS, header >> _FORMAT_BITS
+    words, stated = pixels * _CHANNELS, header >> _FORMAT_BITS
     if header & (1 << _FORMAT_BITS) - 1 != _FORMAT:
         raise InvalidInputError(
             f"Brush RLE header {data[:7].hex()} names another word size or other length sizes than "
             "8 and 3, 4, 8, 16: this is not a mask of Label Studio"
         )
-    if told != words:
+    if stated != words:
         raise InvalidInputError(
-            f"Brush RLE of {told} words does not fit a mask of {height}×{width} pixels "
+            f"Brush RLE of {stated} words does not fit a mask of {height}×{width} pixels "
             f"({words} words)"
         )
-    lengths, values = _runs(data[: (_HEADER_BITS + words * _MOST_BITS) // 8 + 1], words)
+    lengths, values = _runs(data[: (_HEADER_BITS + words * _MAX_WORD_BITS) // 8 + 1], words)
     # Pixel p is word 4p + 3, so the first n words hold n // 4 whole pixels.
     pixel_counts = np.diff(np.cumsum(lengths) // _CHANNELS, prepend=0)
     return np.repeat(values, pixel_counts).reshape(height, width)
@@ -116,13 +122,13 @@ def _as_bytes(rle: Sequence[int] | bytes) -> bytes:
 
 
 def _records(lengths: Ints, values: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint64], Ints]:
-    """Bit codes, and how many bits each has, of runs of ``lengths`` pixels of ``values``.
+    """Return bit codes, and their sizes in bits, of runs of ``lengths`` pixels of ``values``.
 
-    A pixel is four words, so all runs are of flag 1 and the shortest is four words.
+    A pixel is four words, so all records have flag 1 and at least four words.
     """
     kinds = (lengths > 2).astype(np.int64) + (lengths > 4) + (lengths > 64)
     if lengths.max() > _LONGEST:
-        # A run over the longest keeps its size, even for a remainder that is short.
+        # All records of a run over the longest keep its size, even a short remainder.
         parts = (lengths - 1) // _LONGEST + 1
         remainders = lengths - (parts - 1) * _LONGEST
         lengths = np.full(parts.sum(), _LONGEST)
@@ -134,10 +140,10 @@ def _records(lengths: Ints, values: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[
 
 
 def _pack(codes: npt.NDArray[np.uint64], sizes: Ints) -> bytes:
-    """``codes`` of ``sizes`` bits (at most 32) one after the other, and one to eight zero bits.
+    """Concatenate ``codes`` of ``sizes`` bits, at most 32 each, and append one to eight zero bits.
 
-    Each code starts in one of the stream's 64-bit words and may run over into the next. Every word
-    but perhaps the last has a code starting in it, and at most one runs over into it.
+    Each code starts in one of the stream's 64-bit words and may run over into the next. In every
+    word except perhaps the last a code starts, and at most one runs over into it.
     """
     ends = np.cumsum(sizes)
     starts = ends - sizes
@@ -154,7 +160,7 @@ def _pack(codes: npt.NDArray[np.uint64], sizes: Ints) -> bytes:
 
 
 def _runs(data: bytes, words: int) -> tuple[Ints, npt.NDArray[np.uint8]]:
-    """Lengths in words and values of the runs that make up the first ``words`` words."""
+    """Return lengths, in words, and values of the runs that make up the first ``words`` words."""
     starts = np.array(_record_starts(data), np.int64)
     padded = np.frombuffer(data + bytes(4), np.uint8).astype(np.int64)
     heads = _bits(padded, starts, 3)
@@ -183,10 +189,10 @@ def _runs(data: bytes, words: int) -> tuple[Ints, npt.NDArray[np.uint8]]:
 
 
 def _record_starts(data: bytes) -> list[int]:
-    """The bit positions of all records that are whole.
+    """Return the bit positions of all complete records.
 
-    Where a record starts hangs on the record before: the one loop of the codec. So all it does is
-    add: the bits that a record would have are looked up beforehand for every position.
+    Where a record starts depends on the record before, so this is the codec's only loop. It just
+    adds: the size that a record would have is computed beforehand for every position.
     """
     octets = np.frombuffer(data + b"\0", np.uint8).astype(np.uint16)
     # Eight positions at a time: a byte and two bits of the next hold the heads of all of them.
@@ -214,7 +220,7 @@ def _record_starts(data: bytes) -> list[int]:
 
 
 def _bits(data: Ints, positions: Ints, count: int) -> Ints:
-    """``count`` bits (at most 16) at each of ``positions`` of a stream with a byte per element."""
+    """Read ``count`` bits, at most 16, at each of ``positions`` of a stream, a byte per element."""
     byte, offset = positions >> 3, positions & 7
     window = data[byte] << 16 | data[byte + 1] << 8 | data[byte + 2]
     field: Ints = window >> (24 - count - offset) & (1 << count) - 1

@@ -1,27 +1,30 @@
-"""What a person said: clicks on objects and on the background, as frozen values."""
+"""Clicks on objects and on the background, as frozen values."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from numbers import Real
-from reprlib import repr as shortly
+from reprlib import repr as shorten
 from typing import Any
 
 from dynamite.errors import InvalidInputError
 
 MAX_CLICKS = 1000
-"""Most clicks of one image: self-attention grows with their square."""
+"""Largest number of clicks on one image: self-attention grows with its square."""
 
 MAX_TIME = 2**53 - 1
-"""Latest time of a click: above it, floats skip whole numbers."""
+"""Largest time stamp of a click: above it, floats skip whole numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Click:
     """One click.
 
-    ``x`` and ``y`` are pixels of the image as given to the predictor, floats allowed, origin at its
-    top-left corner, 0 ≤ x < width. ``time`` counts the clicks of the image from 0 (MODEL_SPEC 9.2).
+    Attributes:
+        x: column in pixels of the image as given to the predictor, 0 ≤ x < width; floats allowed;
+            0 is the left edge of the first pixel.
+        y: row, likewise; 0 is the top edge.
+        time: time stamp; the clicks of an image count up from 0 (docs/network.md, 5).
     """
 
     x: float
@@ -31,14 +34,17 @@ class Click:
 
 @dataclass(frozen=True, init=False)
 class ClickSet:
-    """All clicks of one image: ``objects[i]`` are those on object i, ``background`` the rest.
+    """All clicks of one image. At least one object is needed, and every object needs a click.
 
-    Every object needs a click and at least one object is needed (MODEL_SPEC 8.1). Numbers of numpy
-    and torch become Python's.
+    Numbers of numpy and torch become Python's.
+
+    Attributes:
+        objects: ``objects[i]`` are the clicks on object i.
+        background: the clicks on no object.
 
     Raises:
-        InvalidInputError: no object, an object without clicks, something else than a click, a
-            coordinate that is no finite number, a time that is no whole number of 0 …
+        InvalidInputError: no object, an object without clicks, something other than a click, a
+            coordinate that is not a finite number, a time that is not a whole number from 0 to
             ``MAX_TIME``, or more than ``MAX_CLICKS`` clicks.
     """
 
@@ -49,23 +55,25 @@ class ClickSet:
         self, objects: Iterable[Iterable[Click]], background: Iterable[Click] = ()
     ) -> None:
         listed = [
-            _listed(clicks, f"objects[{index}]", "[Click(x, y, time), …]")
-            for index, clicks in enumerate(_listed(objects, "objects", "[[Click(x, y, time), …]]"))
+            _as_list(clicks, f"objects[{index}]", "[Click(x, y, time), …]")
+            for index, clicks in enumerate(_as_list(objects, "objects", "[[Click(x, y, time), …]]"))
         ]
-        beside = _listed(background, "background", "[Click(x, y, time), …]")
+        rest = _as_list(background, "background", "[Click(x, y, time), …]")
         if not listed:
             raise InvalidInputError("there is no object: give at least one click on an object")
         for index, clicks in enumerate(listed):
             if not clicks:
                 raise InvalidInputError(f"object {index} has no clicks: every object needs one")
-        count = sum(map(len, listed)) + len(beside)
+        count = sum(map(len, listed)) + len(rest)
         if count > MAX_CLICKS:
             raise InvalidInputError(f"{count} clicks are more than the limit of {MAX_CLICKS}")
-        object.__setattr__(self, "objects", tuple(tuple(map(_plain, one)) for one in listed))
-        object.__setattr__(self, "background", tuple(map(_plain, beside)))
+        object.__setattr__(
+            self, "objects", tuple(tuple(map(_with_python_numbers, one)) for one in listed)
+        )
+        object.__setattr__(self, "background", tuple(map(_with_python_numbers, rest)))
 
     def __iter__(self) -> Iterator[Click]:
-        """Clicks in query order: object 0, object 1, …, background (MODEL_SPEC 5)."""
+        """Iterate in query order: object 0, object 1, …, background."""
         for clicks in self.objects:
             yield from clicks
         yield from self.background
@@ -81,14 +89,17 @@ class ClickSet:
 
     @property
     def latest_time(self) -> int:
-        """The newest time stamp, the "max_timestamp" of MODEL_SPEC 5.2."""
+        """The newest time stamp."""
         return max(click.time for click in self)
 
     def without_repeats(self) -> "ClickSet":
-        """The clicks that say something new: none on a pixel that had its owner's click last.
+        """Return the clicks without those that repeat the previous click on their pixel.
 
-        A person who clicks on a spot twice means what was meant the first time. The network would
-        hear two queries, and after hundreds of them answer otherwise for objects far away.
+        A click repeats another if both have the same owner. Without repetitions, the set itself is
+        returned.
+
+        A second click on the same spot adds no information. To the network it would be one more
+        query, and hundreds of them would change the masks of objects far away.
         """
         clicks, owners = list(self), self.owners
         last: dict[tuple[int, int], int] = {}
@@ -108,7 +119,11 @@ class ClickSet:
         return ClickSet(objects, background)
 
     def check_inside(self, height: int, width: int) -> None:
-        """Raise ``InvalidInputError`` if a click lies outside a ``height`` × ``width`` image."""
+        """Check that all clicks lie in a ``height`` × ``width`` image.
+
+        Raises:
+            InvalidInputError: one does not; the message names it.
+        """
         for click in self:
             if not (0 <= click.x < width and 0 <= click.y < height):
                 raise InvalidInputError(
@@ -116,60 +131,57 @@ class ClickSet:
                     f"{width}×{height} pixels"
                 )
 
-    def moved(self, *, left: float, top: float, scale_x: float, scale_y: float) -> "ClickSet":
-        """The same clicks in the frame of a crop at (left, top), scaled by (scale_x, scale_y)."""
+    def scaled(self, x: float, y: float) -> "ClickSet":
+        """Return the clicks with coordinates multiplied by the factors ``x`` and ``y``."""
+        return self._map(lambda click: Click(click.x * x, click.y * y, click.time))
 
-        def move(clicks: Sequence[Click]) -> list[Click]:
-            return [Click((c.x - left) * scale_x, (c.y - top) * scale_y, c.time) for c in clicks]
+    def pixel_centered(self) -> "ClickSet":
+        """Return the clicks, each moved to the middle of its pixel."""
+        return self._map(lambda c: Click(math.floor(c.x) + 0.5, math.floor(c.y) + 0.5, c.time))
 
-        return ClickSet([move(clicks) for clicks in self.objects], move(self.background))
-
-    def centred(self) -> "ClickSet":
-        """The same clicks, each in the middle of the pixel that it lies on."""
-
-        def centre(clicks: Sequence[Click]) -> list[Click]:
-            return [Click(math.floor(c.x) + 0.5, math.floor(c.y) + 0.5, c.time) for c in clicks]
-
-        return ClickSet([centre(clicks) for clicks in self.objects], centre(self.background))
+    def _map(self, change: Callable[[Click], Click]) -> "ClickSet":
+        return ClickSet(
+            [map(change, clicks) for clicks in self.objects], map(change, self.background)
+        )
 
 
-def _listed(given: Any, name: str, wanted: str) -> list[Any]:
+def _as_list(given: Any, name: str, expected: str) -> list[Any]:
     try:
         clicks = iter(given)
     except TypeError:
-        raise InvalidInputError(f"{name}={shortly(given)} is no list: give {wanted}") from None
+        raise InvalidInputError(f"{name}={shorten(given)} is not a list: give {expected}") from None
     return list(clicks)
 
 
-def _plain(click: Any) -> Click:
-    """The click with Python's own numbers; raises where it is none."""
+def _with_python_numbers(click: Any) -> Click:
+    """Return the click with Python's own numbers, or raise ``InvalidInputError``."""
     if not isinstance(click, Click):
-        raise InvalidInputError(f"{shortly(click)} is no click: give Click(x, y, time)")
-    if _is_plain(click):
+        raise InvalidInputError(f"{shorten(click)} is not a click: give Click(x, y, time)")
+    if _has_python_numbers(click):
         return click
     x, y, time = _real(click.x), _real(click.y), _real(click.time)
     if not (math.isfinite(x) and math.isfinite(y)):
         raise InvalidInputError(
-            f"click (x={shortly(click.x)}, y={shortly(click.y)}) is not a finite position: give "
+            f"click (x={shorten(click.x)}, y={shorten(click.y)}) is not a finite position: give "
             "pixels as numbers"
         )
     if not (0 <= time <= MAX_TIME and time.is_integer()):
         raise InvalidInputError(
-            f"click time {shortly(click.time)} is no whole number from 0 to {MAX_TIME}: count the "
-            "clicks of the image"
+            f"click time {shorten(click.time)} is not a whole number from 0 to {MAX_TIME}: count "
+            "the clicks of the image"
         )
     return Click(x, y, int(time))
 
 
-def _is_plain(click: Click) -> bool:
-    """All is as it should be, as of nearly all clicks: they are checked at every move."""
+def _has_python_numbers(click: Click) -> bool:
+    """Whether nothing needs converting: the fast path, as clicks are checked at every change."""
     x, y, time = click.x, click.y, click.time
     plain = type(x) is float and type(y) is float and type(time) is int
     return plain and math.isfinite(x) and math.isfinite(y) and 0 <= time <= MAX_TIME
 
 
 def _real(value: Any) -> float:
-    """The value as a float; NaN where it is no number, infinity where it is too large for one."""
+    """Return the value as a float: NaN if it is not a number, infinity if it is too large."""
     if getattr(value, "ndim", None) == 0:  # of numpy or torch
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):

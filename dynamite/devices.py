@@ -1,4 +1,4 @@
-"""Devices that torch can really use here: many more are known to it by name."""
+"""Checks that torch can use a device on this machine; it knows many more by name."""
 
 import torch
 
@@ -6,10 +6,10 @@ from dynamite.errors import InvalidInputError
 
 
 def usable_device(wanted: torch.device | str) -> torch.device:
-    """The device, tried with one number there and back.
+    """Return the device, after copying one number to it and back.
 
     Raises:
-        InvalidInputError: no device's name, or one that is not here or holds no numbers.
+        InvalidInputError: not the name of a device, or not one that this machine can use.
     """
     try:
         device = torch.device(wanted)

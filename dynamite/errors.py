@@ -1,4 +1,4 @@
-"""The errors of this package: each says what was wrong, with the value, and what to do."""
+"""The errors of this package. Each message says what was wrong, with the value, and what to do."""
 
 
 class DynamiteError(Exception):
@@ -6,8 +6,8 @@ class DynamiteError(Exception):
 
 
 class InvalidInputError(DynamiteError, ValueError):
-    """An image, a click or an argument cannot be used as given."""
+    """An image, a click or an argument is unusable."""
 
 
 class CheckpointError(DynamiteError):
-    """A checkpoint cannot be read, or does not fit the model it was asked for."""
+    """A checkpoint cannot be read or written, or does not fit the network."""

@@ -1,4 +1,4 @@
-"""Files that are never half-written, folders that are never half-removed."""
+"""Writes files and removes folders atomically."""
 
 import os
 import secrets
@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a name in the same folder for a new file, which takes the place of ``path`` at the end.
+    """Yield a temporary name beside ``path``; the file written there replaces ``path`` at the end.
 
-    If the block raises, ``path`` is as it was. The new file is on the disk, not only in the
-    system's memory, before it takes the place.
+    If the block raises, ``path`` stays as it was. The new file is synced to disk before it replaces
+    the old one.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -27,10 +27,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def discard(path: Path) -> None:
-    """Remove a file or folder: under its name whole or gone, even if this is killed meanwhile.
+    """Remove a file or folder atomically: even if killed, it is either complete or gone.
 
     Raises:
-        OSError: it is as it was.
+        OSError: it could not be renamed and is unchanged.
     """
     trash = path.with_name(f".{path.name}.{secrets.token_hex(4)}.gone")
     path.rename(trash)
@@ -41,24 +41,30 @@ def discard(path: Path) -> None:
 
 
 def last_changed(path: Path) -> float:
-    """When a file or the folder itself was last changed or touched, in seconds."""
+    """Return when a file, or the folder itself, last changed, in seconds since the epoch."""
     return path.stat().st_mtime
 
 
 def last_touched(path: Path) -> float:
-    """When it or something in it was last written, in seconds."""
+    """Return when a file, a folder or anything in it last changed, in seconds since the epoch."""
     return max(one.stat().st_mtime for one in [path, *path.rglob("*")])
 
 
 def discard_older(
     found: Iterable[Path], seconds: float, last: Callable[[Path], float] = last_touched
 ) -> int:
-    """Remove the files and folders in use for the ``last`` time so long ago; how many."""
-    late = time.time() - seconds
-    old = 0
+    """Remove files and folders that were last used over ``seconds`` ago; return how many.
+
+    Args:
+        found: what may be removed; what cannot be is skipped.
+        seconds: age.
+        last: returns when a path was last used, in seconds since the epoch.
+    """
+    limit = time.time() - seconds
+    removed = 0
     for path in found:
-        with suppress(OSError):  # another time
-            if last(path) < late:
+        with suppress(OSError):  # retried the next time
+            if last(path) < limit:
                 discard(path)
-                old += 1
-    return old
+                removed += 1
+    return removed

@@ -1,4 +1,4 @@
-"""A process that dies with its parent, so that killing the launcher leaves nothing behind."""
+"""Ties a process to its parent, so that killing the launcher leaves no process behind."""
 
 import ctypes
 import os
@@ -9,10 +9,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(parent: int, signal_number: int = signal.SIGKILL) -> None:
-    """Ask the kernel to end this process when its parent ends (Linux; elsewhere nothing).
+    """Ask the kernel to end this process when its parent ends. Does nothing except on Linux.
 
-    ``parent`` is the process id the caller expects: if that parent is gone already, no signal
-    would ever come, so this process ends at once.
+    Args:
+        parent: process id of the expected parent. If it has ended already, the kernel would never
+            send the signal, so this process ends at once.
+        signal_number: the signal to send.
     """
     if sys.platform != "linux":
         return

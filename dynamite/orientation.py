@@ -1,4 +1,4 @@
-"""How a picture file says that it is to be turned, as browsers and OpenCV hear it."""
+"""Reads the orientation of a picture file, as browsers and OpenCV do."""
 
 from PIL import Image
 
@@ -6,14 +6,14 @@ _TAG = 0x0112
 
 
 def orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1, as it lies, where there is none or it is broken.
+    """Return the EXIF orientation, 1 to 8; 1 (unrotated) if there is none or it is broken.
 
-    Not that of ``image.getexif``, which also believes XMP.
+    ``image.getexif`` is not used, because it also reads XMP.
     """
     exif = Image.Exif()
     try:
         exif.load(image.info.get("exif", b""))
         value = exif.get(_TAG, 1)
-    except Exception:  # broken EXIF turns nothing, in browsers too
+    except Exception:  # browsers ignore broken EXIF, too
         return 1
     return value if value in range(1, 9) else 1

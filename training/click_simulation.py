@@ -1,7 +1,7 @@
 """Clicks of a simulated annotator.
 
-MODEL_SPEC 9.2 and 9.3 describe the clicks of training, which are random, and 10.2 and 10.3 those of
-evaluation, in the middle of an error. A label map is an integer array H×W: −1 none, i object i.
+Clicks of training are random (docs/network.md, 10); those of evaluation fall in the middle of an
+error (docs/evaluation.md). A label map is an integer array H×W: −1 none, i object i.
 """
 
 from itertools import count
@@ -17,7 +17,7 @@ from training.distance_map import DistanceMap, Mask, Point, draw_pixels
 LabelMap = NDArray[np.integer]
 
 SUPPRESSION_RADIUS = 5
-"""Evaluation does not click within this many pixels of earlier clicks (MODEL_SPEC 10.3)."""
+"""Evaluation does not click within this many pixels of earlier clicks (docs/evaluation.md)."""
 
 _EXTRA_CLICKS = 5
 """Maximum number of clicks on an object after its first one."""
@@ -46,7 +46,7 @@ def initial_clicks(
     valid: Mask | None = None,
     stray: float = 0.0,
 ) -> ClickSet:
-    """Draw the first clicks of a training image (MODEL_SPEC 9.2).
+    """Draw the first clicks of a training image (docs/network.md, 10).
 
     Each object gets one to six clicks, the background up to six. An object's first click falls in
     its inner part. People do not aim at the middle, so for a share ``stray`` of the objects it
@@ -91,7 +91,7 @@ def corrective_clicks(
     rng: np.random.Generator,
     valid: Mask | None = None,
 ) -> ClickSet:
-    """Add one or two clicks for each of the worst objects of an image (MODEL_SPEC 9.3).
+    """Add one or two clicks for each of the worst objects of an image (docs/network.md, 10).
 
     An object is clicked in its missing or its surplus region, whichever is deeper. Call this for
     every image of a batch; the reference does so for the first only.

@@ -52,7 +52,7 @@ class DataConfig:
     """Fields of ``training.data.augment.AugmentConfig``; the stage gives the crop size."""
     stray_clicks: float = Field(default=0.0, ge=0, le=1)
     """Share of the objects whose first click falls anywhere in them. The paper's first clicks
-    always fall in the inner part (MODEL_SPEC 9.2), so none lies near the border."""
+    always fall in the inner part (docs/network.md, 10), so none lies near the border."""
     workers: int = Field(default=0, ge=0)
     """Number of loader processes; 0 prepares the samples in the training process."""
 
@@ -69,7 +69,7 @@ class Stage:
 
 @dataclass(frozen=True, config=_STRICT)
 class LossConfig:
-    """The losses of MODEL_SPEC 9.4 and the points they are computed at."""
+    """The losses of docs/network.md, 10 and the points they are computed at."""
 
     points: int = Field(default=12544, gt=0)
     """Number of points per map."""
@@ -92,7 +92,7 @@ class LossConfig:
 
 @dataclass(frozen=True, config=_STRICT)
 class OptimizerConfig:
-    """AdamW and its parameter groups (MODEL_SPEC 9.5)."""
+    """AdamW and its parameter groups (docs/network.md, 10)."""
 
     weight_decay: float = Field(default=0.05, ge=0)
     backbone_factor: float = Field(default=0.1, ge=0)
@@ -171,10 +171,10 @@ class TrainingConfig:
     """The licence written into the weights' file."""
     seed: int = Field(default=2091831170, ge=0)
     max_rounds: int = Field(default=3, ge=0)
-    """Maximum rounds of corrective clicks; a step draws from 0…max (MODEL_SPEC 9.3)."""
+    """Maximum rounds of corrective clicks; a step draws from 0…max (docs/network.md, 10)."""
     corrected_images: Literal["all", "first"] = "all"
     """Images of a batch that get corrective clicks. The reference's code stops after the first,
-    which is a defect (MODEL_SPEC 9.3)."""
+    which is a defect (docs/network.md, 10)."""
     supervised_rounds: Literal["last", "all"] = "last"
     """Rounds whose predictions have losses; the paper uses the last. With ``"all"`` the part of the
     network that sees clicks is trained several times per encoded image."""

@@ -1,1 +1,1 @@
-"""Weights in files: read safely, checked strictly, published ones converted."""
+"""Weights in files: safe reading, strict checks, conversion of published ones."""

@@ -1,8 +1,8 @@
-"""Weights in files: our own format, and the container of the published networks.
+"""Reads and writes checkpoints: our own format, and the container of the published networks.
 
-Ours is safetensors; its metadata says what the weights are: the network's config, a version that
-names exactly these weights, and what the caller adds, such as licence, training data and metrics.
-Reading executes nothing from the file.
+Ours is safetensors. Its metadata holds the network's config, a version that names exactly these
+weights, and what the caller adds, for example licence, training data and metrics. Reading executes
+nothing from the file.
 """
 
 import json
@@ -26,25 +26,25 @@ from dynamite.network.model import DynaMITE
 FORMAT = "dynamite-checkpoint"
 FORMAT_VERSION = 1
 MAX_BYTES = 8 << 30
-"""Largest file read: three times a training checkpoint of the largest network."""
+"""Size of the largest file read: three times a training checkpoint of the largest network."""
 
 DESCRIPTION = ("licence", "training_data", "metrics")
-"""Metadata that every checkpoint has; None where the writer did not say."""
+"""Metadata that every checkpoint has; None where the writer gave nothing."""
 
 _RESERVED = ("format", "format_version", "config", "version")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds.
+    """The contents of a file.
 
     Attributes:
-        path: where it was read from.
-        kind: "ours", or "published" for the container of MODEL_SPEC 13.
-        state_dict: weights on the CPU; a published one has the published names.
-        config: the network; None for a published one, which does not say.
-        version: names these weights, as "lite-1a2b3c4d"; None for a published one.
-        metadata: JSON values; ``DESCRIPTION`` and what else the writer gave.
+        path: the file.
+        kind: "ours", or "published" for the authors' container (docs/network.md, 1).
+        state_dict: weights on the CPU, in a published file under the published names.
+        config: the network; None for a published file, which does not state it.
+        version: names these weights, for example "lite-1a2b3c4d"; None for a published file.
+        metadata: JSON values: those of ``DESCRIPTION``, and any others the writer gave.
     """
 
     path: Path
@@ -56,7 +56,7 @@ class Checkpoint:
 
 
 def weights_version(name: str, state_dict: Mapping[str, Tensor]) -> str:
-    """Return ``name`` with 8 hexadecimal digits that change when any weight changes."""
+    """Return ``name`` and 8 hexadecimal digits that change when any weight changes."""
     digest = blake2b(digest_size=4)
     for key, value in sorted(state_dict.items()):
         digest.update(f"{key} {value.dtype} {tuple(value.shape)} ".encode())
@@ -66,19 +66,19 @@ def weights_version(name: str, state_dict: Mapping[str, Tensor]) -> str:
 
 
 def save(model: DynaMITE, path: str | Path, metadata: Mapping[str, Any]) -> str:
-    """Write a network to ``path``; the file is either complete or as it was before.
+    """Write a network to ``path`` atomically.
 
     Args:
         model: the network; its weights keep their dtype.
         path: conventionally ending in ``.safetensors``; its folder must exist.
-        metadata: JSON values by name, among them those of ``DESCRIPTION``.
+        metadata: JSON values by name; those of ``DESCRIPTION`` default to None.
 
     Returns:
         The version of the weights.
 
     Raises:
-        CheckpointError: metadata that is not JSON (NaN is not), weights that are not finite, or a
-            file that cannot be written, for example because the disk is full.
+        CheckpointError: the metadata is not JSON (NaN is not), weights are not finite, or the file
+            cannot be written, for example because the disk is full. An existing file is unchanged.
     """
     path = Path(path)
     weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
@@ -105,8 +105,8 @@ def save(model: DynaMITE, path: str | Path, metadata: Mapping[str, Any]) -> str:
         raise CheckpointError(f"not saved to {path}: metadata is not JSON: {error}") from error
     try:
         with replacing(path) as temporary:
-            # safetensors' own files can be read by their owner alone.
-            temporary.write_bytes(to_bytes(_apart(weights), metadata=strings))
+            # safetensors would make the file readable only by its owner.
+            temporary.write_bytes(to_bytes(_unshared(weights), metadata=strings))
     except (OSError, SafetensorError, ValueError) as error:  # ValueError: a path without a name
         raise CheckpointError(
             f"could not write {path}: {error}; what was there before is untouched"
@@ -114,28 +114,30 @@ def save(model: DynaMITE, path: str | Path, metadata: Mapping[str, Any]) -> str:
     return version
 
 
-def _apart(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights with no memory in common, which safetensors refuses to write."""
-    apart: dict[str, Tensor] = {}
-    taken: set[int] = set()
+def _unshared(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy weights that share memory, which safetensors refuses to write."""
+    unshared: dict[str, Tensor] = {}
+    seen: set[int] = set()
     for key, value in weights.items():
-        place = value.untyped_storage().data_ptr()
-        apart[key] = value.clone() if place in taken else value
-        taken.add(place)
-    return apart
+        address = value.untyped_storage().data_ptr()
+        unshared[key] = value.clone() if address in seen else value
+        seen.add(address)
+    return unshared
 
 
 def read(path: str | Path) -> Checkpoint:
-    """Read weights without executing anything from the file.
+    """Read a checkpoint without executing anything from the file.
 
     Raises:
-        CheckpointError: no such file, neither our format nor the published container, damaged,
-            made by a newer release, or too large; the message names the file.
+        CheckpointError: the file is missing, too large, damaged, made by a newer release, or
+            neither our format nor the published container; the message names it.
     """
     try:
         path = Path(path)
     except TypeError:
-        raise CheckpointError(f"{path!r} is no path: give that of a checkpoint file") from None
+        raise CheckpointError(
+            f"{path!r} is not a path: give the path of a checkpoint file"
+        ) from None
     start = _first_bytes(path)
     if start.startswith(STARTS):
         weights = read_published(path)
@@ -175,7 +177,7 @@ def _read_ours(path: Path) -> Checkpoint:
     version = weights_version(config.name, weights)
     if version != header["version"]:
         raise CheckpointError(
-            f"{path} is damaged: its weights are {version}, not {header['version']} as it says; "
+            f"{path} is damaged: its weights are {version}, its metadata says {header['version']}; "
             "copy or download it again"
         )
     metadata = {key: value for key, value in header.items() if key not in _RESERVED}
@@ -185,8 +187,8 @@ def _read_ours(path: Path) -> Checkpoint:
 def _parse_header(path: Path, strings: Mapping[str, str]) -> dict[str, Any]:
     if strings.get("format") != json.dumps(FORMAT):
         raise CheckpointError(
-            f"{path} is a safetensors file, but not of DynaMITE: its metadata does not say which "
-            "network the weights are for"
+            f"{path} is a safetensors file, but not of DynaMITE: its metadata does not name a "
+            "network"
         )
     try:
         header = {key: json.loads(value, parse_constant=_refuse) for key, value in strings.items()}
@@ -198,7 +200,7 @@ def _parse_header(path: Path, strings: Mapping[str, str]) -> dict[str, Any]:
     if newer:
         raise CheckpointError(
             f"{path} has format version {header['format_version']}, this release reads up to "
-            f"{FORMAT_VERSION}: update it"
+            f"{FORMAT_VERSION}: install a newer one"
         )
     return header
 
@@ -211,4 +213,4 @@ def _parse_config(path: Path, values: Any) -> ModelConfig:
     try:
         return ModelConfig.from_json(values)
     except (ValueError, TypeError, ArithmeticError) as error:
-        raise CheckpointError(f"{path} is of a network unknown here: {error}") from error
+        raise CheckpointError(f"{path} holds a network unknown here: {error}") from error

@@ -1,4 +1,4 @@
-"""From a checkpoint, whoever wrote it, to the weights of a network and to a file of our own."""
+"""Turns a checkpoint, ours or published, into the weights of a network or a file of ours."""
 
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,15 @@ PUBLISHED_DESCRIPTION = {
 
 
 def fitting_weights(source: Checkpoint, model: DynaMITE) -> dict[str, Tensor]:
-    """Return the weights of ``source`` by the names of ``model``, which may be on the meta device.
+    """Return the weights of ``source`` under the names of ``model``.
+
+    Args:
+        source: the checkpoint.
+        model: the network; may be on the meta device.
 
     Raises:
-        CheckpointError: they are of another network; lists missing, extra and misshaped entries.
+        CheckpointError: they are for another network; the message lists what is missing, extra or
+            misshaped.
     """
     try:
         if source.kind == "published":
@@ -37,10 +42,10 @@ def fitting_weights(source: Checkpoint, model: DynaMITE) -> dict[str, Tensor]:
 
 
 def _hint(source: Checkpoint, wanted: ModelConfig) -> str:
-    """Say so when the weights are plainly of another preset."""
+    """Name the preset of the weights if it is plainly another one."""
     try:
         name = source.config.name if source.config else infer_preset(source.state_dict)
-    except CheckpointError:  # the very entry that tells is what is wrong
+    except CheckpointError:  # the entry that identifies the preset is itself broken
         return ""
     if name == wanted.name:
         return ""
@@ -50,19 +55,20 @@ def _hint(source: Checkpoint, wanted: ModelConfig) -> str:
 def convert(
     path_in: str | Path, path_out: str | Path, preset_name: str | None = None, **overrides: Any
 ) -> tuple[ModelConfig, str]:
-    """Write the weights of a published checkpoint as a file of ours.
+    """Convert a published checkpoint to a file of ours.
 
     Args:
-        path_in: the published file (MODEL_SPEC 13).
+        path_in: the published file (docs/network.md, 1).
         path_out: the safetensors file to write.
-        preset_name: the network; told from the weights if not given.
-        overrides: fields of ``ModelConfig`` that the weights do not tell.
+        preset_name: the network; inferred from the weights if left out.
+        overrides: fields of ``ModelConfig`` that the weights do not show.
 
     Returns:
         The config of the network and the version of its weights.
 
     Raises:
-        CheckpointError: not a published checkpoint, not of that network, or not writable.
+        CheckpointError: not a published checkpoint, not of that network, or the output cannot be
+            written.
     """
     source = checkpoint.read(path_in)
     if source.kind == "ours":

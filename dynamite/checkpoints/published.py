@@ -1,7 +1,8 @@
-"""The names that published checkpoints use, and their weights under ours (MODEL_SPEC 13 and 16).
+"""Maps our parameter names to those of published checkpoints, and their weights to ours.
 
 The tables map the beginning of our name to the beginning of the published one. ``#`` stands for a
-number, ``@`` for the number one higher; the first row that fits counts; the rest of the name stays.
+number, ``@`` for that number plus one. The first row that matches applies; the rest of the name
+stays.
 """
 
 import re
@@ -85,9 +86,9 @@ _BACKBONES = {
 
 
 def published_name(name: str, backbone: str) -> str:
-    """What a published checkpoint with that backbone calls our parameter or buffer ``name``.
+    """Return the published name of our parameter or buffer ``name``, for a backbone.
 
-    A name that no row fits, as of a part that the published networks lack, is returned as it is.
+    A name that no row matches, of a part the published networks lack, is returned unchanged.
     """
     for ours, theirs in _rows(backbone):
         found = ours.match(name)
@@ -114,8 +115,7 @@ def convert_state_dict(published: Mapping[str, Tensor], model: DynaMITE) -> dict
 
     Args:
         published: the entry "model" of the checkpoint.
-        model: the network that the weights are meant for; its own weights do not matter, so it may
-            be on the meta device.
+        model: the network the weights are for; it may be on the meta device.
 
     Raises:
         CheckpointError: missing, extra or misshaped entries, or values that are not finite floats;
@@ -125,7 +125,7 @@ def convert_state_dict(published: Mapping[str, Tensor], model: DynaMITE) -> dict
     sources = {name: published_name(name, model.config.backbone) for name in own}
     expected = {sources[name]: value for name, value in own.items()}
     require_same_entries(published, expected | dict(_position_indices(model)))
-    # Only counters may be missing. Each has a tensor of its own: a file holds none twice.
+    # Only counters may be missing. Each gets its own tensor, because files may not share memory.
     return {
         name: published[source] if source in published else torch.zeros((), dtype=torch.long)
         for name, source in sources.items()
@@ -133,7 +133,7 @@ def convert_state_dict(published: Mapping[str, Tensor], model: DynaMITE) -> dict
 
 
 def _position_indices(model: DynaMITE) -> Iterator[tuple[str, Tensor]]:
-    """Swin's tables of relative positions: published, but they follow from the window's size."""
+    """Yield Swin's tables of relative positions: published, though the window size implies them."""
     for name, module in model.named_modules():
         if isinstance(module, WindowAttention):
             source = published_name(f"{name}.relative_position_index", model.config.backbone)

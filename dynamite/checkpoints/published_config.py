@@ -1,6 +1,6 @@
-"""Which network published weights are of, told from their names and shapes (MODEL_SPEC 11 and 16).
+"""Infers the network of published weights from their names and shapes.
 
-A misshaped entry tells nothing here: converting the weights, which is strict, then names it.
+A misshaped entry is ignored here. Converting the weights, which is strict, then names it.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from dynamite.errors import CheckpointError
 from dynamite.network.config import ClickEncoding, ModelConfig, preset
 
 _CLICKS = published_name("bootstrapper.", backbone="")
-"""How the names of all that answers clicks begin."""
+"""Prefix of all published names but those of backbone and pixel decoder."""
 
-_TELLING_NAMES = {
+_IDENTIFYING_NAMES = {
     "resnet50": "backbone.stem.conv1.weight",
     "hrnet32": "backbone.stage4.0.branches.0.0.conv1.weight",
     "segformer_b0": "backbone.patch_embed1.proj.weight",
@@ -23,20 +23,20 @@ _TELLING_NAMES = {
 
 
 def infer_preset(published: Mapping[str, Tensor]) -> str:
-    """Tell from names and shapes which preset published weights are of.
+    """Infer the preset of published weights.
 
     Raises:
-        CheckpointError: they are of none.
+        CheckpointError: they belong to none.
     """
-    for name, telling in _TELLING_NAMES.items():
-        if telling in published:
+    for name, entry in _IDENTIFYING_NAMES.items():
+        if entry in published:
             return name
     patches = published.get("backbone.patch_embed.proj.weight")
     widths: dict[tuple[int, ...], str] = {(96,): "swin_tiny", (192,): "swin_large"}
     if patches is not None and patches.shape[:1] in widths:
         return widths[patches.shape[:1]]
     raise CheckpointError(
-        "the weights are of no published network: there is no entry of a backbone known here "
+        "the weights belong to no published network: there is no entry of a known backbone "
         f"among {sorted(published)[:4]}…"
     )
 
@@ -44,15 +44,15 @@ def infer_preset(published: Mapping[str, Tensor]) -> str:
 def infer_config(
     published: Mapping[str, Tensor], preset_name: str | None = None, **overrides: Any
 ) -> ModelConfig:
-    """Tell from names and shapes which network published weights are of, ablations included.
+    """Infer the network of published weights, ablations included.
 
     Args:
         published: the entry "model" of the checkpoint.
-        preset_name: the preset, where it is known.
+        preset_name: the preset, if known.
         overrides: fields of ``ModelConfig`` that are known.
 
     Raises:
-        CheckpointError: they are of none, or of an ablation whose setting does not show in them.
+        CheckpointError: they belong to no network, or to an ablation that does not show in them.
     """
     config = preset(preset_name or infer_preset(published))
     decodes = any(name.startswith(_CLICKS + "decoder.") for name in published)
@@ -79,6 +79,6 @@ def _infer_click_encoding(published: Mapping[str, Tensor]) -> ClickEncoding:
     if projection.ndim != 2 or projection.shape[1] > projection.shape[0]:
         return "spatio_temporal"
     raise CheckpointError(
-        "the weights use either the place or the time of clicks, and their shapes do not tell "
+        "the weights encode either position or time of clicks, and their shapes do not show "
         'which: give click_encoding="spatial" or click_encoding="temporal"'
     )

@@ -1,7 +1,7 @@
-"""The file of a published network: a dictionary of ``torch.save`` with the weights as "model".
+"""Reads the file of a published network: a ``torch.save`` dictionary with the weights as "model".
 
-Such a file is a pickle, which could run any program when opened carelessly. torch's unpickler for
-weights knows tensors and plain containers only.
+The file is a pickle, which could run any program when loaded carelessly. torch's unpickler for
+weights accepts tensors and plain containers only.
 """
 
 import re
@@ -15,14 +15,15 @@ from torch import Tensor
 from dynamite.errors import CheckpointError
 
 STARTS = (b"PK\x03\x04", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")
-"""How files of ``torch.save`` begin: as an archive or, before PyTorch 1.6, as a magic number."""
+"""First bytes of ``torch.save`` files: of a zip archive or, before PyTorch 1.6, a magic number."""
 
 
 def read_published(path: Path) -> dict[str, Tensor]:
-    """Return the weights by their published names (MODEL_SPEC 13 and 16).
+    """Return the weights under their published names.
 
     Raises:
-        CheckpointError: damaged, holds anything but weights and plain values, or has no "model".
+        CheckpointError: the file is damaged, holds anything but weights and plain values, or has no
+            "model".
     """
     is_zip = zipfile.is_zipfile(path)
     if is_zip:
@@ -35,7 +36,7 @@ def read_published(path: Path) -> dict[str, Tensor]:
 
 
 def _require_plain_size(path: Path) -> None:
-    """Refuse archives that are larger inside than outside: torch does not compress."""
+    """Refuse compressed archives, which may unpack to any size: torch does not compress."""
     try:
         with zipfile.ZipFile(path) as archive:
             inside = sum(entry.file_size for entry in archive.infolist())

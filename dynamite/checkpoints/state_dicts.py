@@ -1,4 +1,4 @@
-"""Strictness about weights: what a file holds must be exactly what a network needs."""
+"""Checks that a file holds exactly the weights a network needs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,8 +7,8 @@ from torch import Tensor
 
 from dynamite.errors import CheckpointError
 
-_LISTED = 20
-"""Names shown of each kind of problem: weights of quite another network differ in hundreds."""
+_MAX_LISTED = 20
+"""Names listed per kind of problem: weights of a different network differ in hundreds."""
 
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -17,11 +17,11 @@ _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 def require_same_entries(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     """Check that ``given`` has the names and shapes of ``expected``, and finite floats for floats.
 
-    ``num_batches_tracked`` may be missing: old checkpoints lack it and nothing here reads it.
+    ``num_batches_tracked`` may be missing: old published checkpoints lack it, and nothing reads it.
 
     Raises:
-        CheckpointError: lists missing, extra and misshaped entries, those that hold NaN or
-            infinity, and those of integers, booleans or complex numbers where floats are needed.
+        CheckpointError: it has not. The message lists missing, extra and misshaped entries, those
+            that hold NaN or infinity, and those of another type where floats are needed.
     """
     shared = [name for name in given if name in expected]
     fitting = [name for name in shared if given[name].shape == expected[name].shape]
@@ -67,5 +67,5 @@ def _is_finite(value: Tensor) -> bool:
 
 
 def _list(kind: str, names: Sequence[str]) -> str:
-    more = [f"… and {len(names) - _LISTED} more"] if len(names) > _LISTED else []
-    return "\n  ".join([f"{len(names)} {kind}:", *names[:_LISTED], *more])
+    more = [f"… and {len(names) - _MAX_LISTED} more"] if len(names) > _MAX_LISTED else []
+    return "\n  ".join([f"{len(names)} {kind}:", *names[:_MAX_LISTED], *more])

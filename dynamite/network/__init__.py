@@ -1,1 +1,1 @@
-"""The network: features of an image, queries from clicks, masks from both (paper section 3)."""
+"""The network: image features, queries from clicks, masks from both (paper, section 3)."""

@@ -1,4 +1,4 @@
-"""timm on machines where torchvision's compiled operators cannot be loaded."""
+"""Imports timm on machines where torchvision's compiled operators cannot be loaded."""
 
 import importlib
 import sys
@@ -12,7 +12,7 @@ _lock = Lock()
 
 
 def import_timm() -> Any:
-    """Return the module ``timm``, which needs an importable torchvision.
+    """Import and return ``timm``, which needs an importable torchvision.
 
     A torchvision built for CUDA beside a CPU build of torch fails on import, because its operators
     ``nms`` and ``qnms`` are missing. No backbone uses them: declaring their names is enough.
@@ -38,6 +38,6 @@ def _declare_operators() -> torch.library.Library:
 
 
 def _forget_torchvision() -> None:
-    """Drop what the failed import left behind, so that the next one starts afresh."""
+    """Remove what the failed import left behind, so that the next one starts from scratch."""
     for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         del sys.modules[name]

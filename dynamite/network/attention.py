@@ -1,4 +1,4 @@
-"""Multi-head attention with the keys and values open to be prepared ahead."""
+"""Multi-head attention whose projections can be computed ahead."""
 
 import torch
 from torch import Tensor, nn
@@ -6,10 +6,10 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 
 
 class Attention(nn.Module):
-    """Scaled dot-product attention, parameters named and laid out as ``nn.MultiheadAttention``.
+    """Scaled dot-product attention; parameters are named and laid out as ``nn.MultiheadAttention``.
 
-    The projections are separate calls because most of them can be made before a click is known:
-    keys and values of the image belong to the encoding of the image.
+    The projections are separate calls because some do not depend on clicks: keys and values of the
+    image are computed when it is encoded.
     """
 
     def __init__(self, channels: int, heads: int) -> None:
@@ -22,39 +22,43 @@ class Attention(nn.Module):
         nn.init.xavier_uniform_(self.out_proj.weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def part(self, index: int) -> tuple[Tensor, Tensor]:
-        """Weight (C, C) and bias (C) of the query (0), key (1) or value (2) projection."""
+    def projection(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return weight (C, C) and bias (C) of the query (0), key (1) or value (2) projection."""
         weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
         return weights[index], biases[index]
 
     def split(self, tokens_BTC: Tensor) -> Tensor:
-        """(B, T, C) to (B, H, T, C/H)."""
+        """Split tokens by head: (B, T, C) to (B, H, T, C/H)."""
         by_head: Tensor = tokens_BTC.unflatten(-1, (self.heads, -1))
         return by_head.transpose(1, 2)
 
     def query(self, tokens_BQC: Tensor) -> Tensor:
-        """Projected queries (B, H, Q, C/H)."""
-        return self.split(linear(tokens_BQC, *self.part(0)))
+        """Return projected queries (B, H, Q, C/H)."""
+        return self.split(linear(tokens_BQC, *self.projection(0)))
 
     def query_and_key(self, tokens_BTC: Tensor) -> tuple[Tensor, Tensor]:
-        """Both of the same tokens, in one product: (B, H, T, C/H) each."""
+        """Return queries and keys of the same tokens from one product: (B, H, T, C/H) each."""
         count = 2 * tokens_BTC.shape[-1]
         projected = linear(tokens_BTC, self.in_proj_weight[:count], self.in_proj_bias[:count])
         query, key = projected.chunk(2, dim=-1)
         return self.split(query), self.split(key)
 
     def key(self, tokens_BTC: Tensor) -> Tensor:
-        """Projected keys (B, H, T, C/H)."""
-        return self.split(linear(tokens_BTC, *self.part(1)))
+        """Return projected keys (B, H, T, C/H)."""
+        return self.split(linear(tokens_BTC, *self.projection(1)))
 
     def value(self, tokens_BTC: Tensor) -> Tensor:
-        """Projected values (B, H, T, C/H)."""
-        return self.split(linear(tokens_BTC, *self.part(2)))
+        """Return projected values (B, H, T, C/H)."""
+        return self.split(linear(tokens_BTC, *self.projection(2)))
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-        """Attention of projected queries to projected keys: (B, Q, C).
+        """Return the attention output (B, Q, C).
 
-        ``mask`` is boolean (True: may attend) or additive, broadcastable to (B, H, Q, T).
+        Args:
+            query: projected, (B, H, Q, C/H).
+            key: projected, (B, H, T, C/H).
+            value: projected, (B, H, T, C/H).
+            mask: boolean (True: may attend) or additive, broadcastable to (B, H, Q, T).
         """
         attended = scaled_dot_product_attention(query, key, value, attn_mask=mask)
         mixed: Tensor = self.out_proj(attended.transpose(1, 2).flatten(-2))

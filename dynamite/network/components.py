@@ -1,4 +1,4 @@
-"""The parts of a mask that hang together, and which of them nobody clicked on."""
+"""Connected components of a mask, and which of them hold no click."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,25 +9,34 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """Of one mask; part 0 is what lies outside it.
+class Components:
+    """The P components of one mask. Component 0 is everything outside the mask.
 
-    ``labels_hw`` the part of each pixel; ``boxes_P4`` x, y, width and height of each; ``stray_P``
-    whether it is stray: without a click, and smaller than the largest part with one.
+    Attributes:
+        labels_hw: the component of each pixel.
+        boxes_P4: x, y, width and height of each component, in pixels.
+        unclicked_P: whether a component holds no click and is smaller than the largest clicked one.
+            Without any clicked component none counts as unclicked.
     """
 
     labels_hw: NDArray[np.int32]
     boxes_P4: NDArray[np.int32]
-    stray_P: NDArray[np.bool_]
+    unclicked_P: NDArray[np.bool_]
 
 
-def find_parts(mask_hw: NDArray[np.uint8], places: Iterable[tuple[int, int]]) -> Parts:
-    """The parts of a mask with clicks at these places (y, x); places outside it count for none."""
-    _, labels_hw, boxes_P5, _ = cv2.connectedComponentsWithStats(mask_hw)
+def find_components(mask_hw: NDArray[np.uint8], clicks: Iterable[tuple[int, int]]) -> Components:
+    """Return the 8-connected components of a mask.
+
+    Args:
+        mask_hw: nonzero inside the mask.
+        clicks: (y, x) in whole pixels; those outside the image or the mask are ignored.
+    """
+    _, labels_hw, stats_P5, _ = cv2.connectedComponentsWithStats(mask_hw)
     height, width = mask_hw.shape
-    inside = [(y, x) for y, x in places if 0 <= y < height and 0 <= x < width]
-    clicked = {int(labels_hw[place]) for place in inside} - {0}
-    areas_P = boxes_P5[:, cv2.CC_STAT_AREA]
-    stray_P = areas_P < max((int(areas_P[part]) for part in clicked), default=0)
-    stray_P[[0, *clicked]] = False
-    return Parts(labels_hw, boxes_P5[:, : cv2.CC_STAT_AREA], stray_P)  # type: ignore[arg-type]
+    inside = [(y, x) for y, x in clicks if 0 <= y < height and 0 <= x < width]
+    clicked = {int(labels_hw[pixel]) for pixel in inside} - {0}
+    areas_P = stats_P5[:, cv2.CC_STAT_AREA]
+    unclicked_P = areas_P < max((int(areas_P[index]) for index in clicked), default=0)
+    unclicked_P[[0, *clicked]] = False
+    boxes_P4 = stats_P5[:, : cv2.CC_STAT_AREA]
+    return Components(labels_hw, boxes_P4, unclicked_P)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What a network is made of: ``ModelConfig`` and the presets by name (MODEL_SPEC 11)."""
+"""What a network is made of: ``ModelConfig``, and the presets by name (docs/network.md, 1)."""
 
 import math
 from collections.abc import Mapping
@@ -6,18 +6,16 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args, get_origin
 
 from dynamite.errors import InvalidInputError
+from dynamite.network.backbones.specs import BACKBONES
 
-BackboneName = Literal[
-    "swin_tiny", "swin_large", "resnet50", "hrnet32", "segformer_b0", "efficientnet_lite0"
-]
 ClickEncoding = Literal["spatio_temporal", "spatial", "temporal", "none"]
 
 IMAGENET_MEAN = (123.675, 116.280, 103.530)
 IMAGENET_STD = (58.395, 57.120, 57.375)
 
 
-GROUPS = 32
-"""Of the pixel decoder's group norms (MODEL_SPEC 4)."""
+NORM_GROUPS = 32
+"""Groups of the pixel decoder's group norms (docs/network.md, 4)."""
 
 _MAY_BE_ZERO = (
     "deformable_layers",
@@ -30,7 +28,9 @@ _MAY_BE_ZERO = (
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """Input size: the shorter edge in pixels, unless the longer one would pass ``longest``."""
+    """Input size in pixels: the shorter edge becomes ``shortest``, unless the longer one would then
+    exceed ``longest``, which then decides.
+    """
 
     shortest: int
     longest: int
@@ -40,30 +40,37 @@ class Resize:
             raise InvalidInputError(f"{self} must have edges of whole pixels, at least 1")
 
     def scale(self, height: int, width: int) -> float:
-        """Factor from a ``height`` × ``width`` image to the input of the network."""
+        """Return the factor from a ``height`` × ``width`` image to the network's input."""
         return min(self.shortest / min(height, width), self.longest / max(height, width))
 
 
 PAPER_RESIZE = Resize(800, 1333)
-"""What the published models are evaluated with (MODEL_SPEC 10.1)."""
+"""The input size of the published evaluation (docs/network.md, 2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """A network. The defaults are those shared by all published models (MODEL_SPEC 11).
+    """A network. The defaults are those shared by all published models (docs/network.md, 1).
 
     ``decoder_layers=0``, ``static_background_queries=0`` and ``click_encoding`` are the paper's
-    ablations. The fields under "ours" are off in the published presets.
+    ablations. The additions from ``click_type_embedding`` on are off in the published presets.
+
+    Raises:
+        InvalidInputError: a value of the wrong type or out of range; the message names the field.
     """
 
     name: str
-    backbone: BackboneName
+    backbone: str
+    """A key of ``BACKBONES``."""
     hidden: int = 256
+    """Channels of features and queries."""
     heads: int = 8
     mean: tuple[float, float, float] = IMAGENET_MEAN
+    """Per channel of R, G, B, 0…255; subtracted from the image."""
     std: tuple[float, float, float] = IMAGENET_STD
+    """Per channel of R, G, B; the image is divided by it after the mean is subtracted."""
     resize: Resize = PAPER_RESIZE
-    """What ``Predictor`` brings images to when it is not told otherwise."""
+    """Input size that ``Predictor`` uses unless it is given another."""
 
     deformable_layers: int = 6
     deformable_feedforward: int = 1024
@@ -74,33 +81,32 @@ class ModelConfig:
     static_background_queries: int = 9
     click_encoding: ClickEncoding = "spatio_temporal"
 
-    # Ours: what the reference lacks (MODEL_SPEC 5.3) and what a CPU needs.
+    # Additions to the paper, and what a CPU needs (docs/network.md, 8).
     click_type_embedding: bool = False
-    """Queries know whether they are clicks on an object or on the background."""
+    """Tell queries whether they are clicks on an object or on the background."""
     object_attention: bool = False
-    """Self-attention knows which queries belong to the same object."""
+    """Bias self-attention between queries of the same object."""
     relative_positions: bool = False
-    """Masks may fall off with the distance from their click."""
+    """Let masks fall off with the distance from their click."""
     decoder_stride: Literal[4, 8] = 4
-    """At 8 the decoder works on a quarter of the tokens and its change is added at stride 4."""
+    """At 8 the mask decoder works on a quarter of the tokens; its change is added at stride 4."""
     refiner_channels: int = 0
-    """Width of the convolutions that look at each object and its clicks again; 0 for none."""
-    obey_clicks: bool = False
-    """The pixels around a click go to whom it was made for; ``Predictor`` hears one that is made
-    again once."""
-    drop_stray_parts: bool = False
-    """``Predictor`` gives parts of a mask without a click to the background."""
-    zoom_in: bool = False
-    """``Predictor`` looks again, at a crop, where an object is small."""
+    """Width of the convolutions that redraw each object from its mask and clicks; 0: no refiner."""
+    enforce_clicks: bool = False
+    """Give the pixels around a click to the click's owner. ``Predictor`` then counts a repeated
+    click once."""
+    drop_unclicked_components: bool = False
+    """``Predictor`` gives mask components without a click to the background."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             _check_plain(field.name, field.type, getattr(self, field.name))
-        unit = math.lcm(GROUPS, 4 * self.heads)
+        _check_choice("backbone", self.backbone, tuple(BACKBONES))
+        unit = math.lcm(NORM_GROUPS, 4 * self.heads)
         if self.hidden % unit:
             raise InvalidInputError(
-                f"hidden={self.hidden} must be a multiple of {unit}: of {GROUPS} groups and of "
-                f"4 × heads={self.heads}"
+                f"hidden={self.hidden} must be a multiple of {unit}: of {NORM_GROUPS} groups and "
+                f"of 4 × heads={self.heads}"
             )
         for name, values in (("mean", self.mean), ("std", self.std)):
             if not (isinstance(values, tuple) and len(values) == 3 and all(map(_is_real, values))):
@@ -111,10 +117,10 @@ class ModelConfig:
             raise InvalidInputError(f"resize={self.resize!r} must be Resize(shortest=…, longest=…)")
 
     def with_overrides(self, overrides: dict[str, Any]) -> "ModelConfig":
-        """The same config with some fields changed, given as they are or as JSON holds them.
+        """Return a config with some fields replaced. Values may be typed, or as read from JSON.
 
         Raises:
-            InvalidInputError: an unknown field, listing all that there are, or an unfit value.
+            InvalidInputError: an unknown field (the message lists all fields), or an unfit value.
         """
         known = [field.name for field in fields(self)]
         unknown = sorted(set(overrides) - set(known))
@@ -123,47 +129,49 @@ class ModelConfig:
         return replace(self, **_from_json(overrides))
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON-ready dictionary; ``from_json`` reads it back."""
+        """Return a JSON-ready dictionary; ``from_json`` reads it."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "ModelConfig":
-        """The config that ``to_json`` wrote.
+        """Return the config that ``to_json`` wrote. Missing fields take their defaults.
 
-        Files of 2026 may say that ``resize`` is null, where the paper's was meant.
+        Raises:
+            InvalidInputError: an unknown field, no ``name`` or ``backbone``, or an unfit value.
         """
         known = {field.name for field in fields(cls)}
         if not {"name", "backbone"} <= set(values) <= known:
             raise InvalidInputError(f"not a ModelConfig: {sorted(set(values) ^ known)[:8]}")
-        typed = _from_json(values)
-        if typed.get("resize", PAPER_RESIZE) is None:
-            del typed["resize"]
-        return cls(**typed)
+        return cls(**_from_json(values))
 
 
 def _from_json(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of fields with tuples and ``Resize`` for what JSON has lists and dictionaries for."""
+    """Turn JSON lists into tuples and the dictionary of ``resize`` into a ``Resize``."""
     typed = {
         key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
     }
     resize = typed.get("resize")
     if isinstance(resize, dict):
         if resize.keys() != {"shortest", "longest"}:
-            raise InvalidInputError(f"resize={resize} must say shortest and longest, nothing else")
+            raise InvalidInputError(f"resize={resize} must hold shortest and longest, nothing else")
         typed["resize"] = Resize(**resize)
     return typed
 
 
 def _check_plain(name: str, kind: Any, value: Any) -> None:
-    """Raise ``InvalidInputError`` if the value is not of its kind, or a number too small."""
-    choices = get_args(kind) if get_origin(kind) is Literal else ()
-    if choices and value not in choices:
-        raise InvalidInputError(f"{name}={value!r} is not one of {choices}")
+    """Raise ``InvalidInputError`` if a value is of the wrong type, no valid choice or too small."""
+    if get_origin(kind) is Literal:
+        _check_choice(name, value, get_args(kind))
     if kind in (bool, int, str) and type(value) is not kind:
         raise InvalidInputError(f"{name}={value!r} must be of type {kind.__name__}")
     least = 0 if name in _MAY_BE_ZERO else 1
     if kind is int and value < least:
         raise InvalidInputError(f"{name}={value} must be at least {least}")
+
+
+def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    if value not in choices:
+        raise InvalidInputError(f"{name}={value!r} is not one of {choices}")
 
 
 def _is_real(value: Any) -> bool:
@@ -175,32 +183,32 @@ LITE = ModelConfig(
     backbone="efficientnet_lite0",
     hidden=96,
     heads=4,
-    mean=(127.5, 127.5, 127.5),  # what its start weights were trained with
+    mean=(127.5, 127.5, 127.5),  # its start weights were trained with these
     std=(127.5, 127.5, 127.5),
     resize=Resize(480, 640),
     deformable_layers=0,
     encoder_layers=6,
     encoder_feedforward=384,
-    decoder_layers=0,  # the refiner mends more (docs/experiments.md)
-    decoder_feedforward=192,  # of a decoder that is asked for
+    decoder_layers=0,  # the refiner gains more (docs/experiments.md)
+    decoder_feedforward=192,  # used if a decoder is switched on
     decoder_stride=8,
     static_background_queries=9,
     click_type_embedding=True,
     object_attention=True,
     relative_positions=True,
     refiner_channels=24,
-    obey_clicks=True,
-    drop_stray_parts=True,
+    enforce_clicks=True,
+    drop_unclicked_components=True,
 )
 
-PUBLISHED: tuple[BackboneName, ...] = (
+PUBLISHED: tuple[str, ...] = (
     "swin_tiny",
     "swin_large",
     "resnet50",
     "hrnet32",
     "segformer_b0",
 )
-"""The paper's networks; their weights do not ship."""
+"""The paper's networks, named by their backbones; their weights do not ship."""
 
 PRESETS: dict[str, ModelConfig] = {
     name: ModelConfig(name=name, backbone=name) for name in PUBLISHED
@@ -208,7 +216,11 @@ PRESETS: dict[str, ModelConfig] = {
 
 
 def preset(name: str) -> ModelConfig:
-    """The preset of that name; an unknown one is an error that lists them."""
+    """Return the preset of that name.
+
+    Raises:
+        InvalidInputError: there is none; the message lists all presets.
+    """
     if not isinstance(name, str) or name not in PRESETS:
-        raise InvalidInputError(f"no preset {name!r}: there are {', '.join(PRESETS)}")
+        raise InvalidInputError(f"no preset {name!r}: choose one of {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -1,4 +1,7 @@
-"""Queries look at the image, where their own masks are, and at each other (MODEL_SPEC 6)."""
+"""The instance encoder: queries attend to the image inside their masks, and to each other.
+
+(docs/network.md, 6)
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -14,11 +17,11 @@ from dynamite.network.queries import Queries
 LEVELS = 3
 
 Memory = tuple[tuple[Tensor, Tensor], ...]
-"""Projected keys and values (B, H, T, C/H) of the image for each layer."""
+"""Projected keys and values of the image for each layer, (B, H, T, C/H) each."""
 
 
 class EncoderLayer(nn.Module):
-    """Masked cross attention, self attention, feed-forward; each with residual and LN after."""
+    """Masked cross attention, self-attention, feed-forward; each with residual, then layer norm."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -40,14 +43,21 @@ class EncoderLayer(nn.Module):
         memory: tuple[Tensor, Tensor],
         allowed_BQT: Tensor,
     ) -> Tensor:
-        """The queries' content after this layer (B, Q, C)."""
+        """Return the queries' content after this layer (B, Q, C).
+
+        Args:
+            content_BQC: content before it.
+            queries: their positions and owners.
+            memory: projected keys and values of the image for this layer.
+            allowed_BQT: where each query may attend, boolean.
+        """
         position = queries.position_BQC
         query = self.cross_attention.query(content_BQC + position)
         attended = self.cross_attention.attend(query, *memory, mask=allowed_BQT[:, None])
         content_BQC = self.cross_norm(content_BQC + attended)
-        placed = content_BQC + position
+        positioned = content_BQC + position
         attended = self.self_attention.attend(
-            *self.self_attention.query_and_key(placed),
+            *self.self_attention.query_and_key(positioned),
             self.self_attention.value(content_BQC),
             mask=self._bias(queries, content_BQC.dtype),
         )
@@ -63,7 +73,7 @@ class EncoderLayer(nn.Module):
 
 
 class InstanceEncoder(nn.Module):
-    """Layer i attends to the map of stride 32, 16 or 8 (i mod 3)."""
+    """Layer i attends to the map of stride 32, 16 or 8, by i mod 3."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -71,7 +81,7 @@ class InstanceEncoder(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
 
     def memory(self, levels: Sequence[Tensor]) -> Memory:
-        """Keys and values of every layer: they depend on the image alone, so encoding pays them.
+        """Return keys and values of every layer. They depend on the image alone, so encoding pays.
 
         Args:
             levels: M32, M16, M8, each (B, C, h, w).
@@ -79,14 +89,14 @@ class InstanceEncoder(nn.Module):
         sources = []
         for level, embed in zip(levels, self.level_embed, strict=True):
             value = level.flatten(2).transpose(1, 2) + embed
-            place = encode_map(level.shape[2], level.shape[3], level.shape[1], level.device)
-            sources.append((value + place.to(value), value))
+            position = encode_map(level.shape[2], level.shape[3], level.shape[1], level.device)
+            sources.append((value + position.to(value), value))
         memory = []
         for index, layer in enumerate(self.layers):
             key_source, value_source = sources[index % LEVELS]
             attention: Attention = layer.cross_attention  # type: ignore[assignment]
-            # Contiguous here, or who saves them copies them: in a server that is another thread
-            # than the device's, and torch would keep threads of its own for it.
+            # Make them contiguous here. Otherwise saving the features copies them, which a server
+            # does in another thread than the device's, and torch would keep workers for it.
             key, value = attention.key(key_source), attention.value(value_source)
             memory.append((key.contiguous(), value.contiguous()))
         return tuple(memory)
@@ -94,12 +104,13 @@ class InstanceEncoder(nn.Module):
     def forward(
         self, queries: Queries, memory: Memory, allowed: Callable[[Tensor, int], Tensor]
     ) -> list[Tensor]:
-        """Content (B, Q, C) before the first layer and after each.
+        """Return the content (B, Q, C) before the first layer and after each.
 
         Args:
             queries: from the bootstrapper.
             memory: from ``memory``.
-            allowed: (content, level) to where each query may look, (B, Q, T) boolean.
+            allowed: takes content (B, Q, C) and a level 0, 1, 2; returns where each query may
+                attend, boolean (B, Q, T).
         """
         contents = [queries.content_BQC]
         for index, layer in enumerate(self.layers):

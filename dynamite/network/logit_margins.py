@@ -1,4 +1,4 @@
-"""Queries compete for pixels: those of an object together, and objects against each other."""
+"""Competition for pixels: queries merged into objects, and objects against each other."""
 
 from collections.abc import Sequence
 
@@ -7,25 +7,26 @@ from torch import Tensor
 
 
 def merge_queries(logits: Tensor, clicks: Sequence[int], dim: int = 0) -> Tensor:
-    """Logits of each object and, last, of the background: the largest of its queries'.
+    """Return one map per object and, last, one for the background: the maximum over its queries.
 
     Args:
-        logits: query logits in query order along ``dim`` (MODEL_SPEC 5): object 0's clicks, object
-            1's, …, then the background's.
-        clicks: how many clicks each object has; all further queries are background.
+        logits: query logits in query order along ``dim`` (docs/network.md, 5): the clicks of
+            object 0, of object 1, …, then those of the background.
+        clicks: number of clicks of each object; all further queries are background.
+        dim: the dimension of the queries.
     """
     # Splitting once keeps the backward pass to one copy; indexing would make one per object.
-    parts = torch.split(logits, [*clicks, logits.shape[dim] - sum(clicks)], dim=dim)
-    merged = [one.amax(dim) if one.shape[dim] > 1 else one.select(dim, 0) for one in parts]
+    groups = torch.split(logits, [*clicks, logits.shape[dim] - sum(clicks)], dim=dim)
+    merged = [one.amax(dim) if one.shape[dim] > 1 else one.select(dim, 0) for one in groups]
     return torch.stack(merged, dim=dim)
 
 
-def margins(maps: Tensor, dim: int = 0) -> Tensor:
-    """Each map less the largest other one, along ``dim``, which holds at least two.
+def logit_margins(maps: Tensor, dim: int = 0) -> Tensor:
+    """Return each map minus the largest of the others along ``dim``, which needs two maps or more.
 
-    Above 0 where the map wins; 0 on all that share the first place.
+    A margin is above 0 where its map wins, and 0 on all maps that share the maximum.
     """
-    # One after the other, since topk over any dimension but the last takes many times as long.
+    # One map after the other: topk over any dimension but the last is many times slower.
     first, *others = maps.unbind(dim)
     best, second = first, torch.full_like(first, -torch.inf)
     for one in others:
@@ -36,9 +37,9 @@ def margins(maps: Tensor, dim: int = 0) -> Tensor:
 
 
 def replace_where_larger(old: Tensor, new: Tensor, value: Tensor, best: Tensor) -> Tensor:
-    """``new`` where ``value`` exceeds ``best``, else ``old``, all float32 and exact.
+    """Return ``new`` where ``value`` exceeds ``best``, else ``old``; all float32, and exact.
 
-    Arithmetic, because ``torch.where`` takes as long as twenty such operations on a CPU.
+    Written as arithmetic: on a CPU, ``torch.where`` takes as long as twenty such operations.
     """
     larger = torch.gt(value, best, out=torch.empty_like(best))
     return torch.lerp(old, new.expand_as(old), larger)

@@ -1,22 +1,21 @@
-"""Pixels look at the queries, so that masks differ from inner products with fixed features.
+"""The mask decoder: pixels attend to the queries, which adapts mask features to the clicks.
 
-MODEL_SPEC 7. This is nearly all of a click, so its arithmetic is arranged around two facts: queries
-do not change here, hence a token's way through all layers touches no other token; and queries are
-few, hence what multiplies every token can be folded into them (``query_folding``).
+(docs/network.md, 7) It takes nearly all the time of a click. Two facts make it faster: queries do
+not change here, so a token passes all layers without meeting another token; and queries are few, so
+weights that multiply every token can be folded into them (``query_folding``).
 """
 
 import torch
 from torch import Tensor, nn
 
 from dynamite.network.attention import Attention
-from dynamite.network.chunks import chunks
 from dynamite.network.position_encoding import encode_axes
 from dynamite.network.query_folding import QueryAttention, prepare
-from dynamite.network.token_products import linear
+from dynamite.network.token_products import linear, token_chunks
 
 
 class DecoderLayer(nn.Module):
-    """Cross attention from tokens to queries, then feed-forward; residual and LN after each."""
+    """Cross attention from tokens to queries, then feed-forward; each with residual, then norm."""
 
     def __init__(self, channels: int, heads: int, feedforward: int) -> None:
         super().__init__()
@@ -27,7 +26,7 @@ class DecoderLayer(nn.Module):
         self.feedforward_norm = nn.LayerNorm(channels)
 
     def forward(self, tokens_TC: Tensor, queries: QueryAttention, rows: slice) -> Tensor:
-        """Some rows of tokens of one image after this layer (T, C)."""
+        """Return some rows of one image's tokens after this layer (T, C)."""
         tokens_TC = self.attention_norm(tokens_TC + queries.attend(tokens_TC, rows))
         hidden = linear(tokens_TC, self.linear1.weight, self.linear1.bias).relu_()
         changed = linear(hidden, self.linear2.weight, self.linear2.bias)
@@ -35,7 +34,7 @@ class DecoderLayer(nn.Module):
 
 
 class MaskDecoder(nn.Module):
-    """Updates the mask features by what the queries found, and makes the final logits."""
+    """Updates the mask features from the queries and computes the final logits."""
 
     def __init__(self, channels: int, heads: int, layers: int, feedforward: int) -> None:
         super().__init__()
@@ -44,8 +43,8 @@ class MaskDecoder(nn.Module):
         )
         self.product_dtype = torch.float32
 
-    def multiply_in(self, dtype: torch.dtype) -> None:
-        """Hold and multiply tokens in ``dtype``; queries and the final logits stay float32."""
+    def set_product_dtype(self, dtype: torch.dtype) -> None:
+        """Hold and multiply tokens in ``dtype``. Queries and the final logits stay float32."""
         self.product_dtype = dtype
         for layer in self.layers:
             for part in (layer.attention_norm, layer.linear1, layer.linear2):
@@ -59,10 +58,10 @@ class MaskDecoder(nn.Module):
         position_BQC: Tensor,
         embedding_BQC: Tensor,
     ) -> Tensor:
-        """Logits (B, Q, h, w) of the decoded features.
+        """Return logits (B, Q, h, w) of the decoded features.
 
         Args:
-            features_BChw: mask features, without coordinates.
+            features_BChw: mask features at stride 4, without coordinates.
             content_BQC: final queries.
             position_BQC: their positions.
             embedding_BQC: their mask embeddings, without coordinates.
@@ -91,11 +90,11 @@ class MaskDecoder(nn.Module):
             prepare(layer.attention, key, content_QC, axes, self.product_dtype)  # type: ignore[arg-type]
             for layer in self.layers
         ]
-        parts = []
+        logits = []
         height, width = features_Chw.shape[1:]
-        for rows in chunks(height, features_Chw.device, size=width):
+        for rows in token_chunks(height, features_Chw.device, row_length=width):
             tokens_TC = features_Chw[:, rows].flatten(1).T.to(self.product_dtype).contiguous()
             for layer, queries in zip(self.layers, prepared, strict=True):
                 tokens_TC = layer(tokens_TC, queries, rows)
-            parts.append(embedding_QC @ tokens_TC.to(embedding_QC).T)
-        return torch.cat(parts, dim=-1)
+            logits.append(embedding_QC @ tokens_TC.to(embedding_QC).T)
+        return torch.cat(logits, dim=-1)

@@ -1,4 +1,4 @@
-"""The network: encode an image once, then answer clicks (paper sections 3.1 to 3.3)."""
+"""The network: encode an image once, then answer clicks (paper, sections 3.1 to 3.3)."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from dynamite.errors import InvalidInputError
-from dynamite.network.backbones import build_backbone
+from dynamite.network.backbones.build import build_backbone
+from dynamite.network.backbones.specs import BACKBONES
 from dynamite.network.config import ModelConfig
 from dynamite.network.instance_encoder import InstanceEncoder, Memory
 from dynamite.network.mask_decoder import MaskDecoder
@@ -19,17 +20,20 @@ from dynamite.network.queries import PackedClicks, QueryBootstrapper
 from dynamite.network.refiner import Refiner
 
 DIVISOR = 32
-"""Inputs are padded to multiples of this (MODEL_SPEC 2)."""
+"""Inputs are padded to multiples of this (docs/network.md, 2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureMaps:
-    """All that depends on the images alone.
+    """Everything that depends on the images alone.
 
-    ``mask_features`` (B, C, h_4, w_4); ``levels`` are M32, M16, M8 (B, C, h, w); ``pooled`` are
-    the mask features at the sizes of the levels; ``memory`` the instance encoder's keys and values;
-    ``detail`` (B, D, h_4, w_4) is the refiner's, if there is one. Where masks depend on distances,
-    mask features carry 4 more channels.
+    Attributes:
+        mask_features: (B, C, h, w) at stride 4. Four channels more, the coordinates, where masks
+            depend on distances (``relative_positions``).
+        levels: the pixel decoder's maps M32, M16 and M8 at strides 32, 16 and 8, each (B, C, h, w).
+        pooled: the mask features resized to each of the levels.
+        memory: keys and values of the instance encoder's layers.
+        detail: (B, D, h, w) at stride 4, from the refiner; None without one.
     """
 
     mask_features: Tensor
@@ -40,13 +44,18 @@ class FeatureMaps:
 
     @property
     def padded_size(self) -> tuple[int, int]:
-        """(H, W) of the padded input."""
+        """(H, W) of the padded input, in pixels."""
         height, width = self.mask_features.shape[-2:]
         return height * STRIDE, width * STRIDE
 
 
 class DynaMITE(nn.Module):
-    """The network. ``version`` names its weights: features of another version are refused."""
+    """The network.
+
+    Attributes:
+        config: what it is made of.
+        version: names its weights. ``Predictor`` refuses features of another version.
+    """
 
     def __init__(
         self,
@@ -67,7 +76,7 @@ class DynaMITE(nn.Module):
             heads=config.heads,
             layers=config.deformable_layers,
             feedforward=config.deformable_feedforward,
-            stride8_fpn=config.backbone == "hrnet32",
+            stride8_fpn=BACKBONES[config.backbone].stride8_fpn,
         )
         self.bootstrapper = QueryBootstrapper(config)
         self.instance_encoder = InstanceEncoder(config)
@@ -79,23 +88,23 @@ class DynaMITE(nn.Module):
         if config.refiner_channels:
             self.refiner = Refiner(config.hidden, config.refiner_channels)
 
-    def multiply_in(self, dtype: torch.dtype) -> "DynaMITE":
-        """Make the products of the mask decoder, most of a click, in ``dtype``.
+    def set_product_dtype(self, dtype: torch.dtype) -> "DynaMITE":
+        """Compute the mask decoder's products, most of a click, in ``dtype``; return the network.
 
-        Everything else stays in float32, the features too: a rounding error before the masked
-        attention can turn a whole query to another place.
+        Everything else stays in float32, features included: before the masked attention, a rounding
+        error can send a whole query elsewhere in the image (docs/network.md, 9).
         """
         if self.config.decoder_layers:
-            self.mask_decoder.multiply_in(dtype)
+            self.mask_decoder.set_product_dtype(dtype)
         return self
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.head.norm.weight.device
 
     def normalize(self, image_3HW: Tensor) -> Tensor:
-        """An image of values 0…255, RGB, as the backbone wants it, float32 (MODEL_SPEC 2)."""
+        """Return an RGB image of values 0…255 as the backbone's input, float32 (3, H, W)."""
         mean, std = (
             torch.tensor(values, device=image_3HW.device).view(3, 1, 1)
             for values in (self.config.mean, self.config.std)
@@ -103,9 +112,9 @@ class DynaMITE(nn.Module):
         return (image_3HW.float() - mean) / std
 
     def encode(self, images_B3HW: Tensor) -> FeatureMaps:
-        """Features of normalised images, padded to multiples of 32 (MODEL_SPEC 3 and 4)."""
+        """Return the features of normalized images, padded to multiples of 32."""
         maps = self.backbone(images_B3HW)
-        # Rounding would move where it samples (MODEL_SPEC 4.2): float32 under mixed precision too.
+        # float32 under mixed precision, too: rounding would move the sampled positions.
         with torch.autocast(images_B3HW.device.type, enabled=False):
             mask_features, levels = self.pixel_decoder(tuple(level.float() for level in maps))
             detail = (
@@ -122,15 +131,18 @@ class DynaMITE(nn.Module):
     def interact(
         self, maps: FeatureMaps, clicks: PackedClicks, *, auxiliary: bool = False
     ) -> Prediction:
-        """What the clicks mean: all that is paid for each click (MODEL_SPEC 5 to 7).
+        """Return the prediction for all clicks. This is the whole cost of a click.
 
         Args:
             maps: from ``encode``.
             clicks: packed with ``extra=model.bootstrapper.extra`` padding queries.
-            auxiliary: also give the predictions of every encoder layer, for the loss.
+            auxiliary: also predict before each encoder layer, for the loss.
+
+        Raises:
+            InvalidInputError: the features were made without the refiner this network has.
         """
         queries = self.bootstrapper(maps.levels, clicks, maps.padded_size)
-        falloff = self.head.falloff_coefficients(queries.centre_BQ2)
+        falloff = self.head.falloff_coefficients(queries.center_BQ2)
         embed = partial(self.head, coefficients_BQ34=falloff)
 
         def allowed(content_BQC: Tensor, level: int) -> Tensor:
@@ -153,8 +165,11 @@ class DynaMITE(nn.Module):
         )
 
     def decide(self, prediction: Prediction, clicks: PackedClicks) -> list[Decision]:
-        """What decides whose a pixel is, for each image; clicks obeyed where the config says so."""
-        return decide(prediction, clicks, obeyed=self.config.obey_clicks)
+        """Return the maps that decide who owns a pixel, for each image.
+
+        Clicks are enforced if the config says so.
+        """
+        return decide(prediction, clicks, enforce=self.config.enforce_clicks)
 
     def _refine(
         self, maps: FeatureMaps, logits_BQhw: Tensor, owners_BQ: Tensor, clicks: PackedClicks
@@ -163,19 +178,27 @@ class DynaMITE(nn.Module):
             raise InvalidInputError(
                 "the features lack the refiner's detail: encode the image again"
             )
-        # Where two large logits meet, small changes count: float32 under mixed precision too.
+        # float32 under mixed precision, too: small changes matter where two large logits meet.
         with torch.autocast(logits_BQhw.device.type, enabled=False):
-            parts = zip(maps.detail, logits_BQhw.float(), owners_BQ, clicks.places(), strict=True)
+            coords = clicks.coords_per_image()
+            images = zip(maps.detail, logits_BQhw.float(), owners_BQ, coords, strict=True)
             return tuple(
-                self.refiner(detail, logits, owners, places / STRIDE)
-                for detail, logits, owners, places in parts
+                self.refiner(detail, logits, owners, coords_K2 / STRIDE)
+                for detail, logits, owners, coords_K2 in images
             )
 
     @staticmethod
     def attention_mask(embedding_BQC: Tensor, pooled_BChw: Tensor) -> Tensor:
-        """Where each query may look: inside its own mask, or anywhere if that is empty.
+        """Return where each query may attend: inside its own mask, or anywhere if that is empty.
 
-        Resizing is linear, so logits from resized features are resized logits: (B, Q, T) boolean.
+        Resizing is linear, so logits of resized features are resized logits.
+
+        Args:
+            embedding_BQC: mask embeddings.
+            pooled_BChw: mask features at the size of a level.
+
+        Returns:
+            Boolean (B, Q, T), T = h·w.
         """
         with torch.no_grad():
             inside = _logits(embedding_BQC, pooled_BChw).flatten(2) >= 0
@@ -205,9 +228,9 @@ class DynaMITE(nn.Module):
 
 
 def _logits(embedding_BQC: Tensor, features_BChw: Tensor) -> Tensor:
-    """Inner products (B, Q, h, w).
+    """Return inner products (B, Q, h, w).
 
-    With distances in them large terms cancel: float32 under mixed precision too.
+    In float32 under mixed precision, too: with distances in them, large terms cancel.
     """
     with torch.autocast(embedding_BQC.device.type, enabled=False):
         embedding_BQC = embedding_BQC.to(features_BChw.dtype)

@@ -1,4 +1,4 @@
-"""From backbone maps to the features that clicks and masks are made of (MODEL_SPEC 4)."""
+"""The pixel decoder: from backbone maps to mask features and three levels (docs/network.md, 4)."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from dynamite.network.chunks import chunks
-from dynamite.network.config import GROUPS
+from dynamite.network.config import NORM_GROUPS
 from dynamite.network.deformable_attention import LEVELS, DeformableAttention, Grid
 from dynamite.network.position_encoding import encode_map
-from dynamite.network.token_products import linear
+from dynamite.network.token_products import linear, token_chunks
 
-CHUNK = 1 << 15
-"""Tokens at once on a CPU: these layers are mostly products, which gain by many; bounds memory."""
+CHUNK_TOKENS = 1 << 15
+"""Tokens at once on a CPU. These layers are mostly products, which are faster on many tokens; the
+limit bounds memory."""
 
 
 class DeformableLayer(nn.Module):
-    """x ← LN(x + DA(x + position, x)); x ← LN(x + FFN(x))."""
+    """x ← LN(x + DA(x + position, x)); x ← LN(x + FFN(x)); DA is deformable attention."""
 
     def __init__(self, channels: int, heads: int, feedforward: int) -> None:
         super().__init__()
@@ -33,12 +33,13 @@ class DeformableLayer(nn.Module):
         position_TC: Tensor,
         grid: Grid,
     ) -> Tensor:
-        """The tokens of all levels after this layer (B, T, C)."""
-        gathering = self.attention.prepare(tokens_BTC, grid)
+        """Return the tokens of all levels after this layer (B, T, C)."""
+        values = self.attention.prepare(tokens_BTC, grid)
         done = []
-        for chunk in chunks(tokens_BTC.shape[1], tokens_BTC.device, few=CHUNK):
+        count = tokens_BTC.shape[1]
+        for chunk in token_chunks(count, tokens_BTC.device, chunk_tokens=CHUNK_TOKENS):
             part_BTC = tokens_BTC[:, chunk]
-            attended = gathering.attend(part_BTC + position_TC[chunk], chunk)
+            attended = values.attend(part_BTC + position_TC[chunk], chunk)
             part_BTC = self.norm1(part_BTC + attended)
             hidden = linear(part_BTC, self.linear1.weight, self.linear1.bias).relu_()
             changed = linear(hidden, self.linear2.weight, self.linear2.bias)
@@ -47,7 +48,7 @@ class DeformableLayer(nn.Module):
 
 
 class FpnLevel(nn.Module):
-    """A finer backbone map joined to the upsampled coarser one."""
+    """Adds a backbone map to the upsampled coarser level, then convolves."""
 
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__()
@@ -57,7 +58,7 @@ class FpnLevel(nn.Module):
         self.conv_norm = group_norm(channels)
 
     def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
-        """(B, C, h, w) at the size of ``fine``."""
+        """Return the level (B, C, h, w) at the size of ``fine``."""
         # In place: at stride 4 every pass goes through main memory.
         joined = upsample(coarse, fine.shape[-2:]).add_(self.lateral_norm(self.lateral(fine)))
         level: Tensor = self.conv_norm(self.conv(joined)).relu_()
@@ -67,12 +68,16 @@ class FpnLevel(nn.Module):
 class PixelDecoder(nn.Module):
     """Deformable encoder over strides 32, 16, 8; FPN to stride 4; sum of refined maps.
 
-    Without deformable layers (``lite``) the three levels are joined by sums from coarse to fine.
+    Without deformable layers (``lite``), coarser levels are added to finer ones instead.
 
     Args:
         backbone_channels: channels of the backbone's maps at strides 4, 8, 16, 32.
-        stride8_fpn: HRNet's layout: a second FPN level at stride 8, stride 32 left out of the
-            fusion (MODEL_SPEC 4.3).
+        channels: C of all outputs.
+        heads: of the deformable attention.
+        layers: of the deformable encoder; may be 0.
+        feedforward: hidden width of its feed-forward networks.
+        stride8_fpn: HRNet's layout: a second FPN level at stride 8; stride 32 is left out of the
+            fusion.
     """
 
     def __init__(
@@ -107,7 +112,11 @@ class PixelDecoder(nn.Module):
     def forward(
         self, backbone_maps: tuple[Tensor, Tensor, Tensor, Tensor]
     ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-        """Mask features (B, C, h_4, w_4) and the maps M32, M16, M8 of the deformable encoder."""
+        """Return the mask features at stride 4 and the levels M32, M16, M8, each (B, C, h, w).
+
+        Args:
+            backbone_maps: at strides 4, 8, 16, 32.
+        """
         map_4, map_8, map_16, map_32 = backbone_maps
         projected = [
             projection(level)
@@ -135,7 +144,7 @@ class PixelDecoder(nn.Module):
                 for index, (h, w) in enumerate(sizes)
             ]
         ).to(dtype)
-        grid = Grid.of(sizes, device)
+        grid = Grid.from_sizes(sizes, device)
         tokens = torch.cat([level.flatten(2).transpose(1, 2) for level in levels], dim=1)
         for layer in self.layers:
             tokens = layer(tokens, position, grid)
@@ -146,17 +155,17 @@ class PixelDecoder(nn.Module):
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """As everywhere in the pixel decoder."""
-    return nn.GroupNorm(GROUPS, channels)
+    """Return the group norm used throughout the pixel decoder."""
+    return nn.GroupNorm(NORM_GROUPS, channels)
 
 
 def upsample(coarse: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear, half-pixel centres."""
+    """Resize bilinearly to (h, w), with half-pixel centers."""
     return interpolate(coarse, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def _top_down(levels: Sequence[Tensor]) -> list[Tensor]:
-    """Coarser maps added to finer ones: what joins the levels where no deformable layer does."""
+    """Add each level to the next finer one: the fusion without deformable layers."""
     joined = [levels[0]]
     for level in levels[1:]:
         joined.append(level + upsample(joined[-1], level.shape[-2:]))

@@ -1,4 +1,4 @@
-"""Sine encodings of positions: of every cell of a map, and of clicks (MODEL_SPEC 4.4, 5.2)."""
+"""Sine encodings of positions: of map cells and of clicks (docs/network.md, 4 and 5)."""
 
 import math
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def encode_values(values: Tensor, channels: int) -> Tensor:
-    """Sines and cosines of ``values`` (…, any shape): (…, channels).
+    """Return sines and cosines of ``values``, any shape (…): (…, channels).
 
     Component k is sin(v/ω_k) for even k and cos(v/ω_k) for odd k, ω_k = 10000^(2⌊k/2⌋/channels).
     """
@@ -19,7 +19,7 @@ def encode_values(values: Tensor, channels: int) -> Tensor:
 def encode_axes(
     height: int, width: int, channels: int, device: torch.device | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The encoding of a map by its two axes: rows (h, channels/2) and columns (w, channels/2).
+    """Return the encoding of a map's rows (h, channels/2) and columns (w, channels/2).
 
     A cell's encoding is its row's followed by its column's, so products with it need no map.
     """
@@ -34,7 +34,7 @@ def encode_axes(
 def encode_map(
     height: int, width: int, channels: int, device: torch.device | None = None
 ) -> Tensor:
-    """The encoding of each cell of a map, row by row: (height·width, channels)."""
+    """Return the encoding of each cell of a map, row by row: (height·width, channels)."""
     rows, columns = encode_axes(height, width, channels, device)
     return torch.cat(
         (

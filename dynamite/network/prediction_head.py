@@ -1,10 +1,10 @@
-"""From queries to mask logits: an inner product with the features of each pixel (MODEL_SPEC 6)."""
+"""From queries to mask logits: an inner product with each pixel's features (docs/network.md, 6)."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-_SPREAD = 4.0  # Image sides to logits: makes a coefficient of 1 matter.
+_COORDINATE_SCALE = 4.0  # multiplies coordinates in image sides, so that a coefficient of 1 matters
 
 
 class PredictionHead(nn.Module):
@@ -19,27 +19,28 @@ class PredictionHead(nn.Module):
             nn.init.zeros_(self.falloff.weight)
             nn.init.zeros_(self.falloff.bias)
 
-    def falloff_coefficients(self, centre_BQ2: Tensor) -> Tensor | None:
-        """What turns falloffs into coefficients of (|p|², y, x, 1): (B, Q, 3, 4); the same in all
-        layers of a click. None where masks do not depend on distances.
+    def falloff_coefficients(self, center_BQ2: Tensor) -> Tensor | None:
+        """Return the matrices (B, Q, 3, 4) from falloffs to coefficients of (|p|², y, x, 1).
 
-        a·|p − c|² + b·(p − c) written out, a falloff being −a and the two of b.
+        A falloff holds −a and both components of b in a·|p − c|² + b·(p − c), for a pixel p and the
+        query's click c. This writes the form out. The same matrices serve all layers of a click.
+        None if masks do not depend on distances.
 
         Args:
-            centre_BQ2: (y, x) of the queries' clicks in 0…1.
+            center_BQ2: (y, x) of the queries' clicks in 0…1.
         """
         if not hasattr(self, "falloff"):
             return None
-        y, x = (centre_BQ2 * _SPREAD).unbind(-1)
+        y, x = (center_BQ2 * _COORDINATE_SCALE).unbind(-1)
         one, zero = torch.ones_like(y), torch.zeros_like(y)
         rows = (-one, 2 * y, 2 * x, -(y * y + x * x)), (zero, one, zero, -y), (zero, zero, one, -x)
         return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
 
     def forward(self, content_BQC: Tensor, coefficients_BQ34: Tensor | None) -> Tensor:
-        """Mask embeddings (B, Q, C), with the coordinates' 4 coefficients appended where used.
+        """Return mask embeddings (B, Q, C), plus the coordinates' 4 coefficients where used.
 
         Args:
-            content_BQC: queries.
+            content_BQC: content of the queries.
             coefficients_BQ34: from ``falloff_coefficients``.
         """
         z: Tensor = self.norm(content_BQC)
@@ -47,17 +48,17 @@ class PredictionHead(nn.Module):
         embedding: Tensor = third(relu(second(relu(first(z)))))
         if coefficients_BQ34 is None:
             return embedding
-        # Products that cancel one another: float32 under mixed precision too.
+        # float32 under mixed precision, too: these products cancel each other.
         with torch.autocast(z.device.type, enabled=False):
             own = self.falloff(z.to(coefficients_BQ34.dtype))[..., None, :] @ coefficients_BQ34
         return torch.cat((embedding, own[..., 0, :]), dim=-1)
 
 
 def append_coordinates(features_BChw: Tensor) -> Tensor:
-    """Mask features with the channels |p|², y, x, 1 appended: (B, C + 4, h, w)."""
+    """Return mask features with the channels |p|², y, x, 1 appended: (B, C + 4, h, w)."""
     batch, _, height, width = features_BChw.shape
-    y = (torch.arange(height, device=features_BChw.device) + 0.5) / height * _SPREAD
-    x = (torch.arange(width, device=features_BChw.device) + 0.5) / width * _SPREAD
+    y = (torch.arange(height, device=features_BChw.device) + 0.5) / height * _COORDINATE_SCALE
+    x = (torch.arange(width, device=features_BChw.device) + 0.5) / width * _COORDINATE_SCALE
     y_hw, x_hw = y[:, None].expand(-1, width), x.expand(height, -1)
     extra = torch.stack((y_hw**2 + x_hw**2, y_hw, x_hw, torch.ones_like(x_hw))).to(features_BChw)
     return torch.cat((features_BChw, extra.expand(batch, -1, -1, -1)), dim=1)

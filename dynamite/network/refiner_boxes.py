@@ -1,39 +1,45 @@
-"""Where each object is looked at again, and which of them in one go."""
+"""The boxes the refiner redraws, and how they are grouped into passes."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from torch import Tensor
 
-from dynamite.network.components import find_parts
+from dynamite.network.components import find_components
 
 Box = tuple[slice, slice]
 """Rows and columns of a map's cells."""
 
-CALL = 1500
-"""Cells that a pass of the refiner's convolutions costs whatever it looks at. Measured on a CPU
-with AVX-512: a box of 24 cells a side takes 0.45 ms alone, 0.12 as one of eight; of 96, 1.6 and
-1.4 ms.
+PASS_OVERHEAD = 1500
+"""Fixed cost of one pass of the refiner's convolutions, in cells. Measured on a CPU with AVX-512: a
+box of 24 cells a side takes 0.45 ms alone and 0.12 ms as one of eight; of 96 cells, 1.6 and 1.4 ms.
 """
 
-MOST = 16_000
-"""Cells of a pass of several: above, they take longer together, and memory by their number."""
+MAX_PASS_CELLS = 16_000
+"""Largest pass over several boxes, in cells. Above it, a joint pass is slower than separate ones,
+and memory grows with the number of cells."""
 
 
-def boxes_around(
-    masks_Nhw: Tensor, places_K2: Tensor, owners_K: Tensor, margin: int
+def object_boxes(
+    masks_Nhw: Tensor, coords_K2: Tensor, owners_K: Tensor, margin: int
 ) -> Iterator[Box]:
-    """The rows and columns around each object's mask and clicks, ``margin`` cells wider.
+    """Yield the box around each object's mask and clicks, ``margin`` cells wider on each side.
 
-    Stray parts of the mask count for nothing: they would make the boxes half as large again, and
-    what nobody clicked on is not worth a second look, whether it is dropped later or not.
+    Unclicked components of the mask are left out, whether they are dropped later or not. They would
+    make the boxes half as large again, for pixels that no click asked for.
+
+    Args:
+        masks_Nhw: boolean masks of the objects.
+        coords_K2: (y, x) of the clicks in cells; every object has at least one.
+        owners_K: object index of each click, −1 for the background.
+        margin: cells.
     """
     masks = masks_Nhw.cpu().numpy().view(np.uint8)
-    cells, owners = places_K2.floor().long().cpu().numpy(), owners_K.cpu().numpy()
+    cells, owners = coords_K2.floor().long().cpu().numpy(), owners_K.cpu().numpy()
     for index, mask_hw in enumerate(masks):
         own = cells[owners == index]
-        parts = find_parts(mask_hw, map(tuple, own))
-        found = parts.boxes_P4[1:][~parts.stray_P[1:]]
+        components = find_components(mask_hw, map(tuple, own))
+        found = components.boxes_P4[1:][~components.unclicked_P[1:]]
         box = []
         for axis, length in enumerate(mask_hw.shape):
             starts, lengths = found[:, 1 - axis], found[:, 3 - axis]
@@ -44,27 +50,28 @@ def boxes_around(
 
 
 def box_size(box: Box) -> tuple[int, int]:
-    """Its rows and columns."""
+    """Return the number of rows and columns."""
     rows, columns = box
     return rows.stop - rows.start, columns.stop - columns.start
 
 
-def in_batches(boxes: Sequence[Box]) -> list[list[int]]:
-    """Indices of the boxes, those together that are cheaper in one pass, padded to one size.
+def group_boxes(boxes: Sequence[Box]) -> list[list[int]]:
+    """Return groups of box indices. The boxes of a group are padded to one size, for one pass.
 
-    From the smallest to the largest; the next one joins if what it wastes is less than a pass.
+    Boxes are taken from the smallest to the largest. The next one joins the current group if the
+    padding that this adds costs less than a pass of its own.
     """
-    batches: list[list[int]] = []
+    groups: list[list[int]] = []
     height = width = 0
     for index in sorted(range(len(boxes)), key=lambda index: np.prod(box_size(boxes[index]))):
         own_height, own_width = box_size(boxes[index])
-        higher, wider = max(height, own_height), max(width, own_width)
-        count = len(batches[-1]) if batches else 0
-        apart = count * height * width + own_height * own_width + CALL
-        if batches and (count + 1) * higher * wider <= min(apart, MOST):
-            batches[-1].append(index)
-            height, width = higher, wider
+        joint_height, joint_width = max(height, own_height), max(width, own_width)
+        count = len(groups[-1]) if groups else 0
+        apart = count * height * width + own_height * own_width + PASS_OVERHEAD
+        if groups and (count + 1) * joint_height * joint_width <= min(apart, MAX_PASS_CELLS):
+            groups[-1].append(index)
+            height, width = joint_height, joint_width
         else:
-            batches.append([index])
+            groups.append([index])
             height, width = own_height, own_width
-    return batches
+    return groups

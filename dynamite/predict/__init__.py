@@ -1,1 +1,1 @@
-"""Images and clicks in, masks out: what stands between pixels and the network."""
+"""From pixels and clicks to masks: what surrounds the network."""

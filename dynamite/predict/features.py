@@ -1,12 +1,10 @@
-"""What is kept of an image between clicks: its feature maps and how to find its way back."""
+"""The features of an image, kept between clicks, in memory or in a file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -21,36 +19,35 @@ _SIZES = ("image_size", "input_size")
 class ImageFeatures:
     """The features of one image, from ``Predictor.encode``.
 
-    ``image_size`` (H, W) is that of the image as given, ``input_size`` that of the network's input
-    before padding. ``image``, a copy, is kept only where zoom-in needs to look again.
+    Attributes:
+        maps: feature maps with a batch dimension of 1.
+        image_size: (H, W) of the image as given, in pixels.
+        input_size: (H, W) of the network's input before padding.
+        model_version: of the network that made them; other networks refuse them.
     """
 
     maps: FeatureMaps
     image_size: tuple[int, int]
     input_size: tuple[int, int]
     model_version: str
-    image: NDArray[np.uint8] | None = None
 
     @property
     def nbytes(self) -> int:
-        """Memory held, in bytes."""
-        held = sum(tensor.nbytes for _, tensor in _tensors(self.maps))
-        return held + (self.image.nbytes if self.image is not None else 0)
+        """Memory of all tensors, in bytes."""
+        return sum(tensor.nbytes for _, tensor in _tensors(self.maps))
 
     @property
     def device(self) -> torch.device:
-        """Where the maps are."""
+        """The device of the maps."""
         return self.maps.mask_features.device
 
     def to(self, device: torch.device | str) -> "ImageFeatures":
-        """The same features on another device."""
+        """Return the same features on another device."""
         return replace(self, maps=_rebuild({k: t.to(device) for k, t in _tensors(self.maps)}))
 
     def save(self, path: Path | str) -> None:
-        """Write to a safetensors file."""
+        """Write to a safetensors file; ``load`` reads it."""
         tensors = {name: tensor.contiguous().cpu() for name, tensor in _tensors(self.maps)}
-        if self.image is not None:
-            tensors["image"] = torch.from_numpy(self.image)
         metadata = {"model_version": self.model_version}
         metadata |= {name: "{}x{}".format(*getattr(self, name)) for name in _SIZES}
         save_file(tensors, path, metadata)
@@ -67,21 +64,19 @@ class ImageFeatures:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             sizes = [tuple(map(int, metadata[name].split("x"))) for name in _SIZES]
-            image = tensors.pop("image").numpy() if "image" in tensors else None
             (height, width), (input_height, input_width) = sizes
             return cls(
                 maps=_rebuild(tensors),
                 image_size=(height, width),
                 input_size=(input_height, input_width),
                 model_version=metadata["model_version"],
-                image=image,
             )
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise InvalidInputError(f"{path} holds no image features: {error}") from error
 
 
 def _tensors(maps: FeatureMaps) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of ``maps`` by name."""
+    """Yield the tensors of ``maps`` by name."""
     yield "mask_features", maps.mask_features
     for index in range(3):
         yield f"levels.{index}", maps.levels[index]
@@ -107,19 +102,23 @@ def _rebuild(tensors: dict[str, Tensor]) -> FeatureMaps:
 
 
 def split_batch(maps: FeatureMaps, index: int) -> FeatureMaps:
-    """The maps of one image of a batch, with a batch dimension of 1, in memory of their own."""
+    """Return the maps of one image of a batch, with a batch dimension of 1, as copies."""
     return _rebuild({name: tensor[index : index + 1].clone() for name, tensor in _tensors(maps)})
 
 
-def join_batch(parts: list[FeatureMaps]) -> FeatureMaps:
-    """The maps of several images, padded to the same size, as one batch."""
-    if len(parts) == 1:
-        return parts[0]
-    sizes = {part.padded_size for part in parts}
+def join_batch(images: list[FeatureMaps]) -> FeatureMaps:
+    """Return the maps of several images as one batch.
+
+    Raises:
+        InvalidInputError: the images were padded to different sizes.
+    """
+    if len(images) == 1:
+        return images[0]
+    sizes = {one.padded_size for one in images}
     if len(sizes) > 1:
         raise InvalidInputError(
-            f"features of different padded sizes {sorted(sizes)} make no batch: encode these "
+            f"features of different padded sizes {sorted(sizes)} cannot form a batch: encode these "
             "images in one call"
         )
-    named = [dict(_tensors(part)) for part in parts]
+    named = [dict(_tensors(one)) for one in images]
     return _rebuild({name: torch.cat([one[name] for one in named]) for name in named[0]})

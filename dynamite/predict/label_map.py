@@ -1,10 +1,10 @@
-"""From coarse logits to a label map at any size (MODEL_SPEC 8), rarely pixel by pixel.
+"""From coarse logits to a label map of any size, mostly tile by tile (docs/network.md, 7).
 
-The reference resizes every query's logits to the padded input, crops, resizes to the output and
-takes the argmax. Both resizings are bilinear, so an output value is a convex combination of the few
-logits around it. Over a small tile of the output, a query whose largest logit there is below
-another's smallest cannot win. Most tiles thus have one possible owner and are filled; only the
-others, along the borders between objects, are interpolated, and only for their candidates.
+By definition, every query's logits are resized to the padded input, cropped, resized to the output,
+and the largest wins. Both resizings are bilinear, so an output value is a convex combination of the
+few logits around it. In a small tile of the output, a query whose largest logit is below another's
+smallest cannot win. Most tiles have one possible owner and are filled at once. Only the others,
+along the borders between objects, are interpolated, and only for their candidates.
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from torch import Tensor
 from dynamite.network.logit_margins import replace_where_larger
 
 TILE = 16
-"""Output pixels on a side of a tile: small enough that few tiles touch a border."""
+"""Output pixels on a side of a tile: few tiles this small touch a border."""
 
-_NOBODY = 32766
-"""Above every owner; one more would leave no room for the background's −1 in 16 bits."""
+_ABOVE_OWNERS = 32766
+"""Above every object index; with one more, the arithmetic around −1 would overflow 16 bits."""
 
-_BUDGET = 1 << 22
-"""Interpolated values held at once (16 MB in float32)."""
+_MAX_VALUES = 1 << 22
+"""Interpolated values held at once: 16 MB in float32."""
 
 
 def label_map(
@@ -34,14 +34,14 @@ def label_map(
     input_size: tuple[int, int],
     output_size: tuple[int, int],
 ) -> Tensor:
-    """Which object each pixel belongs to: (H, W) int16, −1 for the background.
+    """Return the object index of each pixel: (H, W) int16, −1 for the background.
 
     Args:
-        logits_Qhw: of one image, of its queries or its objects, over the padded input.
-        owners_Q: the object of each, −1 for the background. Ties go to the first.
+        logits_Qhw: of one image's queries or objects, over the padded input. Ties go to the first.
+        owners_Q: object index of each, −1 for the background.
         padded_size: (H, W) of the padded input.
         input_size: (H, W) of the input before padding.
-        output_size: (H, W) wanted.
+        output_size: (H, W) of the result.
     """
     logits_Qhw = logits_Qhw.detach().float()
     rows = Axis.resample(logits_Qhw.shape[1], padded_size[0], input_size[0], output_size[0])
@@ -54,9 +54,9 @@ def label_map(
     tiles_tTT = lowest.view(-1, 1, 1).repeat(1, TILE, TILE)
     mixed = (lowest != highest).flatten().nonzero()[:, 0]
     pairs = candidates_Qyx.flatten(1).T.contiguous().index_select(0, mixed)
-    for chosen, most in _by_count(pairs.sum(dim=1)):
-        for part in chosen.split(max(1, _BUDGET // (most * TILE * TILE))):
-            queries, tile = _first(pairs[part], most), mixed[part]
+    for chosen, limit in _group_by_count(pairs.sum(dim=1)):
+        for chunk in chosen.split(max(1, _MAX_VALUES // (limit * TILE * TILE))):
+            queries, tile = _candidates_first(pairs[chunk], limit), mixed[chunk]
             y, x = tile // lowest.shape[1], tile % lowest.shape[1]
             values = _interpolate(logits_Qhw, queries, rows, columns, y, x)
             winners = _winners(values, owners[queries])
@@ -67,18 +67,20 @@ def label_map(
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis of the resampling: tile t depends on the cells ``start_t`` … ``start_t`` + K − 1.
+    """One axis of the resampling, for tiles t of T pixels, each of which depends on K cells.
 
-    ``weights_tTK`` are the shares of these cells in each of the tile's pixels.
+    Attributes:
+        start_t: first of the cells ``start_t`` … ``start_t`` + K − 1.
+        weights_tTK: weight of each cell in each pixel.
     """
 
     start_t: Tensor
     weights_tTK: Tensor
 
     @classmethod
-    @lru_cache(maxsize=8)  # the same for every click on an image: a tenth of its label map's time
+    @lru_cache(maxsize=8)  # the same for every click on an image; a tenth of a label map's time
     def resample(cls, cells: int, padded: int, inside: int, output: int) -> "Axis":
-        """``cells`` logits → ``padded`` input pixels → the first ``inside`` → ``output`` pixels."""
+        """Resize ``cells`` to ``padded`` pixels, crop to ``inside``, resize to ``output``."""
         tiles = -(-output // TILE)
         near, far, share = _bilinear(inside, output)
         first, second, inner = _bilinear(cells, padded)
@@ -92,7 +94,7 @@ class Axis:
             ),
             dim=1,
         )
-        missing = tiles * TILE - output  # the last tile repeats the last pixel
+        missing = tiles * TILE - output  # repeat the last pixel in the last tile
         taps = torch.cat((taps, taps[-1:].expand(missing, -1))).view(tiles, TILE, 4)
         shares = torch.cat((shares, shares[-1:].expand(missing, -1))).view(tiles, TILE, 4)
         lowest = taps.amin(dim=(1, 2))
@@ -103,36 +105,36 @@ class Axis:
         return cls(start, weights.float())
 
     def to(self, device: torch.device) -> "Axis":
-        """The same on another device."""
+        """Return the same axis on another device."""
         return Axis(self.start_t.to(device), self.weights_tTK.to(device))
 
     @property
     def cells_tK(self) -> Tensor:
-        """Indices of the cells each tile depends on."""
+        """Indices of the cells each tile depends on: (tiles, K)."""
         return self.start_t[:, None] + torch.arange(
             self.weights_tTK.shape[2], device=self.start_t.device
         )
 
 
 def _bilinear(source: int, target: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Lower and upper source index of each target pixel and the upper one's share."""
-    place = (torch.arange(target, dtype=torch.float64) + 0.5) * (source / target) - 0.5
-    place = place.clamp(min=0)
-    lower = place.floor().long().clamp(max=source - 1)
-    return lower, (lower + 1).clamp(max=source - 1), place - lower
+    """Return lower and upper source index of each target pixel, and the upper one's weight."""
+    position = (torch.arange(target, dtype=torch.float64) + 0.5) * (source / target) - 0.5
+    position = position.clamp(min=0)
+    lower = position.floor().long().clamp(max=source - 1)
+    return lower, (lower + 1).clamp(max=source - 1), position - lower
 
 
 def _candidates(logits_Qhw: Tensor, rows: Axis, columns: Axis) -> Tensor:
-    """Which queries can win a pixel of each tile: (Q, tiles, tiles) boolean."""
+    """Return which queries can win a pixel of each tile: (Q, tiles, tiles) boolean."""
     low_Qyw, high_Qyw = _range(logits_Qhw, logits_Qhw, rows)
-    # Cells are picked as whole rows of memory, hence the turn.
+    # Transposed, because ``index_select`` is fast on whole rows of memory.
     low_Qwy, high_Qwy = (side.transpose(1, 2).contiguous() for side in (low_Qyw, high_Qyw))
     low_Qxy, high_Qxy = _range(low_Qwy, high_Qwy, columns)
     return (high_Qxy >= low_Qxy.amax(dim=0)).transpose(1, 2).contiguous()
 
 
 def _range(low_Qhw: Tensor, high_Qhw: Tensor, axis: Axis) -> tuple[Tensor, Tensor]:
-    """Lowest and highest of the cells that each tile along the second dimension depends on."""
+    """Return the lowest and highest logit each tile along the second dimension depends on."""
     first, *others = axis.cells_tK.unbind(1)
     low, high = low_Qhw.index_select(1, first), high_Qhw.index_select(1, first)
     for cells in others:
@@ -144,34 +146,34 @@ def _range(low_Qhw: Tensor, high_Qhw: Tensor, axis: Axis) -> tuple[Tensor, Tenso
 
 
 def _owner_range(candidates_Qyx: Tensor, owners_Q: Tensor) -> tuple[Tensor, Tensor]:
-    """Lowest and highest owner among the candidates of each tile."""
+    """Return the lowest and highest owner among the candidates of each tile."""
     is_candidate = candidates_Qyx.to(owners_Q.dtype)
     owners = owners_Q[:, None, None]
-    lowest = _NOBODY - (is_candidate * (_NOBODY - owners)).amax(dim=0)
+    lowest = _ABOVE_OWNERS - (is_candidate * (_ABOVE_OWNERS - owners)).amax(dim=0)
     return lowest, (is_candidate * (owners + 2)).amax(dim=0) - 2
 
 
-def _by_count(counts_n: Tensor) -> Iterator[tuple[Tensor, int]]:
-    """The tiles of at most 2, 4, 8, … candidates, with that number: few groups, and large ones."""
+def _group_by_count(counts_n: Tensor) -> Iterator[tuple[Tensor, int]]:
+    """Yield the tiles with at most 2, 4, 8, … candidates, and that number: few, large groups."""
     largest = int(counts_n.max()) if len(counts_n) else 0
-    fewer, most = 1, 2
+    fewer, limit = 1, 2
     while fewer < largest:
-        group = ((counts_n > fewer) & (counts_n <= most)).nonzero()[:, 0]
+        group = ((counts_n > fewer) & (counts_n <= limit)).nonzero()[:, 0]
         if len(group):
-            yield group, most
-        fewer, most = most, 2 * most
+            yield group, limit
+        fewer, limit = limit, 2 * limit
 
 
-def _first(pairs_nQ: Tensor, most: int) -> Tensor:
-    """The candidates of n tiles in the order of the queries, then others: they cannot win."""
+def _candidates_first(pairs_nQ: Tensor, limit: int) -> Tensor:
+    """Return n tiles' candidates in query order, filled up with others, which cannot win."""
     order = pairs_nQ.byte().sort(dim=1, descending=True, stable=True).indices
-    return order[:, :most]
+    return order[:, :limit]
 
 
 def _interpolate(
     logits_Qhw: Tensor, queries_nk: Tensor, rows: Axis, columns: Axis, y: Tensor, x: Tensor
 ) -> Tensor:
-    """Logits of n tiles for their k candidates: (k, n, TILE · TILE)."""
+    """Return the logits of n tiles for their k candidates: (k, n, TILE · TILE)."""
     (tiles, count), (_, height, width) = queries_nk.shape, logits_Qhw.shape
     down = rows.cells_tK.index_select(0, y)[:, :, None, None] * width
     across = columns.cells_tK.index_select(0, x)[:, None, None, :]
@@ -183,7 +185,7 @@ def _interpolate(
 
 
 def _winners(values_knP: Tensor, owners_nk: Tensor) -> Tensor:
-    """The owner of the largest value, the first of equals: (n, P) int16."""
+    """Return the owner of the largest value, the first of equals: (n, P) int16."""
     best, owners_kn1 = values_knP[0], owners_nk.T[:, :, None].float()
     winner = owners_kn1[0].expand_as(best)
     for value, owner in zip(values_knP[1:], owners_kn1[1:], strict=True):

@@ -1,8 +1,8 @@
-"""Images and clicks in, masks out: the library's front door."""
+"""The library's front door: images and clicks in, masks out."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, overload
 
@@ -26,14 +26,13 @@ from dynamite.predict.image_ops import (
     to_tensor,
 )
 from dynamite.predict.label_map import label_map
-from dynamite.predict.unclicked_components import without_stray_parts
-from dynamite.predict.validation import checked_size, list_of, of_kind
-from dynamite.predict.winner_map import Lead
-from dynamite.predict.zoom_in import zoom_in
+from dynamite.predict.unclicked_components import drop_unclicked_components
+from dynamite.predict.validation import require_list, require_output_size, require_type
+from dynamite.predict.winner_map import WinnerMap
 
 
 class _ModelDefault:
-    """Stands for "as the model's config says", since None already means "keep the size"."""
+    """Stands for "as the model's config says", because None already means "keep the size"."""
 
 
 MODEL_DEFAULT: Final = _ModelDefault()
@@ -43,40 +42,41 @@ MODEL_DEFAULT: Final = _ModelDefault()
 class Segmentation:
     """The masks of all objects of an image; they never overlap.
 
-    ``label_map`` (H, W) int16 holds the object index of each pixel, −1 for the background;
-    ``scores`` (N) float32 in 0…1 how sure the network is of each object; ``query_logits``
-    (Q, H/4, W/4) float32 the logits of every query of the padded input, those of the clicks that
-    are ``heard`` first, before merging (and before the refiner of ``lite``).
+    Attributes:
+        label_map: (H, W) int16, the object index of each pixel, −1 for the background.
+        scores: (N) float32 in 0…1, how sure the network is of each object.
     """
 
     label_map: NDArray[np.int16]
     scores: NDArray[np.float32]
-    query_logits: NDArray[np.float32] = field(repr=False)
 
     @cached_property
     def masks(self) -> NDArray[np.bool_]:
-        """(N, H, W), made on first use: N times the memory of an image."""
+        """(N, H, W), made on first use: N bytes per pixel."""
         indices = np.arange(len(self.scores), dtype=np.int16)
         masks: NDArray[np.bool_] = self.label_map == indices[:, None, None]
         return masks
 
 
 class Predictor:
-    """Encodes an image once and answers clicks on it. Holds no state of any image.
+    """Encodes an image once, then answers any number of click sets on it. It keeps no state.
 
     Args:
         model: from ``dynamite.load``.
-        resize: input size of the network; None keeps each image's own size; left out, it is what
-            ``model.config.resize`` says.
+        resize: input size of the network; None keeps each image's own size; left out, the model's
+            ``config.resize`` applies.
+
+    Raises:
+        InvalidInputError: an argument of the wrong type.
     """
 
     def __init__(
         self, model: DynaMITE, resize: Resize | _ModelDefault | None = MODEL_DEFAULT
     ) -> None:
-        self.model = of_kind(model, DynaMITE, "the model of a Predictor")
+        self.model = require_type(model, DynaMITE, "the model of a Predictor")
         self.resize = model.config.resize if isinstance(resize, _ModelDefault) else resize
         if self.resize is not None:
-            of_kind(self.resize, Resize, "resize")
+            require_type(self.resize, Resize, "resize")
 
     @overload
     def encode(self, image: NDArray[np.uint8]) -> ImageFeatures: ...
@@ -87,10 +87,16 @@ class Predictor:
     def encode(
         self, image: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
     ) -> ImageFeatures | list[ImageFeatures]:
-        """Features of an image (H×W×3 uint8 RGB), or of several in one padded pass.
+        """Compute the features of an image, or of several in one pass.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, at least 2×2 pixels; or a list of these, padded to one size.
+
+        Returns:
+            The features, or a list of them if a list was given.
 
         Raises:
-            InvalidInputError: not such an image.
+            InvalidInputError: not such an image, or an empty list.
         """
         single = not isinstance(image, list | tuple)
         images = [check_image(one) for one in ([image] if single else image)]
@@ -108,7 +114,6 @@ class Predictor:
                 image_size=(one.shape[0], one.shape[1]),
                 input_size=size,
                 model_version=self.model.version,
-                image=one.copy() if self.model.config.zoom_in else None,
             )
             for index, (one, size) in enumerate(zip(images, sizes, strict=True))
         ]
@@ -136,55 +141,50 @@ class Predictor:
         clicks: ClickSet | Sequence[ClickSet],
         output_size: tuple[int, int] | None = None,
     ) -> Segmentation | list[Segmentation]:
-        """The masks of all clicked objects, jointly.
+        """Return the masks of all clicked objects, predicted jointly.
 
-        In a list the answers differ a little from those given alone: images are padded to the
-        largest, and clicks to the most (MODEL_SPEC 5.3).
+        Answers to a list differ a little from those to its images alone: images are padded to the
+        largest, clicks to the most (docs/network.md, 5).
 
         Args:
-            features: of one image, or of several encoded in one call.
-            clicks: in pixels of the image as given to ``encode``; one ``ClickSet`` an image.
+            features: of one image, or a list of features encoded in one call.
+            clicks: in pixels of the image as given to ``encode``; one ``ClickSet`` per image.
             output_size: (H, W) of the label map; the image's own size if left out.
+
+        Returns:
+            The segmentation, or a list of them if a list was given.
 
         Raises:
             InvalidInputError: a click outside its image, features of another model version or on
-                another device, lists of different lengths or of something else, an output size
-                that is none, below 1×1 or above ``dynamite.predict.validation.MAX_PIXELS``.
+                another device, lists of different lengths or of something else, or an output size
+                that is not two whole numbers, below 1×1 or above
+                ``dynamite.predict.validation.MAX_PIXELS``.
         """
         single = isinstance(features, ImageFeatures)
-        all_features = list_of(features, ImageFeatures, "features")
-        all_clicks = list_of(clicks, ClickSet, "clicks")
+        all_features = require_list(features, ImageFeatures, "features")
+        all_clicks = require_list(clicks, ClickSet, "clicks")
         if len(all_features) != len(all_clicks) or not all_features:
             raise InvalidInputError(
-                f"{len(all_features)} images and {len(all_clicks)} click sets do not pair"
+                f"{len(all_features)} images and {len(all_clicks)} click sets do not pair: give "
+                "one ClickSet per image"
             )
-        wanted = None if output_size is None else checked_size(output_size)
-        moved = [
-            self._to_input(one, said) for one, said in zip(all_features, all_clicks, strict=True)
+        size = None if output_size is None else require_output_size(output_size)
+        input_clicks = [
+            self._to_input(one, own) for one, own in zip(all_features, all_clicks, strict=True)
         ]
         maps = join_batch([one.maps for one in all_features])
-        packed = PackedClicks.pack(moved, self.model.device, self.model.bootstrapper.extra)
-        prediction = self.model.interact(maps, packed)
-        results = []
-        for one, said, in_input, logits, decision in zip(
-            all_features,
-            all_clicks,
-            moved,
-            prediction.logits_BQhw.float(),
-            self.model.decide(prediction, packed),
-            strict=True,
-        ):
-            labels, scores = self._drawn(one, in_input, decision, wanted or one.image_size)
-            found = labels.cpu().numpy()
-            if one.image is not None and wanted in (None, one.image_size):
-                found = zoom_in(one.image, said, found, self._look)
-            results.append(Segmentation(found, scores.cpu().numpy(), logits.cpu().numpy()))
+        packed = PackedClicks.pack(input_clicks, self.model.device, self.model.bootstrapper.extra)
+        decisions = self.model.decide(self.model.interact(maps, packed), packed)
+        results = [
+            self._draw(one, own, decision, size or one.image_size)
+            for one, own, decision in zip(all_features, input_clicks, decisions, strict=True)
+        ]
         return results[0] if single else results
 
-    def _drawn(
+    def _draw(
         self, features: ImageFeatures, clicks: ClickSet, decision: Decision, size: tuple[int, int]
-    ) -> tuple[Tensor, Tensor]:
-        """The label map of that size and the objects' scores; ``clicks`` in pixels of the input."""
+    ) -> Segmentation:
+        """Draw the label map of an output size; ``clicks`` are in pixels of the input."""
         padded = features.maps.padded_size
         down, across = (
             cells / pixels
@@ -192,10 +192,10 @@ class Predictor:
         )
         height, width = features.input_size
         inside = math.ceil(height * down), math.ceil(width * across)
-        lead = Lead.of(decision, len(clicks.objects), inside)
-        if self.model.config.drop_stray_parts:
-            in_cells = clicks.moved(left=0, top=0, scale_x=across, scale_y=down)
-            decision, lead = without_stray_parts(decision, lead, in_cells)
+        winners = WinnerMap.from_decision(decision, len(clicks.objects), inside)
+        if self.model.config.drop_unclicked_components:
+            in_cells = clicks.scaled(across, down)
+            decision, winners = drop_unclicked_components(decision, winners, in_cells)
         labels = label_map(
             decision.maps_Mhw,
             decision.owners_M,
@@ -203,18 +203,18 @@ class Predictor:
             input_size=features.input_size,
             output_size=size,
         )
-        return labels, lead.scores(len(clicks.objects))
+        scores: Tensor = winners.scores(len(clicks.objects))
+        return Segmentation(labels.cpu().numpy(), scores.cpu().numpy())
 
-    def heard(self, clicks: ClickSet) -> ClickSet:
-        """The clicks that are answered: where they are obeyed, one said again counts once."""
-        return clicks.without_repeats() if self.model.config.obey_clicks else clicks
+    def effective_clicks(self, clicks: ClickSet) -> ClickSet:
+        """Return the clicks the network sees: where clicks are enforced, repeated ones count once.
 
-    def _look(self, crop: NDArray[np.uint8], clicks: ClickSet) -> NDArray[np.int16]:
-        """The label map of a crop, for zoom-in: its features serve this one answer."""
-        features = replace(self.encode(crop), image=None)
-        return self.segment(features, clicks).label_map
+        Equal effective clicks give equal answers.
+        """
+        return clicks.without_repeats() if self.model.config.enforce_clicks else clicks
 
     def _to_input(self, features: ImageFeatures, clicks: ClickSet) -> ClickSet:
+        """Check clicks against features and return them in pixels of the network's input."""
         if features.model_version != self.model.version:
             raise InvalidInputError(
                 f"the features are of model version {features.model_version!r}, this model is "
@@ -227,9 +227,9 @@ class Predictor:
             )
         height, width = features.image_size
         clicks.check_inside(height, width)
-        heard = self.heard(clicks)
+        effective = self.effective_clicks(clicks)
         down, across = features.input_size[0] / height, features.input_size[1] / width
-        if self.model.config.obey_clicks and max(down, across) > 1:
-            # A pixel of an enlarged image is many of the input's: its middle is what is answered.
-            heard = heard.centred()
-        return heard.moved(left=0, top=0, scale_x=across, scale_y=down)
+        if self.model.config.enforce_clicks and max(down, across) > 1:
+            # In an enlarged image a pixel covers several input pixels; only its middle is answered.
+            effective = effective.pixel_centered()
+        return effective.scaled(across, down)

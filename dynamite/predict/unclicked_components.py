@@ -1,8 +1,8 @@
-"""Parts of a mask that nobody clicked on, away from the part that was clicked.
+"""Removes mask components that hold no click, away from the clicked one (docs/network.md, 8).
 
-A small network takes what looks like the object for the object, wherever it is. A part without a
-click, smaller than the largest part with one, is given to the background. That is decided in the
-cells of the network's own maps: whatever the size of the photo, they are as many.
+A small network takes whatever looks like the object for the object, wherever it is. A component
+without a click that is smaller than the largest clicked one goes to the background. This is decided
+in the cells of the network's maps, whose number does not depend on the size of the photo.
 """
 
 from collections.abc import Iterator
@@ -16,51 +16,56 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dynamite.clicks import ClickSet
-from dynamite.network.components import find_parts
+from dynamite.network.components import find_components
 from dynamite.network.prediction import Decision
 from dynamite.network.queries import BACKGROUND
 from dynamite.network.refiner_boxes import Box
-from dynamite.predict.winner_map import Lead
+from dynamite.predict.winner_map import WinnerMap
 
 LabelMap = NDArray[np.int16]
 Mask = NDArray[np.bool_]
 
 _NEVER = -1e4
-"""A logit so low that between two cells, too, something else is above it."""
+"""A logit so low that it loses even where maps are interpolated between two cells."""
 
 
-def without_stray_parts(decision: Decision, lead: Lead, clicks: ClickSet) -> tuple[Decision, Lead]:
-    """The same with stray parts given to the background.
+def drop_unclicked_components(
+    decision: Decision, winners: WinnerMap, clicks: ClickSet
+) -> tuple[Decision, WinnerMap]:
+    """Return both with unclicked components given to the background.
 
     Args:
         decision: of one image.
-        lead: in it. What is returned says of the objects where they lead now and how surely, of
-            the background only where.
+        winners: made from it.
         clicks: in cells of its maps.
+
+    Returns:
+        The maps and the winners. The logits in the winners are still those from before: right for
+        the objects' scores, not for cells that went to the background.
     """
-    owner_hw = lead.owner_hw.cpu().numpy().copy()
-    strays = list(_stray_cells(owner_hw, clicks))
-    if not strays:
-        return decision, lead
+    owner_hw = winners.owner_hw.cpu().numpy().copy()
+    unclicked = list(_unclicked_cells(owner_hw, clicks))
+    if not unclicked:
+        return decision, winners
     maps_Mhw, owners = decision.maps_Mhw.clone(), decision.owners_M.tolist()
-    nobodys = [one for one, whose in zip(maps_Mhw, owners, strict=True) if whose == BACKGROUND]
-    for owner, box, stray_hw in strays:
-        owner_hw[box][stray_hw] = -1
-        own = [one for one, whose in zip(maps_Mhw, owners, strict=True) if whose == owner]
-        _hand_over(own, nobodys, box, stray_hw)
-    left = torch.from_numpy(owner_hw).to(lead.owner_hw.device)
-    return replace(decision, maps_Mhw=maps_Mhw), replace(lead, owner_hw=left)
+    background = [one for one, owner in zip(maps_Mhw, owners, strict=True) if owner == BACKGROUND]
+    for index, box, cells_hw in unclicked:
+        owner_hw[box][cells_hw] = BACKGROUND
+        own = [one for one, owner in zip(maps_Mhw, owners, strict=True) if owner == index]
+        _hand_over(own, background, box, cells_hw)
+    left = torch.from_numpy(owner_hw).to(winners.owner_hw.device)
+    return replace(decision, maps_Mhw=maps_Mhw), replace(winners, owner_hw=left)
 
 
-def _hand_over(own: list[Tensor], nobodys: list[Tensor], box: Box, stray_hw: Mask) -> None:
-    """Give what an object has in some cells of its maps to the background's first, in place.
+def _hand_over(own: list[Tensor], background: list[Tensor], box: Box, cells_hw: Mask) -> None:
+    """Give an object's logits in some cells to the first background map, in place.
 
-    In the cells around them, too: or between two cells, where maps are interpolated, neither would
-    lead but a third.
+    The background also gets them in the neighboring cells. Otherwise a third map could win where
+    the maps are interpolated between two cells.
     """
-    padded_hw = np.pad(stray_hw, 1).view(np.uint8)
+    padded_hw = np.pad(cells_hw, 1).view(np.uint8)
     around_hw = cv2.dilate(padded_hw, np.ones((3, 3), np.uint8))
-    # One cell wider than the box, as far as the maps reach.
+    # A window one cell wider than the box, as far as the maps reach.
     inside, window = [], []
     for cells, length, limit in zip(box, padded_hw.shape, own[0].shape, strict=True):
         low, high = max(cells.start - 1, 0), min(cells.stop + 1, limit)
@@ -68,45 +73,45 @@ def _hand_over(own: list[Tensor], nobodys: list[Tensor], box: Box, stray_hw: Mas
         inside.append(slice(low - cells.start + 1, length - (cells.stop + 1 - high)))
     rows, columns = window
     device = own[0].device
-    stray, around = (
-        torch.from_numpy(cells_hw[*inside].astype(np.bool_)).to(device)
-        for cells_hw in (padded_hw, around_hw)
+    dropped, around = (
+        torch.from_numpy(part_hw[*inside].astype(np.bool_)).to(device)
+        for part_hw in (padded_hw, around_hw)
     )
-    heir = nobodys[0][rows, columns]
-    inherited = reduce(torch.maximum, (one[rows, columns] for one in (*own, *nobodys)))
+    heir = background[0][rows, columns]
+    inherited = reduce(torch.maximum, (one[rows, columns] for one in (*own, *background)))
     heir.copy_(torch.where(around, inherited, heir))
     for one in own:
-        one[rows, columns].masked_fill_(stray, _NEVER)
+        one[rows, columns].masked_fill_(dropped, _NEVER)
 
 
-def _stray_cells(labels_HW: LabelMap, clicks: ClickSet) -> Iterator[tuple[int, Box, Mask]]:
-    """Each object that has stray parts, the box of all it has, and which cells of it are stray."""
-    for index, (top, left, bottom, right) in _boxes(labels_HW, len(clicks.objects)):
+def _unclicked_cells(labels_hw: LabelMap, clicks: ClickSet) -> Iterator[tuple[int, Box, Mask]]:
+    """Yield each object with unclicked components, the box of its mask, and their cells in it."""
+    for index, (top, left, bottom, right) in _boxes(labels_hw, len(clicks.objects)):
         box = slice(top, bottom), slice(left, right)
-        mask_hw = (labels_HW[box] == index).view(np.uint8)
-        places = [(int(c.y) - top, int(c.x) - left) for c in clicks.objects[index]]
-        parts = find_parts(mask_hw, places)
-        if parts.stray_P.any():
-            yield index, box, parts.stray_P[parts.labels_hw]
+        mask_hw = (labels_hw[box] == index).view(np.uint8)
+        inside = [(int(c.y) - top, int(c.x) - left) for c in clicks.objects[index]]
+        components = find_components(mask_hw, inside)
+        if components.unclicked_P.any():
+            yield index, box, components.unclicked_P[components.labels_hw]
 
 
-def _boxes(labels_HW: LabelMap, objects: int) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
-    """Each object that has pixels and its box (top, left, bottom, right), ends excluded.
+def _boxes(labels_hw: LabelMap, objects: int) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
+    """Yield each object that has cells, and its box (top, left, bottom, right), ends excluded.
 
-    From the runs of equal labels in the rows: one pass over the map, however many objects.
+    Computed from runs of equal labels in the rows: one pass over the map for all objects.
     """
-    height, width = labels_HW.shape
-    begins = np.empty((height, width), dtype=bool)
-    begins[:, 0] = True
-    np.not_equal(labels_HW[:, 1:], labels_HW[:, :-1], out=begins[:, 1:])
-    start = np.flatnonzero(begins)
-    label = labels_HW.ravel()[start].astype(np.intp)
+    height, width = labels_hw.shape
+    starts_run = np.empty((height, width), dtype=bool)
+    starts_run[:, 0] = True
+    np.not_equal(labels_hw[:, 1:], labels_hw[:, :-1], out=starts_run[:, 1:])
+    start = np.flatnonzero(starts_run)
+    label = labels_hw.ravel()[start].astype(np.intp)
     row, column = np.divmod(start, width)
     length = np.diff(start, append=height * width)
     # The background, −1, counts as one more object at the end.
     top, bottom = np.full(objects + 1, -1), np.zeros(objects + 1, dtype=np.intp)
     left, right = np.full(objects + 1, width), np.zeros(objects + 1, dtype=np.intp)
-    top[label[::-1]], bottom[label] = row[::-1], row + 1  # rows ascend, and the last one stays
+    top[label[::-1]], bottom[label] = row[::-1], row + 1  # rows ascend; the last write stays
     np.minimum.at(left, label, column)
     np.maximum.at(right, label, column + length)
     for index in np.flatnonzero(top[:objects] >= 0).tolist():

@@ -1,4 +1,4 @@
-"""What ``Predictor`` is given, checked: values of the right kind, sizes that can be made."""
+"""Checks of what ``Predictor`` is given: types, and output sizes."""
 
 from collections.abc import Iterable
 from operator import index
@@ -7,26 +7,38 @@ from typing import Any, TypeVar
 from dynamite.errors import InvalidInputError
 
 MAX_PIXELS = 2**29
-"""Of the largest label map that may be asked for: 1 GB."""
+"""Pixels of the largest label map: 1 GB."""
 
 Kind = TypeVar("Kind")
 
 
-def of_kind(value: Any, kind: type[Kind], name: str) -> Kind:
-    """The value, if it is a ``kind``; otherwise ``InvalidInputError``."""
+def require_type(value: Any, kind: type[Kind], name: str) -> Kind:
+    """Return the value.
+
+    Raises:
+        InvalidInputError: it is not a ``kind``; the message calls it ``name``.
+    """
     if not isinstance(value, kind):
-        raise InvalidInputError(f"{name} must be {kind.__name__}, not {_shown(value)}")
+        raise InvalidInputError(f"{name} must be {kind.__name__}, not {_describe(value)}")
     return value
 
 
-def list_of(given: Any, kind: type[Kind], name: str) -> list[Kind]:
-    """One ``kind`` or several as a list; anything else raises ``InvalidInputError``."""
+def require_list(given: Any, kind: type[Kind], name: str) -> list[Kind]:
+    """Return one ``kind`` or several as a list.
+
+    Raises:
+        InvalidInputError: something else; the message calls it ``name``.
+    """
     single = isinstance(given, kind) or not isinstance(given, Iterable)
-    return [of_kind(one, kind, name) for one in ([given] if single else given)]
+    return [require_type(one, kind, name) for one in ([given] if single else given)]
 
 
-def checked_size(size: Any) -> tuple[int, int]:
-    """``size`` as plain (H, W), if a label map can have it; otherwise ``InvalidInputError``."""
+def require_output_size(size: Any) -> tuple[int, int]:
+    """Return ``size`` as (H, W) of two Python integers.
+
+    Raises:
+        InvalidInputError: not two whole numbers, below 1×1 or over ``MAX_PIXELS`` pixels.
+    """
     try:
         height, width = map(index, size)
     except (TypeError, ValueError):
@@ -42,6 +54,6 @@ def checked_size(size: Any) -> tuple[int, int]:
     return height, width
 
 
-def _shown(value: Any) -> str:
+def _describe(value: Any) -> str:
     plain = value is None or isinstance(value, str | int | float)
     return repr(value) if plain else f"of type {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""Who is in front in each cell of an image's maps, and how surely."""
+"""Who wins each cell of an image's maps, and how clearly."""
 
 from dataclasses import dataclass
 from functools import reduce
@@ -11,39 +11,51 @@ from dynamite.network.prediction import Decision
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
-    """Of each cell ``owner_hw`` int16, whose logit is the largest, −1 for the background;
-    ``best_hw`` that logit, ``other_hw`` the largest that is not the owner's.
+class WinnerMap:
+    """The winner of each cell.
+
+    Attributes:
+        owner_hw: int16 object index of the largest logit, −1 for the background.
+        best_hw: that logit.
+        runner_up_hw: the largest logit of any other owner.
     """
 
     owner_hw: Tensor
     best_hw: Tensor
-    other_hw: Tensor
+    runner_up_hw: Tensor
 
     @classmethod
-    def of(cls, decision: Decision, objects: int, inside: tuple[int, int]) -> "Lead":
-        """In the first ``inside`` (rows, columns) of the maps: the others lie in the padding."""
+    def from_decision(
+        cls, decision: Decision, objects: int, inside: tuple[int, int]
+    ) -> "WinnerMap":
+        """Return the winners in the maps of one image.
+
+        Args:
+            decision: the maps.
+            objects: number of objects.
+            inside: (rows, columns) of the maps that are image; the rest is padding and is left out.
+        """
         height, width = inside
         maps = decision.maps_Mhw[:, :height, :width].unbind()
         owners = decision.owners_M.tolist()
         best = torch.full_like(maps[0], -torch.inf)
-        other, winner = best, torch.zeros_like(best)
+        runner_up, winner = best, torch.zeros_like(best)
         for index in range(-1, objects):
-            mine = [one for one, owner in zip(maps, owners, strict=True) if owner == index]
-            own = reduce(torch.maximum, mine)
-            other = torch.maximum(other, torch.minimum(best, own))
+            of_owner = [one for one, owner in zip(maps, owners, strict=True) if owner == index]
+            own = reduce(torch.maximum, of_owner)
+            runner_up = torch.maximum(runner_up, torch.minimum(best, own))
             winner = replace_where_larger(winner, own.new_tensor(index + 1), own, best)
             best = torch.maximum(best, own)
-        return cls(winner.short() - 1, best, other)
+        return cls(winner.short() - 1, best, runner_up)
 
     def scores(self, objects: int) -> Tensor:
-        """How sure the network is of each object: (N) in 0…1.
+        """Return how sure the network is of each object: (N) float32 in 0…1.
 
-        The mean probability, against the best of the others, of the cells in which it leads; 0
-        where there is none.
+        The mean over the cells the object wins of its probability against the runner-up; 0 for an
+        object that wins none.
         """
         row = self.owner_hw.flatten().int() + 1
-        sure = (self.best_hw - self.other_hw).sigmoid().flatten()
-        total, cells = (row.bincount(each, minlength=objects + 1) for each in (sure, None))
+        certainty = (self.best_hw - self.runner_up_hw).sigmoid().flatten()
+        total, cells = (row.bincount(each, minlength=objects + 1) for each in (certainty, None))
         scores: Tensor = total / cells.clamp(min=1)
         return scores[1:]

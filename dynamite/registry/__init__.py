@@ -1,4 +1,4 @@
-"""Model versions in a shared folder: published whole, promoted by compare-and-set, rolled back."""
+"""Model versions in a shared folder: atomic publication, promotion by compare-and-set, rollback."""
 
 from dynamite.registry.errors import MissingError, RegistryError, StaleError
 from dynamite.registry.log import Current

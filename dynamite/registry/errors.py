@@ -1,4 +1,4 @@
-"""What can go wrong with versions of models."""
+"""Errors of the registry."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,21 +8,21 @@ from dynamite.errors import DynamiteError
 
 
 class RegistryError(DynamiteError):
-    """The folder of model versions cannot be read or written at the moment."""
+    """The folder of model versions cannot be read or written."""
 
 
 class MissingError(RegistryError):
-    """The folder is there, but has no such version."""
+    """The folder exists, but has no such version."""
 
 
 class StaleError(RegistryError):
-    """Somebody else has changed which version is current, or has begun to, in the meantime."""
+    """Another process has changed, or begun to change, the current version in the meantime."""
 
 
 @contextmanager
 def as_registry_error(folder: Path) -> Iterator[None]:
-    """What the system says of a folder of models, as ``RegistryError``."""
+    """Turn ``OSError`` on a folder of models into ``RegistryError``."""
     try:
         yield
     except OSError as error:
-        raise RegistryError(f"the folder of models {folder} fails: {error}") from error
+        raise RegistryError(f"the folder of models {folder} cannot be used: {error}") from error

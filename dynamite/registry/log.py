@@ -1,8 +1,8 @@
-"""Which version is current: a log of numbered files, each written once by whoever is first.
+"""Records which version is current, in a log of numbered files, each written once.
 
-The entry with the highest number counts. Making a hard link fails if the name exists, on network
-file systems too: so entry n + 1 can only be added by somebody who has seen entry n, and adding it
-is both a compare-and-set and a fence: whoever began earlier finds its number taken.
+The entry with the highest number counts. Creating a hard link fails if the name exists, on network
+file systems, too. So only a process that has seen entry n can add entry n + 1. Adding it is both a
+compare-and-set and a fence: a process that began earlier finds its number taken.
 """
 
 import json
@@ -16,10 +16,11 @@ from typing import Any
 
 from dynamite.registry.errors import RegistryError, StaleError, as_registry_error
 
-KEPT = 100
-"""Old entries that are left for reading; more are deleted."""
+KEPT_ENTRIES = 100
+"""Old entries kept for reading; older ones are deleted."""
 
-HISTORY = 20
+HISTORY_LENGTH = 20
+"""How many rollbacks an entry remembers."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,11 @@ class Current:
 
     Attributes:
         number: of the entry; 0 before the first.
-        version: what is to be served; None: the weights that ship, or the configured ones.
-        history: what a rollback returns to, the last first; "" stands for None.
+        version: the version to serve; None: the weights that ship, or the configured ones.
+        history: the versions that rollbacks return to, newest first; "" stands for None.
         holder: who made the entry.
         reason: why.
-        time: ISO, UTC.
+        time: ISO 8601, UTC.
     """
 
     number: int = 0
@@ -42,13 +43,13 @@ class Current:
     reason: str = ""
     time: str = ""
 
-    def moved(self, version: str | None, holder: str, reason: str) -> "Current":
-        """The state with another version on top."""
-        before = (self.version or "", *self.history)[:HISTORY]
+    def with_version(self, version: str | None, holder: str, reason: str) -> "Current":
+        """Return the state with another version current."""
+        before = (self.version or "", *self.history)[:HISTORY_LENGTH]
         return self._next(version, before, holder, reason)
 
-    def back(self, holder: str, reason: str) -> "Current":
-        """The state before the current version was promoted.
+    def rolled_back(self, holder: str, reason: str) -> "Current":
+        """Return the state with the previous version current.
 
         Raises:
             RegistryError: there was none.
@@ -57,8 +58,8 @@ class Current:
             raise RegistryError("there is nothing to roll back to: no version was current before")
         return self._next(self.history[0] or None, self.history[1:], holder, reason)
 
-    def held(self, holder: str, reason: str) -> "Current":
-        """The same state, with somebody about to change it."""
+    def announced(self, holder: str, reason: str) -> "Current":
+        """Return the same state with a change announced: earlier announcements become stale."""
         return self._next(self.version, self.history, holder, reason)
 
     def _next(
@@ -69,13 +70,13 @@ class Current:
 
 
 class Log:
-    """The entries in ``folder``."""
+    """The log in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def read(self) -> Current:
-        """The newest entry.
+        """Return the newest entry.
 
         Raises:
             RegistryError: the folder cannot be read, or the entry is damaged.
@@ -85,7 +86,7 @@ class Log:
             return self._entry(names[-1]) if names else Current()
 
     def entries(self) -> list[Current]:
-        """All that are kept and not damaged, the oldest first.
+        """Return all kept entries that are not damaged, oldest first.
 
         Raises:
             RegistryError: the folder cannot be read.
@@ -97,13 +98,13 @@ class Log:
                     found.append(self._entry(name))
         return found
 
-    def expect(self, known: int) -> None:
-        """Make sure that the entries up to a known one are there.
+    def require(self, known: int) -> None:
+        """Check that the entry with a known number, or a newer one, is there.
 
-        Where a share was mounted there may be an empty folder: whatever is written there is lost.
+        An unmounted share leaves an empty folder behind. What is written there is lost.
 
         Raises:
-            RegistryError: they are not.
+            RegistryError: it is not there, or the folder cannot be read.
         """
         with as_registry_error(self._folder):
             names = self._names()
@@ -114,13 +115,13 @@ class Log:
                 )
 
     def append(self, entry: Current) -> Current:
-        """Add the entry that follows the one it was made from.
+        """Add an entry and return it.
 
         Raises:
-            StaleError: there is one of that number already.
-            RegistryError: the folder cannot be written, or has lost the entry before.
+            StaleError: an entry of that number exists already.
+            RegistryError: the folder cannot be written, or has lost the previous entry.
         """
-        self.expect(entry.number - 1)
+        self.require(entry.number - 1)
         with as_registry_error(self._folder):
             for folder in (self._folder.parent, self._folder):
                 folder.mkdir(exist_ok=True)
@@ -135,11 +136,11 @@ class Log:
                     os.fsync(file.fileno())
                 os.link(draft, self._folder / f"{entry.number:09d}.json")
             except FileExistsError:
-                if draft.stat().st_nlink < 2:  # NFS may say so of the link it has just made
+                if draft.stat().st_nlink < 2:  # NFS may report this for a link it has just made
                     raise _stale(entry) from None
             finally:
                 draft.unlink(missing_ok=True)
-            for old in names[:-KEPT]:
+            for old in names[:-KEPT_ENTRIES]:
                 (self._folder / old).unlink(missing_ok=True)
         return entry
 
@@ -154,17 +155,17 @@ class Log:
     def _names(self) -> list[str]:
         shared = self._folder.parent.parent
         if not shared.is_dir():
-            raise RegistryError(f"the folder of models {shared} is not there: is it mounted?")
+            raise RegistryError(f"the folder of models {shared} does not exist: is it mounted?")
         return sorted(path.name for path in self._folder.glob("?????????.json"))
 
 
 def number(name: str) -> int:
-    """The number of an entry by its file's name."""
+    """Return the number of an entry from its file name."""
     return int(name.partition(".")[0])
 
 
 def _stale(entry: Current) -> StaleError:
     return StaleError(
-        f"{entry.holder} comes too late to make {entry.version or 'the shipped weights'} current: "
-        "somebody else has changed, or begun to change, which version is"
+        f"{entry.holder} is too late to make {entry.version or 'the shipped weights'} current: "
+        "another process has changed, or begun to change, the current version"
     )

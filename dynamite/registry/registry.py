@@ -1,4 +1,4 @@
-"""The versions of one line of models and which of them is current."""
+"""The versions of one line of models, and which of them is current."""
 
 import os
 import re
@@ -24,20 +24,20 @@ from dynamite.registry.version import (
 
 _NAME = re.compile(r"[\w.-]{1,80}")
 
-AGAIN_SECONDS = 0.05
-"""Pause before beginning on top of what somebody else was quicker to enter."""
+RETRY_SECONDS = 0.05
+"""Pause before announcing again, after another process added an entry first."""
 
-LEFT = ("versions/.*.part", "versions/.*.gone", "current/.*.part", "current/.*.gone")
-"""What is being written or removed …"""
+TEMPORARY = ("versions/.*.part", "versions/.*.gone", "current/.*.part", "current/.*.gone")
+"""Patterns of files and folders being written or removed."""
 
-LEFT_SECONDS = 24 * 3600.0
-"""… and what nobody has touched for so long was left by a process that was killed."""
+TEMPORARY_SECONDS = 24 * 3600.0
+"""Temporary files untouched for this long were left by a killed process."""
 
 
 class Registry:
-    """Versions in ``folder``; any number of hosts may read and write at the same time.
+    """Versions in ``folder``. Any number of hosts may read and write at the same time.
 
-    A version appears in one step, whole, or not at all.
+    Versions are published atomically.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,7 +46,7 @@ class Registry:
         self._log = Log(folder / "current")
 
     def current(self) -> Current:
-        """Which version is to be served.
+        """Return which version to serve.
 
         Raises:
             RegistryError: the folder cannot be read.
@@ -54,7 +54,7 @@ class Registry:
         return self._log.read()
 
     def versions(self) -> list[Version]:
-        """All that are whole and readable, the oldest first.
+        """Return all readable versions, oldest first.
 
         Raises:
             RegistryError: the folder cannot be read.
@@ -70,18 +70,18 @@ class Registry:
         return sorted(found, key=lambda version: (version.created, version.name))
 
     def get(self, name: str) -> Version:
-        """One version.
+        """Return one version.
 
         Raises:
             MissingError: there is none of that name.
-            RegistryError: the folder cannot be read.
+            RegistryError: not a valid name, or the folder cannot be read.
         """
         if not _NAME.fullmatch(name):
-            raise RegistryError(f"{name!r} is no name of a version")
+            raise RegistryError(f"{name!r} is not the name of a version")
         return read_version(self._versions / name)
 
     def entries(self) -> list[Current]:
-        """What was promoted and announced, as far back as the log is kept, the oldest first.
+        """Return the log's entries, as far back as they are kept, oldest first.
 
         Raises:
             RegistryError: the folder cannot be read.
@@ -89,32 +89,37 @@ class Registry:
         return self._log.entries()
 
     def was_current(self, name: str) -> bool:
-        """Whether a version is, or has been, current: as far back as the log is kept.
+        """Return whether a version is or was current, as far back as the log is kept.
 
         Raises:
             RegistryError: the folder cannot be read.
         """
         return any(entry.version == name for entry in self.entries())
 
-    def begin(self, holder: str, *, anew: bool = True) -> Current:
-        """Announce a change to come; those that were announced earlier can no longer be made.
+    def begin(self, holder: str, *, allow_empty: bool = True) -> Current:
+        """Announce a change. Changes announced earlier can then no longer be made.
 
-        The result is what ``promote`` wants as ``token``. Unless the registry may be begun
-        ``anew``, an empty folder counts as that of a share that is not mounted.
+        Args:
+            holder: who announces it, for the log.
+            allow_empty: start a registry in an empty folder; otherwise an empty folder is taken for
+                a share that is not mounted.
+
+        Returns:
+            The ``token`` for ``add`` and ``promote``.
 
         Raises:
-            RegistryError: the folder cannot be read or written.
+            RegistryError: the folder cannot be read or written, or is empty and may not be.
         """
-        if not anew and not self.current().number:
+        if not allow_empty and not self.current().number:
             raise RegistryError(
-                f"{self.folder} is empty, or not mounted: there were versions in it. If they were "
-                "removed on purpose, end this training and ask with `dynamite retrain --force`"
+                f"{self.folder} is empty or not mounted, but it held versions. If they were "
+                "removed on purpose, end this training and start `dynamite retrain --force`"
             )
         while True:
             try:
-                return self._log.append(self.current().held(holder, "begins"))
+                return self._log.append(self.current().announced(holder, "begins"))
             except StaleError:
-                time.sleep(AGAIN_SECONDS)
+                time.sleep(RETRY_SECONDS)
 
     def add(
         self,
@@ -125,24 +130,31 @@ class Registry:
     ) -> Version:
         """Copy a checkpoint of ours into the folder, as a version that is not current yet.
 
-        The same weights again are the version that is there already; a damaged one is replaced.
-        With the ``token`` that ``begin`` gave, nothing is written where the folder that it began in
-        is not mounted.
+        If the same weights are there already, that version is returned; a damaged one is replaced.
+
+        Args:
+            weights: the checkpoint.
+            description: what to record about it.
+            report: folder of the report it was judged by, copied too.
+            token: from ``begin``. With it, nothing is written if the folder in which the change was
+                announced is no longer mounted.
 
         Raises:
-            CheckpointError: the file is not whole, or not a checkpoint of ours.
+            CheckpointError: the file is damaged, or not a checkpoint of ours.
             RegistryError: the folder cannot be written, for example because the disk is full.
         """
         from dynamite.checkpoints.checkpoint import read  # noqa: PLC0415
 
         name = read(weights).version
         if name is None:
-            raise CheckpointError(f"{weights} has no version: convert it first")
+            raise CheckpointError(
+                f"{weights} is a published checkpoint: convert it with `dynamite convert` first"
+            )
         target = self._versions / name
-        if (there := self._whole(target)) is not None:
-            return there
+        if (existing := self._complete(target)) is not None:
+            return existing
         if token is not None:
-            self._log.expect(token.number)
+            self._log.require(token.number)
         self._make_folder()
         draft = self._versions / f".{name}.{secrets.token_hex(4)}.part"
         try:
@@ -159,9 +171,9 @@ class Registry:
             try:
                 draft.rename(target)
             except OSError:
-                if (there := self._whole(target)) is None:
+                if (existing := self._complete(target)) is None:
                     raise
-                return there  # somebody else has just added the same
+                return existing  # another process has just added the same
         except OSError as error:
             raise RegistryError(f"version {name} cannot be written: {error}") from error
         finally:
@@ -169,8 +181,8 @@ class Registry:
         return read_version(target)
 
     @staticmethod
-    def _whole(folder: Path) -> Version | None:
-        """The version in a folder; None if there is none, or a damaged one, which is removed."""
+    def _complete(folder: Path) -> Version | None:
+        """Return the version in a folder; None if there is none. A damaged one is removed."""
         if not (folder / DESCRIPTION).is_file():
             return None
         version = read_version(folder)
@@ -184,40 +196,42 @@ class Registry:
     def promote(
         self, name: str | None, *, holder: str, reason: str, token: Current | None = None
     ) -> Current:
-        """Make a version current (None: the weights that ship), after reading it whole.
+        """Make a version current, after verifying all of its file.
 
         Args:
-            name: the version.
+            name: the version; None: the weights that ship.
             holder: who does it, for the log.
             reason: why, for the log.
-            token: what ``begin`` gave. Without one, whatever is current now is replaced.
+            token: from ``begin``. Without one, whatever is current now is replaced.
 
         Raises:
             CheckpointError: its file is damaged; nothing has changed.
             StaleError: something changed after ``token``, or at this very moment.
+            RegistryError: there is no such version, or the folder cannot be used.
         """
         if name is not None:
             self.get(name).verify()
-        return self._log.append((token or self.current()).moved(name, holder, reason))
+        return self._log.append((token or self.current()).with_version(name, holder, reason))
 
     def rollback(self, *, holder: str, reason: str = "rolled back") -> Current:
-        """Return to the version that was current before.
+        """Make the previously current version current again.
 
         Raises:
             RegistryError: there was none.
             CheckpointError: its file is damaged; nothing has changed.
             StaleError: something changed at this very moment.
         """
-        entry = self.current().back(holder, reason)
+        entry = self.current().rolled_back(holder, reason)
         if entry.version is not None:
             self.get(entry.version).verify()
         return self._log.append(entry)
 
     def prune(self, keep: int) -> list[str]:
-        """Delete all but the newest ``keep`` versions, the current one and its parent.
+        """Delete all but the newest ``keep`` versions, the current one, its parent and the one a
+        rollback would return to. Also delete temporary files of killed processes.
 
-        What a rollback would return to stays as well. What killed processes left half written or
-        half removed goes, too. Returns the names of the versions deleted.
+        Returns:
+            The names of the deleted versions.
 
         Raises:
             RegistryError: the folder cannot be read or written.
@@ -227,17 +241,17 @@ class Registry:
         versions = self.versions()
         kept |= {v.description.parent for v in versions if v.name == current.version}
         kept |= {version.name for version in versions[-keep:]}
-        gone = [version for version in versions if version.name not in kept]
-        for version in gone:
+        deleted = [version for version in versions if version.name not in kept]
+        for version in deleted:
             with as_registry_error(self.folder):
                 discard(version.folder)
         with as_registry_error(self.folder):
-            left = [path for pattern in LEFT for path in self.folder.glob(pattern)]
-        discard_older(left, LEFT_SECONDS)
-        return [version.name for version in gone]
+            temporary = [path for pattern in TEMPORARY for path in self.folder.glob(pattern)]
+        discard_older(temporary, TEMPORARY_SECONDS)
+        return [version.name for version in deleted]
 
     def _make_folder(self) -> None:
-        """Make the line's own folder, but not the one that is shared: it may not be mounted."""
+        """Create the line's own folder, but not the shared one, which may be unmounted."""
         try:
             for folder in (self.folder, self._versions):
                 folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""One version of a model on disk: weights, what they are, and the report they were judged by."""
+"""One version of a model on disk: weights, a description, and the report it was judged by."""
 
 import json
 import shutil
@@ -17,14 +17,14 @@ WEIGHTS, DESCRIPTION, REPORT = "model.safetensors", "version.json", "report"
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a version.
+    """What is recorded about a version.
 
     Attributes:
         parent: the version it was trained from; None: the weights that ship.
         data: digest of the snapshot it was trained on.
-        metrics: whatever was measured, by name; JSON.
-        verdict: what the gate said.
-        note: anything else, JSON.
+        metrics: measurements by name; JSON.
+        verdict: the gate's decision, in words.
+        note: anything else; JSON.
     """
 
     parent: str | None = None
@@ -36,7 +36,15 @@ class Description:
 
 @dataclass(frozen=True)
 class Version:
-    """A version in its folder; ``created`` is ISO, UTC."""
+    """A version in its folder.
+
+    Attributes:
+        name: of the weights, for example "lite-1a2b3c4d".
+        folder: where it lies.
+        created: ISO 8601, UTC.
+        sha256: of the weights' file.
+        description: what is recorded about it.
+    """
 
     name: str
     folder: Path
@@ -46,20 +54,20 @@ class Version:
 
     @property
     def weights(self) -> Path:
-        """The file that ``dynamite.load`` reads."""
+        """The checkpoint, for ``dynamite.load``."""
         return self.folder / WEIGHTS
 
     @property
     def report(self) -> Path:
-        """The folder of the report it was judged by; may be missing."""
+        """The folder of the report it was judged by; may not exist."""
         return self.folder / REPORT
 
     def verify(self) -> None:
-        """Read the weights whole.
+        """Read all weights and check them.
 
         Raises:
             CheckpointError: they are missing, damaged, or not those of this version.
-            RegistryError: the file may not be read, or its disk fails.
+            RegistryError: the file cannot be read.
         """
         from dynamite.checkpoints.checkpoint import read  # noqa: PLC0415  torch takes a second to import
 
@@ -68,31 +76,31 @@ class Version:
                 raise CheckpointError(
                     f"version {self.name} has no weights: {self.weights} is missing"
                 )
-            self._expect(self.weights)
+            self._check_digest(self.weights)
         found = read(self.weights).version
         if found != self.name:
             raise CheckpointError(f"{self.weights} holds {found}, not {self.name}")
 
     def copy_weights(self, target: Path) -> None:
-        """Copy the weights, whole, to a file that does not need the shared folder.
+        """Copy the weights to a file outside the shared folder, atomically, and check the copy.
 
         Raises:
             CheckpointError: they are damaged.
-            RegistryError: they cannot be read, or ``target`` not written.
+            RegistryError: they cannot be read, or ``target`` cannot be written.
         """
         with as_registry_error(self.folder), replacing(target) as draft:
             shutil.copyfile(self.weights, draft)
-            self._expect(draft)  # the copy: what is away meanwhile is not damaged
+            self._check_digest(draft)  # the copy: a share that vanished meanwhile is not damage
 
-    def _expect(self, path: Path) -> None:
-        """That a file is the one that was published."""
+    def _check_digest(self, path: Path) -> None:
+        """Check that a file is the one that was published."""
         if digest(path) != self.sha256:
             raise CheckpointError(
                 f"version {self.name} is damaged: {self.weights} is not the file that was published"
             )
 
     def to_json(self) -> str:
-        """What ``version.json`` says."""
+        """Return the contents of ``version.json``."""
         values = {
             "name": self.name,
             "created": self.created,
@@ -103,33 +111,33 @@ class Version:
 
 
 def read_version(folder: Path) -> Version:
-    """The version in a folder.
+    """Return the version in a folder.
 
     Raises:
         MissingError: there is none.
-        RegistryError: the folder of versions is away, or the description damaged.
+        RegistryError: the registry's folder is not there, or the description is damaged.
     """
     try:
         values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         name, created, sha = (str(values.pop(key)) for key in ("name", "created", "sha256"))
         return Version(name, folder, created, sha, Description(**values))
     except FileNotFoundError:
-        line = folder.parent.parent  # a new one has no folder of versions yet
+        line = folder.parent.parent  # a new line has no folder of versions yet
         with as_registry_error(line):
-            there = line.is_dir()
-        if not there:
+            mounted = line.is_dir()
+        if not mounted:
             raise RegistryError(
-                f"version {folder.name} cannot be read: {line} is not there: is the share mounted?"
+                f"version {folder.name} cannot be read: no {line}: is the share mounted?"
             ) from None
         raise MissingError(
-            f"there is no version {folder.name}: `dynamite models list` shows those there are"
+            f"there is no version {folder.name}: `dynamite models list` shows all versions"
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RegistryError(f"{folder / DESCRIPTION} cannot be read: {error}") from error
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
+    """Return the SHA-256 of a file, in hexadecimal digits."""
     found = sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

@@ -20,7 +20,7 @@ TINY = {
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Small networks are slower on many threads, most of all where other tests run beside them."""
+    """Small networks are slower on many threads, above all beside other tests."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -29,7 +29,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def lite() -> DynaMITE:
-    """The network that ships, with random weights: what holds for it holds for any weights."""
+    """The network that ships, with random weights: the tests must hold for any weights."""
     return dynamite.load("lite", random_weights=True)
 
 

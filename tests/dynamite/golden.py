@@ -1,7 +1,10 @@
-"""The reference values of MODEL_SPEC 15: weights from names, images and clicks from formulas.
+"""The golden inputs: weights computed from their names, images and clicks from formulas.
 
-``data/golden`` holds what the published implementation makes of them, ``data/published_entries``
-the state dictionaries of its eleven configurations (MODEL_SPEC 16).
+``data/golden`` holds the outputs of the authors' code for them: features of images A and B
+(``…_features``), results of click cases a to e, and one batch of both images. Maps are stored for
+every 16th channel or every second row and column, with mean, standard deviation and mean absolute
+value of all of them. ``data/published_entries`` lists the state dictionaries of the eleven
+published configurations.
 """
 
 import gzip
@@ -41,7 +44,7 @@ OVERRIDES: dict[str, dict[str, object]] = {
     "swin_tiny_abl_spatial": {"click_encoding": "spatial"},
     "swin_tiny_abl_wo_spatiotemporal": {"click_encoding": "none"},
 }
-"""How each configuration differs from the preset ``golden_preset``."""
+"""How each configuration differs from its ``golden_preset``."""
 
 IMAGE_SIZES = {"A": (192, 256), "B": (150, 203)}
 OUTPUT_SIZES = {"A": (192, 256), "B": (225, 305)}
@@ -61,7 +64,7 @@ _CASES: dict[str, tuple[list[list[tuple[float, float, int]]], list[tuple[float, 
 
 
 def golden_preset(config_name: str) -> str:
-    """The preset that a configuration is made from, with ``OVERRIDES[config_name]`` if present."""
+    """The preset of a configuration, to be changed by ``OVERRIDES[config_name]``."""
     return config_name.split("_abl_", maxsplit=1)[0]
 
 
@@ -80,9 +83,9 @@ def golden_entries(config_name: str) -> list[tuple[str, list[int], str, bool]]:
 
 
 def golden_state_dict(config_name: str, prefix: str = "") -> dict[str, Tensor]:
-    """The published state dictionary with the weights of MODEL_SPEC 15.1, by official names.
+    """A published state dictionary with golden weights, under the published names.
 
-    Integer entries are zeros of their shape: none of them is a weight. ``prefix`` selects keys.
+    Integer entries are zeros of their shape: none is a weight. ``prefix`` selects keys.
     """
     return {
         key: golden_tensor(key, shape) if dtype == "float32" else torch.zeros(shape).long()
@@ -92,7 +95,7 @@ def golden_state_dict(config_name: str, prefix: str = "") -> dict[str, Tensor]:
 
 
 def golden_tensor(key: str, shape: list[int]) -> Tensor:
-    """The weight that the official name ``key`` stands for."""
+    """The golden weight of a published name."""
     bits = np.random.Generator(np.random.PCG64(zlib.crc32(key.encode())))
     normal = bits.standard_normal(size=tuple(shape), dtype=np.float32)
     return torch.from_numpy(_scaled(key, normal))
@@ -136,12 +139,12 @@ def _gain(key: str) -> float:
 
 
 def golden_image(name: str) -> npt.NDArray[np.uint8]:
-    """Image "A" or "B" of MODEL_SPEC 15.2, H×W×3 RGB."""
+    """Golden image "A" or "B", H×W×3 uint8 RGB."""
     return make_image(*IMAGE_SIZES[name])
 
 
 def make_image(height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Gradients, a checkerboard and three discs in any size."""
+    """Gradients, a checkerboard and three discs, in any size."""
     y, x = np.mgrid[:height, :width]
     image = np.stack(
         [
@@ -162,7 +165,7 @@ def make_image(height: int, width: int) -> npt.NDArray[np.uint8]:
 
 
 def golden_clicks(case: str, height: int, width: int) -> tuple[ClickSet, int]:
-    """Clicks of a case "a" to "e" in an image of that size, and the newest time stamp."""
+    """The clicks of a case "a" to "e" in an image of that size, and the newest time stamp."""
 
     def place(clicks: list[tuple[float, float, int]]) -> list[Click]:
         return [Click(x=x * (width / 256), y=y * (height / 192), time=t) for y, x, t in clicks]

@@ -1,4 +1,4 @@
-"""The codec against the Python reference of the format, and against streams that lie."""
+"""The codec against the Python reference of the format, and against malformed streams."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 from dynamite import brush_rle
 from dynamite.errors import InvalidInputError
 
-HEADER = [0, 0, 0, 4, 0b00111001, 0b00011011, 0b11111000]  # 1×1; three bits are the first record's
+# Of a 1×1 mask; the last three bits belong to the first record.
+HEADER = [0, 0, 0, 4, 0b00111001, 0b00011011, 0b11111000]
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +50,7 @@ masks = st.one_of(
     hnp.arrays(np.uint8, shapes),
     hnp.arrays(np.uint8, shapes, elements=st.sampled_from([0, 255])),
 )
-# Around every place where a length needs the next size, and around the longest run.
+# Around every length that needs a larger field, and around the longest run.
 edges = st.sampled_from(
     [1, 2, 3, 4, 5, 63, 64, 65, 256, 16383, 16384, 16385, 16400, 32768, 32769, 50000]
 )
@@ -106,7 +107,7 @@ def test_a_large_photo(sdk: Any) -> None:
 
 
 def write(*fields: tuple[int, int]) -> list[int]:
-    """Bytes of (value, bits) one after the other."""
+    """The bytes of concatenated (value, bits)."""
     text = "".join(f"{value:0{bits}b}" for value, bits in fields)
     text += "0" * (-len(text) % 8)
     return [int(text[i : i + 8], 2) for i in range(0, len(text), 8)]
@@ -116,7 +117,7 @@ FORMAT = [(7, 5), (2, 4), (3, 4), (7, 4), (15, 4)]
 
 
 def test_literal_records_are_read(sdk: Any) -> None:
-    """The page writes words that do not repeat as they are, and its channels may differ."""
+    """The page writes non-repeating words literally, and its channels may differ."""
     words = [1, 2, 3, 4, 9, 9, 9, 9, 0, 0, 0, 200]
     rle = write(
         (12, 32),

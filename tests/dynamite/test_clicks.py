@@ -19,13 +19,18 @@ def test_clicks_come_in_query_order_with_their_owners() -> None:
     assert len(clicks) == 4
 
 
-def test_clicks_move_into_a_crop_and_scale() -> None:
-    moved = ClickSet([[Click(10, 20, 5)]]).moved(left=4, top=8, scale_x=2, scale_y=0.5)
-    assert moved.objects == ((Click(12, 6, 5),),)
+def test_clicks_scale_each_axis_by_its_factor() -> None:
+    scaled = ClickSet([[Click(10, 20, 5)]], [Click(1, 2, 6)]).scaled(2, 0.5)
+    assert scaled == ClickSet([[Click(20, 10, 5)]], [Click(2, 1, 6)])
+
+
+def test_clicks_move_to_the_middle_of_their_pixel() -> None:
+    centered = ClickSet([[Click(10.9, 20, 5)]], [Click(0, 2.5, 6)]).pixel_centered()
+    assert centered == ClickSet([[Click(10.5, 20.5, 5)]], [Click(0.5, 2.5, 6)])
 
 
 @pytest.mark.parametrize(
-    ("objects", "background", "said"),
+    ("objects", "background", "message"),
     [
         ([], [], "no object"),
         ([], [Click(1, 1)], "no object"),
@@ -37,9 +42,9 @@ def test_clicks_move_into_a_crop_and_scale() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_value(
-    objects: list[list[Click]], background: list[Click], said: str
+    objects: list[list[Click]], background: list[Click], message: str
 ) -> None:
-    with pytest.raises(InvalidInputError, match=said):
+    with pytest.raises(InvalidInputError, match=message):
         ClickSet(objects, background)
 
 
@@ -47,25 +52,25 @@ ONE: Any = Click(1, 1)
 
 
 @pytest.mark.parametrize(
-    ("objects", "background", "said"),
+    ("objects", "background", "message"),
     [
-        (None, [], "objects=None is no list"),
-        (ONE, [], r"objects=Click\(x=1, y=1, time=0\) is no list"),
-        ([ONE], [], r"objects\[0\]=Click\(x=1, y=1, time=0\) is no list: give \[Click"),
-        ([[ONE], 7], [], r"objects\[1\]=7 is no list"),
-        ([[ONE]], None, "background=None is no list"),
-        ([[ONE]], ONE, r"background=Click\(x=1, y=1, time=0\) is no list"),
-        ([[(5, 6, 0)]], [], r"\(5, 6, 0\) is no click: give Click\(x, y, time\)"),
-        ([[ONE]], [(5, 6)], r"\(5, 6\) is no click"),
-        ("ab", [], "'a' is no click"),
-        ([{"x": 1}], [], "'x' is no click"),
-        (np.array([[[5, 6, 0]]]), [], r"array\(\[5, 6, 0\]\) is no click"),
+        (None, [], "objects=None is not a list"),
+        (ONE, [], r"objects=Click\(x=1, y=1, time=0\) is not a list"),
+        ([ONE], [], r"objects\[0\]=Click\(x=1, y=1, time=0\) is not a list: give \[Click"),
+        ([[ONE], 7], [], r"objects\[1\]=7 is not a list"),
+        ([[ONE]], None, "background=None is not a list"),
+        ([[ONE]], ONE, r"background=Click\(x=1, y=1, time=0\) is not a list"),
+        ([[(5, 6, 0)]], [], r"\(5, 6, 0\) is not a click: give Click\(x, y, time\)"),
+        ([[ONE]], [(5, 6)], r"\(5, 6\) is not a click"),
+        ("ab", [], "'a' is not a click"),
+        ([{"x": 1}], [], "'x' is not a click"),
+        (np.array([[[5, 6, 0]]]), [], r"array\(\[5, 6, 0\]\) is not a click"),
     ],
 )
 def test_what_is_no_list_of_clicks_is_refused_with_its_value(
-    objects: Any, background: Any, said: str
+    objects: Any, background: Any, message: str
 ) -> None:
-    with pytest.raises(InvalidInputError, match=said):
+    with pytest.raises(InvalidInputError, match=message):
         ClickSet(objects, background)
 
 
@@ -83,7 +88,9 @@ def test_a_position_is_two_real_numbers(x: Any) -> None:
     "time", [math.nan, math.inf, 10**400, MAX_TIME + 1, 1.5, True, None, "1", np.array([1])]
 )
 def test_a_time_is_a_whole_number(time: Any) -> None:
-    with pytest.raises(InvalidInputError, match=r"click time .* is no whole number from 0 to 900"):
+    with pytest.raises(
+        InvalidInputError, match=r"click time .* is not a whole number from 0 to 900"
+    ):
         ClickSet([[Click(3, 1, time)]])
 
 
@@ -151,15 +158,15 @@ def test_who_clicks_where_another_clicked_in_between_has_the_last_word() -> None
 def test_without_repeats_every_pixel_was_told_the_same_in_the_same_order(
     drawn: list[tuple[int, int, int, int]],
 ) -> None:
-    said = [(owner, Click(x, y, time)) for owner, x, y, time in drawn]
-    said += [(owner, Click(5, 5 + owner)) for owner in range(3)]
+    owned = [(owner, Click(x, y, time)) for owner, x, y, time in drawn]
+    owned += [(owner, Click(5, 5 + owner)) for owner in range(3)]
     clicks = ClickSet(
-        [[click for owner, click in said if owner == index] for index in range(3)],
-        [click for owner, click in said if owner < 0],
+        [[click for owner, click in owned if owner == index] for index in range(3)],
+        [click for owner, click in owned if owner < 0],
     )
 
-    def told(given: ClickSet) -> dict[tuple[float, float], list[int]]:
-        """Of each pixel the owners of its clicks, by time; one after another once."""
+    def owners_by_pixel(given: ClickSet) -> dict[tuple[float, float], list[int]]:
+        """The owners of each pixel's clicks by time, consecutive repetitions left out."""
         found: dict[tuple[float, float], list[int]] = {}
         order = sorted(zip(given.owners, given, strict=True), key=lambda owned: owned[1].time)
         for owner, click in order:
@@ -169,6 +176,6 @@ def test_without_repeats_every_pixel_was_told_the_same_in_the_same_order(
         return found
 
     once = clicks.without_repeats()
-    assert told(once) == told(clicks)
-    assert len(once) == sum(map(len, told(clicks).values()))
+    assert owners_by_pixel(once) == owners_by_pixel(clicks)
+    assert len(once) == sum(map(len, owners_by_pixel(clicks).values()))
     assert once.without_repeats() is once

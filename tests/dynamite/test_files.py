@@ -35,4 +35,4 @@ def test_what_vanishes_meanwhile_keeps_nothing_else_from_going(tmp_path):
     for path in (folder / "written", folder, file, used):
         os.utime(path, (past, past))
     assert discard_older([tmp_path / "vanished", folder, file, used], 5) == 2
-    assert list(tmp_path.iterdir()) == [used]  # what is in it was just written
+    assert list(tmp_path.iterdir()) == [used]  # its contents were just written

@@ -1,6 +1,6 @@
 """Augmentation: turns a sample into a training crop.
 
-The defaults are the reference's (MODEL_SPEC 9.1) except for the crop size. Colour jitter,
+The defaults are the reference's (docs/network.md, 10) except for the crop size. Colour jitter,
 copy-paste and crops around an object help small data sets and are off by default.
 """
 
@@ -106,7 +106,7 @@ def _window(
 
 
 def choose_objects(sample: Sample, config: AugmentConfig, rng: np.random.Generator) -> Sample:
-    """Keep a random subset of the objects that are visible enough (MODEL_SPEC 9.1).
+    """Keep a random subset of the objects that are visible enough (docs/network.md, 10).
 
     A dropped part becomes pixels of the object it is a part of; any other dropped object becomes
     background. ``few_probability`` makes crops in which few objects are clicked: without them the

@@ -10,7 +10,7 @@ import numpy as np
 from training.data.sample import NONE, Sample
 
 PADDING = 128
-"""Grey value of the padding, before normalization (MODEL_SPEC 9.1)."""
+"""Grey value of the padding, before normalization (docs/network.md, 10)."""
 
 _IGNORED = -2
 """Marks ignored pixels in the label map, so that both are resized at once."""

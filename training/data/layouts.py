@@ -1,4 +1,4 @@
-"""Opens the published data sets in the folders they are published in (MODEL_SPEC 10.6)."""
+"""Opens the published data sets in the folders they are published in (docs/data.md)."""
 
 from collections.abc import Callable
 from pathlib import Path

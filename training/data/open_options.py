@@ -13,4 +13,4 @@ class OpenOptions(TypedDict, total=False):
     keep_empty: bool
     """Make samples of images that have no object, where the set allows them."""
     keep_hidden: bool
-    """Keep objects without a visible pixel, as the published protocol does (MODEL_SPEC 10.1)."""
+    """Keep objects without a visible pixel, as the published protocol does (docs/evaluation.md)."""

@@ -1,4 +1,4 @@
-"""Reads the mask files of the benchmarks as numbered regions (MODEL_SPEC 10.6)."""
+"""Reads the mask files of the benchmarks as numbered regions (docs/data.md)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
 """Gestures of a simulated annotator: a click in the middle, a click off it, a stroke, a box.
 
-The published protocol clicks the middle (MODEL_SPEC 10.2, 10.3). That flatters a method, because
+The published protocol clicks the middle (docs/evaluation.md). That flatters a method, because
 people rarely hit the middle. A gesture costs one click of the click budget, however many clicks
 the network sees.
 """

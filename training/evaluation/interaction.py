@@ -59,7 +59,8 @@ def interact(
 ) -> Interaction:
     """Mark objects of ``target`` until all reach ``threshold`` or the click budget is spent.
 
-    An object that is neither present nor predicted (IoU NaN) counts as finished (MODEL_SPEC 10.4).
+    An object that is neither present nor predicted (IoU NaN) counts as finished, see
+    docs/evaluation.md.
 
     Args:
         opened: the image, opened by the method under evaluation.

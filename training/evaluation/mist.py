@@ -1,4 +1,4 @@
-"""The scores of MIST, the multi-instance interactive segmentation task (MODEL_SPEC 10.4)."""
+"""The scores of MIST, the multi-instance interactive segmentation task (docs/evaluation.md)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

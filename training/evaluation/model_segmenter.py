@@ -34,9 +34,9 @@ class _EncodedImage:
         """Return the predictor's label map, the same array if the new clicks change nothing.
 
         A failed object can have hundreds of such clicks: once all its errors lie near earlier
-        clicks, MODEL_SPEC 10.3 clicks pixel (0, 0).
+        clicks, docs/evaluation.md clicks pixel (0, 0).
         """
-        heard = self._predictor.heard(clicks)
+        heard = self._predictor.effective_clicks(clicks)
         if self._answer is None or heard != self._heard:
             self._answer = self._predictor.segment(self._features, clicks).label_map
             self._heard = heard

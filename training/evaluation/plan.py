@@ -32,7 +32,7 @@ class EvaluationPlan:
     """Click budget per object."""
     seed: int = 0
     substitute_empty: bool = False
-    """Replace an image without objects by another one, as the reference does (MODEL_SPEC 10.1),
+    """Replace an image without objects by another one, as the reference does (docs/evaluation.md),
     instead of leaving it out."""
 
     def __post_init__(self) -> None:

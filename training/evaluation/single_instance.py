@@ -1,4 +1,4 @@
-"""The scores of single-instance evaluation: NoC, the number of clicks (MODEL_SPEC 10.5)."""
+"""The scores of single-instance evaluation: NoC, the number of clicks (docs/evaluation.md)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The strategies of MIST: which object the annotator clicks next (MODEL_SPEC 10.4).
+"""The strategies of MIST: which object the annotator clicks next (docs/evaluation.md).
 
 A strategy is made once per image. It is given the IoU of each object, NaN for an object that is
 neither present nor predicted, and chooses an object below the threshold, or ``ANY_OBJECT``.

@@ -73,7 +73,7 @@ class Batch:
 def add_initial_clicks(
     sample: Sample, rng: np.random.Generator, number: int, stray: float = 0.0
 ) -> ClickedSample:
-    """Draw the initial clicks of a sample (MODEL_SPEC 9.2)."""
+    """Draw the initial clicks of a sample (docs/network.md, 10)."""
     clicks = initial_clicks(sample.label_map, len(sample.labels), rng, ~sample.ignore, stray)
     labels = np.where(sample.ignore, IGNORED, sample.label_map).astype(np.int16)
     image = np.ascontiguousarray(sample.image.transpose(2, 0, 1))

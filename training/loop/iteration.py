@@ -39,7 +39,7 @@ class Outcome:
 
 
 class Iteration(nn.Module):
-    """The network together with the simulated annotator that it is trained with (MODEL_SPEC 9.3).
+    """The network with the simulated annotator that it is trained with (docs/network.md, 10).
 
     It is a module because ``DistributedDataParallel`` hooks into ``forward``.
     """
@@ -72,9 +72,7 @@ class Iteration(nn.Module):
                     losses.append(self._losses(layers, batch, clicks, done))
             with torch.no_grad():
                 decisions = self.model.decide(prediction, packed)
-                corrected = correct(
-                    [one.of_each_object() for one in decisions], batch, clicks, rngs
-                )
+                corrected = correct([one.object_maps() for one in decisions], batch, clicks, rngs)
             only_first = self.config.corrected_images == "first"
             clicks = (corrected[0], *clicks[1:]) if only_first else corrected
         if rounds and torch.is_autocast_enabled(batch.images.device.type):

@@ -1,4 +1,4 @@
-"""Trained parameters, learning rates and the moving average of the weights (MODEL_SPEC 9.5)."""
+"""Trained parameters, learning rates, moving average of the weights (docs/network.md, 10)."""
 
 import copy
 import math

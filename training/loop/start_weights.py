@@ -10,8 +10,8 @@ from torch import Tensor
 from dynamite.checkpoints.published import published_name
 from dynamite.errors import CheckpointError
 from dynamite.network._compat import import_timm
-from dynamite.network.backbones import Backbone
-from dynamite.network.backbones.trunks import TRUNKS
+from dynamite.network.backbones.base import Backbone
+from dynamite.network.backbones.specs import BACKBONES, TimmSpec
 
 PACKAGE = "package:"
 """Prefix of a source that is a Python package."""
@@ -34,8 +34,9 @@ def load_backbone(backbone: Backbone, name: str, source: str) -> None:
     """
     path = _locate(source)
     weights = _read(path)
-    if name == "efficientnet_lite0" and "_conv_stem.weight" in weights:
-        weights = _rename_by_order(weights, TRUNKS[name].timm_name)
+    spec = BACKBONES[name]
+    if isinstance(spec, TimmSpec) and spec.foreign_start_key in weights:
+        weights = _rename_by_order(weights, spec.timm_name)
     own = backbone.state_dict()
     found = {key: weights[theirs] for key in own if (theirs := _name_in(weights, key, name))}
     missing = sorted(key for key in set(own) - set(found) if not _may_lack(key))

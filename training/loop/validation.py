@@ -1,4 +1,4 @@
-"""Validation: MIST on the held-out images (MODEL_SPEC 10.4)."""
+"""Validation: MIST on the held-out images (docs/evaluation.md)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

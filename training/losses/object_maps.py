@@ -41,7 +41,7 @@ def merge_images(logits_BQhw: Tensor, clicks: Sequence[Sequence[int]]) -> Tensor
     """Merge query logits into one map per object and background (``merge_queries``).
 
     Args:
-        logits_BQhw: query logits in query order (MODEL_SPEC 5).
+        logits_BQhw: query logits in query order (docs/network.md, 5).
         clicks: for each image, the number of clicks on each object.
 
     Returns:
@@ -52,7 +52,7 @@ def merge_images(logits_BQhw: Tensor, clicks: Sequence[Sequence[int]]) -> Tensor
 
 
 def label_maps(maps: Sequence[Tensor], size: tuple[int, int]) -> list[Tensor]:
-    """Compute the label map of each image as in MODEL_SPEC 8, but merge before resizing.
+    """Compute the label map of each image as in docs/network.md, 8, but merge before resizing.
 
     Merging first resizes a few maps instead of one per click. A few pixels between two clicks of an
     object can differ, because a maximum and bilinear resizing do not commute.

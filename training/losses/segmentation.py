@@ -1,4 +1,4 @@
-"""The mask losses of all objects, images and predictions at once (MODEL_SPEC 9.4).
+"""The mask losses of all objects, images and predictions at once (docs/network.md, 10).
 
 No matching is needed: an object's clicks say which queries are its own. L predictions (the final
 one last), B images, M maps (``training.losses.object_maps``), P points.
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dynamite.network.logit_margins import margins
+from dynamite.network.logit_margins import logit_margins
 from training.config import LossConfig
 from training.losses.object_maps import MapIndex
 from training.losses.point_sampling import choose_points, sample_layers, sample_targets
@@ -67,14 +67,14 @@ def segmentation_losses(
         labels_BHW: int, object index, −1 background, −2 ignored.
         config: the points and the weights of the losses.
         generators: one per image, on the device of the labels.
-        maps: the normalizer N of MODEL_SPEC 9.4, a scalar: the number of maps of all images,
+        maps: the normalizer N of docs/network.md, 10, a scalar: the number of maps of all images,
             averaged over processes.
     """
     *auxiliary, final_Mhw = layers
     index = MapIndex.of(objects, final_Mhw.device)
     if config.margins:
         images = torch.split(final_Mhw, [number + 1 for number in objects])
-        final_Mhw = torch.cat([margins(maps_Nhw) for maps_Nhw in images])
+        final_Mhw = torch.cat([logit_margins(maps_Nhw) for maps_Nhw in images])
     layers = (*auxiliary, final_Mhw)
     points = choose_points(layers, labels_BHW, index, config, generators)
     target, weight = sample_targets(labels_BHW, index, points)

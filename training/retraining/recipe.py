@@ -6,14 +6,12 @@ from typing import Any
 
 from dynamite.checkpoints.checkpoint import read
 from dynamite.errors import CheckpointError
+from dynamite.network.backbones.specs import BACKBONES
 from dynamite.network.config import ModelConfig, preset
 from training.annotation_store import CORRECTED, UNCHANGED
 from training.config import TrainingConfig
 from training.config_files import from_dict
 from training.retraining.job_spec import Order, OrderError
-
-EARLY = ("backbone.body.conv_stem.", "backbone.body.bn1.", "backbone.body.blocks.0.")
-"""Edges and colors of the small convolutional backbone: nothing new to learn in them."""
 
 ROUNDS = 8
 """Up to so many rounds of corrections before the last prediction, in place of the paper's three:
@@ -39,7 +37,6 @@ def recipe(order: Order, start: Path, processes: int = 1) -> TrainingConfig:
     accepted = accepted_shares(order)
     shares = {str(order.snapshot / part): share * (1 - base) for part, share in accepted.items()}
     shares |= {name: base / len(order.base_sets) for name in order.base_sets}
-    early = EARLY if config.backbone == "efficientnet_lite0" else ()
     values: dict[str, Any] = {
         "name": f"{order.line}-{order.digest[:8]}",
         "model": {
@@ -76,7 +73,7 @@ def recipe(order: Order, start: Path, processes: int = 1) -> TrainingConfig:
             "clip_norm": 1.0,
             "backbone_factor": 0.25,
             "freeze_batch_norm": True,
-            "freeze": early,
+            "freeze": BACKBONES[config.backbone].early_parameters,
             "ema_decay": 0.99,
         },
         "schedule": {

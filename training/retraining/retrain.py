@@ -53,7 +53,7 @@ def retrain(order: Order, attempt: str, tell: Tell = lambda *_: None) -> dict[st
         DynamiteError: the data, the weights or the registry cannot be used.
     """
     registry = Registry(order.models)
-    token = patiently(lambda: registry.begin(attempt, anew=not order.begun))
+    token = patiently(lambda: registry.begin(attempt, allow_empty=not order.begun))
     parent = patiently(lambda: take(order, token))
     made = patiently(lambda: made_before(registry, order))
     if made is not None and patiently(lambda: registry.was_current(made.name)):

@@ -1,4 +1,4 @@
-"""What every backbone promises."""
+"""The interface of all backbones."""
 
 from typing import Self
 
@@ -8,15 +8,15 @@ Maps = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class Backbone(nn.Module):
-    """A network from normalised images B×3×H×W to four maps B×C×h×w of strides 4, 8, 16 and 32.
+    """A network from normalized images B×3×H×W to four maps B×C×h×w of strides 4, 8, 16 and 32.
 
-    H and W are at least 32; DynaMITE pads them to multiples of 32 (MODEL_SPEC 2). The maps may have
-    the channels-last memory format.
+    H and W are at least 32; DynaMITE pads them to multiples of 32 (docs/network.md, 2). The maps
+    may have the channels-last memory format.
 
     Attributes:
         channels: C of the four maps, from stride 4 to stride 32.
-        frozen_norm: batch norms keep their statistics, scale and shift also in training. Batches of
-            a few images, as in retraining, are too small to estimate statistics from.
+        frozen_norm: batch norms keep their statistics, scale and shift in training, too. A batch of
+            a few images, as in retraining, is too small to estimate statistics from.
     """
 
     def __init__(self, channels: tuple[int, int, int, int], *, frozen_norm: bool = False) -> None:

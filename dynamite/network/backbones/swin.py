@@ -1,37 +1,19 @@
-"""Swin Transformer as the published networks use it (MODEL_SPEC 3 and 14).
+"""Swin Transformer as the published networks use it (docs/network.md, 3).
 
-Built from timm's layers. timm's own block rolls the map before it pads it; the published one pads
-first, which differs as soon as a map is no multiple of the window.
+Built from timm's layers. timm's own block rolls the map before it pads it. The published block pads
+first, which differs as soon as a map is not a multiple of the window.
 """
-
-from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from dynamite.network._compat import import_timm
 from dynamite.network.backbones.base import Backbone, Maps
+from dynamite.network.backbones.specs import SwinSpec
 from dynamite.network.backbones.window_attention import WindowAttention
 
 
-@dataclass(frozen=True)
-class SwinSpec:
-    """Sizes of a Swin Transformer."""
-
-    width: int
-    depths: tuple[int, int, int, int]
-    heads: tuple[int, int, int, int]
-    window: int
-    drop_path_rate: float = 0.3
-
-
-SWINS: dict[str, SwinSpec] = {
-    "swin_tiny": SwinSpec(width=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24), window=7),
-    "swin_large": SwinSpec(width=192, depths=(2, 2, 18, 2), heads=(6, 12, 24, 48), window=12),
-}
-
-
 class SwinTransformer(Backbone):
-    """Four stages of window attention; each output passes a layer norm of its own."""
+    """Four stages of window attention. Each output passes a layer norm of its own."""
 
     def __init__(self, spec: SwinSpec, *, drop_path_rate: float | None = None) -> None:
         c = spec.width
@@ -71,7 +53,7 @@ class SwinTransformer(Backbone):
 
 
 class PatchEmbedding(nn.Module):
-    """Images B×3×H×W to tokens B×h×w×C of stride 4; sizes are padded to multiples of 4."""
+    """Turn images B×3×H×W, padded to multiples of 4, into tokens B×h×w×C of stride 4."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -87,7 +69,7 @@ class PatchEmbedding(nn.Module):
 
 
 class SwinBlock(nn.Module):
-    """Attention inside windows, then an MLP; odd blocks shift the windows by half their size."""
+    """Attention inside windows, then an MLP. Odd blocks shift the windows by half their size."""
 
     def __init__(
         self, channels: int, heads: int, window: int, *, shifted: bool, drop_rate: float
@@ -111,7 +93,7 @@ class SwinBlock(nn.Module):
     def _attend(self, tokens_BhwC: Tensor) -> Tensor:
         height, width = tokens_BhwC.shape[1:3]
         size, shift = self.window, self.shift
-        # Padding before rolling is what the published weights were trained with.
+        # Pad before rolling: the published weights were trained that way.
         padded = nn.functional.pad(tokens_BhwC, (0, 0, 0, -width % size, 0, -height % size))
         rolled = padded.roll((-shift, -shift), dims=(1, 2)) if shift else padded
         attended = _join(self.attn(_split(rolled, size)), size)

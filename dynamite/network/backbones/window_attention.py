@@ -1,17 +1,17 @@
-"""Attention inside the windows of a map (MODEL_SPEC 3)."""
+"""Attention inside the windows of a map (docs/network.md, 3)."""
 
 import torch
 from torch import Tensor, nn
 
 BLOCKED = -100.0
-"""Added to the attention between tokens that only meet because the map was rolled."""
+"""Added to the attention scores of tokens that are neighbors only because the map was rolled."""
 
 
 class WindowAttention(nn.Module):
     """Self-attention among the N tokens of each window, with a learned bias per relative position.
 
-    The windows of a rolled map that lie in its last row or column hold tokens from opposite edges
-    of the image; these do not see each other. All other windows need no mask.
+    In a rolled map, the windows in the last row or column hold tokens from opposite edges of the
+    image, which must not attend to each other. All other windows need no mask.
     """
 
     def __init__(self, channels: int, heads: int, window: int, *, shift: int) -> None:
@@ -53,8 +53,8 @@ def _attention(q_BrcNHD: Tensor, k_BrcNHD: Tensor, v_BrcNHD: Tensor, bias_HNN: T
 def _relative_position_bias(table: Tensor, window: int) -> Tensor:
     """Spread the bias per offset over all pairs of tokens of a window, H×N×N.
 
-    The row of offset (dy, dx), each from −(window−1), is dy·(2·window−1) + dx. Counting the second
-    token's place backwards makes offsets sums of places, which sliding windows enumerate.
+    The row of offset (dy, dx), each from −(window−1), is dy·(2·window−1) + dx. With the second
+    token counted backwards, offsets become sums of positions, which sliding windows enumerate.
     """
     grid = table.unflatten(0, (2 * window - 1, 2 * window - 1))
     pairs_yxHyx: Tensor = grid.unfold(0, window, 1).unfold(1, window, 1).flip(3, 4)

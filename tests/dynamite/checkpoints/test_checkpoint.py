@@ -1,4 +1,4 @@
-"""Checkpoints: what is written is read back; what is not a checkpoint is refused, unexecuted."""
+"""Checkpoints: round trips, and refusal of anything else, without executing it."""
 
 import json
 import os
@@ -165,7 +165,7 @@ def test_a_malicious_pickle_is_not_executed(tmp_path: Path, as_archive: bool, ke
     message = refusal(path)
     assert "holds more than weights (posix.system). Nothing of it was executed" in message
     assert not target.exists()
-    # The same file does harm when opened carelessly: the test can fail.
+    # The test can fail: loaded carelessly, the same file does execute.
     torch.load(path, weights_only=False)
     assert target.exists()
 
@@ -210,7 +210,7 @@ def test_no_file_or_a_folder(tmp_path: Path) -> None:
 def test_an_oversized_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "huge.pth"
     with path.open("wb") as file:
-        file.truncate(checkpoint.MAX_BYTES + 1)  # takes no room on the disk
+        file.truncate(checkpoint.MAX_BYTES + 1)  # a sparse file
     assert "more than the limit" in refusal(path)
 
 
@@ -256,11 +256,11 @@ def test_a_training_container_is_read(tmp_path: Path, as_archive: bool) -> None:
     assert torch.equal(found.state_dict["weight"], content["model"]["weight"])
 
 
-# --- our format, spoilt --------------------------------------------------------------------------
+# --- our format, damaged --------------------------------------------------------------------------
 
 
 def rewrite(path: Path, **changes: str | None) -> None:
-    """Change the metadata of a file of ours, string by string; None takes one out."""
+    """Change the metadata strings of a file of ours; None removes one."""
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() | changes
     kept = {key: value for key, value in metadata.items() if value is not None}

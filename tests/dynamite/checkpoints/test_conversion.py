@@ -1,4 +1,4 @@
-"""A published file becomes a file of ours, for the network that its weights tell."""
+"""A published file becomes a file of ours, for the network inferred from its weights."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def test_weights_tell_their_network(config_name: str) -> None:
     overrides = OVERRIDES.get(config_name, {})
     encoding = overrides.get("click_encoding")
     if encoding in ("temporal", "spatial"):
-        with pytest.raises(CheckpointError, match="either the place or the time of clicks"):
+        with pytest.raises(CheckpointError, match="either position or time of clicks"):
             infer_config(published)
         config = infer_config(published, click_encoding=encoding)
     else:
@@ -46,7 +46,7 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.pth"
     torch.save({"model": {"fc.weight": torch.ones(2)}}, path)
     with pytest.raises(
-        CheckpointError, match=r"other\.pth: .* of no published network.*fc\.weight"
+        CheckpointError, match=r"other\.pth: .* to no published network.*fc\.weight"
     ):
         convert(path, tmp_path / "x.safetensors")
 

@@ -59,7 +59,7 @@ def test_a_file_of_ours_says_what_network_it_is(tmp_path: Path) -> None:
 
 def test_a_published_file_does_not_say_what_network_it_is(tmp_path: Path) -> None:
     torch.save({"model": golden_state_dict("swin_tiny")}, tmp_path / "published.pth")
-    with pytest.raises(CheckpointError, match=r"does not say what network it is.*dynamite convert"):
+    with pytest.raises(CheckpointError, match=r"does not state its network.*dynamite convert"):
         dynamite.load_file(tmp_path / "published.pth")
 
 
@@ -84,13 +84,13 @@ def test_unknown_names_are_refused() -> None:
 
 @pytest.mark.parametrize("name", [[], None, 3])
 def test_a_preset_is_a_name(name: Any) -> None:
-    with pytest.raises(InvalidInputError, match=r"no preset .*: there are swin_tiny"):
+    with pytest.raises(InvalidInputError, match=r"no preset .*: choose one of swin_tiny"):
         dynamite.load(name)
 
 
 @pytest.mark.parametrize("path", [3, b"", b"w.pth"])
 def test_a_checkpoint_is_a_path(path: Any) -> None:
-    with pytest.raises(CheckpointError, match=f"^{path!r} is no path"):
+    with pytest.raises(CheckpointError, match=f"^{path!r} is not a path"):
         dynamite.load("lite", path)
 
 
@@ -109,7 +109,7 @@ def test_a_dtype_that_decodes_no_masks_is_named(dtype: Any) -> None:
 @pytest.mark.parametrize("random", [True, False])
 def test_what_changes_features_but_no_weights_changes_the_version(random: bool) -> None:
     plain = dynamite.load("lite", random_weights=random).version
-    same = dynamite.load("lite", random_weights=random, obey_clicks=False, mean=[127.5] * 3)
+    same = dynamite.load("lite", random_weights=random, enforce_clicks=False, mean=[127.5] * 3)
     assert same.version == plain
     other = dynamite.load("lite", random_weights=random, mean=(0, 0, 0), std=(1, 1, 1))
     assert other.version == f"{plain} with mean=(0, 0, 0), std=(1, 1, 1)"

@@ -1,4 +1,4 @@
-"""Published checkpoints fit entry by entry, or the error says which do not."""
+"""Published checkpoints fit entry by entry, or the error lists which do not."""
 
 import pytest
 import torch
@@ -67,7 +67,7 @@ def test_problems_are_listed_by_published_name() -> None:
 
 
 def test_the_tables_of_relative_positions_are_listed_as_all_others() -> None:
-    """We compute them, but a file without them, or with others, is not what was published."""
+    """They follow from the window size, but a file without them is not a published one."""
     model = build_empty("swin_tiny")
     published = empty_published("swin_tiny")
     table = "backbone.layers.{}.blocks.{}.attn.relative_position_index"

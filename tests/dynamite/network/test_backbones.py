@@ -1,5 +1,7 @@
-"""The backbones give the published maps: by reference values, and by other ways to compute them."""
+"""The backbones give the published maps: compared with golden values and other implementations."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from types import ModuleType
 
@@ -12,8 +14,10 @@ from torch.nn import functional
 from dynamite.checkpoints.published import published_name
 from dynamite.errors import InvalidInputError
 from dynamite.network._compat import import_timm
-from dynamite.network.backbones import BACKBONES, Backbone, build_backbone
-from dynamite.network.backbones.swin import SwinSpec, SwinTransformer
+from dynamite.network.backbones.base import Backbone
+from dynamite.network.backbones.build import build_backbone
+from dynamite.network.backbones.specs import BACKBONES, SwinSpec
+from dynamite.network.backbones.swin import SwinTransformer
 from dynamite.network.config import IMAGENET_MEAN, IMAGENET_STD
 from tests.dynamite.golden import (
     golden_file,
@@ -42,7 +46,7 @@ def golden_backbone(name: str) -> Backbone:
 
 
 def as_input(image: np.ndarray) -> Tensor:
-    """Normalise and pad as the network does (MODEL_SPEC 2): 1×3×H×W."""
+    """Normalize and pad as the network does: 1×3×H×W."""
     normal = (image - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
     tensor = torch.from_numpy(normal.astype(np.float32)).permute(2, 0, 1)
     height, width = image.shape[:2]
@@ -84,7 +88,7 @@ def test_strides_and_channels(name: str, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("name", SMALL)
 def test_bfloat16_is_close(name: str) -> None:
     with torch.random.fork_rng():
-        torch.manual_seed(2)  # how far apart they are hangs on the weights, 3 to 5 %
+        torch.manual_seed(2)  # the error depends on the weights, 3 to 5 %
         backbone = (
             golden_backbone(name) if name != "efficientnet_lite0" else build_backbone(name).eval()
         )
@@ -96,6 +100,19 @@ def test_bfloat16_is_close(name: str) -> None:
         assert computed.dtype == torch.bfloat16
         error = (computed.float() - expected).square().mean().sqrt() / expected.std()
         assert error < 0.1
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_early_parameters_are_among_those_of_the_network(name: str) -> None:
+    with torch.device("meta"):
+        names = [f"backbone.{key}" for key, _ in build_backbone(name).named_parameters()]
+    for prefix in BACKBONES[name].early_parameters:
+        assert any(key.startswith(prefix) for key in names), prefix
+
+
+def test_configs_are_checked_against_the_backbones_without_torch() -> None:
+    code = "import sys, dynamite.network.config; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_an_unknown_name_is_an_error() -> None:
@@ -135,7 +152,7 @@ def test_resnet_is_the_same_in_training() -> None:
 
 
 def make_reference_swin(spec: SwinSpec, size: tuple[int, int]) -> nn.Module:
-    """timm's Swin Transformer, with the two steps of its blocks exchanged (MODEL_SPEC 14)."""
+    """timm's Swin Transformer, changed to pad before it rolls (docs/network.md, 3)."""
     timm = import_timm()
     swin: ModuleType = timm.models.swin_transformer
 
@@ -245,7 +262,7 @@ def test_swin_skips_blocks_in_training_only() -> None:
 
 
 def test_hrnet_gives_its_branches() -> None:
-    """The maps are the inputs of the classifier's neck in timm's whole network."""
+    """The maps are the inputs of the classifier's neck in timm's complete network."""
     backbone = golden_backbone("hrnet32")
     classifier = import_timm().create_model("hrnet_w32", pretrained=False).eval()
     result = classifier.load_state_dict(backbone.body.state_dict(), strict=False)
@@ -260,7 +277,7 @@ def test_hrnet_gives_its_branches() -> None:
         classifier(image)
         maps = backbone(image)
     assert all(torch.equal(a, b) for a, b in zip(maps, branches, strict=True))
-    # Recorded, so that another version of timm cannot change them unnoticed.
+    # Recorded, to notice if another version of timm changes them.
     sizes = [level.abs().mean().item() for level in maps]
     np.testing.assert_allclose(sizes, HRNET_RECORDED, rtol=1e-4)
 
@@ -276,7 +293,7 @@ def test_segformer_equals_its_formulas() -> None:
 
 
 def mix_transformer(weights: dict[str, Tensor], x: Tensor) -> list[Tensor]:
-    """MiT-B0 written out from MODEL_SPEC 3, by published names."""
+    """MiT-B0 written out, by published names (docs/network.md, 3)."""
 
     def part(name: str) -> Callable[[str], Tensor]:
         return lambda leaf: weights[f"backbone.{name}.{leaf}"]

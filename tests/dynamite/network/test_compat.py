@@ -1,4 +1,4 @@
-"""timm can be imported, whatever the state of torchvision."""
+"""timm can be imported even if torchvision is broken."""
 
 import subprocess
 import sys

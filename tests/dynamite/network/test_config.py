@@ -39,7 +39,7 @@ def test_values_that_fit_no_network_are_refused(overrides: dict[str, object]) ->
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "message"),
     [
         *(
             ({name: value}, f"{name}={value!r} must be")
@@ -54,7 +54,7 @@ def test_values_that_fit_no_network_are_refused(overrides: dict[str, object]) ->
         ({"decoder_stride": 16}, r"decoder_stride=16 is not one of \(4, 8\)"),
         ({"click_encoding": ["none"]}, "click_encoding"),
         ({"click_type_embedding": "yes"}, "click_type_embedding='yes' must be of type bool"),
-        ({"zoom_in": 1}, "zoom_in=1 must be of type bool"),
+        ({"enforce_clicks": 1}, "enforce_clicks=1 must be of type bool"),
         ({"name": None}, "name=None must be of type str"),
         ({"mean": (1, 2)}, r"mean=\(1, 2\) must be three numbers"),
         ({"mean": 5}, "mean=5 must be three numbers"),
@@ -63,27 +63,30 @@ def test_values_that_fit_no_network_are_refused(overrides: dict[str, object]) ->
         ({"std": (0.0, 1.0, 1.0)}, "std=.* must be above 0"),
         ({"resize": (480, 640)}, r"resize=\(480, 640\) must be Resize\(shortest=…, longest=…\)"),
         ({"resize": None}, "resize=None must be Resize"),
-        ({"resize": {"shortest": 64}}, "must say shortest and longest"),
+        ({"resize": {"shortest": 64}}, "must hold shortest and longest"),
         ({"resize": {"shortest": 0, "longest": 64}}, r"Resize\(shortest=0, .* at least 1"),
         ({"resize": {"shortest": 64, "longest": 6.5}}, "longest=6.5.* of whole pixels"),
     ],
 )
-def test_unfit_values_are_named(overrides: dict[str, object], said: str) -> None:
-    with pytest.raises(InvalidInputError, match=said):
+def test_unfit_values_are_named(overrides: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
         LITE.with_overrides(overrides)
 
 
 def test_overrides_may_come_from_a_file() -> None:
-    told = {"resize": {"shortest": 64, "longest": 96}, "mean": [1, 2, 3], "std": [4.0, 5.0, 6.0]}
-    config = LITE.with_overrides(told)
+    stored = {"resize": {"shortest": 64, "longest": 96}, "mean": [1, 2, 3], "std": [4.0, 5.0, 6.0]}
+    config = LITE.with_overrides(stored)
     assert config.resize == Resize(64, 96)
     assert (config.mean, config.std) == ((1, 2, 3), (4.0, 5.0, 6.0))
 
 
-def test_an_input_size_that_a_file_leaves_open_is_the_papers() -> None:
-    told = preset("swin_tiny").to_json() | {"resize": None}
-    assert ModelConfig.from_json(told) == preset("swin_tiny")
-    assert preset("swin_tiny").resize == PAPER_RESIZE
+def test_published_presets_have_the_published_input_size() -> None:
+    assert {preset(name).resize for name in PUBLISHED} == {PAPER_RESIZE}
+
+
+def test_a_field_that_is_no_more_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="zoom_in"):
+        ModelConfig.from_json(LITE.to_json() | {"zoom_in": False})
 
 
 def test_published_presets_have_none_of_our_additions() -> None:
@@ -93,15 +96,13 @@ def test_published_presets_have_none_of_our_additions() -> None:
         "relative_positions": False,
         "decoder_stride": 4,
         "refiner_channels": 0,
-        "obey_clicks": False,
-        "drop_stray_parts": False,
-        "zoom_in": False,
+        "enforce_clicks": False,
+        "drop_unclicked_components": False,
     }
     for name in PUBLISHED:
         config = preset(name)
         assert {field: getattr(config, field) for field in plain} == plain
-    of_lite = {field: getattr(LITE, field) for field in plain}
-    assert [field for field in plain if of_lite[field] == plain[field]] == ["zoom_in"]
+    assert all(getattr(LITE, field) != plain[field] for field in plain)
 
 
 def test_the_shorter_edge_is_met_unless_the_longer_one_would_pass_its_limit() -> None:

@@ -2,28 +2,28 @@ import numpy as np
 import torch
 
 from dynamite import Click, ClickSet, Predictor, load
-from dynamite.network.prediction_head import _SPREAD, PredictionHead, append_coordinates
+from dynamite.network.prediction_head import _COORDINATE_SCALE, PredictionHead, append_coordinates
 from dynamite.network.queries import PackedClicks
 from tests.dynamite.golden import make_image
 
 
 def test_masks_fall_off_with_the_distance_to_their_click_as_written_down() -> None:
-    """a·|p − c|² + b·(p − c), a and b from the query, p and c in image sides times the spread."""
+    """a·|p − c|² + b·(p − c): a and b from the query, p and c in scaled image sides."""
     generator = torch.Generator().manual_seed(0)
     head = PredictionHead(8, relative_positions=True)
     with torch.no_grad():
         head.falloff.weight.normal_(generator=generator)
         head.falloff.bias.normal_(generator=generator)
-    content, centre = (torch.rand(2, 3, size, generator=generator) for size in (8, 2))
+    content, center = (torch.rand(2, 3, size, generator=generator) for size in (8, 2))
     height, width = 5, 7
     features = append_coordinates(torch.zeros(2, 8, height, width))
-    embedding = head(content, head.falloff_coefficients(centre))
+    embedding = head(content, head.falloff_coefficients(center))
     found = torch.einsum("bqc,bchw->bqhw", embedding, features)
 
     fall, slope_y, slope_x = head.falloff(head.norm(content))[..., None, None].unbind(2)
-    y = ((torch.arange(height) + 0.5) / height)[:, None] - centre[..., 0, None, None]
-    x = ((torch.arange(width) + 0.5) / width)[None] - centre[..., 1, None, None]
-    y, x = _SPREAD * y, _SPREAD * x
+    y = ((torch.arange(height) + 0.5) / height)[:, None] - center[..., 0, None, None]
+    x = ((torch.arange(width) + 0.5) / width)[None] - center[..., 1, None, None]
+    y, x = _COORDINATE_SCALE * y, _COORDINATE_SCALE * x
     wanted = -fall * (y.square() + x.square()) + slope_y * y + slope_x * x
     assert torch.allclose(found, wanted, atol=1e-4)
 
@@ -35,13 +35,13 @@ def test_without_distances_there_is_nothing_to_add() -> None:
 
 
 def test_mixed_precision_keeps_the_digits_of_distances_to_clicks() -> None:
-    """The median of several draws: a masked attention that turns over makes single ones worse."""
+    """The median of several draws: single ones are worse where masked attention flips."""
     lite = load("lite")
     features = Predictor(lite, resize=None).encode(make_image(256, 320))
     rng, errors = np.random.default_rng(0), []
     for _ in range(9):
-        places = rng.uniform((0, 0), (320, 256), (5, 2)).tolist()
-        clicks = [Click(x, y, time) for time, (x, y) in enumerate(places)]
+        coords = rng.uniform((0, 0), (320, 256), (5, 2)).tolist()
+        clicks = [Click(x, y, time) for time, (x, y) in enumerate(coords)]
         packed = PackedClicks.pack([ClickSet([[one] for one in clicks[:4]], clicks[4:])])
         with torch.inference_mode():
             exact = lite.interact(features.maps, packed).logits_BQhw

@@ -13,20 +13,20 @@ from dynamite.errors import InvalidInputError
 from dynamite.network.logit_margins import merge_queries
 from dynamite.network.model import DynaMITE
 from dynamite.network.queries import PackedClicks
-from dynamite.network.refiner import DILATIONS, FINER, MARGIN, Refiner, _spots
+from dynamite.network.refiner import BOX_MARGIN, DILATIONS, UPSCALE, Refiner, _click_spots
 from dynamite.predict.features import join_batch
 from tests.dynamite.golden import make_image
 
 HEIGHT, WIDTH, FEATURES = 60, 80, 8
 
 
-def refiner(seed: int = 0) -> Refiner:
-    """One that changes something, as if it were trained."""
+def reupscaled(seed: int = 0) -> Refiner:
+    """A refiner that changes something, as if it were trained."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = Refiner(FEATURES, 8)
         for layer in network.modules():
-            if isinstance(layer, torch.nn.Conv2d):  # a signal should reach the end undiminished
+            if isinstance(layer, torch.nn.Conv2d):  # keeps the signal's scale through all layers
                 torch.nn.init.kaiming_normal_(layer.weight)
     return network.eval()
 
@@ -39,21 +39,21 @@ def detail(network: Refiner) -> torch.Tensor:
     return found[0]
 
 
-def refine(logits: torch.Tensor, owners: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    network = refiner()
-    refined: torch.Tensor = network(detail(network), logits, owners, places)
+def refine(logits: torch.Tensor, owners: torch.Tensor, coords: torch.Tensor) -> torch.Tensor:
+    network = reupscaled()
+    refined: torch.Tensor = network(detail(network), logits, owners, coords)
     return refined
 
 
 def unrefined(logits: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
-    """The maps of objects and background as they are without it, on as many cells."""
+    """The maps of objects and background without a refiner, at its resolution."""
     maps = merge_queries(logits, torch.bincount(owners + 1)[1:].tolist())
-    return interpolate(maps[None], scale_factor=FINER, mode="bilinear")[0]
+    return interpolate(maps[None], scale_factor=UPSCALE, mode="bilinear")[0]
 
 
-def change(logits: torch.Tensor, owners: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """What it adds, on the cells it gives."""
-    return refine(logits, owners, places) - unrefined(logits, owners)
+def change(logits: torch.Tensor, owners: torch.Tensor, coords: torch.Tensor) -> torch.Tensor:
+    """What the refiner adds, at its resolution."""
+    return refine(logits, owners, coords) - unrefined(logits, owners)
 
 
 def square(top: int, left: int, side: int) -> torch.Tensor:
@@ -63,9 +63,9 @@ def square(top: int, left: int, side: int) -> torch.Tensor:
     return logits
 
 
-def finer(start: int, stop: int) -> slice:
-    """The cells it gives for these of what it gets."""
-    return slice(FINER * start, FINER * stop)
+def upscaled(start: int, stop: int) -> slice:
+    """The output cells of these input cells."""
+    return slice(UPSCALE * start, UPSCALE * stop)
 
 
 BACKGROUND = torch.zeros(HEIGHT, WIDTH)
@@ -81,42 +81,42 @@ def test_untrained_it_changes_nothing() -> None:
 @torch.inference_mode()
 def test_it_changes_an_object_around_it_and_the_background_nowhere() -> None:
     logits = torch.stack((square(20, 30, 6), BACKGROUND, BACKGROUND - 1))
-    places, owners = torch.tensor([[22.5, 32.5], [2.5, 2.5]]), torch.tensor([0, -1, -1])
-    changes = change(logits, owners, places)
+    coords, owners = torch.tensor([[22.5, 32.5], [2.5, 2.5]]), torch.tensor([0, -1, -1])
+    changes = change(logits, owners, coords)
     assert not changes[1:].any()
     changed = changes[0].nonzero()
-    assert len(changed) > 36 * FINER**2
-    low, high = torch.tensor([20, 30]) - MARGIN, torch.tensor([26, 36]) + MARGIN
-    assert (changed.amin(0) >= FINER * low).all()
-    assert (changed.amax(0) < FINER * high).all()
+    assert len(changed) > 36 * UPSCALE**2
+    low, high = torch.tensor([20, 30]) - BOX_MARGIN, torch.tensor([26, 36]) + BOX_MARGIN
+    assert (changed.amin(0) >= UPSCALE * low).all()
+    assert (changed.amax(0) < UPSCALE * high).all()
 
 
 @torch.inference_mode()
-def test_a_part_far_off_is_looked_at_only_if_it_is_clicked_or_as_large() -> None:
+def test_a_distant_component_is_redrawn_only_if_it_is_clicked_or_as_large() -> None:
     far = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
     far[48:, 64:] = True
-    near, far_off, beside = [7.5, 7.5], [51.5, 71.5], [7.5, 20.5]
+    near, far_off, aside = [7.5, 7.5], [51.5, 71.5], [7.5, 20.5]
     for side, clicks, seen in (
         (4, [near], False),
         (4, [near, far_off], True),
         (7, [near], True),
-        (4, [beside], True),  # no part is clicked, so none is stray
+        (4, [aside], True),  # no component is clicked, so none counts as unclicked
     ):
         logits = torch.stack((torch.maximum(square(5, 5, 6), square(50, 70, side)), BACKGROUND))
-        places = torch.tensor(clicks)
-        query = torch.tensor([0] * len(places) + [-1])
-        changes = change(logits[[0] * len(places) + [1]], query, places)[0]
+        coords = torch.tensor(clicks)
+        query = torch.tensor([0] * len(coords) + [-1])
+        changes = change(logits[[0] * len(coords) + [1]], query, coords)[0]
         assert bool(changes[far.repeat_interleave(2, 0).repeat_interleave(2, 1)].any()) == seen
 
 
 @torch.inference_mode()
 def test_each_object_is_redrawn_by_its_own_mask_and_clicks() -> None:
     first, second = square(5, 5, 6), square(45, 65, 9)
-    whose, places = torch.tensor([0, 1, -1]), torch.tensor([[7.5, 7.5], [48.5, 68.5]])
-    both = refine(torch.stack((first, second, BACKGROUND)), whose, places)
+    owners, coords = torch.tensor([0, 1, -1]), torch.tensor([[7.5, 7.5], [48.5, 68.5]])
+    both = refine(torch.stack((first, second, BACKGROUND)), owners, coords)
     for index, one in enumerate((first, second)):
         alone = refine(
-            torch.stack((one, BACKGROUND)), torch.tensor([0, -1]), places[index : index + 1]
+            torch.stack((one, BACKGROUND)), torch.tensor([0, -1]), coords[index : index + 1]
         )
         assert torch.allclose(both[index], alone[0], atol=0.01)
 
@@ -124,10 +124,10 @@ def test_each_object_is_redrawn_by_its_own_mask_and_clicks() -> None:
 @torch.inference_mode()
 def test_queries_of_an_object_are_one_map() -> None:
     logits = torch.stack((square(20, 30, 6), square(22, 34, 9), BACKGROUND))
-    places, owners = torch.tensor([[22.5, 32.5], [25.5, 38.5]]), torch.tensor([0, 0, -1])
-    refined = refine(logits, owners, places)
-    assert refined.shape == (2, FINER * HEIGHT, FINER * WIDTH)
-    swapped = refine(logits[[1, 0, 2]], owners, places[[1, 0]])
+    coords, owners = torch.tensor([[22.5, 32.5], [25.5, 38.5]]), torch.tensor([0, 0, -1])
+    refined = refine(logits, owners, coords)
+    assert refined.shape == (2, UPSCALE * HEIGHT, UPSCALE * WIDTH)
+    swapped = refine(logits[[1, 0, 2]], owners, coords[[1, 0]])
     assert torch.allclose(refined, swapped, atol=1e-5)
 
 
@@ -137,34 +137,34 @@ def test_a_click_changes_the_answer_near_it_alone() -> None:
     owners = torch.tensor([0, -1, -1])
     logits[1] = -9
     near, far = ([[40.5, 20.5], [25.5, x]] for x in (15.5, 45.5))
-    answers = [refine(logits, owners, torch.tensor(places)) for places in (near, far)]
+    answers = [refine(logits, owners, torch.tensor(coords)) for coords in (near, far)]
     differs = (answers[0] - answers[1]).abs().amax(0) > 0.01
-    assert differs[finer(20, 30), finer(12, 18)].any()
-    assert differs[finer(20, 30), finer(42, 48)].any()
-    assert not differs[finer(55, HEIGHT), finer(25, 35)].any()
+    assert differs[upscaled(20, 30), upscaled(12, 18)].any()
+    assert differs[upscaled(20, 30), upscaled(42, 48)].any()
+    assert not differs[upscaled(55, HEIGHT), upscaled(25, 35)].any()
 
 
 @torch.inference_mode()
 def test_far_from_an_object_its_box_has_no_say() -> None:
-    # What is cut away is further off than convolutions look: a wider cut gives the same.
-    seen = sum(DILATIONS)
+    # The box ends beyond the reach of the convolutions: a wider box gives the same.
+    reach = sum(DILATIONS)
     logits = torch.stack((square(25, 35, 5), BACKGROUND))
-    owners, places = torch.tensor([0, -1]), torch.tensor([[27.5, 37.5]])
-    small = refine(logits, owners, places)
+    owners, coords = torch.tensor([0, -1]), torch.tensor([[27.5, 37.5]])
+    small = refine(logits, owners, coords)
     wide = logits.clone()
-    wide[0, 0, 0] = wide[0, -1, -1] = 0.1  # crumbs in the corners stretch the box over the map
-    large = refine(wide, owners, places)
+    wide[0, 0, 0] = wide[0, -1, -1] = 0.1  # stretches the box over the whole map
+    large = refine(wide, owners, coords)
     inside = (
-        finer(25 - MARGIN + seen, 30 + MARGIN - seen),
-        finer(35 - MARGIN + seen, 40 + MARGIN - seen),
+        upscaled(25 - BOX_MARGIN + reach, 30 + BOX_MARGIN - reach),
+        upscaled(35 - BOX_MARGIN + reach, 40 + BOX_MARGIN - reach),
     )
     assert torch.allclose(small[0][inside], large[0][inside], atol=1e-4)
 
 
 @torch.inference_mode()
 def test_it_sees_where_in_a_cell_an_edge_is() -> None:
-    # Pixels (y, x) of a cell of 4 × 4: what it says of each of its quarters depends on all of them.
-    network, features = refiner(), torch.zeros(1, FEATURES, HEIGHT, WIDTH)
+    # Pixels (y, x) of one 4 × 4 cell: each must change its features in another way.
+    network, features = reupscaled(), torch.zeros(1, FEATURES, HEIGHT, WIDTH)
     seen = []
     for y, x in ((81, 121), (81, 123), (83, 121), (83, 123)):
         image = torch.zeros(1, 3, 4 * HEIGHT, 4 * WIDTH)
@@ -179,12 +179,12 @@ def test_it_sees_where_in_a_cell_an_edge_is() -> None:
 
 @torch.inference_mode()
 def test_of_four_values_of_a_cell_each_has_its_quarter() -> None:
-    network = refiner()
+    network = reupscaled()
     torch.nn.init.zeros_(network.change.weight)
     network.change.bias.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]))
     logits, owners = torch.stack((square(20, 30, 6), BACKGROUND)), torch.tensor([0, -1])
     found = network(detail(network), logits, owners, torch.tensor([[22.5, 32.5]]))
-    change = (found - unrefined(logits, owners))[0, finer(22, 23), finer(32, 33)]
+    change = (found - unrefined(logits, owners))[0, upscaled(22, 23), upscaled(32, 33)]
     assert change.round(decimals=4).tolist() == [[1, 2], [3, 4]]
 
 
@@ -200,17 +200,17 @@ def test_any_clicks_give_finite_logits(
     objects: int, clicks: list[tuple[int, float, float]]
 ) -> None:
     first = [(owner, 3.0 + owner, 3.0) for owner in range(objects)]
-    said = sorted(
+    owned = sorted(
         [*first, *((min(o, objects - 1), y, x) for o, y, x in clicks)],
         key=lambda click: (click[0] < 0, click[0]),
     )
-    owners = torch.tensor([owner for owner, _, _ in said] + [-1])
-    places = torch.tensor([[y, x] for _, y, x in said])
+    owners = torch.tensor([owner for owner, _, _ in owned] + [-1])
+    coords = torch.tensor([[y, x] for _, y, x in owned])
     logits = torch.randn(
-        len(owners), HEIGHT, WIDTH, generator=torch.Generator().manual_seed(len(said))
+        len(owners), HEIGHT, WIDTH, generator=torch.Generator().manual_seed(len(owned))
     )
-    refined = refine(logits, owners, places)
-    assert refined.shape == (objects + 1, FINER * HEIGHT, FINER * WIDTH)
+    refined = refine(logits, owners, coords)
+    assert refined.shape == (objects + 1, UPSCALE * HEIGHT, UPSCALE * WIDTH)
     assert refined.isfinite().all()
 
 
@@ -218,32 +218,32 @@ def test_any_clicks_give_finite_logits(
 @pytest.mark.parametrize("other", [-1, 1])
 def test_a_click_for_an_object_and_one_against_it_differ(other: int) -> None:
     logits = torch.stack((square(20, 30, 6), square(20, 40, 6), BACKGROUND))
-    places = torch.tensor([[22.5, 32.5], [22.5, 42.5], [30.5, 32.5]])
+    coords = torch.tensor([[22.5, 32.5], [22.5, 42.5], [30.5, 32.5]])
     mine = refine(
         torch.cat((logits[:1] * 0 - 9, logits)),
         torch.tensor([0, 0, 1, -1]),
-        places[[2, 0, 1]],
+        coords[[2, 0, 1]],
     )[0]
     against = refine(
         torch.cat((logits, logits[:1] * 0 - 9)),
         torch.tensor([0, 1, other, -1]),
-        places,
+        coords,
     )[0]
-    assert (mine - against)[finer(28, 33), finer(30, 35)].abs().max() > 0.01
+    assert (mine - against)[upscaled(28, 33), upscaled(30, 35)].abs().max() > 0.01
 
 
 @torch.inference_mode()
 def test_it_sees_the_mask_and_not_only_its_box() -> None:
-    owners, places = torch.tensor([0, -1]), torch.tensor([[22.5, 32.5]])
+    owners, coords = torch.tensor([0, -1]), torch.tensor([[22.5, 32.5]])
     full, hollow = square(20, 30, 9), square(20, 30, 9)
     hollow[24:27, 34:37] = -4
-    changes = [change(torch.stack((one, BACKGROUND)), owners, places)[0] for one in (full, hollow)]
-    assert (changes[0] - changes[1])[finer(24, 27), finer(34, 37)].abs().max() > 1e-4
+    changes = [change(torch.stack((one, BACKGROUND)), owners, coords)[0] for one in (full, hollow)]
+    assert (changes[0] - changes[1])[upscaled(24, 27), upscaled(34, 37)].abs().max() > 1e-4
 
 
 @pytest.fixture(scope="module")
 def refined() -> DynaMITE:
-    """`lite` with random weights and a refiner that changes something."""
+    """``lite`` with random weights and a refiner that changes something."""
     model = load("lite", random_weights=True)
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(1)
@@ -257,7 +257,7 @@ CLICKS = ClickSet([[Click(40, 40, 0), Click(90, 60, 2)], [Click(150, 80, 1)]], [
 def maps_of(
     model: DynaMITE, clicks: list[ClickSet], images: list[np.ndarray]
 ) -> list[torch.Tensor]:
-    """What a model with a refiner makes of the images' objects, in one pass."""
+    """The refined maps of each image, from one pass."""
     maps = join_batch([one.maps for one in Predictor(model, resize=None).encode(images)])
     packed = PackedClicks.pack(clicks)
     with torch.inference_mode():
@@ -273,25 +273,25 @@ def test_each_image_of_a_batch_is_refined_by_its_own_features_and_clicks(refined
     for image, maps in zip(images, together, strict=True):
         (alone,) = maps_of(refined, [CLICKS], [image])
         assert torch.allclose(alone, maps, atol=1e-3)
-    # With fewer clicks beside it an image gets padding queries: its own objects are as many.
+    # Beside an image with more clicks it gets padding queries, but no more objects.
     mixed = maps_of(refined, [CLICKS, other], images)
     assert [len(maps) for maps in mixed] == [3, 2]
     assert mixed[1].isfinite().all()
 
 
-def test_places_are_told_in_cells(refined: DynaMITE) -> None:
+def test_coords_are_told_in_cells(refined: DynaMITE) -> None:
     maps = Predictor(refined, resize=None).encode(make_image(128, 192)).maps
     seen: list[torch.Tensor] = []
     hook = refined.refiner.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[3]))
     with torch.inference_mode():
         refined.interact(maps, PackedClicks.pack([ClickSet([[Click(148, 60, 0)]])]))
     hook.remove()
-    assert [places.tolist() for places in seen] == [[[15, 37]]]
+    assert [coords.tolist() for coords in seen] == [[[15, 37]]]
 
 
 def test_spots_fall_off_around_the_clicks_of_each_object() -> None:
-    places = torch.tensor([[3.5, 5.5], [3.5, 9.5], [7.5, 1.5]])
-    narrow = _spots(places, [2, 1], 10, 12)[:, 0]
+    coords = torch.tensor([[3.5, 5.5], [3.5, 9.5], [7.5, 1.5]])
+    narrow = _click_spots(coords, [2, 1], 10, 12)[:, 0]
     assert narrow[0].max() == narrow[0, 3, 5] == narrow[0, 3, 9] == 1
     assert narrow[1].max() == narrow[1, 7, 1] == 1
     assert narrow[0, 3, 8].item() == pytest.approx(np.exp(-0.5 / 1.5**2))
@@ -334,10 +334,10 @@ def test_looked_at_together_each_is_answered_as_alone(seed: int, objects: int) -
     sides = rng.integers(1, 12, objects).tolist()
     squares = [square(*corner, side) for corner, side in zip(corners, sides, strict=True)]
     logits = torch.stack([*squares, BACKGROUND])
-    places = torch.tensor(corners) + torch.tensor(sides)[:, None] / 2
+    coords = torch.tensor(corners) + torch.tensor(sides)[:, None] / 2
     owners = torch.tensor([*range(objects), -1])
-    together = refine(logits, owners, places)
+    together = refine(logits, owners, coords)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dynamite.network.refiner_boxes.CALL", -(10**9))
-        apart = refine(logits, owners, places)
+        patch.setattr("dynamite.network.refiner_boxes.PASS_OVERHEAD", -(10**9))
+        apart = refine(logits, owners, coords)
     assert torch.allclose(together, apart, atol=1e-4)

@@ -9,8 +9,10 @@ from dynamite.predict.label_map import label_map
 Size = tuple[int, int]
 
 
-def plain(logits: Tensor, owners: Tensor, padded: Size, inside: Size, output: Size) -> Tensor:
-    """MODEL_SPEC 8, step by step."""
+def resize_and_compare(
+    logits: Tensor, owners: Tensor, padded: Size, inside: Size, output: Size
+) -> Tensor:
+    """The definition, step by step (docs/network.md, 7)."""
     full = interpolate(logits[None], size=padded, mode="bilinear", align_corners=False)
     full = full[:, :, : inside[0], : inside[1]]
     full = interpolate(full, size=output, mode="bilinear", align_corners=False)
@@ -37,8 +39,8 @@ def test_tiles_give_what_whole_maps_give(seed: int, blobs: int, inside: Size, ou
     found = label_map(logits, owners, padded_size=padded, input_size=inside, output_size=output)
     assert found.shape == output
     assert found.dtype == torch.int16
-    expected = plain(logits, owners, padded, inside, output)
-    # Rounding may decide between two that are equal to six digits.
+    expected = resize_and_compare(logits, owners, padded, inside, output)
+    # Rounding may decide between logits that are equal to six digits.
     assert (found != expected).sum() <= max(1, 1e-4 * expected.numel())
 
 
@@ -50,7 +52,7 @@ def test_equals_go_to_the_first_query() -> None:
 
 
 def test_an_object_can_lie_between_two_background_queries() -> None:
-    """Where two queries of one owner cross, a third may win: the shortcut must not hide it."""
+    """Where two queries of one owner cross, a third may win: the tiles must not hide it."""
     logits = torch.zeros(3, 1, 8)
     logits[0] = 4.0
     logits[1] = torch.linspace(10, -10, 8)

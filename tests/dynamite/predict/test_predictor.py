@@ -13,6 +13,7 @@ from dynamite.network.config import PRESETS, Resize
 from dynamite.network.model import DynaMITE
 from dynamite.predict.image_ops import to_tensor
 from tests.dynamite.golden import make_image
+from tests.dynamite.query_logits import query_logits
 
 CLICKS = ClickSet([[Click(20, 16, 0)], [Click(60, 30, 1), Click(62, 40, 3)]], [Click(4, 5, 2)])
 
@@ -34,7 +35,6 @@ def test_a_result_has_the_promised_shapes(predictor: Predictor, features: ImageF
     assert result.masks.shape == (2, 64, 96)
     assert result.masks.dtype == np.bool_
     assert result.scores.shape == (2,)
-    assert result.query_logits.shape == (4 + 9, 16, 24)
     assert set(np.unique(result.label_map)) <= {-1, 0, 1}
 
 
@@ -69,16 +69,17 @@ def test_a_click_made_again_changes_nothing(predictor: Predictor, features: Imag
     again = [Click(4.5, 5.5, time) for time in range(3, 300)]
     repeated = ClickSet(CLICKS.objects, [*CLICKS.background, *again])
     answer, once = (predictor.segment(features, clicks) for clicks in (repeated, CLICKS))
+    assert predictor.effective_clicks(repeated) == CLICKS
     assert (answer.label_map == once.label_map).all()
-    assert (answer.query_logits == once.query_logits).all()
+    assert (answer.scores == once.scores).all()
 
 
-def test_the_published_networks_hear_every_click_as_the_reference_does() -> None:
-    model = dynamite.load("lite", random_weights=True, obey_clicks=False)
+def test_the_published_networks_see_every_click_as_in_the_authors_code() -> None:
+    model = dynamite.load("lite", random_weights=True, enforce_clicks=False)
     predictor = Predictor(model, resize=None)
     repeated = ClickSet([[Click(4, 5, 0), Click(4, 5, 1)]])
-    answer = predictor.segment(predictor.encode(make_image(64, 96)), repeated)
-    assert len(answer.query_logits) == 2 + 9
+    (logits,) = query_logits(predictor, [predictor.encode(make_image(64, 96))], [repeated])
+    assert len(logits) == 2 + 9
 
 
 def test_an_image_is_asked_for_at_another_size(
@@ -88,19 +89,31 @@ def test_an_image_is_asked_for_at_another_size(
 
 
 def test_lists_give_lists(predictor: Predictor) -> None:
+    """Nothing in this project passes lists, but the library's documentation promises them."""
     images = [make_image(64, 96), make_image(40, 50)]
     features = predictor.encode(images)
     few = ClickSet([[Click(10, 10)]])
     results = predictor.segment(features, [CLICKS, few])
     assert [r.label_map.shape for r in results] == [(64, 96), (40, 50)]
-    assert len(results[1].query_logits) == 4 + 9, "padded to the clicks of the other image"
+    assert [len(r.scores) for r in results] == [2, 1]
+    logits = query_logits(predictor, features, [CLICKS, few])
+    assert [len(one) for one in logits] == [4 + 9] * 2, "padded to the clicks of the other image"
+
+
+def test_a_list_of_one_gives_a_list_of_one(predictor: Predictor) -> None:
+    """Promised by the documentation: the type of the answer follows the type of the argument."""
+    (features,) = predictor.encode([make_image(64, 96)])
+    (result,) = predictor.segment([features], [CLICKS])
+    alone = predictor.segment(features, CLICKS)
+    assert (result.label_map == alone.label_map).all()
+    assert (result.scores == alone.scores).all()
 
 
 def test_the_image_that_pads_no_other_is_answered_as_alone(predictor: Predictor) -> None:
     image = make_image(64, 96)
     together = predictor.segment(predictor.encode([image, image]), [CLICKS, CLICKS])
     alone = predictor.segment(predictor.encode(image), CLICKS)
-    assert np.abs(together[1].query_logits - alone.query_logits).max() < 1e-3
+    assert np.abs(together[1].scores - alone.scores).max() < 1e-3
     assert (together[1].label_map != alone.label_map).mean() < 1e-3
 
 
@@ -123,17 +136,17 @@ BAD_IMAGES: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("image", "said"), BAD_IMAGES)
+@pytest.mark.parametrize(("image", "message"), BAD_IMAGES)
 def test_a_bad_image_is_refused_with_what_is_wrong(
-    predictor: Predictor, image: Any, said: str
+    predictor: Predictor, image: Any, message: str
 ) -> None:
     image = image[0] if isinstance(image, list) else image
-    with pytest.raises(InvalidInputError, match=said):
+    with pytest.raises(InvalidInputError, match=message):
         predictor.encode(image)
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         (lambda p, f: p.segment(f, ClickSet([[Click(96, 3)]])), r"x=96, y=3.*96×64"),
         (lambda p, f: p.segment([f], [CLICKS, CLICKS]), "1 images and 2 click sets"),
@@ -156,9 +169,9 @@ def test_a_bad_call_is_refused_with_what_is_wrong(
     predictor: Predictor,
     features: ImageFeatures,
     call: Callable[[Any, Any], object],
-    said: str,
+    message: str,
 ) -> None:
-    with pytest.raises(InvalidInputError, match=said):
+    with pytest.raises(InvalidInputError, match=message):
         call(predictor, features)
 
 
@@ -175,15 +188,10 @@ def test_an_output_size_is_two_whole_numbers(
 
 @pytest.mark.parametrize("given", [[64, 96], np.array([64, 96]), (np.int64(64), torch.tensor(96))])
 def test_the_own_size_is_the_own_size_however_it_is_given(
-    monkeypatch: pytest.MonkeyPatch, given: Any
+    predictor: Predictor, features: ImageFeatures, given: Any
 ) -> None:
-    """Small objects are seen again only at the image's own size."""
-    predictor = Predictor(dynamite.load("lite", random_weights=True, zoom_in=True), resize=None)
-    monkeypatch.setattr(
-        "dynamite.predict.predictor.zoom_in", lambda _image, _said, labels, _: labels * 0 + 7
-    )
-    result = predictor.segment(predictor.encode(make_image(64, 96)), CLICKS, output_size=given)
-    assert (result.label_map == 7).all()
+    result = predictor.segment(features, CLICKS, output_size=given)
+    assert (result.label_map == predictor.segment(features, CLICKS).label_map).all()
 
 
 def test_a_read_only_image_is_copied_as_torch_could_write_to_it() -> None:
@@ -224,16 +232,17 @@ def test_features_of_different_sizes_make_no_batch(
 )
 def test_every_preset_and_switch_answers(name: str, overrides: dict[str, Any]) -> None:
     predictor = Predictor(dynamite.load(name, random_weights=True, **overrides), resize=None)
-    result = predictor.segment(predictor.encode(make_image(64, 96)), CLICKS)
-    assert np.isfinite(result.query_logits).all()
-    assert result.label_map.shape == (64, 96)
+    features = predictor.encode(make_image(64, 96))
+    assert predictor.segment(features, CLICKS).label_map.shape == (64, 96)
+    assert np.isfinite(query_logits(predictor, [features], [CLICKS])).all()
 
 
 def test_without_static_queries_there_is_still_a_background() -> None:
     model = dynamite.load("lite", random_weights=True, static_background_queries=0)
     predictor = Predictor(model, resize=None)
-    result = predictor.segment(predictor.encode(make_image(64, 96)), ClickSet([[Click(5, 5)]]))
-    assert len(result.query_logits) == 2
+    features = predictor.encode(make_image(64, 96))
+    (logits,) = query_logits(predictor, [features], [ClickSet([[Click(5, 5)]])])
+    assert len(logits) == 2
 
 
 def test_half_precision_gives_nearly_the_same_masks_from_the_same_features() -> None:

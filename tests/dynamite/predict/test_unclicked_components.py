@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from dynamite import Click, ClickSet
 from dynamite.network.prediction import Decision
 from dynamite.predict.label_map import label_map
-from dynamite.predict.unclicked_components import without_stray_parts
-from dynamite.predict.winner_map import Lead
+from dynamite.predict.unclicked_components import drop_unclicked_components
+from dynamite.predict.winner_map import WinnerMap
 
 
 def labels(text: str) -> np.ndarray:
-    """One character a pixel: the object's digit, or a dot for the background."""
+    """A label map of one character per pixel: the object's digit, or a dot for the background."""
     rows = text.split()
     return np.array([[-1 if c == "." else int(c) for c in row] for row in rows], dtype=np.int16)
 
@@ -21,68 +21,70 @@ PADDING = 2
 
 
 def decision(owner_hw: np.ndarray, objects: int, rng: np.random.Generator) -> Decision:
-    """One in which ``owner_hw`` lead, in cells of two maps each, and anybody in the padding."""
+    """A decision that ``owner_hw`` win, with two maps per owner; the padding is random."""
     owners = np.array([*(index for index in range(-1, objects) for _ in range(2))])
     shape = len(owners), *(length + PADDING for length in owner_hw.shape)
     maps = rng.normal(size=shape).astype(np.float32)
     height, width = owner_hw.shape
     inside = maps[:, :height, :width]
-    leads = owners[:, None, None] == owner_hw
-    second = np.maximum.reduce(np.where(leads, -np.inf, inside))
-    inside[leads] = (second + 0.1 + rng.random(inside.shape).astype(np.float32))[leads]
+    wins = owners[:, None, None] == owner_hw
+    second = np.maximum.reduce(np.where(wins, -np.inf, inside))
+    inside[wins] = (second + 0.1 + rng.random(inside.shape).astype(np.float32))[wins]
     return Decision(torch.from_numpy(maps), torch.from_numpy(owners))
 
 
-def without(before: np.ndarray, clicks: ClickSet) -> np.ndarray:
-    """Who leads where once stray parts are gone, ``before`` being who led."""
+def after_dropping(before: np.ndarray, clicks: ClickSet) -> np.ndarray:
+    """The winners after unclicked components are dropped, from the winners ``before``."""
     objects = len(clicks.objects)
     drawn = decision(before, objects, np.random.default_rng(0))
-    _, found = without_stray_parts(drawn, Lead.of(drawn, objects, before.shape), clicks)
+    _, found = drop_unclicked_components(
+        drawn, WinnerMap.from_decision(drawn, objects, before.shape), clicks
+    )
     return found.owner_hw.numpy()
 
 
-def test_a_small_part_without_a_click_goes_to_the_background() -> None:
-    found = without(labels("000..0 000..1"), ClickSet([[Click(1, 1)], [Click(5, 1)]]))
+def test_a_small_component_without_a_click_goes_to_the_background() -> None:
+    found = after_dropping(labels("000..0 000..1"), ClickSet([[Click(1, 1)], [Click(5, 1)]]))
     assert (found == labels("000... 000..1")).all()
 
 
-def test_a_part_with_a_click_stays_however_small() -> None:
+def test_a_component_with_a_click_stays_however_small() -> None:
     before = labels("000..0 000...")
-    found = without(before, ClickSet([[Click(1, 1), Click(5, 0, 1)]]))
+    found = after_dropping(before, ClickSet([[Click(1, 1), Click(5, 0, 1)]]))
     assert (found == before).all()
 
 
-def test_a_part_as_large_as_the_clicked_one_stays() -> None:
+def test_a_component_as_large_as_the_clicked_one_stays() -> None:
     before = labels("00..00 00..00")
-    assert (without(before, ClickSet([[Click(0, 0)]])) == before).all()
+    assert (after_dropping(before, ClickSet([[Click(0, 0)]])) == before).all()
 
 
 def test_an_object_whose_clicks_are_all_outside_its_mask_stays_whole() -> None:
     before = labels("0...0 .....")
-    assert (without(before, ClickSet([[Click(2, 1)]])) == before).all()
+    assert (after_dropping(before, ClickSet([[Click(2, 1)]])) == before).all()
 
 
 @settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 10_000), x=st.integers(0, 19), y=st.integers(0, 11))
 def test_only_pixels_become_background_and_never_clicked_ones(seed: int, x: int, y: int) -> None:
     before = np.random.default_rng(seed).integers(-1, 2, (12, 20)).astype(np.int16)
-    found = without(before, ClickSet([[Click(x, y)], [Click(19 - x, 11 - y)]]))
+    found = after_dropping(before, ClickSet([[Click(x, y)], [Click(19 - x, 11 - y)]]))
     assert ((found == before) | (found == -1)).all()
     for index, (cx, cy) in enumerate([(x, y), (19 - x, 11 - y)]):
         if before[cy, cx] == index:
             assert found[cy, cx] == index
 
 
-def plain(before: np.ndarray, clicks: ClickSet) -> np.ndarray:
-    """Each object looked for on the whole map."""
+def drop_on_the_whole_map(before: np.ndarray, clicks: ClickSet) -> np.ndarray:
+    """The definition: every object is looked for on the whole map."""
     kept = before.copy()
     for index, own in enumerate(clicks.objects):
-        _, parts = cv2.connectedComponents((before == index).astype(np.uint8))
-        clicked = {int(parts[int(c.y), int(c.x)]) for c in own} - {0}
-        limit = max(((parts == part).sum() for part in clicked), default=0)
-        for part in set(np.unique(parts).tolist()) - clicked - {0}:
-            if (parts == part).sum() < limit:
-                kept[parts == part] = -1
+        _, components = cv2.connectedComponents((before == index).astype(np.uint8))
+        clicked = {int(components[int(c.y), int(c.x)]) for c in own} - {0}
+        limit = max(((components == one).sum() for one in clicked), default=0)
+        for one in set(np.unique(components).tolist()) - clicked - {0}:
+            if (components == one).sum() < limit:
+                kept[components == one] = -1
     return kept
 
 
@@ -99,12 +101,12 @@ def test_looking_into_boxes_gives_what_looking_everywhere_gives(
     height, width = before.shape
     spots = (rng.random((objects, 2)) * (width, height)).tolist()
     clicks = ClickSet([[Click(int(x), int(y), time)] for time, (x, y) in enumerate(spots)])
-    assert (without(before, clicks) == plain(before, clicks)).all()
+    assert (after_dropping(before, clicks) == drop_on_the_whole_map(before, clicks)).all()
 
 
 @settings(deadline=None, max_examples=60)
 @given(seed=st.integers(0, 10_000), objects=st.integers(1, 4), scale=st.sampled_from([1, 2, 3, 4]))
-def test_at_every_size_what_is_stray_goes_to_the_background_and_nothing_to_anybody_else(
+def test_at_every_size_unclicked_components_go_to_the_background_and_nothing_to_other_objects(
     seed: int, objects: int, scale: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -113,10 +115,12 @@ def test_at_every_size_what_is_stray_goes_to_the_background_and_nothing_to_anybo
     spots = rng.integers(0, (width, height), (objects, 2)).tolist()
     clicks = ClickSet([[Click(x, y)] for x, y in spots])
     drawn = decision(before, objects, rng)
-    left, found = without_stray_parts(drawn, Lead.of(drawn, objects, before.shape), clicks)
-    wanted = plain(before, clicks)
+    left, found = drop_unclicked_components(
+        drawn, WinnerMap.from_decision(drawn, objects, before.shape), clicks
+    )
+    wanted = drop_on_the_whole_map(before, clicks)
     assert (found.owner_hw.numpy() == wanted).all()
-    assert (Lead.of(left, objects, before.shape).owner_hw.numpy() == wanted).all()
+    assert (WinnerMap.from_decision(left, objects, before.shape).owner_hw.numpy() == wanted).all()
 
     def labels(one: Decision) -> np.ndarray:
         padded = (scale * (height + PADDING), scale * (width + PADDING))
@@ -127,9 +131,9 @@ def test_at_every_size_what_is_stray_goes_to_the_background_and_nothing_to_anybo
 
     was, now = labels(drawn), labels(left)
     assert (now[was != now] == -1).all()
-    # A pixel hangs on the cells around it: only near a stray part is anything different.
+    # A pixel depends on the cells around it: only near a dropped component may it change.
     near = cv2.dilate((wanted != before).astype(np.uint8), np.ones((5, 5), np.uint8))
     assert (was == now)[near.repeat(scale, 0).repeat(scale, 1) == 0].all()
-    if scale % 2:  # in the middle of a cell only that cell counts
+    if scale % 2:  # in the middle of a cell only that cell matters
         middle = slice(scale // 2, None, scale)
         assert (now[middle, middle] == wanted).all()

@@ -1,4 +1,4 @@
-"""Short words for what tests of the registry do most."""
+"""Helpers for tests of the registry."""
 
 from dynamite.registry import Description
 

@@ -58,7 +58,7 @@ def test_a_revived_job_cannot_publish_after_another_has_begun(registry, files):
     with pytest.raises(StaleError):
         promote(registry, a, token=zombie)
     with pytest.raises(StaleError):
-        promote(registry, a, token=second)  # a token is good for one change
+        promote(registry, a, token=second)  # a token allows one change
     assert registry.current().version == b
 
 
@@ -168,7 +168,7 @@ def test_old_versions_go_but_never_the_current_its_parent_or_the_way_back(regist
     add(registry, files, "d")
     promote(registry, b)
     promote(registry, c)
-    assert registry.prune(keep=1) == []  # b: the way back, a: the parent, d: the newest
+    assert registry.prune(keep=1) == []  # b: the rollback target, a: the parent, d: the newest
     promote(registry, d)
     assert registry.prune(keep=1) == [a, b]
     assert registry.rollback(holder="test").version == c
@@ -193,7 +193,7 @@ def test_what_a_killed_process_left_goes_after_a_day_but_not_what_is_being_writt
         if path.is_dir():
             os.utime(path, (yesterday, yesterday))
     registry.prune(keep=1)
-    assert all(path.exists() for path in left)  # what is in it was just written
+    assert all(path.exists() for path in left)  # their contents were just written
     for path in (inner for one in found for inner in [one, *one.rglob("*")]):
         os.utime(path, (yesterday, yesterday))
     registry.prune(keep=1)
@@ -273,7 +273,7 @@ def test_a_damaged_log_entry_says_so(registry, files):
 
 
 def test_names_do_not_leave_the_folder(registry):
-    with pytest.raises(RegistryError, match="no name"):
+    with pytest.raises(RegistryError, match="not the name"):
         registry.get("../../etc")
 
 

@@ -1,4 +1,4 @@
-"""A registry on a share that goes, comes back, or does not tell the truth."""
+"""A registry on a share that vanishes, returns, or reports wrong results."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ def test_a_share_that_is_gone_is_an_error_not_an_empty_registry(registry, tmp_pa
         registry.current()
     with pytest.raises(RegistryError):
         registry.begin("test")
-    assert not registry.folder.parent.exists()  # nothing is written where the share will be
+    assert not registry.folder.parent.exists()  # nothing is written at the mount point
 
 
 def test_nothing_is_written_below_the_mount_point_of_a_share_that_is_gone(
@@ -25,7 +25,7 @@ def test_nothing_is_written_below_the_mount_point_of_a_share_that_is_gone(
     (a,) = add(registry, files, "a")
     token = registry.begin("training")
     registry.folder.parent.rename(tmp_path / "away")
-    registry.folder.parent.mkdir()  # where nothing is mounted there is an empty folder
+    registry.folder.parent.mkdir()  # an unmounted share leaves an empty folder
     with pytest.raises(RegistryError, match="not mounted"):
         registry.add(files["b"][0], Description(), token=token)
     with pytest.raises(RegistryError, match="not mounted"):
@@ -55,7 +55,7 @@ def test_weights_that_may_not_be_read_are_an_error_of_ours(registry, files, monk
 def test_a_share_that_says_of_a_new_entry_that_it_is_there_already_is_not_another_holder(
     registry, monkeypatch
 ):
-    """NFS repeats a request whose answer was lost, and tells what the second one met."""
+    """NFS repeats a request whose answer was lost, and reports the result of the second one."""
     link = os.link
 
     def twice(source, target):

@@ -158,7 +158,7 @@ def test_four_images_are_learnt_by_heart(tmp_path: Path) -> None:
     )
     run(config, tmp_path / "run", data=data, device="cpu")
     # What the network has learnt: around a click obedience would give 12 pixels of these 64 to it.
-    own_word = TINY_MODEL | {"obey_clicks": False}
+    own_word = TINY_MODEL | {"enforce_clicks": False}
     model = load("lite", checkpoint=tmp_path / "run" / "model.safetensors", **own_word)
     predictor = Predictor(model, resize=None)
     dataset = open_dataset("shapes", data)

@@ -9,7 +9,7 @@ from dynamite import load
 from dynamite.checkpoints import checkpoint
 from dynamite.checkpoints.published import published_name
 from dynamite.errors import CheckpointError
-from dynamite.network.backbones import build_backbone
+from dynamite.network.backbones.build import build_backbone
 from dynamite.network.model import DynaMITE
 from tests.training.tiny_run import TINY_MODEL, tiny_config
 from training.config_files import from_dict
