@@ -1,123 +1,234 @@
-"""Whose turn it is: trainings of a line go one after the other, those of two lines side by side."""
+"""Trainings of one line run one after another, those of different lines side by side.
 
-from functools import partial
+At most one training of a line is in the queue or running. One asked for meanwhile waits outside the
+queue, as a saved job, until the first has ended; one asked for after that takes its place, because
+a newer snapshot holds all that an older one does.
+
+Keys of each line: ``dynamite:training:LINE`` holds the id of the job enqueued last,
+``dynamite:wanted:LINE`` that of the job that waits. Every change of them is one transaction that
+fails if anything it rests on has changed.
+"""
+
+import secrets
 from typing import Any
 
 from redis import Redis
-from rq import Queue
-from rq.exceptions import NoSuchJobError
+from redis.exceptions import WatchError
+from rq import Queue, Retry
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
-from rq.utils import now
 
-from backend.jobs.job_queue import TRAIN
+from backend.jobs.job_queue import RETRIES, TRAIN, find_job
+from training.retraining.request import RetrainingRequest
 
-AHEAD = ("queued", "started", "deferred", "scheduled", "ready_to_enqueue")
-"""How a job stands that goes on or is still to come."""
+TRAIN_JOB = "training.jobs.retrain"
 
-LOST_END_SECONDS = 60
-"""So long after the end of a job what waits for it would have been set going."""
+KEPT_SECONDS = 30 * 24 * 3600
+"""How long the queue remembers a training that has ended."""
 
+WAITING = JobStatus.CREATED
+"""Status of a job that is saved but not enqueued."""
 
-def last_job_key(line: str) -> str:
-    """Where the id of a line's last training is."""
-    return f"dynamite:training:{line}"
-
-
-def trainings(queue: Queue) -> list[Job]:
-    """Those that are the last of their line, or that others wait for; none of another queue."""
-    redis = queue.connection
-    if queue.name != TRAIN:
-        return []
-    last: Any = [redis.get(key) for key in redis.scan_iter(last_job_key("*"), count=1000)]
-    ids = {raw.decode() for raw in last if raw}
-    for job in map(partial(find_job, redis), waiting(queue)):
-        ids.update(job.dependency_ids if job else ())
-    return [job for job in map(partial(find_job, redis), sorted(ids)) if job is not None]
+ACTIVE = (JobStatus.QUEUED, JobStatus.STARTED)
 
 
 def train_queue(redis: "Redis") -> Queue:
-    """The queue of trainings."""
+    """Return the queue of trainings."""
     return Queue(TRAIN, connection=redis, serializer=JSONSerializer)
 
 
-def find_job(redis: "Redis", job_id: str) -> Job | None:
-    """A job by its id, None if it is forgotten."""
-    try:
-        return Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
-    except NoSuchJobError:
-        return None
+def last_job_key(line: str) -> str:
+    """Return the key of the job that was enqueued last."""
+    return f"dynamite:training:{line}"
+
+
+def wanted_key(line: str) -> str:
+    """Return the key of the job that waits."""
+    return f"dynamite:wanted:{line}"
 
 
 def last_job(redis: "Redis", line: str) -> Job | None:
-    """The last training of a line that was asked for."""
-    raw: Any = redis.get(last_job_key(line))
-    return find_job(redis, raw.decode()) if raw else None
+    """Return the training of a line that was enqueued last."""
+    return _job_at(redis, last_job_key(line))
 
 
-def jobs_ahead(redis: "Redis", line: str) -> list[Job]:
-    """The trainings of a line that go on or wait for their turn, in the order they were asked for.
-
-    One that its worker had taken and not begun is in no list; it is known if it is the last.
-    """
-    queue, last = train_queue(redis), last_job(redis, line)
-    jobs = [last, *(find_job(redis, one) for one in [*begun(queue), *waiting(queue)])]
-    found = {job.id: job for job in jobs if job is not None and job.meta.get("line") == line}
-    ahead = [job for job in found.values() if job.get_status() in AHEAD]
-    return sorted(ahead, key=lambda job: job.created_at)
+def active_job(redis: "Redis", line: str) -> Job | None:
+    """Return the training of a line that is in the queue or running."""
+    job = last_job(redis, line)
+    return job if job is not None and status(job) in ACTIVE else None
 
 
-def begun(queue: Queue) -> list[str]:
-    """The ids of the jobs that go on, or will as soon as there is a worker."""
-    started = queue.started_job_registry.get_job_ids(cleanup=False)
-    return [*queue.get_job_ids(), *queue.intermediate_queue.get_job_ids(), *started]
+def waiting_job(redis: "Redis", line: str) -> Job | None:
+    """Return the training of a line that waits for the active one to end."""
+    return _job_at(redis, wanted_key(line))
 
 
-def waiting(queue: Queue) -> list[str]:
-    """The ids of the jobs that wait for others."""
-    found: list[str] = queue.deferred_job_registry.get_job_ids(cleanup=False)
-    return found
+def waiting_jobs(redis: "Redis") -> list[Job]:
+    """Return the waiting trainings of all lines."""
+    jobs = (_job_at(redis, key) for key in redis.scan_iter(wanted_key("*"), count=1000))
+    return [job for job in jobs if job is not None]
+
+
+def last_job_ids(redis: "Redis") -> list[str]:
+    """Return the ids of the trainings enqueued last, one of each line."""
+    found: Any = [redis.get(key) for key in redis.scan_iter(last_job_key("*"), count=1000)]
+    return sorted(job_id.decode() for job_id in found if job_id)
 
 
 def is_training(redis: "Redis", line: str) -> bool:
-    """Whether a training of a line is going on or waits for its turn."""
-    return bool(jobs_ahead(redis, line))
+    """Whether a training of a line is waiting, in the queue or running."""
+    return active_job(redis, line) is not None or waiting_job(redis, line) is not None
 
 
-def free_waiting(queue: Queue) -> None:
-    """Jobs wait no longer for one that was cancelled, stopped or deleted, or whose end was lost.
+def status(job: Job) -> JobStatus:
+    """Return the status that a job had when it was fetched."""
+    found: JobStatus = job.get_status(refresh=False)
+    return found
 
-    But one at a time: while another of its line goes on, a job still waits.
 
-    Raises:
-        WatchError: somebody else changed what waits at this moment.
+def enqueue_training(
+    redis: "Redis", request: RetrainingRequest, seconds: float, *, force: bool = False
+) -> str:
+    """Enqueue a training, or let it wait for its turn; return what came of it, in words.
+
+    Nothing happens if it is under way or done already, or if newer data are under way.
+
+    Args:
+        redis: The queue server.
+        request: What to train.
+        seconds: Longest time of the training.
+        force: Also train on data that have been trained on.
     """
-    redis, key = queue.connection, queue.deferred_job_registry.key
-    for job_id in waiting(queue):
-        with redis.pipeline() as pipeline:
-            pipeline.watch(key)  # type: ignore[no-untyped-call]
-            job = find_job(redis, job_id)
-            if job is None or pipeline.zscore(key, job_id) is None:
-                continue
-            others = [find_job(redis, one) for one in begun(queue)]
-            lines = {other.meta.get("line") for other in others if other is not None}
-            if job.meta.get("line") in lines:
-                continue
-            if all(_is_over(find_job(redis, other)) for other in job.dependency_ids):
-                pipeline.multi()
-                queue._enqueue_job(job, pipeline=pipeline)  # out of one list and into the other
+    while True:
+        try:
+            return _enqueue(redis, request, seconds, force=force)
+        except WatchError:
+            continue  # another request, or the end of a training, came in between
+
+
+def _enqueue(redis: "Redis", request: RetrainingRequest, seconds: float, *, force: bool) -> str:
+    line, job_id = request.line, request.job_id
+    with redis.pipeline() as pipeline:
+        _watch(pipeline, redis, line, job_id)
+        same = find_job(redis, job_id)
+        active, waiting = active_job(redis, line), waiting_job(redis, line)
+        if same is not None and same in (active, waiting):
+            if same == active and waiting is not None and _change(waiting) <= request.change:
+                _discard(pipeline, waiting, line)  # the data are what they were before it
                 pipeline.execute()
+            return f"{job_id} is {'waiting' if same == waiting else status(same).value} already"
+        if same is not None and status(same) == JobStatus.FINISHED and not force:
+            return f"{job_id} is done already: no annotation has changed since"
+        for other in (waiting, active):
+            if other is not None and _change(other) > request.change:
+                return f"{other.id}, on newer annotations, is on its way already"
+        pipeline.multi()
+        for old in (same, waiting):
+            if old is not None:
+                _discard(pipeline, old, line)
+        job = _new_job(train_queue(redis), request, seconds)
+        if active is None:
+            _start(pipeline, job, line)
+            words = f"{job_id} is queued: {request.reason}"
+        else:
+            job.save(pipeline=pipeline)
+            pipeline.set(wanted_key(line), job_id)
+            words = f"{job_id} waits for {active.id} to end: {request.reason}"
+        pipeline.execute()
+    return words + _caution(request)
 
 
-def _is_over(job: Job | None) -> bool:
-    """Whether rq will not set going what waits for this job.
+def enqueue_waiting(redis: "Redis", line: str) -> None:
+    """Enqueue the training of a line that waits, if there is one and its turn has come.
 
-    Where one ends it does, unless its worker is killed at that very moment.
+    Called when a training ends, and regularly by every worker in case that worker was killed.
     """
-    if job is None:
-        return True
-    status = job.get_status()
-    if status in (JobStatus.FAILED, JobStatus.FINISHED):
-        ended = job.ended_at
-        return ended is None or (now() - ended).total_seconds() > LOST_END_SECONDS
-    return status in (JobStatus.CANCELED, JobStatus.STOPPED)
+    with redis.pipeline() as pipeline:
+        _watch(pipeline, redis, line)
+        job = waiting_job(redis, line)
+        if job is None or active_job(redis, line) is not None:
+            return
+        pipeline.multi()
+        _start(pipeline, job, line)
+        try:
+            pipeline.execute()
+        except WatchError:
+            return  # another process has just done so, or it will be tried again
+
+
+def enqueue_all_waiting(redis: "Redis") -> None:
+    """Enqueue the waiting trainings of all lines whose turn has come."""
+    for job in waiting_jobs(redis):
+        enqueue_waiting(redis, job.meta["line"])
+
+
+def cancel_waiting(redis: "Redis", job: Job) -> bool:
+    """Cancel a training that waits for its turn; false if it does not wait any more."""
+    line = job.meta["line"]
+    with redis.pipeline() as pipeline:
+        _watch(pipeline, redis, line)
+        if waiting_job(redis, line) != job:
+            return False
+        pipeline.multi()
+        pipeline.delete(wanted_key(line))
+        job.cancel(pipeline=pipeline)
+        try:
+            pipeline.execute()
+        except WatchError:
+            return False
+    return True
+
+
+def _watch(pipeline: Any, redis: "Redis", line: str, *job_ids: str) -> None:
+    """Let the transaction fail if the keys of a line, its last job or the named jobs change."""
+    pipeline.watch(last_job_key(line), wanted_key(line))
+    last: Any = redis.get(last_job_key(line))
+    ids = [*job_ids, last.decode()] if last else job_ids
+    if ids:
+        pipeline.watch(*map(Job.key_for, ids))
+
+
+def _start(pipeline: Any, job: Job, line: str) -> None:
+    train_queue(job.connection).enqueue_job(job, pipeline=pipeline)
+    pipeline.set(last_job_key(line), job.id)
+    pipeline.delete(wanted_key(line))
+
+
+def _discard(pipeline: Any, job: Job, line: str) -> None:
+    if not pipeline.explicit_transaction:
+        pipeline.multi()
+    job.delete(pipeline=pipeline)
+    pipeline.delete(wanted_key(line))
+
+
+def _new_job(queue: Queue, request: RetrainingRequest, seconds: float) -> Job:
+    values = request.model_copy(update={"job": secrets.token_hex(8)}).model_dump(mode="json")
+    return queue.create_job(
+        TRAIN_JOB,
+        args=(values,),
+        job_id=request.job_id,
+        status=WAITING,
+        description=f"{request.line}: {request.reason}",
+        timeout=round(seconds),
+        result_ttl=KEPT_SECONDS,
+        failure_ttl=KEPT_SECONDS,
+        retry=Retry(max=RETRIES),
+        meta={"line": request.line, "reason": request.reason},
+    )
+
+
+def _change(job: Job) -> int:
+    return int(job.args[0]["change"])
+
+
+def _caution(request: RetrainingRequest) -> str:
+    """Return a warning if too few images are held out for the result to be published."""
+    held_out, least = request.images.get("holdout", 0), request.options.judge_least
+    if held_out >= least:
+        return ""
+    return f"; only {held_out} images are held out, {least} are needed to publish its result"
+
+
+def _job_at(redis: "Redis", key: Any) -> Job | None:
+    job_id: Any = redis.get(key)
+    return find_job(redis, job_id.decode()) if job_id else None

@@ -12,6 +12,7 @@ from backend.jobs.job_queue import JobQueue
 from backend.label_studio import known_projects
 from backend.label_studio.access import Access, completed, configured_access, keep, unused_token
 from backend.label_studio.fetching import open_fetcher
+from backend.label_studio.ingest.jobs import EVENT_JOB
 from backend.retraining.status import (
     Asked,
     Backlog,
@@ -188,7 +189,7 @@ def open_services(settings: Settings) -> Services:
         settings,
         engine=engine,
         sessions=SessionStore(),
-        queue=JobQueue(settings.queue_url, settings.state_dir / "spool"),
+        queue=JobQueue(settings.queue_url, settings.state_dir / "spool", EVENT_JOB),
         cache=cache,
         meters=meters,
     )

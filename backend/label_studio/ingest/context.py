@@ -3,16 +3,15 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from redis import Redis
 
 from backend.label_studio.access import known_access
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.fetching import Fetcher, open_fetcher
+from backend.retraining.store import open_store
 from backend.settings import Settings, load
-from backend.settings.folders import store_folder
-from training.annotation_store import AnnotationStore, StoreError, is_there
+from training.annotation_store import AnnotationStore
 
 
 @dataclass(frozen=True)
@@ -38,22 +37,8 @@ def open_context(settings: Settings | None = None, *, anew: bool = False) -> Ite
     fetcher = open_fetcher(settings, access)
     with ExitStack() as stack:
         redis = stack.enter_context(Redis.from_url(settings.queue_url))
-        store = stack.enter_context(_open_store(store_folder(settings), redis, anew=anew))
+        store = stack.enter_context(open_store(settings, redis, anew=anew))
         api = None
         if access.url and access.token:
             api = stack.enter_context(LabelStudioApi(access.url, access.token))
         yield Context(settings, store, fetcher, redis, api)
-
-
-def _open_store(folder: Path, redis: "Redis", *, anew: bool) -> AnnotationStore:
-    """The store, unless it is gone: where a share was mounted there may be an empty folder."""
-    known = f"dynamite:store:{folder}"
-    if not anew and redis.exists(known) and not is_there(folder):
-        raise StoreError(
-            f"the annotation store {folder} is gone, or its share is not mounted: mount it, or "
-            "begin a new one with `dynamite sync --project N --anew`"
-        )
-    store = AnnotationStore(folder)
-    if store.change():
-        redis.set(known, 1)
-    return store

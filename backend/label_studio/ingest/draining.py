@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from rq.timeouts import JobTimeoutException
 
-from backend.jobs.job_queue import INGEST_JOB, ingest_queue
+from backend.jobs.job_queue import ingest_queue
 from backend.label_studio.ingest.context import Context
 from backend.label_studio.ingest.events import take
+from backend.label_studio.ingest.jobs import EVENT_JOB
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def take_along(context: Context, clock: Callable[[], float] = time.monotonic) ->
         if clock() > until:
             break
         job = queue.fetch_job(job_id)
-        if job is None or job.func_name != INGEST_JOB:
+        if job is None or job.func_name != EVENT_JOB:
             continue
         try:
             take(job.args[0], context)

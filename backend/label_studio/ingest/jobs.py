@@ -4,11 +4,27 @@ Each is called by name with JSON values, by a worker, in a process of its own.
 """
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rq import get_current_job
 
+from backend.jobs.schedule import PeriodicJob
+
+if TYPE_CHECKING:
+    from backend.settings import Settings
+
 log = logging.getLogger(__name__)
+
+EVENT_JOB = f"{__name__}.ingest_event"
+
+RETRY_MINUTES = 15.0
+"""How often deferred events are retried if projects are never compared with Label Studio."""
+
+
+def periodic_jobs(settings: "Settings") -> list[PeriodicJob]:
+    """Return the adapter's jobs that are due by the clock."""
+    minutes = settings.reconcile_minutes or RETRY_MINUTES
+    return [PeriodicJob(f"{__name__}.reconcile", 60 * minutes)]
 
 
 def ingest_event(event: dict[str, Any]) -> str:
@@ -18,7 +34,7 @@ def ingest_event(event: dict[str, Any]) -> str:
     been what killed the process.
     """
     from backend.errors import BadRequestError  # noqa: PLC0415
-    from backend.jobs.job_queue import ATTEMPTS_MORE  # noqa: PLC0415
+    from backend.jobs.job_queue import RETRIES  # noqa: PLC0415
     from backend.label_studio.ingest.context import open_context  # noqa: PLC0415
     from backend.label_studio.ingest.draining import take_along  # noqa: PLC0415
     from backend.label_studio.ingest.events import take  # noqa: PLC0415
@@ -31,7 +47,7 @@ def ingest_event(event: dict[str, Any]) -> str:
         except BadRequestError as error:  # it would be as bad at the next attempt
             told = f"refused: {error}"
             log.warning("an event is refused: %s", error)
-        first = job is not None and job.retries_left == ATTEMPTS_MORE
+        first = job is not None and job.retries_left == RETRIES
         if first and (more := take_along(context)):
             log.info("%d more events", more)
         tell_backlog(context)
@@ -50,28 +66,6 @@ def reconcile() -> str:
         projects = None if context.settings.reconcile_minutes else ()
         words = reconcile_projects(context, projects)
         return _logged(words, logging.DEBUG)  # every quarter of an hour
-
-
-def request_training(line: str, reason: str, force: bool = False) -> str:
-    """Have a line of models trained on what has been accepted by now."""
-    from backend.label_studio.ingest.context import open_context  # noqa: PLC0415
-    from backend.retraining import requesting  # noqa: PLC0415
-
-    with open_context() as context:
-        store, redis = context.store, context.redis
-        asked = requesting.request_training(
-            context.settings, store, redis, line, reason, force=force
-        )
-        return _logged(asked)
-
-
-def clean() -> str:
-    """Remove what nothing needs any more: images, snapshots, runs, old model versions."""
-    from backend.label_studio.ingest.context import open_context  # noqa: PLC0415
-    from backend.retraining.cleanup import clean_up  # noqa: PLC0415
-
-    with open_context() as context:
-        return _logged(clean_up(context.settings, context.store, context.redis), logging.DEBUG)
 
 
 def _logged(words: str, level: int = logging.INFO) -> str:

@@ -23,7 +23,9 @@ from backend.label_studio.ingest.event_fields import (
     task_number,
 )
 from backend.label_studio.ingest.events import SECONDS, act
+from backend.label_studio.ingest.jobs import EVENT_JOB
 from backend.label_studio.ingest.store_annotation import set_aside
+from backend.retraining.jobs import REQUEST_JOB
 from backend.retraining.status import Backlog, note_backlog
 from training.annotation_store import Rejection
 
@@ -35,7 +37,7 @@ def try_again(context: Context, clock: Callable[[], float] = time.monotonic) -> 
 
     Those that it takes too long to come to are the first the next time.
     """
-    until, count = clock() + SECONDS, requeue_failed(context.redis)
+    until, count = clock() + SECONDS, requeue_failed(context.redis, (EVENT_JOB, REQUEST_JOB))
     for event, _ in context.store.waiting():
         if clock() > until:
             break

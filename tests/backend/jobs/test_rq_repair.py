@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from backend.retraining.requests import TrainingRequest, enqueue_training
 from rq import Queue
 from rq.job import JobStatus
 from rq.registry import StartedJobRegistry
@@ -8,7 +9,6 @@ from rq.utils import now
 
 from backend.jobs import rq_repair
 from backend.jobs.rq_repair import mend
-from backend.retraining.requests import TrainingRequest, enqueue_training
 from backend.retraining.training_queue import (
     find_job,
     free_waiting,

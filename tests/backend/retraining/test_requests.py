@@ -1,11 +1,11 @@
 import threading
 import time
 
+import backend.retraining.requests as requests
 import pytest
+from backend.retraining.requests import TrainingRequest, enqueue_training
 from rq.job import JobStatus
 
-import backend.retraining.requests as requests
-from backend.retraining.requests import TrainingRequest, enqueue_training
 from backend.retraining.training_queue import find_job, jobs_ahead, last_job_key, train_queue
 from backend.settings import load
 

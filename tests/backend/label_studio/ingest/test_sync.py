@@ -3,13 +3,13 @@
 from types import SimpleNamespace
 
 import pytest
+from backend.retraining.requests import TrainingRequest, enqueue_training
 
 from backend.images.errors import ImageTimeoutError
 from backend.label_studio.ingest.errors import TryLaterError
 from backend.label_studio.ingest.events import take
 from backend.label_studio.ingest.sync import SECONDS, reconcile_project, reconcile_projects
 from backend.label_studio.labeling_config import write
-from backend.retraining.requests import TrainingRequest, enqueue_training
 from backend.retraining.training_queue import train_queue
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event, brush, mask
 

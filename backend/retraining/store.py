@@ -1,0 +1,31 @@
+"""Opens the annotation store that trainings are made from."""
+
+from redis import Redis
+
+from backend.settings import Settings
+from backend.settings.folders import store_folder
+from training.annotation_store import AnnotationStore, StoreError, is_there
+
+
+def open_store(settings: Settings, redis: "Redis", *, anew: bool = False) -> AnnotationStore:
+    """Open the store, unless it is gone: an unmounted share leaves an empty folder.
+
+    Args:
+        settings: They name its folder.
+        redis: Remembers which stores have had annotations.
+        anew: Begin a new store where one is gone.
+
+    Raises:
+        StoreError: the store cannot be opened, or is gone.
+    """
+    folder = store_folder(settings)
+    known = f"dynamite:store:{folder}"
+    if not anew and redis.exists(known) and not is_there(folder):
+        raise StoreError(
+            f"the annotation store {folder} is gone, or its share is not mounted: mount it, or "
+            "begin a new one with `dynamite sync --project N --anew`"
+        )
+    store = AnnotationStore(folder)
+    if store.change():
+        redis.set(known, 1)
+    return store
