@@ -21,10 +21,12 @@ from rq.serializers import JSONSerializer
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio.ingest.jobs import EVENT_JOB
 from backend.launcher.valkey import valkey_child, wait_until_ready
+from backend.retraining.training_queue import enqueue_training
 from dynamite.registry import Registry
 from tests.training.retraining.drawn import accepted, drawn, request, with_options
 from tests.training.retraining.serving import wait
 from training.annotation_store import AnnotationStore
+from training.retraining.request import read_request
 
 pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 
@@ -76,8 +78,11 @@ class Site:
             job_timeout=3600,
         )
 
+    def fetch(self, name):
+        return Job.fetch(name, connection=self.redis, serializer=JSONSerializer)
+
     def status(self, job):
-        return Job.fetch(job.id, connection=self.redis, serializer=JSONSerializer).get_status()
+        return self.fetch(job.id).get_status()
 
     def finished(self, job):
         """Whether a job is; a worker that has died is started again, as ``dynamite serve`` does."""
@@ -141,7 +146,7 @@ def horses(worker):
 
 
 def outcome(site, job):
-    return Job.fetch(job.id, connection=site.redis, serializer=JSONSerializer).return_value()
+    return site.fetch(job.id).return_value()
 
 
 def check_trained_once(site, job, values):
@@ -189,6 +194,34 @@ def test_a_job_whose_worker_was_killed_runs_again_within_90_seconds_and_goes_on(
     assert steps(values) == sorted(set(steps(values)))  # no step is done twice in the records
     wait(lambda: site.status(job) == "finished", 500, "the end")
     check_trained_once(site, job, values)
+
+
+def test_a_training_that_waits_follows_one_whose_worker_was_killed(site, values):
+    """Never beside it, and not instead of it."""
+    first = site.worker()
+    short = with_options(values, train_steps=12)
+    for number, digest in enumerate(("first", "second")):
+        own = {"digest": digest, "change": number, "run": f"{values['run']}-{digest}"}
+        wanted = read_request((short if number else values) | own)
+        print(enqueue_training(site.redis, wanted, 3600))
+        if not number:
+            values = values | own
+    jobs = [site.fetch(f"train-shared-{digest}") for digest in ("first", "second")]
+    wait(lambda: checkpointed(values), 120, "a checkpoint")
+    first.kill()
+    first.wait()
+    site.worker()
+    second = jobs[1]
+
+    def statuses():
+        return [site.status(job) for job in jobs]
+
+    wait(lambda: statuses()[0] == "started" and ranks(values), 150, "the next attempt")
+    assert site.status(second) == "created"
+    wait(lambda: statuses() == ["finished", "finished"], 500, "the end of both")
+    ended, began = site.fetch(jobs[0].id).ended_at, site.fetch(second.id).started_at
+    assert 0 <= (began - ended).total_seconds() < 9  # its worker lets it follow at once
+    assert len(Registry(Path(values["models"])).versions()) == 2
 
 
 def test_a_queue_server_killed_with_jobs_queued_has_them_when_it_is_back(site, values):

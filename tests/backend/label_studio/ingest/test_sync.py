@@ -3,15 +3,15 @@
 from types import SimpleNamespace
 
 import pytest
-from backend.retraining.requests import TrainingRequest, enqueue_training
 
 from backend.images.errors import ImageTimeoutError
 from backend.label_studio.ingest.errors import TryLaterError
 from backend.label_studio.ingest.events import take
 from backend.label_studio.ingest.sync import SECONDS, reconcile_project, reconcile_projects
 from backend.label_studio.labeling_config import write
-from backend.retraining.training_queue import train_queue
+from backend.retraining.training_queue import enqueue_training, train_queue
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event, brush, mask
+from tests.backend.retraining.asking import request
 
 TIME = "2026-11-22T07:10:40Z"
 
@@ -219,9 +219,7 @@ def test_hosts_that_do_not_answer_keep_no_later_project_from_being_compared(
 
 def test_what_was_accepted_during_a_training_starts_the_next_without_label_studio(make_context):
     context = make_context(train_after=2)
-    images = {"corrected": 1, "unchanged": 0, "holdout": 0}
-    running = TrainingRequest("shared", "x", "d", "s", images, "m", "r", context.settings)
-    enqueue_training(context.redis, running)
+    enqueue_training(context.redis, request("d"), 3600)
     for number in (1, 2):
         event = an_event(annotation=an_annotation(number, task=number), image=f"/{number}.png")
         take(event, context)
