@@ -19,9 +19,10 @@ class RetrainingSettings(TrainingOptions):
         description="folder of model versions, for all hosts; empty: in the state folder",
     )
     retraining_dir: Path | None = Field(
-        None, description="folder of accepted annotations and training runs; empty: likewise"
+        None,
+        description="folder of accepted annotations and training runs; empty: in the state folder",
     )
-    line: str = Field("shared", description="the line of models that is served here")
+    line: str = Field("shared", description="line of models that is served here")
     lines: str = Field(
         "", description="projects with a line of models of their own: plants=3,4 cells=7"
     )
@@ -30,7 +31,7 @@ class RetrainingSettings(TrainingOptions):
     )
 
     train_after: int = Field(
-        50, ge=0, description="train after so many new annotations; 0: only when told"
+        50, ge=0, description="train after this many new annotations; 0: only on request"
     )
     train_schedule: str = Field("", description="train at these times: a cron expression, UTC")
     train_worker: bool = Field(True, description="`dynamite serve` starts a worker for training")
@@ -40,7 +41,9 @@ class RetrainingSettings(TrainingOptions):
         0.2, gt=0, lt=1, description="share of accepted images that is never trained on"
     )
     reconcile_minutes: float = Field(
-        15.0, ge=0, description="compare with Label Studio so often, for webhooks lost; 0: never"
+        15.0,
+        ge=0,
+        description="how often to look for lost webhooks in Label Studio, minutes; 0: never",
     )
 
     @field_validator("line")
@@ -64,7 +67,7 @@ class RetrainingSettings(TrainingOptions):
         return self
 
     def line_of(self, project: int) -> str:
-        """The line of models that a project trains; ``shared`` unless it is named."""
+        """Return the line of models that a project trains; ``shared`` unless it is listed."""
         return parse_lines(self.lines).get(project, "shared")
 
     @property
@@ -74,16 +77,16 @@ class RetrainingSettings(TrainingOptions):
 
 
 def check_schedule(text: str) -> None:
-    """Make sure that a cron expression is one, and that its time comes.
+    """Check that a cron expression is valid, and that its time comes.
 
     Raises:
-        ValueError: it does not.
+        ValueError: it is not valid, or never comes.
     """
     from croniter import CroniterBadDateError, croniter  # noqa: PLC0415
 
     if not croniter.is_valid(text):
         raise ValueError(
-            f"DYNAMITE_TRAIN_SCHEDULE is {text!r}, which is no cron expression: write one like "
+            f"DYNAMITE_TRAIN_SCHEDULE is {text!r}, which is not a cron expression: write one like "
             "'0 2 * * *', every night at two, UTC"
         )
     try:
@@ -95,7 +98,7 @@ def check_schedule(text: str) -> None:
 
 
 def parse_lines(text: str) -> dict[int, str]:
-    """``plants=3,4 cells=7`` as line by project.
+    """Parse ``plants=3,4 cells=7`` into the line of each project.
 
     Raises:
         ValueError: it is written otherwise, or names a project twice.
@@ -114,7 +117,7 @@ def parse_lines(text: str) -> dict[int, str]:
 
 
 def parse_projects(text: str) -> frozenset[int] | None:
-    """Numbers with commas as a set; None for ``all``.
+    """Parse comma-separated numbers into a set; return None for ``all``.
 
     Raises:
         ValueError: it is neither.

@@ -13,7 +13,7 @@ class TrainingOptions(BaseModel):
     """What can be set about a retraining. Shares are relative to the current model's figures."""
 
     unchanged_weight: float = Field(
-        0.25, ge=0, le=1, description="weight of masks accepted as the model answered them"
+        0.25, ge=0, le=1, description="weight of images whose masks were accepted unchanged"
     )
     train_steps: int = Field(2000, ge=1, description="steps of one training")
     train_batch: int = Field(
@@ -22,7 +22,7 @@ class TrainingOptions(BaseModel):
     train_crop: int = Field(512, ge=32, multiple_of=32, description="size of a crop, pixels")
     train_rate: float = Field(3e-4, gt=0, description="learning rate")
     train_base_sets: tuple[str, ...] = Field(
-        (), description="data sets mixed in, so that nothing is forgotten: names or folders"
+        (), description="data sets mixed in against forgetting: names or folders"
     )
     train_base_root: Path | None = Field(None, description="folder of those data sets")
     train_base_ratio: float = Field(
@@ -32,12 +32,12 @@ class TrainingOptions(BaseModel):
         "", description="torchrun's --nnodes and --rdzv-endpoint for several hosts: 2@host:29500"
     )
     judge_base_set: str = Field(
-        "", description="data set that tells of forgetting; empty: the small one that ships"
+        "", description="data set that forgetting is measured on; empty: the small one that ships"
     )
     judge_least: int = Field(8, ge=2, description="fewest held-out images that can decide")
-    judge_most: int = Field(60, ge=2, description="most images of a set used, to take minutes")
+    judge_most: int = Field(60, ge=2, description="most images of each set that are judged")
     judge_margin: float = Field(
-        0.02, ge=0, description="published if clicks on held-out images fall by this share"
+        0.02, ge=0, description="publish only if clicks on held-out images fall by this share"
     )
     judge_tolerance: float = Field(
         0.03, ge=0, description="and NCI on the base set rises by no more than this share"
