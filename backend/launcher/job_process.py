@@ -19,9 +19,8 @@ from backend.logs import log_from
 
 def main() -> None:
     """Do the job for the worker that started this process."""
-    log_from(
-        os.environ[LOG_LEVEL]
-    )  # not from the settings: a broken settings file must not end a training
+    # The level is not read from the settings: a broken settings file must not end a training.
+    log_from(os.environ[LOG_LEVEL])
     name, job_id, execution_id, queue_name = (os.environ[variable] for variable in JOB)
     redis = Redis.from_url(os.environ[QUEUE_URL])
     key = Worker.redis_worker_namespace_prefix + name
