@@ -23,6 +23,7 @@ from training.annotation_store import (
     AcceptedImage,
     AnnotationStore,
     Origin,
+    ProjectKey,
     Region,
     SnapshotRules,
     encode_mask,
@@ -42,6 +43,7 @@ from training.retraining.options import JobOptions
 from training.retraining.request import RetrainingRequest
 from training.retraining.train_candidate import train_candidate
 
+PROJECT = ProjectKey("curve", 1)
 TIME = "2026-01-01T00:00:00.000000+00:00"
 
 
@@ -89,7 +91,7 @@ def accept(
     dataset: Any, count: int, folder: Path, arguments: argparse.Namespace
 ) -> RetrainingRequest:
     """Request a training on ``count`` accepted images, with all held-out ones every time."""
-    rules = SnapshotRules(holdout=0.3, exhaustive=frozenset({1}))
+    rules = SnapshotRules(holdout=0.3, exhaustive=frozenset({PROJECT}))
     taken = 0
     folder.mkdir(parents=True, exist_ok=True)
     with AnnotationStore(folder / "store") as store:
@@ -99,8 +101,12 @@ def accept(
                 taken += 1
                 if taken > count:
                     continue
-            store.apply(AcceptedAnnotation(index + 1, index + 1, 1, TIME, images=(image,)))
-        snapshot = write_snapshot(store, [1], folder / "snapshots", rules)
+            store.apply(
+                AcceptedAnnotation(
+                    PROJECT.source, index + 1, index + 1, PROJECT.number, TIME, images=(image,)
+                )
+            )
+        snapshot = write_snapshot(store, [PROJECT], folder / "snapshots", rules)
     options = JobOptions(
         train_steps=arguments.steps,
         train_batch=arguments.batch,

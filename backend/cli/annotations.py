@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from backend.settings import Settings
     from training.annotation_store import AnnotationStore
 
 
@@ -12,24 +13,26 @@ if TYPE_CHECKING:
 @click.pass_context
 def annotations(context: click.Context) -> None:
     """Show what was accepted, and what was set aside and why."""
-    if context.invoked_subcommand is None:
-        _summarize(_open_store(context))
-
-
-def _open_store(context: click.Context) -> "AnnotationStore":
-    """The store, closed with the command; where there is none the command ends."""
     from backend.settings import load
+
+    if context.invoked_subcommand is None:
+        settings = load()
+        _summarize(_open_store(settings, context), settings)
+
+
+def _open_store(settings: "Settings", context: click.Context) -> "AnnotationStore":
+    """Open the store until the command ends; end it if there is no store."""
     from backend.settings.folders import store_folder
     from training.annotation_store import AnnotationStore, is_there
 
-    folder = store_folder(load())
+    folder = store_folder(settings)
     if not is_there(folder):
         click.echo(f"nothing has been accepted yet: there is no store in {folder}")
         context.exit()
     return context.with_resource(AnnotationStore(folder))
 
 
-def _summarize(store: "AnnotationStore") -> None:
+def _summarize(store: "AnnotationStore", settings: "Settings") -> None:
     from collections import Counter
 
     from backend.cli.printing import counted
@@ -37,15 +40,26 @@ def _summarize(store: "AnnotationStore") -> None:
     kept = store.annotations()
     regions = [r for a in kept for image in a.images for r in image.regions]
     origins = Counter(str(region.origin) for region in regions)
-    projects = counted(len({a.project for a in kept}), "project")
+    projects = counted(len({a.project_key for a in kept}), "project")
     click.echo(f"{counted(len(kept), 'annotation')} of {projects}")
     for origin, count in origins.most_common():
         click.echo(f"  {count:>6} {'mask' if count == 1 else 'masks'} {origin}")
-    aside, _ = store.count_rejected()
-    click.echo(f"{aside} set aside: `dynamite annotations rejected` lists them")
-    waiting, reason = store.count_waiting()
+    set_aside, _ = store.count_rejected()
+    click.echo(f"{set_aside} set aside: `dynamite annotations rejected` lists them")
+    waiting, reason = _count_waiting(settings)
     if waiting:
         click.echo(f"events waiting: {waiting}; the last: {reason}")
+
+
+def _count_waiting(settings: "Settings") -> tuple[int, str]:
+    """Return how many events wait and the reason of the last, without creating the file."""
+    from backend.label_studio.ingest.bookkeeping import Bookkeeping, bookkeeping_path
+
+    path = bookkeeping_path(settings)
+    if not path.is_file():
+        return 0, ""
+    with Bookkeeping(path) as bookkeeping:
+        return bookkeeping.count_waiting()
 
 
 @annotations.command()
@@ -55,17 +69,21 @@ def rejected(context: click.Context) -> None:
     from rich.table import Table
 
     from backend.cli.printing import print_table
+    from backend.settings import load
 
-    rows = _open_store(context).rejected()
+    settings = load()
+    rows = _open_store(settings, context).rejected()
     if not rows:
         click.echo("nothing was set aside")
         return
+    several = any(row["source"] != settings.label_studio_name for row in rows)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("project", "task", "annotation", "region", "reason", ""):
         table.add_column(name, overflow="fold")
     for row in rows:
+        source = f"{row['source']}:" if several else ""
         table.add_row(
-            str(row["project"]),
+            f"{source}{row['project']}",
             str(row["task"]),
             str(row["annotation"]),
             row["region"] or "(all)",

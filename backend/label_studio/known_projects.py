@@ -1,4 +1,4 @@
-"""Which projects have connected: their annotations are looked for even where no webhook comes."""
+"""The projects that have connected: they are compared even if none of their webhooks arrives."""
 
 import logging
 
@@ -7,22 +7,27 @@ from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 
-KEY = "dynamite:projects"
 
+def note(redis: Redis, source: str, project: int) -> None:
+    """Remember a project of a Label Studio.
 
-def note(redis: "Redis", project: int) -> None:
-    """Remember a project; it says so again and again, so a queue server that is away is borne."""
+    Projects connect again and again, so a queue server that is away is only logged.
+    """
     try:
-        redis.sadd(KEY, project)
+        redis.sadd(_key(source), project)
     except (RedisError, OSError) as error:
         log.warning("project %d is not remembered: %s", project, error)
 
 
-def forget(redis: "Redis", project: int) -> None:
-    """A project is no more."""
-    redis.srem(KEY, project)
+def forget(redis: Redis, source: str, project: int) -> None:
+    """Forget a project that has been deleted."""
+    redis.srem(_key(source), project)
 
 
-def connected(redis: "Redis") -> set[int]:
-    """The projects remembered."""
-    return {int(number) for number in redis.smembers(KEY)}
+def connected(redis: Redis, source: str) -> set[int]:
+    """Return the projects of a Label Studio that have connected."""
+    return {int(number) for number in redis.smembers(_key(source))}
+
+
+def _key(source: str) -> str:
+    return f"dynamite:projects:{source}"

@@ -70,7 +70,8 @@ class DynaMITEModel(Base):
             event, data = (*args, None)[:2]
         body = {**data, "action": event} if isinstance(data, dict) else {"action": event}
         received = datetime.now(UTC).isoformat()
-        services().queue.put({"body": body, "verified": True, "received_at": received})
+        event = {"body": body, "verified": True, "received_at": received}
+        services().queue.put(event | {"source": services().label_studio_name})
         return {
             "enqueued": str(event),
             **{name: kwargs[name] for name in ("job_id",) if name in kwargs},

@@ -53,7 +53,8 @@ def is_verified(settings: Settings, services: "Services") -> bool:
 def receive(body: dict[str, Any], services: "Services", verified: bool) -> bool:
     """Hand an event to the queue; false if it waits on disk because the queue is away.
 
-    The job gets ``{"body": what Label Studio sent, "verified": bool, "received_at": ISO time}``.
+    The job gets ``{"body": what Label Studio sent, "verified": bool, "received_at": ISO time,
+    "source": name of the Label Studio}``.
     """
     action = body.get("action")
     if not isinstance(action, str):
@@ -61,4 +62,5 @@ def receive(body: dict[str, Any], services: "Services", verified: bool) -> bool:
     if action not in EVENTS:
         return True
     received = datetime.now(UTC).isoformat()
-    return services.queue.put({"body": body, "verified": verified, "received_at": received})
+    event = {"body": body, "verified": verified, "received_at": received}
+    return services.queue.put(event | {"source": services.label_studio_name})

@@ -8,9 +8,14 @@ from backend.retraining.status import note_asked
 from backend.retraining.training_queue import enqueue_training, is_training
 from backend.settings import Settings
 from backend.settings.folders import has_begun, open_registry, run_folder, snapshot_folder
-from backend.settings.retraining import parse_projects
 from dynamite.errors import DynamiteError
-from training.annotation_store import AnnotationStore, Snapshot, SnapshotRules, write_snapshot
+from training.annotation_store import (
+    AnnotationStore,
+    ProjectKey,
+    Snapshot,
+    SnapshotRules,
+    write_snapshot,
+)
 from training.retraining.options import JobOptions, TrainingOptions
 from training.retraining.request import RetrainingRequest
 
@@ -18,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def request_if_enough(
-    settings: Settings, store: AnnotationStore, redis: Redis, project: int
+    settings: Settings, store: AnnotationStore, redis: Redis, project: ProjectKey
 ) -> str:
     """Request a training if enough was accepted since the last one; empty if not."""
     enough = settings.train_after
@@ -99,14 +104,13 @@ def job_options(settings: Settings) -> JobOptions:
 def take_snapshot(settings: Settings, store: AnnotationStore, line: str) -> Snapshot:
     """Write a snapshot of what is accepted now in the projects of a line."""
     projects = projects_of(settings, store, line)
-    exhaustive = parse_projects(settings.exhaustive_projects)
     rules = SnapshotRules(
         holdout=settings.holdout_share,
-        exhaustive=frozenset(projects) if exhaustive is None else exhaustive,
+        exhaustive=frozenset(filter(settings.is_exhaustive, projects)),
     )
     return write_snapshot(store, projects, snapshot_folder(settings), rules)
 
 
-def projects_of(settings: Settings, store: AnnotationStore, line: str) -> list[int]:
+def projects_of(settings: Settings, store: AnnotationStore, line: str) -> list[ProjectKey]:
     """Return the projects whose annotations a line is trained on."""
     return [p for p in store.projects() if settings.line_of(p) == line]

@@ -1,7 +1,7 @@
-"""Which masks the model answered, remembered until somebody accepts them.
+"""The masks that the model answered, remembered until an annotator accepts them.
 
-Serving processes write, the ingest job reads; both by the task's number and the region's id. What
-is lost with the queue server costs no annotation, only the knowledge where a mask came from.
+Serving processes write them and the ingest job reads them, by source, task and region. Losing them
+with the queue server costs no annotation, only the knowledge of where a mask came from.
 """
 
 import json
@@ -18,13 +18,20 @@ from redis.exceptions import RedisError
 log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 30 * 24 * 3600
-WAITING = 1000
-"""Most answers not written yet; more are dropped: clicks do not wait for provenance."""
+MAX_WAITING = 1000
+"""Limit of the notes waiting to be written; more are dropped: no click waits for a note."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """One mask that was answered: its region, a name of its pixels, and how it came to be."""
+    """One mask that the model answered.
+
+    Attributes:
+        region: id of its region.
+        digest: of its pixels.
+        version: of the model.
+        clicks: how many clicks it took.
+    """
 
     region: str
     digest: str
@@ -32,44 +39,51 @@ class Answered:
     clicks: int
 
 
-def key(task: str) -> str:
-    """The hash that holds a task's answers."""
-    return f"dynamite:answers:{task}"
+def key(source: str, task: str) -> str:
+    """Return the name of the hash with the answers to a task of a source."""
+    return f"dynamite:answers:{source}:{task}"
 
 
 def field(region: str, digest: str) -> str:
-    """One mask among those of a task."""
+    """Return the field of one mask in that hash."""
     return f"{region} {digest}"
 
 
 class AnswerLog:
-    """Writes answers, and other notes, in the background; no request waits for it."""
+    """Writes answers, and other notes, in the background; no request waits for it.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: of the queue server.
+        source: name of the tool or server that the tasks belong to.
+    """
+
+    def __init__(self, url: str, source: str) -> None:
+        self._source = source
         self._redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
-        self._queue: queue.Queue[Callable[[Redis], object] | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[Callable[[Redis], object] | None] = queue.Queue(MAX_WAITING)
         self._lock = threading.Lock()
         self._lost = 0
         self._thread = threading.Thread(target=self._run, name="answers", daemon=True)
         self._thread.start()
 
     def note(self, task: str, answers: Iterable[Answered]) -> None:
-        """Remember what was answered to a task."""
+        """Remember the masks that were answered to a task."""
         fields: dict[Any, Any] = {
             field(a.region, a.digest): json.dumps([a.version, a.clicks]) for a in answers
         }
         if fields:
-            self.write(lambda redis: _keep(redis, task, fields))
+            name = key(self._source, task)
+            self.write(lambda redis: _keep(redis, name, fields))
 
-    def write(self, what: Callable[["Redis"], object]) -> None:
-        """Have something else written, when its turn comes."""
+    def write(self, what: Callable[[Redis], object]) -> None:
+        """Queue another note to be written."""
         try:
             self._queue.put_nowait(what)
         except queue.Full:
             self._lose("too many are waiting")
 
     def close(self) -> None:
-        """Write what waits, then end the thread."""
+        """Write the notes that wait, then end the thread."""
         self._queue.put(None)
         self._thread.join()
         self._redis.close()
@@ -87,7 +101,7 @@ class AnswerLog:
         self._tell_lost()
 
     def _lose(self, why: object) -> None:
-        """One line for all that are lost one after the other: it would hide all other lines."""
+        """Log one line for all notes lost in a row: a line for each would hide all others."""
         with self._lock:
             self._lost += 1
             first = self._lost == 1
@@ -101,17 +115,21 @@ class AnswerLog:
             log.warning("notes for the queue that were lost: %d", lost)
 
 
-def _keep(redis: "Redis", task: str, fields: dict[Any, Any]) -> None:
+def _keep(redis: Redis, name: str, fields: dict[Any, Any]) -> None:
     with redis.pipeline() as pipeline:
-        pipeline.hset(key(task), mapping=fields)
-        pipeline.expire(key(task), KEPT_SECONDS)
+        pipeline.hset(name, mapping=fields)
+        pipeline.expire(name, KEPT_SECONDS)
         pipeline.execute()
 
 
-def recall(redis: "Redis", task: int) -> Mapping[str, Mapping[str, Any]]:
-    """What was answered to a task: by region, then by the digest of the mask, [version, clicks]."""
+def recall(redis: Redis, source: str, task: int) -> Mapping[str, Mapping[str, Any]]:
+    """Return what was answered to a task of a source.
+
+    Returns:
+        By region, then by the digest of the mask: [model version, clicks].
+    """
     found: dict[str, dict[str, Any]] = {}
-    raw: Any = redis.hgetall(key(str(task)))
+    raw: Any = redis.hgetall(key(source, str(task)))
     for name, value in raw.items():
         region, _, digest = name.decode().partition(" ")
         found.setdefault(region, {})[digest] = json.loads(value)

@@ -1,14 +1,12 @@
 """Settings of retraining: what is collected, when it is trained on, what is published."""
 
-import re
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
+from backend.settings.lines import NAME, Project, parse_exhaustive_projects, parse_lines
 from training.retraining.options import TrainingOptions
-
-LINE = re.compile(r"[a-z0-9][a-z0-9_]{0,39}")
 
 
 class RetrainingSettings(TrainingOptions):
@@ -22,12 +20,17 @@ class RetrainingSettings(TrainingOptions):
         None,
         description="folder of accepted annotations and training runs; empty: in the state folder",
     )
+    label_studio_name: str = Field(
+        "label_studio",
+        description="name of this Label Studio where several feed one store; lower-case letters, "
+        "digits, underscores",
+    )
     line: str = Field("shared", description="line of models that is served here")
     lines: str = Field(
-        "", description="projects with a line of models of their own: plants=3,4 cells=7"
+        "", description="projects with a line of models of their own: plants=3,4 cells=cvat:7"
     )
     exhaustive_projects: str = Field(
-        "", description="projects that label every object: numbers with commas, or all"
+        "", description="projects that label every object: 3,4,cvat:7, or all"
     )
 
     train_after: int = Field(
@@ -46,10 +49,10 @@ class RetrainingSettings(TrainingOptions):
         description="how often to look for lost webhooks in Label Studio, minutes; 0: never",
     )
 
-    @field_validator("line")
+    @field_validator("line", "label_studio_name")
     @classmethod
-    def _line_is_a_name(cls, value: str) -> str:
-        if not LINE.fullmatch(value):
+    def _line_and_source_are_names(cls, value: str) -> str:
+        if not NAME.fullmatch(value):
             raise ValueError("must be lower-case letters, digits and underscores")
         return value
 
@@ -60,20 +63,26 @@ class RetrainingSettings(TrainingOptions):
                 f"DYNAMITE_JUDGE_MOST is {self.judge_most}, fewer images than the "
                 f"{self.judge_least} of DYNAMITE_JUDGE_LEAST: nothing would ever be published"
             )
-        parse_lines(self.lines)
-        parse_projects(self.exhaustive_projects)
+        parse_lines(self.lines, self.label_studio_name)
+        parse_exhaustive_projects(self.exhaustive_projects, self.label_studio_name)
         if self.train_schedule:
             check_schedule(self.train_schedule)
         return self
 
-    def line_of(self, project: int) -> str:
+    def line_of(self, project: Project) -> str:
         """Return the line of models that a project trains; ``shared`` unless it is listed."""
-        return parse_lines(self.lines).get(project, "shared")
+        return parse_lines(self.lines, self.label_studio_name).of(project)
+
+    def is_exhaustive(self, project: Project) -> bool:
+        """Return whether every object in a project is labelled."""
+        return project in parse_exhaustive_projects(
+            self.exhaustive_projects, self.label_studio_name
+        )
 
     @property
     def all_lines(self) -> list[str]:
         """Every line that some project may train."""
-        return sorted({"shared", self.line, *parse_lines(self.lines).values()})
+        return sorted({self.line, *parse_lines(self.lines, self.label_studio_name).names})
 
 
 def check_schedule(text: str) -> None:
@@ -95,38 +104,3 @@ def check_schedule(text: str) -> None:
         raise ValueError(
             f"DYNAMITE_TRAIN_SCHEDULE is {text!r}, which never comes: there is no such day"
         ) from None
-
-
-def parse_lines(text: str) -> dict[int, str]:
-    """Parse ``plants=3,4 cells=7`` into the line of each project.
-
-    Raises:
-        ValueError: it is written otherwise, or names a project twice.
-    """
-    found: dict[int, str] = {}
-    for part in text.replace(";", " ").split():
-        name, equals, numbers = part.partition("=")
-        projects = numbers.split(",")
-        if not equals or not LINE.fullmatch(name) or not all(n.isdecimal() for n in projects):
-            raise ValueError(f"DYNAMITE_LINES: {part!r} is not like plants=3,4")
-        for project in map(int, projects):
-            if project in found:
-                raise ValueError(f"DYNAMITE_LINES: project {project} is named twice")
-            found[project] = name
-    return found
-
-
-def parse_projects(text: str) -> frozenset[int] | None:
-    """Parse comma-separated numbers into a set; return None for ``all``.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if text.strip().lower() == "all":
-        return None
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not all(part.isdecimal() for part in parts):
-        raise ValueError(
-            f"DYNAMITE_EXHAUSTIVE_PROJECTS is {text!r}: neither numbers with commas nor 'all'"
-        )
-    return frozenset(map(int, parts))

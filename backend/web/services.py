@@ -67,7 +67,8 @@ class Services:
         self.page_models = PageModels(sessions.has_pending)
         self.admission = Admission(settings.threads)
         self.journal = Journal()
-        self.answers = AnswerLog(settings.queue_url)
+        self.label_studio_name = settings.label_studio_name
+        self.answers = AnswerLog(settings.queue_url, self.label_studio_name)
         self.background_labels = settings.background_labels
         self.image_timeout = settings.image_timeout
         self._settings = settings
@@ -108,7 +109,8 @@ class Services:
 
     def note_project(self, number: int) -> None:
         """Remember that a project has connected; /setup does not wait for it."""
-        self.answers.write(lambda redis: known_projects.note(redis, number))
+        name = self.label_studio_name
+        self.answers.write(lambda redis: known_projects.note(redis, name, number))
 
     def prewarm(self, address: str, task: str) -> None:
         """Compute an image's features when there is nothing better to do."""

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from backend.cli import main
 from dynamite import brush_rle
-from training.annotation_store import AnnotationStore
+from training.annotation_store import AnnotationStore, ProjectKey
 from training.data.masks import decode
 
 pytestmark = pytest.mark.e2e
@@ -74,7 +74,7 @@ class Deaf:
         with AnnotationStore(folder) as store:
             return {
                 found.annotation_id: None if found.cancelled else mask_of(found)
-                for found in store.annotations([self.number])
+                for found in store.annotations([ProjectKey("label_studio", self.number)])
             }
 
     def sync(self):
@@ -125,9 +125,9 @@ def test_the_list_of_tasks_holds_what_tells_that_annotations_have_changed(projec
 def test_sync_takes_in_what_was_submitted_changed_deleted_and_skipped(project):
     one = project.submit(square(40))
     assert project.kept() == {}
-    assert "1 taken in, 0 forgotten" in project.sync()
+    assert "1 stored, 0 deleted" in project.sync()
     assert (project.kept()[one] == square(40)).all()
-    assert "0 taken in" in project.sync()
+    assert "0 stored" in project.sync()
     project.change(one, result=painted(square(90)))
     two = project.submit(square(30))
     project.sync()

@@ -1,6 +1,8 @@
 """What people accepted: annotations with their images, kept for training."""
 
-from training.annotation_store.reading import is_there
+from training.annotation_store.database import Database, FileFormat, StoreError
+from training.annotation_store.keys import AnnotationKey, ProjectKey, TaskKey
+from training.annotation_store.schema import is_there
 from training.annotation_store.selection import counting
 from training.annotation_store.snapshot import (
     CORRECTED,
@@ -10,7 +12,7 @@ from training.annotation_store.snapshot import (
     SnapshotRules,
     write_snapshot,
 )
-from training.annotation_store.store import AnnotationStore, Applied, StoreError
+from training.annotation_store.store import AnnotationStore, Outcome
 from training.annotation_store.values import (
     AcceptedAnnotation,
     AcceptedImage,
@@ -26,14 +28,19 @@ __all__ = [
     "UNCHANGED",
     "AcceptedAnnotation",
     "AcceptedImage",
+    "AnnotationKey",
     "AnnotationStore",
-    "Applied",
+    "Database",
+    "FileFormat",
     "Origin",
+    "Outcome",
+    "ProjectKey",
     "Region",
     "Rejection",
     "Snapshot",
     "SnapshotRules",
     "StoreError",
+    "TaskKey",
     "counting",
     "encode_mask",
     "is_there",

@@ -1,20 +1,13 @@
-"""What can be asked of the store."""
+"""Queries of the store."""
 
-import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from training.annotation_store.schema import StoreError, connect, described
+from training.annotation_store.keys import AnnotationKey, ProjectKey
+from training.annotation_store.schema import open_database
 from training.annotation_store.values import AcceptedAnnotation, Rejection, images_from_json
-
-FILE = "annotations.sqlite"
-
-
-def is_there(folder: Path) -> bool:
-    """Whether a store has been begun in a folder."""
-    return (folder / FILE).is_file()
 
 
 class Reading:
@@ -22,122 +15,106 @@ class Reading:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._database = connect(folder / FILE)
+        self._database = open_database(folder)
 
     def image_path(self, digest: str) -> Path:
-        """Where the image of that digest is."""
+        """Return where the image with that digest is kept."""
         return self.folder / "images" / digest[:2] / digest
 
-    def annotations(self, projects: Sequence[int] | None = None) -> list[AcceptedAnnotation]:
-        """All that are not deleted, of some projects or of all, by id."""
-        rows = self._ask("SELECT * FROM annotations WHERE NOT deleted ORDER BY 1")
-        return [_entry(row) for row in rows if projects is None or row["project"] in projects]
+    def annotations(
+        self, projects: Collection[ProjectKey] | None = None
+    ) -> list[AcceptedAnnotation]:
+        """Return all annotations that are not deleted, of some projects or of all, by key."""
+        rows = self._database.ask("SELECT * FROM annotations WHERE NOT deleted ORDER BY 1, 2")
+        found = [_annotation(row) for row in rows]
+        return [one for one in found if projects is None or one.project_key in projects]
 
-    def annotation(self, annotation_id: int) -> AcceptedAnnotation | None:
-        """One of them."""
-        rows = self._ask(
-            "SELECT * FROM annotations WHERE annotation = ? AND NOT deleted", annotation_id
-        )
-        return _entry(rows[0]) if rows else None
+    def annotation(self, key: AnnotationKey) -> AcceptedAnnotation | None:
+        """Return one annotation; None if it is unknown or deleted."""
+        row = self._find(key)
+        return None if row is None or row["deleted"] else _annotation(row)
 
-    def annotations_by_task(self, project: int) -> dict[int, set[int]]:
-        """The ids of a project's annotations, by task."""
+    def annotations_by_task(self, project: ProjectKey) -> dict[int, set[int]]:
+        """Return the numbers of a project's annotations, by the number of their task."""
         return _by_task(
-            self._ask(
-                "SELECT task, annotation FROM annotations WHERE project = ? AND NOT deleted",
-                project,
+            self._database.ask(
+                "SELECT task, annotation FROM annotations "
+                "WHERE source = ? AND project = ? AND NOT deleted",
+                *project,
             )
         )
 
-    def set_aside_by_task(self, project: int) -> dict[int, set[int]]:
-        """The ids of a project's annotations of which something was set aside, by task."""
+    def set_aside_by_task(self, project: ProjectKey) -> dict[int, set[int]]:
+        """Return the numbers of a project's annotations with rejections, by task."""
         return _by_task(
-            self._ask("SELECT task, annotation FROM rejected WHERE project = ?", project)
+            self._database.ask(
+                "SELECT task, annotation FROM rejected WHERE source = ? AND project = ?", *project
+            )
         )
 
-    def projects(self) -> list[int]:
-        """The projects that something was accepted in."""
-        rows = self._ask("SELECT DISTINCT project FROM annotations WHERE NOT deleted ORDER BY 1")
-        return [row[0] for row in rows]
-
-    def tasks(self, project: int) -> dict[int, str]:
-        """The state of each task of a project when it was last compared with Label Studio."""
-        rows = self._ask("SELECT task, updated_at FROM tasks WHERE project = ?", project)
-        return {row[0]: row[1] for row in rows}
+    def projects(self) -> list[ProjectKey]:
+        """Return the projects with accepted annotations."""
+        rows = self._database.ask(
+            "SELECT DISTINCT source, project FROM annotations WHERE NOT deleted ORDER BY 1, 2"
+        )
+        return [ProjectKey(*row) for row in rows]
 
     def rejected(self) -> list[dict[str, Any]]:
-        """What was set aside: annotation, region, project, task, updated_at, code, detail."""
-        rows = self._ask("SELECT * FROM rejected ORDER BY annotation, region")
+        """Return all rejections.
+
+        Each has source, annotation, region, project, task, updated_at, code and detail.
+        """
+        rows = self._database.ask("SELECT * FROM rejected ORDER BY source, annotation, region")
         return [dict(row) for row in rows]
 
-    def rejections(self, annotation_id: int) -> list[Rejection]:
-        """What was set aside of one annotation, in the order in which it was."""
-        rows = self._ask(
-            "SELECT code, detail, region FROM rejected WHERE annotation = ? ORDER BY rowid",
-            annotation_id,
+    def rejections(self, key: AnnotationKey) -> list[Rejection]:
+        """Return the rejections of one annotation, in the order in which they were made."""
+        rows = self._database.ask(
+            "SELECT code, detail, region FROM rejected "
+            "WHERE source = ? AND annotation = ? ORDER BY rowid",
+            *key,
         )
         return [Rejection(*row) for row in rows]
 
-    def incomplete(self) -> set[int]:
-        """The annotations of which an object was set aside; a mask without a pixel is none."""
-        rows = self._ask("SELECT DISTINCT annotation FROM rejected WHERE code != 'empty_mask'")
-        return {row[0] for row in rows}
-
-    def waiting(self) -> list[tuple[dict[str, Any], str]]:
-        """The events kept to be tried again, each with the reason."""
-        rows = self._ask("SELECT event, reason FROM waiting ORDER BY rowid")
-        return [(json.loads(row[0]), row[1]) for row in rows]
-
-    def count_waiting(self) -> tuple[int, str]:
-        """How many events are kept to be tried again, and why the last one is; empty if none."""
-        ((count, reason),) = self._ask(
-            "SELECT COUNT(*), (SELECT reason FROM waiting ORDER BY rowid DESC LIMIT 1) FROM waiting"
+    def incomplete(self) -> set[AnnotationKey]:
+        """Return the annotations that lost an object; a mask without a pixel is no object."""
+        rows = self._database.ask(
+            "SELECT DISTINCT source, annotation FROM rejected WHERE code != 'empty_mask'"
         )
-        return count, reason or ""
+        return {AnnotationKey(*row) for row in rows}
 
     def count_rejected(self) -> tuple[int, str]:
-        """How much was set aside, and why the last was; empty if nothing."""
-        ((count, reason),) = self._ask(
+        """Return how many rejections there are, and the reason of the last; empty if none."""
+        ((count, reason),) = self._database.ask(
             "SELECT COUNT(*), (SELECT code || ': ' || detail FROM rejected "
             "ORDER BY rowid DESC LIMIT 1) FROM rejected"
         )
         return count, reason or ""
 
-    def identity(self, project: int) -> str | None:
-        """When a project was made, if that is known: another may have its number elsewhere."""
-        rows = self._ask("SELECT created_at FROM projects WHERE project = ?", project)
-        return str(rows[0][0]) if rows else None
-
-    def sites(self) -> set[str]:
-        """The addresses at which projects of this store have been seen."""
-        return {str(row[0]) for row in self._ask("SELECT url FROM sites")}
-
     def change(self) -> int:
-        """The number of the last change; changes count from 1."""
-        return int(self._ask("SELECT change FROM counter")[0][0])
+        """Return the number of the last change; changes count from 1."""
+        return int(self._database.ask("SELECT change FROM counter")[0][0])
 
-    def new_since_training(self, line: str, projects: Sequence[int]) -> int:
-        """How many annotations that count changed since the last training of a line."""
-        trained = self._ask("SELECT change FROM trained WHERE line = ?", line)
-        rows = self._ask(
-            "SELECT project FROM annotations "
+    def new_since_training(self, line: str, projects: Collection[ProjectKey]) -> int:
+        """Count the annotations with objects that changed since the last training of a line."""
+        trained = self._database.ask("SELECT change FROM trained WHERE line = ?", line)
+        rows = self._database.ask(
+            "SELECT source, project FROM annotations "
             "WHERE change > ? AND NOT deleted AND NOT cancelled AND images != '[]'",
             trained[0][0] if trained else 0,
         )
-        return sum(found[0] in projects for found in rows)
+        return sum(ProjectKey(*row) in projects for row in rows)
 
-    def _ask(self, query: str, *values: object) -> list[sqlite3.Row]:
-        try:
-            return self._database.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(f"the annotation store {self.folder} fails: {described(error)}")
+    def _find(self, key: AnnotationKey) -> sqlite3.Row | None:
+        rows = self._database.ask(
+            "SELECT * FROM annotations WHERE source = ? AND annotation = ?", *key
+        )
+        return rows[0] if rows else None
 
 
-def _entry(row: sqlite3.Row) -> AcceptedAnnotation:
+def _annotation(row: sqlite3.Row) -> AcceptedAnnotation:
     return AcceptedAnnotation(
+        source=row["source"],
         annotation_id=row["annotation"],
         task=row["task"],
         project=row["project"],

@@ -1,14 +1,14 @@
-"""Rows of the store: what the steps of a transaction read and write."""
+"""Single steps of the store's transactions."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
+from training.annotation_store.keys import AnnotationKey
 from training.annotation_store.reading import Reading
 from training.annotation_store.values import AcceptedAnnotation, Rejection
 
 TASK, PROJECT = "task", "project"
-"""What is gone for good, beside single annotations."""
+"""What can be deleted for good beside single annotations."""
 
 EVER = "9999"
 """An update time after all others."""
@@ -17,47 +17,38 @@ EVER = "9999"
 class Rows(Reading):
     """The half of the store that writes, step by step."""
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:  # on a full disk SQLite itself rolls back
-                    self._database.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
-
-    def _find(self, annotation_id: int) -> sqlite3.Row | None:
-        rows = self._ask("SELECT * FROM annotations WHERE annotation = ?", annotation_id)
-        return rows[0] if rows else None
-
     def _is_gone(self, annotation: AcceptedAnnotation) -> bool:
-        found = self._ask(
-            "SELECT 1 FROM gone WHERE (kind, id) IN (VALUES (?, ?), (?, ?))",
-            *(TASK, annotation.task, PROJECT, annotation.project),
+        """Return whether its task or its project was deleted for good."""
+        found = self._database.ask(
+            "SELECT 1 FROM gone WHERE (kind, source, id) IN (VALUES (?, ?, ?), (?, ?, ?))",
+            *(TASK, *annotation.task_key, PROJECT, *annotation.project_key),
         )
         return bool(found)
+
+    def _undo_deletion(self, annotation: AcceptedAnnotation) -> None:
+        """Undo the deletion of its task and its project: it is there after all."""
+        self._database.connection.execute(
+            "DELETE FROM gone WHERE (kind, source, id) IN (VALUES (?, ?, ?), (?, ?, ?))",
+            (TASK, *annotation.task_key, PROJECT, *annotation.project_key),
+        )
 
     def _is_news(self, annotation: AcceptedAnnotation, old: sqlite3.Row) -> bool:
         if annotation.updated_at != old["updated_at"]:
             return bool(annotation.updated_at > old["updated_at"])
-        return bool(self.rejections(annotation.annotation_id))
+        return bool(self.rejections(annotation.key))
 
     def _holds(self, annotation: AcceptedAnnotation, rejections: Sequence[Rejection]) -> bool:
-        """Whether it is here word for word: what is set aside again and again is no news."""
-        number = annotation.annotation_id
-        return self.annotation(number) == annotation and self.rejections(number) == [*rejections]
+        """Return whether exactly this is stored: the same rejections once more are no news."""
+        key = annotation.key
+        return self.annotation(key) == annotation and self.rejections(key) == [*rejections]
 
     def _write(self, annotation: AcceptedAnnotation, *, deleted: bool) -> None:
         change = self.change() + 1
-        self._database.execute("UPDATE counter SET change = ?", (change,))
-        self._database.execute(
-            "INSERT OR REPLACE INTO annotations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        self._database.connection.execute("UPDATE counter SET change = ?", (change,))
+        self._database.connection.execute(
+            "INSERT OR REPLACE INTO annotations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
+                annotation.source,
                 annotation.annotation_id,
                 annotation.project,
                 annotation.task,
@@ -71,22 +62,23 @@ class Rows(Reading):
             ),
         )
 
-    def _forget(self, annotation_id: int) -> bool:
-        old = self._find(annotation_id)
+    def _delete(self, key: AnnotationKey) -> bool:
+        """Delete an annotation for good; return whether there was one."""
+        old = self._find(key)
         if old is not None and old["deleted"]:
             return False
-        task, project = (old["task"], old["project"]) if old is not None else (0, 0)
-        self._write(AcceptedAnnotation(annotation_id, task, project, EVER), deleted=True)
-        self._database.execute("DELETE FROM rejected WHERE annotation = ?", (annotation_id,))
-        # Else a task would seem compared that Label Studio still has this one of. Of one never
-        # stored the task is not known, nor needed: Label Studio counts more than are here.
-        self._database.execute("DELETE FROM tasks WHERE task = ?", (task,))
+        task, project = (0, 0) if old is None else (old["task"], old["project"])
+        self._write(AcceptedAnnotation(*key, task, project, EVER), deleted=True)
+        self._database.connection.execute(
+            "DELETE FROM rejected WHERE source = ? AND annotation = ?", key
+        )
         return old is not None
 
     def _reject(self, annotation: AcceptedAnnotation, rejection: Rejection) -> None:
-        self._database.execute(
-            "INSERT INTO rejected VALUES (?, ?, ?, ?, ?, ?, ?)",
+        self._database.connection.execute(
+            "INSERT INTO rejected VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
+                annotation.source,
                 annotation.annotation_id,
                 rejection.region_id,
                 annotation.project,

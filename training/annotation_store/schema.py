@@ -1,99 +1,76 @@
 """The tables of the store, and how it is opened."""
 
-import sqlite3
 from pathlib import Path
 
-from dynamite.errors import DynamiteError
+from training.annotation_store.database import Database, FileFormat, StoreError
 
-VERSION = 4
-WAIT_SECONDS = 60.0
-"""How long a writer waits for another one: a webhook storm has many."""
+FILE = "annotations.sqlite"
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS annotations (
-    annotation INTEGER PRIMARY KEY,
-    project INTEGER,
-    task INTEGER,
+    source TEXT NOT NULL,
+    annotation INTEGER NOT NULL,
+    project INTEGER NOT NULL,
+    task INTEGER NOT NULL,
     updated_at TEXT NOT NULL,
     annotator INTEGER,
-    ground_truth INTEGER NOT NULL DEFAULT 0,
-    cancelled INTEGER NOT NULL DEFAULT 0,
-    deleted INTEGER NOT NULL DEFAULT 0,
-    images TEXT NOT NULL DEFAULT '[]',
-    change INTEGER NOT NULL
+    ground_truth INTEGER NOT NULL,
+    cancelled INTEGER NOT NULL,
+    deleted INTEGER NOT NULL,
+    images TEXT NOT NULL,
+    change INTEGER NOT NULL,
+    PRIMARY KEY (source, annotation)
 );
-CREATE INDEX IF NOT EXISTS by_task ON annotations (project, task);
+CREATE INDEX IF NOT EXISTS by_task ON annotations (source, project, task);
 CREATE INDEX IF NOT EXISTS by_change ON annotations (change);
 CREATE TABLE IF NOT EXISTS rejected (
+    source TEXT NOT NULL,
     annotation INTEGER NOT NULL,
     region TEXT,
-    project INTEGER,
-    task INTEGER,
+    project INTEGER NOT NULL,
+    task INTEGER NOT NULL,
     updated_at TEXT NOT NULL,
     code TEXT NOT NULL,
     detail TEXT NOT NULL
 );
-CREATE INDEX IF NOT EXISTS rejected_by_annotation ON rejected (annotation);
-CREATE TABLE IF NOT EXISTS tasks (task INTEGER PRIMARY KEY, project INTEGER, updated_at TEXT);
+CREATE INDEX IF NOT EXISTS rejected_by_annotation ON rejected (source, annotation);
 CREATE TABLE IF NOT EXISTS gone (
-    kind TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (kind, id)
+    kind TEXT NOT NULL, source TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (kind, source, id)
 );
-CREATE TABLE IF NOT EXISTS waiting (event TEXT PRIMARY KEY, reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trained (line TEXT PRIMARY KEY, change INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS projects (project INTEGER PRIMARY KEY, created_at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS sites (url TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS counter (id INTEGER PRIMARY KEY CHECK (id = 0), change INTEGER NOT NULL);
 INSERT OR IGNORE INTO counter VALUES (0, 0);
 """
 
-
-DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-
-
-class StoreError(DynamiteError):
-    """The annotation store cannot be read or written."""
-
-
-def described(error: Exception) -> str:
-    """What SQLite says, and what to do about it where the file is to blame."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest is the reason within the kind
-    if code not in DAMAGED:
-        return str(error)
-    return (
-        f"{error}; move it away: `dynamite sync --project N --anew` fetches what was accepted into "
-        "a new one"
-    )
+FORMAT = FileFormat(
+    name="the annotation store",
+    version=1,
+    tables=TABLES,
+    remedy=(
+        "move it away: `dynamite sync --project N --anew` fetches what was accepted into a new one"
+    ),
+)
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the database, made if it is missing; each transaction is on the disk when it ends.
+def is_there(folder: Path) -> bool:
+    """Return whether there is a store in a folder."""
+    return (folder / FILE).is_file()
 
-    Its folder is made too, but not the one that lies in: that may be a share to be mounted.
+
+def open_database(folder: Path) -> Database:
+    """Open the database of the store in ``folder``; create both if they are missing.
+
+    The folder above is not created: it may be a share that is not mounted.
 
     Raises:
-        StoreError: it cannot be opened, or a newer release made it.
+        StoreError: the folder above is missing, or the database cannot be opened.
     """
-    if not path.parent.parent.is_dir():
+    if not folder.parent.is_dir():
         raise StoreError(
-            f"the folder {path.parent.parent} of the annotation store is away: mount it, or make it"
+            f"the folder {folder.parent} of the annotation store is missing: mount or create it"
         )
     try:
-        path.parent.mkdir(exist_ok=True)
-        database = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
-        database.row_factory = sqlite3.Row
-        database.execute("PRAGMA synchronous = FULL")
-        found = int(database.execute("PRAGMA user_version").fetchone()[0])
-        if found < VERSION:
-            database.executescript(
-                f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT"
-            )
-    except (sqlite3.Error, OSError) as error:
-        raise StoreError(
-            f"the annotation store {path} cannot be opened: {described(error)}"
-        ) from error
-    if found > VERSION:
-        database.close()
-        raise StoreError(
-            f"{path} has format version {found}, this release reads up to {VERSION}: update it"
-        )
-    return database
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the annotation store {folder} cannot be created: {error}") from error
+    return Database(folder / FILE, FORMAT)

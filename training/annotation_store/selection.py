@@ -1,23 +1,24 @@
-"""Which annotations count, where several say something about the same image."""
+"""Which annotation counts where several describe the same image."""
 
 from collections.abc import Iterable
 
+from training.annotation_store.keys import AnnotationKey
 from training.annotation_store.values import AcceptedAnnotation, AcceptedImage
 
 
 def counting(
     annotations: Iterable[AcceptedAnnotation],
 ) -> list[tuple[AcceptedImage, AcceptedAnnotation]]:
-    """One entry for each image, with the annotation it is from, ordered by the image's digest.
+    """Return one entry for each image, with its annotation, ordered by the image's digest.
 
-    The rule: skipped ones and images without an object do not count. Of the annotations of one
-    image, those marked as ground truth go before all others; among equals the last updated wins.
+    Skipped annotations and images without an object do not count. Of the annotations of one image,
+    ground truth comes before all others; among equals the last update wins, then the higher key.
     """
-    best: dict[str, tuple[tuple[bool, str, int], AcceptedImage, AcceptedAnnotation]] = {}
+    best: dict[str, tuple[tuple[bool, str, AnnotationKey], AcceptedImage, AcceptedAnnotation]] = {}
     for annotation in annotations:
         if annotation.cancelled:
             continue
-        rank = (annotation.ground_truth, annotation.updated_at, annotation.annotation_id)
+        rank = (annotation.ground_truth, annotation.updated_at, annotation.key)
         for image in annotation.images:
             if image.regions and (image.digest not in best or rank > best[image.digest][0]):
                 best[image.digest] = (rank, image, annotation)

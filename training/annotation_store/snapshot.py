@@ -1,7 +1,7 @@
-"""An immutable folder of what is to be trained on and judged by, named by its content.
+"""An immutable folder with the data of one training, named by its content.
 
-``corrected/``, ``unchanged/`` and ``holdout/`` are COCO sets of their own, their images hard links.
-An image is held out or not by its digest alone: once held out, always held out.
+``corrected/``, ``unchanged/`` and ``holdout/`` are separate COCO sets whose images are hard links.
+The digest of an image alone decides whether it is held out: once held out, always held out.
 """
 
 import json
@@ -10,12 +10,13 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any
 
 from dynamite.files import discard, replacing
+from training.annotation_store.keys import ProjectKey
 from training.annotation_store.selection import counting
 from training.annotation_store.store import AnnotationStore
 from training.annotation_store.unknown import unknown
@@ -28,19 +29,28 @@ CORRECTED, UNCHANGED, HOLDOUT = PARTS = ("corrected", "unchanged", "holdout")
 
 @dataclass(frozen=True)
 class SnapshotRules:
-    """What decides about the content beside the annotations.
+    """What decides about the content besides the annotations.
 
-    ``holdout`` is the share of images that are judged by; in projects that are ``exhaustive``
-    everything unlabelled is background, unless some of the annotation was set aside.
+    Attributes:
+        holdout: share of the images that only judge a model, 0 to 1.
+        exhaustive: projects in which everything unlabelled is background, unless an object of the
+            annotation was set aside.
     """
 
     holdout: float = 0.2
-    exhaustive: frozenset[int] = field(default_factory=frozenset)
+    exhaustive: frozenset[ProjectKey] = frozenset()
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """``folder`` is named ``digest``; ``images`` of each part; ``change`` is the store's."""
+    """A snapshot on disk.
+
+    Attributes:
+        digest: of its content; names the folder.
+        folder: where it is.
+        images: how many images each part has.
+        change: number of the store's last change that it has seen.
+    """
 
     digest: str
     folder: Path
@@ -49,20 +59,20 @@ class Snapshot:
 
 
 def write_snapshot(
-    store: AnnotationStore, projects: Iterable[int], folder: Path, rules: SnapshotRules
+    store: AnnotationStore, projects: Iterable[ProjectKey], folder: Path, rules: SnapshotRules
 ) -> Snapshot:
-    """Write what counts of some projects to ``folder``/DIGEST; there already: only touch it."""
+    """Write what counts of some projects to ``folder``/DIGEST; if it is there, only touch it."""
     change = store.change()
     parts: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}
     missing = 0
     incomplete = store.incomplete()
-    for image, annotation in counting(store.annotations(sorted(projects))):
+    for image, annotation in counting(store.annotations(frozenset(projects))):
         if not store.image_path(image.digest).is_file():
             missing += 1
             continue
-        # What was set aside is there all the same, and must not be taught as background.
-        whole = annotation.annotation_id not in incomplete
-        entry = {"image": image, "exhaustive": whole and annotation.project in rules.exhaustive}
+        # An object that was set aside is in the image: it must not be taught as background.
+        whole = annotation.key not in incomplete
+        entry = {"image": image, "exhaustive": whole and annotation.project_key in rules.exhaustive}
         parts[part_of(image, rules.holdout)].append(entry)
     if missing:
         log.warning("%d accepted images are left out: no file in %s", missing, store.folder)
@@ -72,14 +82,14 @@ def write_snapshot(
     images = {part: len(entries) for part, entries in parts.items()}
     target = folder / digest
     if _whole(contents, target):
-        os.utime(target)  # cleaning goes by that
+        os.utime(target)  # the cleanup goes by the time of the last change
     else:
         _write(contents, store, target)
     return Snapshot(digest, target, images, change)
 
 
 def part_of(image: AcceptedImage, holdout: float) -> str:
-    """Where an image belongs."""
+    """Return the part of the snapshot that an image belongs to."""
     number = blake2b(image.digest.encode(), digest_size=8).digest()
     if int.from_bytes(number, "big") / 2**64 < holdout:
         return HOLDOUT
@@ -87,7 +97,7 @@ def part_of(image: AcceptedImage, holdout: float) -> str:
 
 
 def _whole(contents: dict[str, Any], target: Path) -> bool:
-    """Whether all of it is there; after a power cut a file may be, with nothing in it."""
+    """Return whether all of it is there; after a power cut a file may be empty."""
     return all(
         _holds(target / part / "annotations.json", content)
         and all((target / part / image["file_name"]).is_file() for image in content["images"])

@@ -1,11 +1,10 @@
-"""Accepted annotations in one SQLite file, image bytes beside it by the digest of their content.
+"""Accepted annotations in one SQLite file, with image files beside it, named by their digest.
 
-Each change is one transaction. Its outcome does not depend on the order in which events arrive,
-nor on how often: an annotation is replaced only by a later version of itself, and what was deleted,
-by itself or with its task or project, stays so.
+Each change is one transaction. The outcome depends neither on the order in which events arrive nor
+on how often: only a later version of an annotation replaces it, and what was deleted, by itself or
+with its task or project, stays deleted.
 """
 
-import json
 import math
 import os
 import time
@@ -13,29 +12,31 @@ from collections.abc import Sequence
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from dynamite.files import replacing
+from training.annotation_store.keys import AnnotationKey, ProjectKey, TaskKey
 from training.annotation_store.rows import PROJECT, TASK, Rows
-from training.annotation_store.schema import StoreError
 from training.annotation_store.values import AcceptedAnnotation, Rejection
 
-__all__ = ["AnnotationStore", "Applied", "StoreError"]
-
-IMAGE_SECONDS = 24 * 3600.0
-"""An image of no annotation is kept so long: its annotation may be on its way."""
+UNUSED_IMAGE_SECONDS = 24 * 3600.0
+"""How long an image without an annotation is kept: its annotation may be on its way."""
 
 
-class Applied(StrEnum):
-    """What became of an annotation."""
+class Outcome(StrEnum):
+    """What became of an annotation that was handed to the store."""
 
     STORED = "stored"
-    OLD = "an equal or later version is stored already"
+    NOT_NEWER = "an equal or later version is stored already"
     DELETED = "it has been deleted"
 
 
 class AnnotationStore(Rows):
-    """The store in ``folder``. Not for several threads at once; any number of processes may."""
+    """The store in ``folder``. Not for several threads at once; any number of processes may.
+
+    Raises:
+        StoreError: the store cannot be opened; every method raises it where reading or writing
+            fails.
+    """
 
     def __enter__(self) -> "AnnotationStore":
         return self
@@ -48,7 +49,7 @@ class AnnotationStore(Rows):
         self._database.close()
 
     def put_image(self, data: bytes) -> str:
-        """Keep an image file; returns the SHA-256 that names it."""
+        """Keep an image file; return its SHA-256, which names it."""
         digest = sha256(data).hexdigest()
         path = self.image_path(digest)
         try:
@@ -65,108 +66,90 @@ class AnnotationStore(Rows):
         rejections: Sequence[Rejection] = (),
         *,
         revive: bool = False,
-    ) -> Applied:
-        """Keep an annotation, unless an equal or later version of it is here.
+    ) -> Outcome:
+        """Store an annotation, unless an equal or later version of it is stored.
 
-        An equal version of which something was set aside is taken again: the reason may be gone.
-        ``revive``: Label Studio has just been asked and has it, so that a deletion is forgotten.
+        An equal version with rejections is stored again: their reason may be gone.
+
+        Args:
+            annotation: what to store.
+            rejections: what of it could not be used.
+            revive: the annotation is known to exist, so that a deletion is undone.
         """
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             if refused := self.refusal(annotation, revive=revive):
                 return refused
             if self._holds(annotation, rejections):
-                return Applied.OLD
-            database.execute(
-                "DELETE FROM gone WHERE (kind, id) IN (VALUES (?, ?), (?, ?))",
-                (TASK, annotation.task, PROJECT, annotation.project),
-            )
+                return Outcome.NOT_NEWER
+            self._undo_deletion(annotation)
             self._write(annotation, deleted=False)
             database.execute(
-                "DELETE FROM rejected WHERE annotation = ?", (annotation.annotation_id,)
+                "DELETE FROM rejected WHERE source = ? AND annotation = ?", annotation.key
             )
             for rejection in rejections:
                 self._reject(annotation, rejection)
-        return Applied.STORED
+        return Outcome.STORED
+
+    def refusal(self, annotation: AcceptedAnnotation, *, revive: bool = False) -> Outcome | None:
+        """Return why ``apply`` would not store an annotation, whatever its images; else None."""
+        old = self._find(annotation.key)
+        deleted = old is not None and bool(old["deleted"])
+        if not revive and (deleted or self._is_gone(annotation)):
+            return Outcome.DELETED
+        if old is None or deleted:
+            return None
+        return None if self._is_news(annotation, old) else Outcome.NOT_NEWER
 
     def set_aside(self, annotation: AcceptedAnnotation, rejection: Rejection) -> None:
-        """List an annotation that cannot be kept, and only that: an earlier version of it stays."""
-        with self._transaction() as database:
-            old = self._find(annotation.annotation_id)
+        """List an annotation that cannot be stored; a version stored earlier stays."""
+        with self._database.transaction() as database:
+            old = self._find(annotation.key)
             if self._is_gone(annotation) or (old is not None and old["deleted"]):
                 return
             database.execute(
-                "DELETE FROM rejected WHERE annotation = ? AND region IS NULL",
-                (annotation.annotation_id,),
+                "DELETE FROM rejected WHERE source = ? AND annotation = ? AND region IS NULL",
+                annotation.key,
             )
             self._reject(annotation, rejection)
 
-    def delete(self, annotation_id: int) -> bool:
-        """Forget an annotation for good, also if it arrives later; whether it had been here."""
-        with self._transaction():
-            return self._forget(annotation_id)
+    def delete(self, key: AnnotationKey) -> bool:
+        """Delete an annotation for good, even if it arrives later; return whether it was here."""
+        with self._database.transaction():
+            return self._delete(key)
 
-    def delete_task(self, task: int) -> int:
-        """Forget a task for good; how many annotations it had."""
-        return self._delete_all(TASK, task)
+    def delete_task(self, key: TaskKey) -> int:
+        """Delete a task for good; return how many annotations it had."""
+        return self._delete_all(TASK, key)
 
-    def delete_project(self, project: int) -> int:
-        """Forget a project for good; how many annotations it had."""
-        return self._delete_all(PROJECT, project)
+    def delete_project(self, key: ProjectKey) -> int:
+        """Delete a project for good; return how many annotations it had."""
+        return self._delete_all(PROJECT, key)
 
-    def _delete_all(self, kind: str, number: int) -> int:
-        where = f"WHERE {kind} = ?"  # the kinds are names of columns
-        with self._transaction() as database:
+    def replace_project(self, key: ProjectKey) -> int:
+        """Delete a project, but let another one have its number; return its annotation count."""
+        return self._delete_all(PROJECT, key, for_good=False)
+
+    def _delete_all(self, kind: str, key: TaskKey | ProjectKey, *, for_good: bool = True) -> int:
+        where = f"WHERE source = ? AND {kind} = ?"  # the kinds are names of columns
+        with self._database.transaction() as database:
             found = database.execute(
-                f"SELECT annotation FROM annotations {where} AND NOT deleted",  # noqa: S608
-                (number,),
+                f"SELECT source, annotation FROM annotations {where} AND NOT deleted",  # noqa: S608
+                key,
             ).fetchall()
-            for (annotation_id,) in found:
-                self._forget(annotation_id)
-            for table in ("rejected", "tasks"):
-                database.execute(f"DELETE FROM {table} {where}", (number,))  # noqa: S608
-            database.execute("INSERT OR IGNORE INTO gone VALUES (?, ?)", (kind, number))
+            for row in found:
+                self._delete(AnnotationKey(*row))
+            database.execute(f"DELETE FROM rejected {where}", key)  # noqa: S608
+            if for_good:
+                database.execute("INSERT OR IGNORE INTO gone VALUES (?, ?, ?)", (kind, *key))
+            else:
+                database.execute(
+                    "DELETE FROM gone WHERE kind = ? AND source = ? AND id = ?", (kind, *key)
+                )
         return len(found)
-
-    def wait(self, event: dict[str, Any], reason: str) -> None:
-        """Keep an event that cannot be dealt with now, to be tried again."""
-        with self._transaction() as database:
-            text = json.dumps(event, sort_keys=True)
-            database.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?)", (text, reason))
-
-    def stop_waiting(self, event: dict[str, Any]) -> None:
-        """Forget an event kept: it has been dealt with."""
-        with self._transaction() as database:
-            text = json.dumps(event, sort_keys=True)
-            database.execute("DELETE FROM waiting WHERE event = ?", (text,))
-
-    def note_task(self, task: int, project: int, state: str) -> None:
-        """Remember the state of a task when it was compared with Label Studio."""
-        with self._transaction() as database:
-            values = (task, project, state)
-            database.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)", values)
-
-    def note_identity(self, project: int, created_at: str) -> None:
-        """Remember when a project was made, unless that is known."""
-        with self._transaction() as database:
-            database.execute("INSERT OR IGNORE INTO projects VALUES (?, ?)", (project, created_at))
-
-    def note_site(self, url: str) -> None:
-        """Remember an address at which a project of this store has been seen."""
-        if url not in self.sites():
-            with self._transaction() as database:
-                database.execute("INSERT OR IGNORE INTO sites VALUES (?)", (url,))
-
-    def replace_project(self, project: int) -> int:
-        """Forget a project, so that another can have its number; how many annotations it had."""
-        count = self.delete_project(project)
-        with self._transaction() as database:
-            database.execute("DELETE FROM projects WHERE project = ?", (project,))
-            database.execute("DELETE FROM gone WHERE kind = ? AND id = ?", (PROJECT, project))
-        return count
 
     def note_trained(self, line: str, change: int) -> None:
         """Remember that a training of a line has seen all changes up to ``change``."""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             database.execute(
                 "INSERT INTO trained VALUES (?, ?) ON CONFLICT (line) DO UPDATE "
                 "SET change = max(change, excluded.change)",
@@ -174,25 +157,15 @@ class AnnotationStore(Rows):
             )
 
     def remove_unused_images(self) -> int:
-        """Delete the images that are of no annotation and were put here long ago; how many."""
+        """Delete old images that belong to no annotation; return how many."""
         used = {image.digest for annotation in self.annotations() for image in annotation.images}
-        late = time.time() - IMAGE_SECONDS
+        oldest = time.time() - UNUSED_IMAGE_SECONDS
         removed = 0
         for path in (self.folder / "images").glob("??/*"):
-            if path.name not in used and _last_put(path) < late:
+            if path.name not in used and _last_put(path) < oldest:
                 path.unlink(missing_ok=True)  # at once, or it might be put here again meanwhile
                 removed += 1
         return removed
-
-    def refusal(self, annotation: AcceptedAnnotation, *, revive: bool = False) -> Applied | None:
-        """Why ``apply`` would not keep an annotation, whatever its images; None if it would."""
-        old = self._find(annotation.annotation_id)
-        deleted = old is not None and bool(old["deleted"])
-        if not revive and (deleted or self._is_gone(annotation)):
-            return Applied.DELETED
-        if old is None or deleted:
-            return None
-        return None if self._is_news(annotation, old) else Applied.OLD
 
 
 def _last_put(path: Path) -> float:

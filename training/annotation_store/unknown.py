@@ -1,4 +1,4 @@
-"""Which pixels of an image say nothing, where not all of it is labelled."""
+"""Which pixels are neither object nor background, where not every object is labelled."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from training.data.box_mask import decode_box
 from training.data.masks import encode
 
 BAND = 0.25
-"""Around an object, in radii of a disc of its area, what is not labelled is background even where
-not all is labelled: annotators see what they leave out next to an object."""
+"""Width of the band around an object in which unlabelled pixels are background, in radii of a disc
+with the object's area: annotators see what they leave out next to an object."""
 
 
 def unknown(image: AcceptedImage) -> dict[str, Any] | None:
-    """Pixels that say nothing: unlabelled and not around an object; RLE, None if there are none."""
+    """Return the unlabelled pixels far from every object as RLE; None if there are none."""
     near = np.zeros((image.height, image.width), np.bool_)
     for region in image.regions:
         own = decode_box(image.segmentation(region), near.shape)
         reach = max(8, round(BAND * float(np.sqrt(region.area / np.pi))))
-        # What is further away need not be looked at: photos have many more pixels than objects.
+        # Only this window can be in reach: photos have many more pixels than objects.
         rows, columns = own.window
         window = (
             slice(max(0, rows.start - reach), rows.stop + reach),

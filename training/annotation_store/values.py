@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from training.annotation_store.keys import AnnotationKey, ProjectKey, TaskKey
 from training.data.masks import Mask, encode
 
 
@@ -12,9 +13,9 @@ class Origin(StrEnum):
     """How a mask came to be."""
 
     UNCHANGED = "unchanged"
-    """Accepted as the model answered it."""
+    """Accepted exactly as the model answered it."""
     CORRECTED = "corrected"
-    """The model's, changed by hand since."""
+    """The model's answer, changed by hand."""
     DRAWN = "drawn"
     """Painted by hand, or from another tool."""
 
@@ -25,12 +26,12 @@ class Region:
 
     Attributes:
         region_id: its id in the annotation.
-        label: the class it was given.
+        label: its class.
         counts: the mask as COCO's compressed RLE.
         area: pixels of the mask.
         origin: where the mask comes from.
-        model_version: of the weights that answered it, None if no model did or none is known.
-        clicks: how many clicks the answer took, None if not known.
+        model_version: version of the weights that answered it; None if drawn or unknown.
+        clicks: how many clicks the answer took; None if unknown.
     """
 
     region_id: str
@@ -52,23 +53,32 @@ class AcceptedImage:
     regions: tuple[Region, ...]
 
     def segmentation(self, region: Region) -> dict[str, Any]:
-        """One of its regions as COCO's compressed RLE."""
+        """Return the mask of one of its regions as COCO's compressed RLE."""
         return {"size": [self.height, self.width], "counts": region.counts}
 
     @property
     def unchanged(self) -> bool:
-        """Whether nobody drew or corrected anything: the model's own answers, accepted."""
+        """Whether all its masks are the model's own answers, without a correction."""
         return all(region.origin is Origin.UNCHANGED for region in self.regions)
 
 
 @dataclass(frozen=True)
 class AcceptedAnnotation:
-    """What one annotator said about one task.
+    """One annotator's annotation of one task.
 
-    ``updated_at`` is Label Studio's ISO time in UTC, so that later ones sort later as text.
-    ``cancelled`` ones (skipped tasks) are remembered but do not count.
+    Attributes:
+        source: short name of the tool or server it comes from.
+        annotation_id: its number there, as ``task`` and ``project`` are.
+        task: number of its task.
+        project: number of its project.
+        updated_at: ISO time in UTC with microseconds, so that later times sort later as text.
+        annotator: number of the user who made it; None if unknown.
+        ground_truth: whether it is marked as ground truth.
+        cancelled: whether the task was skipped; it is kept but does not count.
+        images: the images of the task with accepted objects.
     """
 
+    source: str
     annotation_id: int
     task: int
     project: int
@@ -78,16 +88,31 @@ class AcceptedAnnotation:
     cancelled: bool = False
     images: tuple[AcceptedImage, ...] = ()
 
+    @property
+    def key(self) -> AnnotationKey:
+        """What identifies it."""
+        return AnnotationKey(self.source, self.annotation_id)
+
+    @property
+    def task_key(self) -> TaskKey:
+        """What identifies its task."""
+        return TaskKey(self.source, self.task)
+
+    @property
+    def project_key(self) -> ProjectKey:
+        """What identifies its project."""
+        return ProjectKey(self.source, self.project)
+
     def images_json(self) -> str:
-        """The images as canonical JSON."""
+        """Return the images as canonical JSON."""
         return json.dumps([asdict(image) for image in self.images], sort_keys=True)
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """Why a region, or with ``region_id`` None a whole annotation, was set aside.
+    """Why a region was set aside, or the whole annotation where ``region_id`` is None.
 
-    ``code`` is one word of a fixed set for counting, ``detail`` a sentence for a person.
+    ``code`` is one word from a fixed set, for counting; ``detail`` is a sentence for a person.
     """
 
     code: str
@@ -96,7 +121,7 @@ class Rejection:
 
 
 def images_from_json(text: str) -> tuple[AcceptedImage, ...]:
-    """The inverse of ``AcceptedAnnotation.images_json``."""
+    """Parse what ``AcceptedAnnotation.images_json`` returned."""
     return tuple(_image(values) for values in json.loads(text))
 
 
@@ -108,6 +133,6 @@ def _image(values: dict[str, Any]) -> AcceptedImage:
 
 
 def encode_mask(mask: Mask) -> str:
-    """``Region.counts`` of a bool H×W mask."""
+    """Return ``Region.counts`` of a bool H×W mask."""
     counts: str = encode(mask)["counts"]
     return counts

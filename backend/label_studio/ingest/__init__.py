@@ -1,1 +1,1 @@
-"""From Label Studio's events to the annotation store: jobs, retries, and the comparison of both."""
+"""Stores what Label Studio's annotators accept: events, retries, comparisons."""

@@ -1,4 +1,4 @@
-"""Many waiting events in one process: starting one takes longer than dealing with an event."""
+"""Processes the events that wait in the queue in one process: starting one takes longer."""
 
 import logging
 import time
@@ -7,24 +7,24 @@ from collections.abc import Callable
 from rq.timeouts import JobTimeoutException
 
 from backend.jobs.job_queue import ingest_queue
-from backend.label_studio.ingest.context import Context
-from backend.label_studio.ingest.events import take
+from backend.label_studio.ingest.events import process_event
+from backend.label_studio.ingest.ingest import Ingest
 from backend.label_studio.ingest.jobs import EVENT_JOB
 
 log = logging.getLogger(__name__)
 
 SECONDS = 30.0
-"""How long one job goes on with others; its worker looks after other things then."""
+"""How long one job continues with others; then its worker gets to its other duties."""
 
 
-def take_along(context: Context, clock: Callable[[], float] = time.monotonic) -> int:
-    """Deal with the events that wait behind one's own, until none is left or the time is up.
+def process_queued(ingest: Ingest, clock: Callable[[], float] = time.monotonic) -> int:
+    """Process the events in the queue until none is left or the time is up; return how many.
 
-    A job leaves the queue when its event is in the store, so it makes no difference if this process
-    is killed, or another one has begun with the same: an event may come twice. One that fails is
-    left to a job of its own, which says why. Returns how many there were.
+    A job leaves the queue once its event is processed. So this process may be killed, and another
+    one may start with the same event: an event may come twice. An event that fails stays in the
+    queue; its own job will say why.
     """
-    queue = ingest_queue(context.redis)
+    queue = ingest_queue(ingest.redis)
     until, count = clock() + SECONDS, 0
     for job_id in queue.get_job_ids():
         if clock() > until:
@@ -33,11 +33,11 @@ def take_along(context: Context, clock: Callable[[], float] = time.monotonic) ->
         if job is None or job.func_name != EVENT_JOB:
             continue
         try:
-            take(job.args[0], context)
+            process_event(job.args[0], ingest)
         except JobTimeoutException:
             raise
         except Exception as error:
-            log.warning("the event of job %s is left to itself: %s", job_id, error)
+            log.warning("the event of job %s is left in the queue: %s", job_id, error)
             continue
         if queue.remove(job_id):  # else another worker has it
             job.delete()

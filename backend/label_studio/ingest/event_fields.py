@@ -1,17 +1,17 @@
-"""What Label Studio's events hold, and where."""
+"""Where Label Studio's events keep what."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.errors import BadRequestError
-from backend.label_studio.ingest.store_annotation import Json, is_number, number
+from backend.label_studio.ingest.values import Json, is_number, number
 
 ACCEPTED = ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED")
-"""The actions that bring annotations."""
+"""The actions that carry annotations."""
 
 
-def apart(event: Json) -> list[dict[str, Any]]:
-    """An event of its own for each annotation, with its task if that is there."""
+def split_event(event: Json) -> list[dict[str, Any]]:
+    """Return one event for each annotation of an event, with its task if that is included."""
     body = body_of(event)
     if action_of(body) not in ACCEPTED:
         return [dict(event)]
@@ -26,39 +26,48 @@ def apart(event: Json) -> list[dict[str, Any]]:
 
 
 def body_of(event: Json) -> Json:
-    """What Label Studio sent."""
+    """Return what Label Studio sent.
+
+    Raises:
+        BadRequestError: there is none; the functions below raise it likewise.
+    """
     return _mapping(event, "body")
 
 
 def action_of(body: Json) -> str:
-    """What has happened, as Label Studio calls it."""
+    """Return what has happened, as Label Studio calls it."""
     return str(body.get("action"))
 
 
 def annotation_of(body: Json) -> Json:
-    """The one annotation of an event that is apart."""
+    """Return the annotation of an event that holds only one."""
     return _mapping(body, "annotation")
 
 
 def task_number(annotation: Json) -> int:
-    """The task that an annotation is of."""
+    """Return the number of an annotation's task."""
     return number({"task": _task_of(annotation)}, "task")
 
 
+def project_number(body: Json) -> int:
+    """Return the number of the project that an event is about."""
+    return number(object_of(body, "project"), "id")
+
+
 def object_of(body: Json, key: str) -> Json:
-    """A field with an object, of which sometimes only the id is there."""
+    """Return an object of an event; some events hold only its id."""
     value = body.get(key)
     return {"id": value} if is_number(value) else _mapping(body, key)
 
 
 def described(body: Json, key: str) -> Json:
-    """A field with an object as far as it is there."""
+    """Return an object of an event; empty if the event does not describe it."""
     value = body.get(key)
     return value if isinstance(value, Mapping) else {}
 
 
 def list_of(body: Json, key: str) -> Sequence[Json]:
-    """A field with a list of objects."""
+    """Return a list of objects."""
     value = body.get(key)
     if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
         raise BadRequestError(f"the event has no list of {key}")
@@ -66,7 +75,7 @@ def list_of(body: Json, key: str) -> Sequence[Json]:
 
 
 def _task_of(annotation: Json) -> object:
-    """A number in events, an object with an id in some answers of the API."""
+    """Return its task: a number in events, an object with an id in some answers of the API."""
     task = annotation.get("task")
     return task.get("id") if isinstance(task, Mapping) else task
 

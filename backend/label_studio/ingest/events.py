@@ -1,156 +1,140 @@
-"""Label Studio's events, one at a time: believed if verified, else asked about."""
+"""Processes Label Studio's events: verified ones as they are, others after asking Label Studio."""
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from backend.errors import BadRequestError
-from backend.label_studio.api import ApiError, LabelStudioApi, NotThereError
-from backend.label_studio.ingest.context import Context
-from backend.label_studio.ingest.errors import TryLaterError
+from backend.label_studio.ingest.asking import api_of, ask
+from backend.label_studio.ingest.bookkeeping import Bookkeeping
+from backend.label_studio.ingest.deletion import delete_annotation, delete_project, delete_task
 from backend.label_studio.ingest.event_fields import (
     ACCEPTED,
     action_of,
     annotation_of,
-    apart,
     body_of,
     described,
     list_of,
     object_of,
+    project_number,
+    split_event,
     task_number,
 )
-from backend.label_studio.ingest.server_identity import check_project, check_word
-from backend.label_studio.ingest.store_annotation import Json, accept, number
+from backend.label_studio.ingest.ingest import Ingest, TryLaterError
+from backend.label_studio.ingest.server_identity import check_project
+from backend.label_studio.ingest.store_annotation import store_annotation
+from backend.label_studio.ingest.values import Json, number
 from backend.retraining.requesting import request_if_enough, request_training
+from dynamite.errors import DynamiteError
+from training.annotation_store import AnnotationStore, ProjectKey
 
 SECONDS = 600.0
-"""What is left of an event after so long waits: hosts that do not answer take their time."""
+"""How long one event may take; the annotations left then must wait. Dead hosts take long."""
+
+DELETIONS: Mapping[str, tuple[str, Callable[[int, AnnotationStore, Bookkeeping], int]]] = {
+    "ANNOTATIONS_DELETED": ("annotations", delete_annotation),
+    "TASKS_DELETED": ("tasks", delete_task),
+}
+"""By action: what is deleted, and how."""
 
 
-def take(event: Json, context: Context) -> str:
-    """Deal with one event; what was done, in words.
+class WrongSourceError(DynamiteError):
+    """The event comes from a Label Studio that another worker serves."""
 
-    Each of its annotations stands for itself: one that must wait is kept in the store as an event
-    of its own.
+
+def process_event(event: Json, ingest: Ingest) -> str:
+    """Process an event; return what was done, in words.
+
+    Each of its annotations is processed by itself: one that must wait is kept as an event of its
+    own.
 
     Raises:
-        BadRequestError: something is not shaped as Label Studio's are; all else is dealt with.
+        BadRequestError: something is malformed; everything else has been processed.
+        WrongSourceError: it comes from a Label Studio that another worker serves.
     """
+    source = event.get("source", ingest.source)
+    if source != ingest.source:
+        raise WrongSourceError(
+            f"the event comes from the Label Studio {source!r}, this worker serves "
+            f"{ingest.source!r}: give each Label Studio a queue server of its own (REDIS_URL)"
+        )
     until, words, wrong = time.monotonic() + SECONDS, [], []
-    for one in apart(event):
+    for part in split_event(event):
         try:
             if time.monotonic() > until:
                 raise TryLaterError("the others of its event took too long")
-            words.append(act(one, context))
+            words.append(process_part(part, ingest))
         except TryLaterError as error:
-            context.store.wait(one, str(error))
+            ingest.bookkeeping.wait(part, str(error))
             words.append(f"waits: {error}")
         except BadRequestError as error:
             wrong.append(str(error))
     body = body_of(event)
     if action_of(body) in ACCEPTED:
-        project = number(object_of(body, "project"), "id")
-        words.append(request_if_enough(context.settings, context.store, context.redis, project))
+        project = ProjectKey(ingest.source, project_number(body))
+        words.append(request_if_enough(ingest.settings, ingest.store, ingest.redis, project))
     if wrong:
         raise BadRequestError("; ".join(wrong))
     return f"{action_of(body)}: " + "; ".join(word for word in words if word)
 
 
-def act(event: Json, context: Context) -> str:
-    """What is to be done about an event of at most one annotation.
+def process_part(event: Json, ingest: Ingest) -> str:
+    """Process an event with one annotation at most; return what was done, in words.
 
     Raises:
-        BadRequestError: it is not shaped as Label Studio's are.
-        TryLaterError: something is away that may come back.
+        BadRequestError: it is malformed.
+        TryLaterError: something is out of reach that may come back.
     """
     body, verified = body_of(event), bool(event.get("verified"))
     action = action_of(body)
     if action == "START_TRAINING":
         if not verified:  # Label Studio sends the password with this one
             return "it does not prove that it comes from Label Studio"
-        number_of_it = number(object_of(body, "project"), "id")
-        line = context.settings.line_of(number_of_it)
-        reason = f"the Start Training button of project {number_of_it}"
-        return request_training(context.settings, context.store, context.redis, line, reason)
+        project = ProjectKey(ingest.source, project_number(body))
+        line = ingest.settings.line_of(project)
+        reason = f"the Start Training button of project {project.number}"
+        return request_training(ingest.settings, ingest.store, ingest.redis, line, reason)
     if action in ACCEPTED:
         annotation = annotation_of(body)
         try:
-            return _accept(annotation, body, context, verified=verified)
+            return _accept(annotation, body, ingest, verified=verified)
         except BadRequestError as error:
             raise BadRequestError(f"annotation {annotation.get('id')}: {error}") from None
-    return _forget(action, body, context, verified=verified)
+    return _delete(action, body, ingest, verified=verified)
 
 
-def _forget(action: str, body: Json, context: Context, *, verified: bool) -> str:
-    kinds = {
-        "ANNOTATIONS_DELETED": ("annotations", context.store.delete),
-        "TASKS_DELETED": ("tasks", context.store.delete_task),
-    }
-    if action != "PROJECT_DELETED" and action not in kinds:
+def _delete(action: str, body: Json, ingest: Ingest, *, verified: bool) -> str:
+    if action != "PROJECT_DELETED" and action not in DELETIONS:
         return "nothing to do"
-    check_project(context, described(body, "project"), asked=False)
+    check_project(described(body, "project"), ingest.bookkeeping)
     if action == "PROJECT_DELETED":
-        project = number(object_of(body, "project"), "id")
-        if verified or _is_gone(f"/api/projects/{project}", context):
-            return f"{context.store.delete_project(project)} annotations forgotten"
-        return "not confirmed by Label Studio"
-    name, forget = kinds[action]
+        project = project_number(body)
+        if not (verified or ask(ingest, f"/api/projects/{project}") is None):
+            return "not confirmed by Label Studio"
+        count = delete_project(project, ingest.store, ingest.bookkeeping)
+        return f"{count} annotations deleted"
+    name, delete = DELETIONS[action]
     ids = [number(item, "id") for item in list_of(body, name)]
-    gone = ids if verified else [i for i in ids if _is_gone(f"/api/{name}/{i}", context)]
-    return f"{sum(map(forget, gone))} annotations forgotten"
+    gone = ids if verified else [i for i in ids if ask(ingest, f"/api/{name}/{i}") is None]
+    count = sum(delete(i, ingest.store, ingest.bookkeeping) for i in gone)
+    return f"{count} annotations deleted"
 
 
-def _accept(annotation: Json, body: Json, context: Context, *, verified: bool) -> str:
+def _accept(annotation: Json, body: Json, ingest: Ingest, *, verified: bool) -> str:
     if verified:
         task = body.get("task")
         if not isinstance(task, Mapping):
             raise BadRequestError(f"the event lacks its task, {task_number(annotation)}")
         project = object_of(body, "project")
-        check_project(context, project, asked=False)
-        return str(accept(annotation, task, project, context, asked=False))
-    annotation_id = number(annotation, "id")
-    told = ask(context, f"/api/annotations/{annotation_id}")
-    if told is None:
+        check_project(project, ingest.bookkeeping)
+        return str(store_annotation(annotation, task, project, ingest, asked=False))
+    found = ask(ingest, f"/api/annotations/{number(annotation, 'id')}")
+    if found is None:
         return "Label Studio has no such annotation"
-    real_task = ask(context, f"/api/tasks/{task_number(told)}")
-    if real_task is None:
+    task = ask(ingest, f"/api/tasks/{task_number(found)}")
+    if task is None:
         return "Label Studio has no such task"
-    real_project = ask(context, f"/api/projects/{number(real_task, 'project')}")
-    if real_project is None:
+    project = ask(ingest, f"/api/projects/{number(task, 'project')}")
+    if project is None:
         return "Label Studio has no such project"
-    check_project(context, real_project, asked=True)
-    return str(accept(told, real_task, real_project, context, asked=True))
-
-
-def ask(context: Context, path: str) -> Any:
-    """What Label Studio answers; None if there is nothing.
-
-    Raises:
-        TryLaterError: it does not answer, or refuses, or may be another one and has nothing.
-    """
-    api = api_of(context)
-    try:
-        return api.get(path)
-    except NotThereError:
-        check_word(context, api.url, path)
-        return None
-    except ApiError as error:
-        raise TryLaterError(str(error)) from error
-
-
-def _is_gone(path: str, context: Context) -> bool:
-    return ask(context, path) is None
-
-
-def api_of(context: Context) -> LabelStudioApi:
-    """Label Studio, to be asked.
-
-    Raises:
-        TryLaterError: nobody has said yet where it is.
-    """
-    if context.api is None:
-        raise TryLaterError(
-            "the event proves nothing, and Label Studio cannot be asked: set LABEL_STUDIO_URL and "
-            "LABEL_STUDIO_API_KEY"
-        )
-    return context.api
+    check_project(project, ingest.bookkeeping, seen_at=api_of(ingest).url)
+    return str(store_annotation(found, task, project, ingest, asked=True))

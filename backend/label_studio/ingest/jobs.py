@@ -1,7 +1,4 @@
-"""The jobs of the queue ``ingest``: from Label Studio's events to the annotation store and on.
-
-Each is called by name with JSON values, by a worker, in a process of its own.
-"""
+"""The jobs of the queue ``ingest``, called by name, with JSON values, in a process of their own."""
 
 import logging
 from typing import TYPE_CHECKING, Any
@@ -28,44 +25,44 @@ def periodic_jobs(settings: "Settings") -> list[PeriodicJob]:
 
 
 def ingest_event(event: dict[str, Any]) -> str:
-    """Take one webhook: ``{"body", "verified", "received_at"}``; says what was done with it.
+    """Process the event of a webhook (``webhooks.receive``); return what was done, in words.
 
-    Those that wait are taken along, but not when this one is tried again: one of them may have
-    been what killed the process.
+    The first attempt goes on with other events in the queue. Later attempts do not: one of those
+    events may have killed the process.
     """
     from backend.errors import BadRequestError  # noqa: PLC0415
     from backend.jobs.job_queue import RETRIES  # noqa: PLC0415
-    from backend.label_studio.ingest.context import open_context  # noqa: PLC0415
-    from backend.label_studio.ingest.draining import take_along  # noqa: PLC0415
-    from backend.label_studio.ingest.events import take  # noqa: PLC0415
-    from backend.label_studio.ingest.retries import tell_backlog  # noqa: PLC0415
+    from backend.label_studio.ingest.draining import process_queued  # noqa: PLC0415
+    from backend.label_studio.ingest.events import process_event  # noqa: PLC0415
+    from backend.label_studio.ingest.ingest import open_ingest  # noqa: PLC0415
+    from backend.label_studio.ingest.retries import publish_backlog  # noqa: PLC0415
 
     job = get_current_job()
-    with open_context() as context:
+    with open_ingest() as ingest:
         try:
-            told = _logged(take(event, context))
-        except BadRequestError as error:  # it would be as bad at the next attempt
-            told = f"refused: {error}"
+            words = _logged(process_event(event, ingest))
+        except BadRequestError as error:  # another attempt would not help
+            words = f"refused: {error}"
             log.warning("an event is refused: %s", error)
         first = job is not None and job.retries_left == RETRIES
-        if first and (more := take_along(context)):
+        if first and (more := process_queued(ingest)):
             log.info("%d more events", more)
-        tell_backlog(context)
-    return told
+        publish_backlog(ingest.store, ingest.bookkeeping, ingest.redis)
+    return words
 
 
 def reconcile() -> str:
-    """Compare all known projects with Label Studio: what webhooks did not bring.
+    """Compare all known projects with Label Studio, for webhooks that were lost.
 
-    Where the settings say never, what had to wait is tried again all the same.
+    Events that wait are tried again even if the settings turn the comparison off.
     """
-    from backend.label_studio.ingest.context import open_context  # noqa: PLC0415
+    from backend.label_studio.ingest.ingest import open_ingest  # noqa: PLC0415
     from backend.label_studio.ingest.sync import reconcile_projects  # noqa: PLC0415
 
-    with open_context() as context:
-        projects = None if context.settings.reconcile_minutes else ()
-        words = reconcile_projects(context, projects)
-        return _logged(words, logging.DEBUG)  # every quarter of an hour
+    with open_ingest() as ingest:
+        projects = None if ingest.settings.reconcile_minutes else ()
+        words = reconcile_projects(ingest, projects)
+        return _logged(words, logging.DEBUG)  # it runs every quarter of an hour
 
 
 def _logged(words: str, level: int = logging.INFO) -> str:

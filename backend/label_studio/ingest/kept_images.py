@@ -1,6 +1,7 @@
 """The images that an annotation's objects lie on: fetched and kept, or those kept before."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -8,8 +9,8 @@ import numpy as np
 
 from backend.images.decode import decode
 from backend.images.errors import ImageError, ImageUnauthorizedError, ImageUnreachableError
-from backend.label_studio.ingest.context import Context
-from backend.label_studio.ingest.errors import TryLaterError
+from backend.label_studio.fetching import Fetcher
+from backend.label_studio.ingest.ingest import TryLaterError
 from backend.label_studio.ingest.masks import Accepted, Size
 from backend.label_studio.labeling_config import LabelingConfig
 from backend.label_studio.predict_request import image_addresses
@@ -17,17 +18,67 @@ from backend.session.call import ImageKey
 from training.annotation_store import AcceptedImage, AnnotationStore, Region
 
 
+@dataclass(frozen=True)
+class ImageKeeper:
+    """Fetches images into the store.
+
+    Attributes:
+        fetcher: gets the bytes of an image.
+        store: keeps them.
+        max_pixels: largest image, in pixels.
+    """
+
+    fetcher: Fetcher
+    store: AnnotationStore
+    max_pixels: int
+
+    def keep(self, address: str, task_id: int | None) -> tuple[str, Size]:
+        """Fetch an image and keep it.
+
+        Returns:
+            Its digest and its size H, W.
+
+        Raises:
+            ImageError: it cannot be fetched or decoded.
+        """
+        data = self.fetcher.fetch(address, task_id).data
+        pixels = decode(data, max_pixels=self.max_pixels)
+        size = (pixels.shape[0], pixels.shape[1])
+        plain = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        if plain is None or not np.array_equal(plain, pixels):  # training would see other pixels
+            data = cv2.imencode(".png", pixels[..., ::-1])[1].tobytes()
+        return self.store.put_image(data), size
+
+    def kept(
+        self, before: Iterable[AcceptedImage], regions: Iterable[Region]
+    ) -> tuple[str, Size] | None:
+        """Return the digest and size of the image that some of these objects are stored on."""
+        ids = {region.region_id for region in regions}
+        for image in before:
+            shared = not ids.isdisjoint(region.region_id for region in image.regions)
+            if shared and self.store.image_path(image.digest).is_file():
+                return image.digest, (image.height, image.width)
+        return None
+
+
 def with_images(
     found: Accepted,
     task: Mapping[str, Any],
     config: LabelingConfig,
-    context: Context,
     before: tuple[AcceptedImage, ...],
+    keeper: ImageKeeper,
 ) -> tuple[AcceptedImage, ...]:
-    """The objects on their images; those whose image cannot be used are set aside in ``found``.
+    """Put objects on their images.
 
-    An image that was kept with an earlier version of the annotation outlives its host: where it
-    cannot be had again, or something else lies there, the objects stay on it.
+    An image that was kept with an earlier version of the annotation outlives its host: if it cannot
+    be fetched again, or its address now leads to another image, the objects stay on it.
+
+    Args:
+        found: the objects; those whose image cannot be used are set aside in it.
+        task: holds the addresses of the images.
+        config: the labelling config of its project.
+        before: the images of the version stored before.
+        keeper: fetches and keeps images.
 
     Raises:
         TryLaterError: an image cannot be fetched at the moment.
@@ -35,10 +86,10 @@ def with_images(
     addresses = image_addresses(task.get("data"), config)
     images = []
     for key in sorted(found.regions):
-        said = found.regions[key]
-        kept = _kept(before, (region for _, region in said), context.store)
+        objects = found.regions[key]
+        kept = keeper.kept(before, (region for _, region in objects))
         try:
-            digest, size = _fetch(addresses, key, task, context)
+            digest, size = keeper.keep(_address(addresses, key), task.get("id"))
         except (ImageUnreachableError, ImageUnauthorizedError) as error:
             raise TryLaterError(str(error)) from error
         except ImageError as error:
@@ -47,35 +98,14 @@ def with_images(
                 continue
             digest, size = kept
         else:
-            if kept is not None and all(own != size for own, _ in said):
+            if kept is not None and all(own != size for own, _ in objects):
                 digest, size = kept
         if regions := found.fitting(key, size):
             images.append(AcceptedImage(digest, *size, regions=regions))
     return tuple(images)
 
 
-def _kept(
-    before: tuple[AcceptedImage, ...], regions: Iterable[Region], store: AnnotationStore
-) -> tuple[str, Size] | None:
-    """The digest and size of the image that some of these objects are stored on."""
-    ids = {region.region_id for region in regions}
-    for image in before:
-        shared = not ids.isdisjoint(region.region_id for region in image.regions)
-        if shared and store.image_path(image.digest).is_file():
-            return image.digest, (image.height, image.width)
-    return None
-
-
-def _fetch(
-    addresses: Mapping[ImageKey, str], key: ImageKey, task: Mapping[str, Any], context: Context
-) -> tuple[str, Size]:
-    """Keep an image; its digest and H, W."""
+def _address(addresses: Mapping[ImageKey, str], key: ImageKey) -> str:
     if key not in addresses:
         raise ImageError(f"the task has no image {key.index} for the tag {key.name!r}")
-    data = context.images.fetch(addresses[key], task.get("id")).data
-    pixels = decode(data, max_pixels=context.settings.max_image_pixels)
-    size = (pixels.shape[0], pixels.shape[1])
-    plain = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if plain is None or not np.array_equal(plain, pixels):  # training would see something else
-        data = cv2.imencode(".png", pixels[..., ::-1])[1].tobytes()
-    return context.store.put_image(data), size
+    return addresses[key]

@@ -1,7 +1,7 @@
-"""The ``brushlabels`` results of an annotation → objects for the store, or why not.
+"""Reads the ``brushlabels`` results of an annotation: objects for the store, or why not.
 
-Keypoints and rectangles are how the annotator asked, not what was accepted; results that another
-tag repeats a mask in (PROTOCOL 4, "Active label") do not count either.
+Keypoints and rectangles are prompts, not accepted masks. Results in which another tag repeats a
+mask do not count either (docs/label-studio-protocol.md).
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ THRESHOLD = 127
 """Hand-painted strokes have soft edges: a pixel counts above this value of 255."""
 
 Answers = Mapping[str, Mapping[str, Any]]
-"""By region, then by the digest of the mask: [model version, clicks] (provenance.recall)."""
+"""By region, then by the digest of the mask: [model version, clicks] (``answer_log.recall``)."""
 
 Size = tuple[int, int]
 """H, W."""
@@ -30,28 +30,28 @@ Size = tuple[int, int]
 
 @dataclass
 class Accepted:
-    """The objects of one annotation, by image, each with the size that it says the image has."""
+    """The objects of one annotation, by image, each with the image size that it states."""
 
     regions: dict[ImageKey, list[tuple[Size, Region]]] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
 
     def reject(self, image: ImageKey, code: str, detail: str) -> None:
-        """Set all objects of an image aside."""
+        """Set aside all objects of an image."""
         regions = self.regions.pop(image)
         self.rejections += [Rejection(code, detail, region.region_id) for _, region in regions]
 
     def fitting(self, image: ImageKey, size: Size) -> tuple[Region, ...]:
-        """The objects of an image that is of that size; those made for another are set aside."""
+        """Return the objects of an image that fit its size; set aside those of other sizes."""
         height, width = size
-        for (said_height, said_width), region in self.regions[image]:
-            if (said_height, said_width) != size:
-                words = f"the image is {width}×{height}, the mask is {said_width}×{said_height}"
+        for (own_height, own_width), region in self.regions[image]:
+            if (own_height, own_width) != size:
+                words = f"the image is {width}×{height}, the mask is {own_width}×{own_height}"
                 self.rejections.append(Rejection("wrong_size", words, region.region_id))
-        return tuple(region for said, region in self.regions[image] if said == size)
+        return tuple(region for own, region in self.regions[image] if own == size)
 
 
 def read_masks(result: object, config: LabelingConfig, answers: Answers) -> Accepted:
-    """Read the ``result`` of an annotation; what cannot be used is among the rejections."""
+    """Read the ``result`` of an annotation; what cannot be used becomes a rejection."""
     found = Accepted()
     if not isinstance(result, list):
         found.rejections.append(Rejection("bad_region", "the annotation's result is no list"))
@@ -112,10 +112,13 @@ def _mask(painted: Painted) -> npt.NDArray[np.bool_]:
 def provenance(
     painted: Painted, raw: Mapping[str, Any], answers: Answers
 ) -> tuple[Origin, str | None, int | None]:
-    """Where a mask comes from: compared with what the model answered for that region.
+    """Compare a mask with what the model answered for its region.
 
-    Where that is forgotten, a region with a score was a suggestion once; it is taken to be the
-    model's own, since training on too little of it does less harm than training on an echo.
+    Without an answer to compare with, a region with a score was once a suggestion of the model. It
+    counts as unchanged: to undervalue a correction does less harm than to train on an echo.
+
+    Returns:
+        The mask's origin, the model version and the number of clicks; None where unknown.
     """
     answered = answers.get(painted.id, {})
     if same := answered.get(painted.digest):

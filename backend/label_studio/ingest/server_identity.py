@@ -1,61 +1,62 @@
-"""Whether a Label Studio is the one that the accepted annotations came from.
+"""Checks that a Label Studio is the one that the accepted annotations came from.
 
-Another one counts its projects, tasks and annotations from 1 too: what it has would take the place
-of what was accepted, and what it lacks would be forgotten. A project is known by the moment it was
-made, a Label Studio by having such a project; its address may change.
+Every Label Studio counts its projects, tasks and annotations from 1. Under the same name, another
+one would overwrite what was accepted, and what it lacks would be deleted. A project is identified
+by the time it was created, a Label Studio by having such a project; its URL may change.
 """
 
 from backend.errors import BadRequestError
-from backend.label_studio.ingest.context import Context
-from backend.label_studio.ingest.errors import TryLaterError
-from backend.label_studio.ingest.store_annotation import Json, is_number, moment
+from backend.label_studio.ingest.bookkeeping import Bookkeeping
+from backend.label_studio.ingest.ingest import TryLaterError
+from backend.label_studio.ingest.values import Json, is_number, moment
+from training.annotation_store import AnnotationStore
 
-WAY_OUT = (
-    "give each Label Studio a state folder of its own, or let `dynamite sync --project {0} "
-    "--replace` forget what came from the other"
-)
+OWN_NAME = "if it is another Label Studio, set DYNAMITE_LABEL_STUDIO_NAME to a name of its own"
+"""The way out where several Label Studios feed one store under the same name."""
 
 
-def check_project(context: Context, project: Json, *, asked: bool) -> None:
-    """Remember a project at first sight, and tell another of the same number from it.
+def check_project(project: Json, bookkeeping: Bookkeeping, *, seen_at: str | None = None) -> None:
+    """Remember a project at first sight; after that, refuse another one with its number.
 
     Args:
-        context: with the store that remembers.
         project: as Label Studio describes it.
-        asked: whether it was asked where it is now said to be, so that it can say what is gone.
+        bookkeeping: remembers it.
+        seen_at: URL at which it was asked for; from then on that server may report deletions.
 
     Raises:
-        TryLaterError: it is another one.
+        TryLaterError: it is another project.
     """
-    number, made = project.get("id"), _made(project)
+    number, created = project.get("id"), _created_at(project)
     if not is_number(number):
         return
-    known = context.store.identity(number)
-    if made is not None and known is None:
-        context.store.note_identity(number, made)
-    elif made is not None and known != made:
+    known = bookkeeping.created_at(number)
+    if created is not None and known is None:
+        bookkeeping.note_created_at(number, created)
+    elif created is not None and known != created:
         raise TryLaterError(
-            f"project {number}, made {made}, is not the one that annotations came from, made "
-            f"{known}: {WAY_OUT.format(number)}"
+            f"project {number}, created {created}, is not the one that annotations came from, "
+            f"created {known}: {OWN_NAME}; if the earlier project is gone, `dynamite sync "
+            f"--project {number} --replace` deletes what came from it"
         )
-    if asked and context.api is not None:
-        context.store.note_site(context.api.url)
+    if seen_at is not None:
+        bookkeeping.note_site(seen_at)
 
 
-def check_word(context: Context, url: str, path: str) -> None:
-    """Make sure that a Label Studio can say what is no longer there.
+def check_deletion(url: str, path: str, store: AnnotationStore, bookkeeping: Bookkeeping) -> None:
+    """Accept a 404 as a deletion only from a server that is known to have had our projects.
 
     Raises:
-        TryLaterError: no project that annotations came from has been seen at its address.
+        TryLaterError: no project that annotations came from has been seen at the URL.
     """
-    if context.store.projects() and url not in context.store.sites():
+    ours = any(project.source == bookkeeping.source for project in store.projects())
+    if ours and url not in bookkeeping.sites():
         raise TryLaterError(
             f"{url} has no {path}, and none of the projects that annotations came from has been "
-            "seen there: nothing is forgotten"
+            f"seen there: nothing is deleted; {OWN_NAME}"
         )
 
 
-def _made(project: Json) -> str | None:
+def _created_at(project: Json) -> str | None:
     try:
         return moment(project["created_at"])
     except (KeyError, BadRequestError):

@@ -1,81 +1,95 @@
-"""What webhooks did not bring: they are sent once, with a second's patience."""
+"""Compares projects with Label Studio: it sends each webhook once and waits one second."""
 
 import logging
 import math
 import time
 from collections.abc import Sequence
 
+from redis import Redis
+
 from backend.errors import BadRequestError, ServingError
 from backend.label_studio import known_projects
 from backend.label_studio.api import NOT_FOUND, NotThereError
-from backend.label_studio.ingest.context import Context
-from backend.label_studio.ingest.errors import TryLaterError
-from backend.label_studio.ingest.events import api_of, ask
-from backend.label_studio.ingest.retries import tell_backlog, try_again
+from backend.label_studio.ingest.asking import api_of, ask
+from backend.label_studio.ingest.bookkeeping import Bookkeeping
+from backend.label_studio.ingest.deletion import delete_annotation, delete_project, delete_task
+from backend.label_studio.ingest.ingest import Ingest, TryLaterError
+from backend.label_studio.ingest.known_tasks import known_tasks, state_of
+from backend.label_studio.ingest.retries import publish_backlog, try_again
 from backend.label_studio.ingest.server_identity import check_project
-from backend.label_studio.ingest.store_annotation import Json, accept
-from backend.label_studio.ingest.sync_state import known_of, state_of
+from backend.label_studio.ingest.store_annotation import store_annotation
+from backend.label_studio.ingest.values import Json
 from backend.retraining.requesting import request_where_due
-from backend.settings.retraining import parse_lines
-from training.annotation_store import Applied
+from backend.settings.lines import parse_lines
+from training.annotation_store import AnnotationStore, Outcome
 
 log = logging.getLogger(__name__)
 
 SECONDS = 1800.0
-"""How long one comparison goes on: hosts that do not answer take their time, its job has an hour.
-"""
+"""How long one comparison may take; its job has an hour. Dead hosts take long."""
 
 
-def reconcile_projects(context: Context, projects: Sequence[int] | None = None) -> str:
-    """Compare projects with Label Studio, try again what had to wait, train where it is due.
+def reconcile_projects(ingest: Ingest, projects: Sequence[int] | None = None) -> str:
+    """Compare projects with Label Studio, retry events that wait, request trainings that are due.
 
-    Projects left out, those that have connected, that something was accepted in, or that are named
-    in the settings. One that cannot be compared does not stop the others.
+    A project that cannot be compared does not stop the others.
+
+    Args:
+        ingest: what it takes.
+        projects: their numbers; all known ones if not given.
+
+    Returns:
+        What was done, in words.
     """
-    lines = [try_again(context)]
-    if context.api is None:
-        lines.append("where Label Studio is nobody has said yet")
+    store, bookkeeping, redis = ingest.store, ingest.bookkeeping, ingest.redis
+    words = [try_again(ingest)]
+    if ingest.api is None:
+        words.append("the address or the token of Label Studio is unknown")
     else:
-        compared = all_projects(context) if projects is None else projects
+        compared = all_projects(ingest) if projects is None else projects
         end = time.monotonic() + SECONDS
         for done, project in enumerate(compared):
             now = time.monotonic()
-            until = now + (end - now) / (len(compared) - done)  # what one leaves is the others'
+            until = now + (end - now) / (len(compared) - done)  # time left over goes to the others
             try:
-                lines.append(f"project {project}: {reconcile_project(context, project, until)}")
+                words.append(f"project {project}: {reconcile_project(ingest, project, until)}")
             except (TryLaterError, ServingError) as error:
-                lines.append(f"project {project}: {error}")
-    tell_backlog(context)
-    request_where_due(context.settings, context.store, context.redis)
-    return "; ".join(lines)
+                words.append(f"project {project}: {error}")
+    publish_backlog(store, bookkeeping, redis)
+    request_where_due(ingest.settings, store, redis)
+    return "; ".join(words)
 
 
-def all_projects(context: Context) -> list[int]:
-    """Those that may have annotations for us."""
-    accepted_in, named = context.store.projects(), parse_lines(context.settings.lines)
-    return sorted({*known_projects.connected(context.redis), *accepted_in, *named})
+def all_projects(ingest: Ingest) -> list[int]:
+    """Return the projects that have connected, have annotations, or are named in the settings."""
+    connected = known_projects.connected(ingest.redis, ingest.source)
+    lines = parse_lines(ingest.settings.lines, ingest.source)
+    known = [*ingest.store.projects(), *lines.by_project]
+    return sorted(connected.union(number for source, number in known if source == ingest.source))
 
 
-def reconcile_project(context: Context, project: int, until: float = math.inf) -> str:
-    """Take in what is new or changed in a project, forget what is no longer there; in words.
+def reconcile_project(ingest: Ingest, project: int, until: float = math.inf) -> str:
+    """Store what is new or changed in a project, delete what is gone; return what was, in words.
 
-    Tasks that it has not come to ``until`` then are left for the next time.
+    Tasks that are not reached before ``until`` are left for the next time.
 
     Raises:
         TryLaterError, ApiError: Label Studio does not answer, or refuses.
         NotThereError: it has no such project, and nothing is known of one.
     """
-    api = api_of(context)
-    described = ask(context, f"/api/projects/{project}")
+    store, bookkeeping = ingest.store, ingest.bookkeeping
+    api = api_of(ingest)
+    described = ask(ingest, f"/api/projects/{project}")
     if described is None:
-        if not _has_heard_of(context, project):
+        if not _is_known(project, store, bookkeeping, ingest.redis):
             raise NotThereError(f"Label Studio has no project {project}", NOT_FOUND)
-        known_projects.forget(context.redis, project)
-        return f"deleted; {context.store.delete_project(project)} annotations forgotten"
-    check_project(context, described, asked=True)
+        known_projects.forget(ingest.redis, ingest.source, project)
+        count = delete_project(project, store, bookkeeping)
+        return f"deleted in Label Studio; {count} annotations deleted here"
+    check_project(described, bookkeeping, seen_at=api.url)
     # Read before Label Studio is asked: what is accepted meanwhile must not look deleted.
-    known = known_of(context.store, project)
-    seen, taken, troubles = set(), 0, 0
+    known = known_tasks(project, store, bookkeeping)
+    seen, stored, failed = set(), 0, 0
     for task in api.tasks(project):
         seen.add(task.get("id"))
         try:
@@ -83,59 +97,55 @@ def reconcile_project(context: Context, project: int, until: float = math.inf) -
                 continue
             if time.monotonic() > until:
                 raise TryLaterError("the tasks before it took too long")
-            outcomes = _reconcile_task(context, task, described, known.annotations(task))
+            outcomes = _reconcile_task(ingest, task, described, known.annotations(task))
         except (TryLaterError, ServingError) as error:
             log.warning("task %s of project %d: %s", task.get("id"), project, error)
             outcomes = [None]
-        taken += outcomes.count(Applied.STORED)
+        stored += outcomes.count(Outcome.STORED)
         if None in outcomes:
-            troubles += 1
+            failed += 1
         else:
-            context.store.note_task(task["id"], project, state_of(task))
-    # A list read page by page can miss some: only what is not there when asked for is gone.
-    unseen = sorted(known.tasks - seen)
-    gone = [task for task in unseen if ask(context, f"/api/tasks/{task}") is None]
-    forgotten = sum(map(context.store.delete_task, gone))
-    return f"{taken} taken in, {forgotten} forgotten" + (
-        f", {troubles} tasks to be tried again" if troubles else ""
+            bookkeeping.note_compared(task["id"], project, state_of(task), store.change())
+    # A list read page by page can miss some: only what a question of its own does not find is gone.
+    unseen = sorted(known.with_annotations - seen)
+    gone = [task for task in unseen if ask(ingest, f"/api/tasks/{task}") is None]
+    deleted = sum(delete_task(task, store, bookkeeping) for task in gone)
+    return f"{stored} stored, {deleted} deleted" + (
+        f", {failed} tasks to be tried again" if failed else ""
     )
 
 
-def _has_heard_of(context: Context, project: int) -> bool:
-    """Whether a project has connected, or anything is kept of it."""
-    store = context.store
+def _is_known(project: int, store: AnnotationStore, bookkeeping: Bookkeeping, redis: Redis) -> bool:
+    """Return whether a project has connected, or anything is kept of it."""
+    known = known_tasks(project, store, bookkeeping)
     return (
-        project in known_projects.connected(context.redis)
-        or store.identity(project) is not None
-        or bool(store.tasks(project))
-        or bool(store.annotations_by_task(project))
-        or bool(store.set_aside_by_task(project))
+        project in known_projects.connected(redis, bookkeeping.source)
+        or bookkeeping.created_at(project) is not None
+        or bool(known.states or known.with_annotations)
     )
 
 
 def _reconcile_task(
-    context: Context, task: Json, project: Json, known: set[int]
-) -> list[Applied | None]:
-    """What became of each annotation of a task; None if it must be tried again."""
-    there = list(ask(context, f"/api/tasks/{task['id']}/annotations/") or [])
-    for missing in sorted(known - {one.get("id") for one in there}):
-        found = ask(
-            context, f"/api/annotations/{missing}"
-        )  # one that was skipped is not in the list
-        if found is None:
-            context.store.delete(missing)
+    ingest: Ingest, task: Json, project: Json, known: set[int]
+) -> list[Outcome | None]:
+    """Return what became of each annotation of a task; None if it must be tried again."""
+    found = list(ask(ingest, f"/api/tasks/{task['id']}/annotations/") or [])
+    for missing in sorted(known - {one.get("id") for one in found}):
+        one = ask(ingest, f"/api/annotations/{missing}")  # the list leaves out skipped ones
+        if one is None:
+            delete_annotation(missing, ingest.store, ingest.bookkeeping)
         else:
-            there.append(found)
-    return [_accept(one, task, project, context) for one in there]
+            found.append(one)
+    return [_store(one, task, project, ingest) for one in found]
 
 
-def _accept(annotation: Json, task: Json, project: Json, context: Context) -> Applied | None:
-    """Take one in; what is wrong with it, or away, keeps no other one of its task out."""
+def _store(annotation: Json, task: Json, project: Json, ingest: Ingest) -> Outcome | None:
+    """Store an annotation; None if it must be tried again. Its errors do not stop the others."""
     try:
-        return accept(annotation, task, project, context, asked=True)
+        return store_annotation(annotation, task, project, ingest, asked=True)
     except BadRequestError as error:
         log.warning("annotation %s is set aside: %s", annotation.get("id"), error)
-        return Applied.OLD
+        return Outcome.NOT_NEWER
     except TryLaterError as error:
         log.warning("annotation %s is tried again later: %s", annotation.get("id"), error)
         return None

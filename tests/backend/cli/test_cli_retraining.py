@@ -87,7 +87,7 @@ def test_what_was_set_aside_is_listed_with_its_reason(run, tmp_path):
         tmp_path / ".state" / "retraining" / "annotations"
     ).exists()  # it may be a share that is away
     with AnnotationStore(tmp_path / ".state" / "retraining" / "annotations") as store:
-        entry = AcceptedAnnotation(7, 5, 3, "2026-01-01T00:00:00.000000+00:00")
+        entry = AcceptedAnnotation("label_studio", 7, 5, 3, "2026-01-01T00:00:00.000000+00:00")
         store.apply(entry, [Rejection("empty_mask", "the mask has no pixel", "r1")])
     status, out = run("annotations", "rejected")
     assert status == 0
@@ -99,7 +99,7 @@ def test_what_was_set_aside_is_listed_with_its_reason(run, tmp_path):
 @pytest.mark.parametrize("label", ["[/cell]", "[red]", ":car:"])
 def test_a_label_is_shown_as_it_is(run, label):
     with AnnotationStore(store_folder(load())) as store:
-        entry = AcceptedAnnotation(7, 5, 3, "2026-01-01T00:00:00.000000+00:00")
+        entry = AcceptedAnnotation("label_studio", 7, 5, 3, "2026-01-01T00:00:00.000000+00:00")
         store.apply(entry, [Rejection("unknown_label", f"{label} is not in the config", "r1")])
     status, out = run("annotations", "rejected")
     assert (status, label in out) == (0, True)

@@ -3,9 +3,9 @@ from redis import Redis
 
 from backend.cli import main
 from backend.label_studio import known_projects
+from backend.label_studio.ingest.bookkeeping import Bookkeeping
 from backend.retraining.status import Backlog, last_backlog
 from tests.backend.label_studio.ingest.conftest import Site
-from training.annotation_store import AnnotationStore
 
 
 @pytest.fixture
@@ -40,10 +40,10 @@ def site():
 def test_what_was_compared_is_told(sync, site, queue_server):
     with Redis.from_url(queue_server) as redis:
         redis.flushall()
-        known_projects.note(redis, 3)
+        known_projects.note(redis, "label_studio", 3)
     status, said = sync(site.url)
     assert status == 0
-    assert "project 3: deleted; 0 annotations forgotten" in said
+    assert "project 3: deleted in Label Studio; 0 annotations deleted here" in said
     with Redis.from_url(queue_server) as redis:
         assert last_backlog(redis) == Backlog(0, "", 0, "")
 
@@ -54,14 +54,14 @@ def test_a_number_that_never_was_a_project_is_a_failure(sync, site, queue_server
     status, said = sync(site.url)
     assert status == 1
     assert "Label Studio has no project 3" in said
-    assert "forgotten" not in said
+    assert "deleted" not in said
 
 
 def test_another_project_of_that_number_takes_its_place_only_if_told_to(sync, site, tmp_path):
     folder = tmp_path / ".state" / "retraining"
     folder.mkdir(parents=True)
-    with AnnotationStore(folder / "annotations") as store:
-        store.note_identity(3, "2026-11-20T07:10:40.000001+00:00")
+    with Bookkeeping(folder / "label_studio.sqlite") as bookkeeping:
+        bookkeeping.note_created_at(3, "2026-11-20T07:10:40.000001+00:00")
     site.answers["/api/projects/3"] = {"id": 3, "created_at": "2026-11-25T09:00:00.000002Z"}
     site.answers["/api/tasks"] = {"tasks": [], "total": 0}
     status, said = sync(site.url)

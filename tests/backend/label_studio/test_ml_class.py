@@ -50,6 +50,7 @@ def test_both_ways_of_calling_fit_reach_the_queue(model, backend, monkeypatch, c
     monkeypatch.setattr(backend.services.queue, "put", put.append)
     call(model, {"annotation": {"id": 5}})
     assert put[0]["body"] == {"annotation": {"id": 5}, "action": "ANNOTATION_CREATED"}
+    assert put[0]["source"] == "label_studio"
     assert datetime.fromisoformat(put[0]["received_at"]).utcoffset() == timedelta(0)
 
 

@@ -332,7 +332,7 @@ def test_health_and_setup_are_answered_while_the_device_is_busy(backend, click, 
 def test_setup_does_not_wait_for_the_queue_server(backend, capture, monkeypatch):
     answers, noted = threading.Event(), []
 
-    def note(redis, project):
+    def note(redis, source, project):
         assert answers.wait(20)
         noted.append(project)
 

@@ -44,6 +44,7 @@ def test_an_event_becomes_a_job_in_json(backend, jobs, action):
     assert name == "backend.label_studio.ingest.jobs.ingest_event"
     assert event["body"] == body
     assert event["verified"] is True
+    assert event["source"] == "label_studio"
 
 
 def test_an_event_without_meaning_here_is_answered_and_forgotten(backend, jobs):
@@ -160,4 +161,4 @@ def test_a_project_that_connects_is_remembered_for_the_comparison(make_backend, 
     assert setup(make_backend(redis_url="unix:///nobody.sock"), "4.1").status_code == 200
     backend.services.answers.close()  # writes what waits: /setup itself waits for nothing
     with Redis.from_url(queue_server) as redis:
-        assert redis.smembers("dynamite:projects") == {b"3"}
+        assert redis.smembers("dynamite:projects:label_studio") == {b"3"}

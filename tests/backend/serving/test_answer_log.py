@@ -14,15 +14,18 @@ def test_what_was_answered_is_remembered_for_the_day_it_is_accepted(backend, cli
     name = digest(bytes(region["value"]["rle"]))
     deadline = time.monotonic() + 20
     with Redis.from_url(queue_server) as redis:
-        while name not in recall(redis, 1).get(region["id"], {}) and time.monotonic() < deadline:
+        while (
+            name not in recall(redis, "label_studio", 1).get(region["id"], {})
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.05)
-        answered = recall(redis, 1)[region["id"]]
+        answered = recall(redis, "label_studio", 1)[region["id"]]
     assert answered[name] == ["discs-1", 2]
     assert len(answered) == 2  # the mask of the first click could be accepted late as well
 
 
 def test_a_note_that_cannot_be_written_does_not_stop_those_after_it(queue_server):
-    log, written = AnswerLog(queue_server), []
+    log, written = AnswerLog(queue_server, "label_studio"), []
 
     def fail(_):
         raise ValueError("no note")
@@ -34,7 +37,7 @@ def test_a_note_that_cannot_be_written_does_not_stop_those_after_it(queue_server
 
 
 def test_a_queue_that_is_away_is_one_line_in_the_log_and_one_when_it_is_back(queue_server, caplog):
-    log = AnswerLog(queue_server)
+    log = AnswerLog(queue_server, "label_studio")
 
     def away(_):
         raise AwayError("nobody")

@@ -3,8 +3,14 @@
 import cv2
 import numpy as np
 
-from training.annotation_store import AcceptedAnnotation, AcceptedImage, Origin, Region
+from training.annotation_store import AcceptedAnnotation, AcceptedImage, Origin, ProjectKey, Region
 from training.data.masks import encode
+
+SOURCE = "label_studio"
+
+
+def project(number: int, source: str = SOURCE) -> ProjectKey:
+    return ProjectKey(source, number)
 
 
 def photo(number: int, height: int = 40, width: int = 60) -> bytes:
@@ -25,5 +31,5 @@ def region(mask, label="cat", origin=Origin.DRAWN, name="r1", **more) -> Region:
 def annotation(number: int, digest: str, *, updated="2026-01-01T00:00:00.000000+00:00", **more):
     regions = more.pop("regions", (region(rectangle(5, 5, 20, 10)),))
     image = AcceptedImage(digest, 40, 60, tuple(regions))
-    values = {"task": number, "project": 1} | more
-    return AcceptedAnnotation(number, updated_at=updated, images=(image,), **values)
+    values = {"source": SOURCE, "task": number, "project": 1} | more
+    return AcceptedAnnotation(annotation_id=number, updated_at=updated, images=(image,), **values)

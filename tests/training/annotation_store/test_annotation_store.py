@@ -9,9 +9,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.training.annotation_store.builders import annotation, photo, rectangle, region
-from training.annotation_store import AnnotationStore, Applied, Origin, Rejection, StoreError
-from training.annotation_store.store import IMAGE_SECONDS
+from tests.training.annotation_store.builders import (
+    SOURCE,
+    annotation,
+    photo,
+    project,
+    rectangle,
+    region,
+)
+from training.annotation_store import (
+    AnnotationKey,
+    AnnotationStore,
+    Origin,
+    Outcome,
+    Rejection,
+    StoreError,
+    TaskKey,
+)
+from training.annotation_store.store import UNUSED_IMAGE_SECONDS
 
 FIRST, SECOND = "2026-01-01T00:00:01.000000+00:00", "2026-01-01T00:00:02.000000+00:00"
 
@@ -33,11 +48,11 @@ def test_what_is_put_in_comes_out_after_a_restart(store, tmp_path):
             region(rectangle(1, 1, 5, 5), origin=Origin.CORRECTED, model_version="m", clicks=4)
         ],
     )
-    assert store.apply(kept) is Applied.STORED
+    assert store.apply(kept) is Outcome.STORED
     with AnnotationStore(tmp_path / "store") as again:
         assert again.annotations() == [kept]
         assert again.image_path(digest).read_bytes() == photo(1)
-        assert again.projects() == [1]
+        assert again.projects() == [project(1)]
 
 
 def test_an_earlier_or_equal_version_changes_nothing(store):
@@ -45,18 +60,18 @@ def test_an_earlier_or_equal_version_changes_nothing(store):
     newer = annotation(1, digest, updated=SECOND)
     store.apply(newer)
     change = store.change()
-    assert store.apply(annotation(1, digest, updated=FIRST, cancelled=True)) is Applied.OLD
-    assert store.apply(newer) is Applied.OLD
+    assert store.apply(annotation(1, digest, updated=FIRST, cancelled=True)) is Outcome.NOT_NEWER
+    assert store.apply(newer) is Outcome.NOT_NEWER
     assert store.annotations() == [newer]
     assert store.change() == change
 
 
 def test_a_deleted_annotation_does_not_come_back_by_a_late_event(store):
     digest = store.put_image(photo(1))
-    assert store.delete(1) is False  # the deletion overtook everything
-    assert store.apply(annotation(1, digest, updated=SECOND)) is Applied.DELETED
+    assert store.delete(AnnotationKey(SOURCE, 1)) is False  # the deletion overtook everything
+    assert store.apply(annotation(1, digest, updated=SECOND)) is Outcome.DELETED
     assert store.annotations() == []
-    assert store.apply(annotation(1, digest), revive=True) is Applied.STORED
+    assert store.apply(annotation(1, digest), revive=True) is Outcome.STORED
     assert len(store.annotations()) == 1
 
 
@@ -70,7 +85,7 @@ def test_order_and_repetition_of_events_do_not_matter(tmp_path_factory, order, a
     with AnnotationStore(tmp_path_factory.mktemp("s")) as store:
         for event in [*order, *repeated]:
             if event == "deleted 2":
-                store.delete(2)
+                store.delete(AnnotationKey(SOURCE, 2))
             elif event == "other":
                 store.apply(annotation(2, "aa", updated=SECOND))
             else:
@@ -85,18 +100,18 @@ def test_what_was_set_aside_is_listed_and_tried_again(store):
     store.apply(empty, [Rejection("empty_mask", "the mask has no pixel", "r1")])
     (row,) = store.rejected()
     assert (row["annotation"], row["region"], row["code"]) == (1, "r1", "empty_mask")
-    assert store.apply(annotation(1, digest)) is Applied.STORED  # the same version, now sound
+    assert store.apply(annotation(1, digest)) is Outcome.STORED  # the same version, now sound
     assert store.rejected() == []
     store.apply(annotation(1, digest, updated=SECOND), [Rejection("image_missing", "gone")])
-    store.delete(1)
+    store.delete(AnnotationKey(SOURCE, 1))
     assert store.rejected() == []
 
 
 def test_deleting_a_task_or_project_takes_all_its_annotations(store):
-    for number, task, project in ((1, 1, 1), (2, 1, 1), (3, 2, 1), (4, 3, 2)):
-        store.apply(annotation(number, "aa", task=task, project=project))
-    assert store.delete_task(1) == 2
-    assert store.delete_project(2) == 1
+    for number, task, of in ((1, 1, 1), (2, 1, 1), (3, 2, 1), (4, 3, 2)):
+        store.apply(annotation(number, "aa", task=task, project=of))
+    assert store.delete_task(TaskKey(SOURCE, 1)) == 2
+    assert store.delete_project(project(2)) == 1
     assert [a.annotation_id for a in store.annotations()] == [3]
 
 
@@ -105,27 +120,18 @@ def test_new_annotations_are_counted_from_the_last_training(store):
         store.apply(annotation(number, "aa"))
     store.apply(annotation(4, "aa", cancelled=True))
     store.apply(annotation(5, "aa", project=9))
-    assert store.new_since_training("line", [1]) == 3
+    assert store.new_since_training("line", [project(1)]) == 3
     store.note_trained("line", store.change())
-    assert store.new_since_training("line", [1]) == 0
-    assert store.new_since_training("other", [1]) == 3
+    assert store.new_since_training("line", [project(1)]) == 0
+    assert store.new_since_training("other", [project(1)]) == 3
     store.apply(annotation(2, "aa", updated=SECOND))
-    assert store.new_since_training("line", [1]) == 1
+    assert store.new_since_training("line", [project(1)]) == 1
     store.note_trained("line", 1)  # a slow job that saw less
-    assert store.new_since_training("line", [1]) == 1
-
-
-def test_events_wait_until_they_are_dealt_with(store):
-    event = {"body": {"action": "x"}}
-    store.wait(event, "no Label Studio")
-    store.wait(event, "still none")
-    assert store.waiting() == [(event, "still none")]
-    store.stop_waiting(event)
-    assert store.waiting() == []
+    assert store.new_since_training("line", [project(1)]) == 1
 
 
 def age(store, digest):
-    long_ago = time.time() - IMAGE_SECONDS - 60
+    long_ago = time.time() - UNUSED_IMAGE_SECONDS - 60
     os.utime(store.image_path(digest), (long_ago, long_ago))
 
 
@@ -178,33 +184,22 @@ def test_an_image_removed_while_it_is_put_here_again_is_written_again(store, mon
 
 
 def test_a_task_or_project_deleted_before_its_annotation_arrives_stays_deleted(store):
-    store.delete_task(1)
-    store.delete_project(2)
+    store.delete_task(TaskKey(SOURCE, 1))
+    store.delete_project(project(2))
     for late in (annotation(1, "aa", task=1), annotation(2, "aa", task=2, project=2)):
-        assert store.apply(late) is Applied.DELETED
+        assert store.apply(late) is Outcome.DELETED
         assert store.refusal(late, revive=True) is None
-        assert store.apply(late, revive=True) is Applied.STORED  # Label Studio has it, after all
-    assert store.apply(annotation(3, "aa", task=1)) is Applied.STORED
-
-
-def test_the_tasks_of_what_was_forgotten_are_to_be_compared_again(store):
-    for number in (1, 2, 3):
-        store.apply(annotation(number, "aa", project=number))
-        store.note_task(number, number, "as it was")
-    store.note_task(4, 3, "without annotations")
-    store.delete(1)
-    store.delete_task(2)
-    store.delete_project(3)
-    assert [store.tasks(project) for project in (1, 2, 3)] == [{}, {}, {}]
+        assert store.apply(late, revive=True) is Outcome.STORED  # Label Studio has it, after all
+    assert store.apply(annotation(3, "aa", task=1)) is Outcome.STORED
 
 
 def test_what_is_set_aside_again_for_the_same_reason_is_no_news(store):
     partly, why = annotation(1, "aa"), [Rejection("empty_mask", "the mask has no pixel", "r2")]
-    assert store.apply(partly, why) is Applied.STORED
+    assert store.apply(partly, why) is Outcome.STORED
     change = store.change()
-    assert store.apply(partly, why) is Applied.OLD
+    assert store.apply(partly, why) is Outcome.NOT_NEWER
     assert store.change() == change
-    assert store.apply(partly) is Applied.STORED
+    assert store.apply(partly) is Outcome.STORED
 
 
 def test_an_annotation_that_cannot_be_kept_is_listed_beside_what_was_kept_before(store):
@@ -213,38 +208,30 @@ def test_an_annotation_that_cannot_be_kept_is_listed_beside_what_was_kept_before
     for _ in range(2):
         store.set_aside(annotation(1, "aa", updated=""), why)
     assert [(row["annotation"], row["code"]) for row in store.rejected()] == [(1, why.code)]
-    assert store.set_aside_by_task(1) == {1: {1}}
+    assert store.set_aside_by_task(project(1)) == {1: {1}}
     assert store.annotations() == [kept]
-    store.delete(1)
+    store.delete(AnnotationKey(SOURCE, 1))
     store.set_aside(annotation(1, "aa", updated=""), why)
     assert store.rejected() == []
 
 
-def test_a_store_of_an_earlier_release_gets_what_is_new(store, tmp_path):
-    store.apply(annotation(1, "aa"))
-    store._database.executescript("DROP TABLE gone; PRAGMA user_version = 1")
-    store.close()
-    with AnnotationStore(tmp_path / "store") as again:
-        assert again.delete_task(1) == 1
-
-
 def test_a_store_whose_folder_is_away_is_not_begun_anew(tmp_path):
     share = tmp_path / "share"
-    with pytest.raises(StoreError, match=f"{share} of the annotation store is away"):
+    with pytest.raises(StoreError, match=f"{share} of the annotation store is missing"):
         AnnotationStore(share / "annotations")
     assert not share.exists()
 
 
 def test_a_full_disk_is_called_so_and_the_store_goes_on_when_there_is_room(store):
     store.apply(annotation(1, store.put_image(photo(1))))
-    pages = store._database.execute("PRAGMA page_count").fetchone()[0]
-    store._database.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own full disk
+    pages = store._database.connection.execute("PRAGMA page_count").fetchone()[0]
+    store._database.connection.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own full disk
     many = [annotation(number, store.put_image(photo(2))) for number in range(2, 300)]
     with pytest.raises(StoreError, match="disk is full") as told:
         list(map(store.apply, many))
     assert "move it away" not in str(told.value)
-    store._database.execute("PRAGMA max_page_count = 100000")
-    assert store.apply(annotation(400, store.put_image(photo(2)))) is Applied.STORED
+    store._database.connection.execute("PRAGMA max_page_count = 100000")
+    assert store.apply(annotation(400, store.put_image(photo(2)))) is Outcome.STORED
 
 
 def test_a_damaged_store_is_to_be_moved_away(tmp_path):
@@ -254,10 +241,11 @@ def test_a_damaged_store_is_to_be_moved_away(tmp_path):
         AnnotationStore(tmp_path / "store")
 
 
-def test_a_store_of_a_newer_release_is_not_touched(store, tmp_path):
-    store._database.execute("PRAGMA user_version = 99")
+@pytest.mark.parametrize("version", [2, 99])
+def test_a_store_of_another_format_is_not_touched(store, tmp_path, version):
+    store._database.connection.execute(f"PRAGMA user_version = {version}")
     store.close()
-    with pytest.raises(StoreError, match="format version 99"):
+    with pytest.raises(StoreError, match=f"format version {version}, this release reads version 1"):
         AnnotationStore(tmp_path / "store")
 
 
@@ -288,4 +276,4 @@ def test_a_writer_killed_at_any_moment_leaves_what_it_had_confirmed(tmp_path):
         kept = store.annotations()
         assert len(kept) in (confirmed, confirmed + 1)
         assert all(store.image_path(a.images[0].digest).is_file() for a in kept)
-        assert store.apply(annotation(99999, "aa")) is Applied.STORED
+        assert store.apply(annotation(99999, "aa")) is Outcome.STORED

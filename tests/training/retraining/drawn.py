@@ -17,6 +17,7 @@ from training.annotation_store import (
     AcceptedImage,
     AnnotationStore,
     Origin,
+    ProjectKey,
     Region,
     SnapshotRules,
     encode_mask,
@@ -24,6 +25,7 @@ from training.annotation_store import (
 )
 
 SIDE = 64
+SOURCE = "label_studio"
 LABELS = ["left", "right"]
 CONFIG = write(LABELS)
 
@@ -52,7 +54,8 @@ def accept(store: AnnotationStore, numbers, project: int = 1) -> None:
         )
         image = AcceptedImage(store.put_image(data), SIDE, SIDE, regions)
         time = "2026-01-01T00:00:00.000000+00:00"
-        store.apply(AcceptedAnnotation(number, number, project, time, images=(image,)))
+        annotation = AcceptedAnnotation(SOURCE, number, number, project, time, images=(image,))
+        store.apply(annotation)
 
 
 def tiny_weights(path: Path) -> str:
@@ -66,8 +69,9 @@ def request(folder: Path, images: int = 16, **more) -> dict:
     """A retraining request on that many accepted images, as the queue holds it."""
     with AnnotationStore(folder / "store") as store:
         accept(store, range(1, images + 1))
-        rules = SnapshotRules(holdout=0.4, exhaustive=frozenset({1}))
-        snapshot = write_snapshot(store, [1], folder / "snapshots", rules)
+        project = ProjectKey(SOURCE, 1)
+        rules = SnapshotRules(holdout=0.4, exhaustive=frozenset({project}))
+        snapshot = write_snapshot(store, [project], folder / "snapshots", rules)
     if not (folder / "start.safetensors").exists():
         tiny_weights(folder / "start.safetensors")
     (folder / "models").mkdir(exist_ok=True)

@@ -13,7 +13,8 @@ from redis import Redis
 from backend.images.decode import digest
 from backend.images.errors import ImageMissingError, ImageUnreachableError
 from backend.label_studio.api import LabelStudioApi
-from backend.label_studio.ingest.context import Context
+from backend.label_studio.ingest.bookkeeping import Bookkeeping
+from backend.label_studio.ingest.ingest import Ingest
 from backend.label_studio.labeling_config import write
 from backend.label_studio.task_images import FetchedImage
 from backend.settings import load
@@ -21,6 +22,9 @@ from dynamite import brush_rle
 from training.annotation_store import AnnotationStore
 
 SIZE = (40, 60)
+
+SOURCE = "label_studio"
+"""The name that a Label Studio has by default."""
 
 
 class Photos:
@@ -77,16 +81,20 @@ def an_event(action="ANNOTATION_CREATED", annotation=None, *, image="/data/a.png
 
 
 @pytest.fixture
-def make_context(tmp_path, monkeypatch, queue_server):
+def make_ingest(tmp_path, monkeypatch, queue_server):
     monkeypatch.chdir(tmp_path)
     opened = []
 
     def build(api=None, **overrides):
         overrides = {"redis_url": queue_server, "state_dir": tmp_path / "state"} | overrides
         redis = Redis.from_url(queue_server)
-        store = AnnotationStore(tmp_path / f"store-{len(opened)}")
-        opened.extend([redis, store])
-        return Context(load(**overrides), store, Photos(), redis, api)
+        folder = tmp_path / f"retraining-{len(opened)}"
+        folder.mkdir()
+        store = AnnotationStore(folder / "annotations")
+        settings = load(**overrides)
+        bookkeeping = Bookkeeping(folder / f"{settings.label_studio_name}.sqlite")
+        opened.extend([redis, store, bookkeeping])
+        return Ingest(settings, store, bookkeeping, Photos(), redis, api)
 
     with Redis.from_url(queue_server) as connection:
         connection.flushall()
@@ -95,14 +103,14 @@ def make_context(tmp_path, monkeypatch, queue_server):
         one.close()
 
 
-def parts(context):
-    """What retraining is handed of the context."""
-    return context.settings, context.store, context.redis
+def parts(ingest):
+    """What retraining is handed."""
+    return ingest.settings, ingest.store, ingest.redis
 
 
 @pytest.fixture
-def context(make_context):
-    return make_context(train_after=0)
+def ingest(make_ingest):
+    return make_ingest(train_after=0)
 
 
 class Site:

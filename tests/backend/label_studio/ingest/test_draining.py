@@ -7,7 +7,7 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
 from backend.jobs.job_queue import JobQueue, ingest_queue
-from backend.label_studio.ingest.draining import SECONDS, take_along
+from backend.label_studio.ingest.draining import SECONDS, process_queued
 from backend.label_studio.ingest.jobs import EVENT_JOB
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event
 
@@ -24,54 +24,54 @@ def events(*numbers):
     return [an_event(annotation=an_annotation(n, task=n)) for n in numbers]
 
 
-def stored(context):
-    return [a.annotation_id for a in context.store.annotations()]
+def stored(ingest):
+    return [a.annotation_id for a in ingest.store.annotations()]
 
 
-def test_all_that_waits_is_dealt_with_and_leaves_the_queue(context, put):
+def test_all_that_waits_is_dealt_with_and_leaves_the_queue(ingest, put):
     put(*events(1, 2, 3))
-    assert take_along(context) == 3
-    assert stored(context) == [1, 2, 3]
-    assert context.redis.keys("rq:job:*") == []
-    assert ingest_queue(context.redis).count == 0
+    assert process_queued(ingest) == 3
+    assert stored(ingest) == [1, 2, 3]
+    assert ingest.redis.keys("rq:job:*") == []
+    assert ingest_queue(ingest.redis).count == 0
 
 
-def test_what_fails_and_what_is_no_event_is_left_to_itself(context, put):
+def test_what_fails_and_what_is_no_event_is_left_to_itself(ingest, put):
     put(events(1)[0], {"body": {"action": "START_TRAINING"}, "verified": True}, events(2)[0])
-    other = ingest_queue(context.redis).enqueue("backend.retraining.jobs.clean")
-    assert take_along(context) == 2
-    assert stored(context) == [1, 2]
-    left = ingest_queue(context.redis).jobs
+    other = ingest_queue(ingest.redis).enqueue("backend.retraining.jobs.clean")
+    assert process_queued(ingest) == 2
+    assert stored(ingest) == [1, 2]
+    left = ingest_queue(ingest.redis).jobs
     assert [job.func_name for job in left] == [EVENT_JOB, other.func_name]
 
 
-def test_one_that_another_worker_has_taken_meanwhile_stays_his(context, put, monkeypatch):
+def test_one_that_another_worker_has_taken_meanwhile_stays_his(ingest, put, monkeypatch):
     put(*events(1, 2))
-    queue = ingest_queue(context.redis)
+    queue = ingest_queue(ingest.redis)
     first, second = queue.job_ids
 
-    def take(event, context):
+    def process_event(event, ingest):
         queue.remove(first)  # as a worker's BLMOVE does
 
-    monkeypatch.setattr("backend.label_studio.ingest.draining.take", take)
-    assert take_along(context) == 1
+    monkeypatch.setattr("backend.label_studio.ingest.draining.process_event", process_event)
+    assert process_queued(ingest) == 1
     assert queue.fetch_job(first) is not None
     assert queue.fetch_job(second) is None
 
 
-def test_it_goes_on_for_a_while_only(context, put):
+def test_it_goes_on_for_a_while_only(ingest, put):
     put(*events(1, 2, 3))
     times = iter([0.0, 1.0, SECONDS - 1, SECONDS + 1])
-    assert take_along(context, lambda: next(times)) == 2
-    assert ingest_queue(context.redis).count == 1
+    assert process_queued(ingest, lambda: next(times)) == 2
+    assert ingest_queue(ingest.redis).count == 1
 
 
-def test_a_job_tried_again_takes_no_other_along(context, put, queue_server, tmp_path, monkeypatch):
+def test_a_job_tried_again_takes_no_other_along(ingest, put, queue_server, tmp_path, monkeypatch):
     monkeypatch.setenv("REDIS_URL", queue_server)
     monkeypatch.setenv("DYNAMITE_STATE_DIR", str(tmp_path / "state"))
     along = []
     monkeypatch.setattr(
-        "backend.label_studio.ingest.draining.take_along", lambda _: along.append(1)
+        "backend.label_studio.ingest.draining.process_queued", lambda _: along.append(1)
     )
     taken = []
 
@@ -81,10 +81,10 @@ def test_a_job_tried_again_takes_no_other_along(context, put, queue_server, tmp_
             raise OSError("killed, as it were")
         return "done"
 
-    monkeypatch.setattr("backend.label_studio.ingest.events.take", fail_once)
+    monkeypatch.setattr("backend.label_studio.ingest.events.process_event", fail_once)
     put(events(1)[0])
-    queue = ingest_queue(context.redis)
-    worker = SimpleWorker([queue], connection=context.redis, serializer=JSONSerializer)
+    queue = ingest_queue(ingest.redis)
+    worker = SimpleWorker([queue], connection=ingest.redis, serializer=JSONSerializer)
     worker.work(burst=True, logging_level="CRITICAL")
     assert len(taken) == 2
     assert along == []

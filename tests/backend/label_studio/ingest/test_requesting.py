@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from rq.job import JobStatus
 
-from backend.label_studio.ingest.events import take
+from backend.label_studio.ingest.events import process_event
 from backend.retraining.requesting import request_training, request_where_due
 from backend.retraining.status import last_asked
 from backend.retraining.training_queue import train_queue, waiting_job
@@ -13,92 +13,90 @@ from dynamite.registry import RegistryError
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event, brush, mask, parts
 
 
-def accept(context, *numbers, project=3):
+def accept(ingest, *numbers, project=3):
     for number in numbers:
         event = an_event(annotation=an_annotation(number, task=number), image=f"/data/{number}.png")
         event["body"]["project"]["id"] = project
-        take(event, context)
+        process_event(event, ingest)
 
 
 START = {"action": "START_TRAINING", "project": {"id": 3}}
 
 
-def test_the_button_starts_one_training_however_often_it_is_pressed(context):
-    accept(context, *range(1, 6))
+def test_the_button_starts_one_training_however_often_it_is_pressed(ingest):
+    accept(ingest, *range(1, 6))
     for _ in range(3):
-        take({"body": START, "verified": True}, context)
-    (job,) = train_queue(context.redis).jobs
+        process_event({"body": START, "verified": True}, ingest)
+    (job,) = train_queue(ingest.redis).jobs
     assert job.func_name == "training.jobs.retrain"
     assert job.id.startswith("train-shared-")
     assert job.args[0]["images"]["corrected"] > 0
-    assert last_asked(context.redis, "shared").outcome == f"{job.id} is queued already"
+    assert last_asked(ingest.redis, "shared").outcome == f"{job.id} is queued already"
     job.set_status(JobStatus.FINISHED)
-    take({"body": START, "verified": True}, context)
-    asked = last_asked(context.redis, "shared")
+    process_event({"body": START, "verified": True}, ingest)
+    asked = last_asked(ingest.redis, "shared")
     assert asked.reason == "the Start Training button of project 3"
     assert "done already: no annotation has changed since" in asked.outcome
-    assert "queued" in request_training(*parts(context), "shared", "again", force=True)
+    assert "queued" in request_training(*parts(ingest), "shared", "again", force=True)
 
 
-def test_the_button_pressed_by_somebody_unknown_starts_nothing(context):
-    accept(context, 1, 12)
-    assert "does not prove" in take({"body": START, "verified": False}, context)
-    assert train_queue(context.redis).job_ids == []
+def test_the_button_pressed_by_somebody_unknown_starts_nothing(ingest):
+    accept(ingest, 1, 12)
+    assert "does not prove" in process_event({"body": START, "verified": False}, ingest)
+    assert train_queue(ingest.redis).job_ids == []
 
 
-def test_a_failed_training_can_be_asked_for_again(context):
-    accept(context, *range(1, 6))
-    request_training(*parts(context), "shared", "first")
-    (job,) = train_queue(context.redis).jobs
-    train_queue(context.redis).remove(job)
+def test_a_failed_training_can_be_asked_for_again(ingest):
+    accept(ingest, *range(1, 6))
+    request_training(*parts(ingest), "shared", "first")
+    (job,) = train_queue(ingest.redis).jobs
+    train_queue(ingest.redis).remove(job)
     job.set_status(JobStatus.FAILED)
-    assert "is queued: second" in request_training(*parts(context), "shared", "second")
-    assert len(train_queue(context.redis).jobs) == 1
+    assert "is queued: second" in request_training(*parts(ingest), "shared", "second")
+    assert len(train_queue(ingest.redis).jobs) == 1
 
 
-def test_training_starts_after_n_new_annotations_and_not_before(make_context):
-    context = make_context(train_after=4)
-    accept(context, 1, 2, 3)
-    assert train_queue(context.redis).count == 0
-    accept(context, 4)
-    assert train_queue(context.redis).count == 1
-    accept(context, 5, 6, 7, 8, 9)  # one is on its way: no second one behind it
-    assert train_queue(context.redis).count == 1
+def test_training_starts_after_n_new_annotations_and_not_before(make_ingest):
+    ingest = make_ingest(train_after=4)
+    accept(ingest, 1, 2, 3)
+    assert train_queue(ingest.redis).count == 0
+    accept(ingest, 4)
+    assert train_queue(ingest.redis).count == 1
+    accept(ingest, 5, 6, 7, 8, 9)  # one is on its way: no second one behind it
+    assert train_queue(ingest.redis).count == 1
 
 
-def test_a_second_training_of_a_line_waits_for_the_first(context):
-    accept(context, *range(1, 6))
-    request_training(*parts(context), "shared", "first")
-    accept(context, 6, 7)
-    request_training(*parts(context), "shared", "second")
-    assert train_queue(context.redis).count == 1
-    waiting = waiting_job(context.redis, "shared")
+def test_a_second_training_of_a_line_waits_for_the_first(ingest):
+    accept(ingest, *range(1, 6))
+    request_training(*parts(ingest), "shared", "first")
+    accept(ingest, 6, 7)
+    request_training(*parts(ingest), "shared", "second")
+    assert train_queue(ingest.redis).count == 1
+    waiting = waiting_job(ingest.redis, "shared")
     assert waiting.meta["reason"] == "second"
-    (running,) = train_queue(context.redis).jobs
+    (running,) = train_queue(ingest.redis).jobs
     assert waiting.args[0]["change"] > running.args[0]["change"]
 
 
-def test_the_data_of_one_line_never_enter_anothers_training(make_context):
-    context = make_context(train_after=0, lines="cells=7,8")
-    accept(context, 1, 2, 3)
-    accept(context, 11, 12, project=7)
-    accept(context, 13, project=8)
+def test_the_data_of_one_line_never_enter_anothers_training(make_ingest):
+    ingest = make_ingest(train_after=0, lines="cells=7,8")
+    accept(ingest, 1, 2, 3)
+    accept(ingest, 11, 12, project=7)
+    accept(ingest, 13, project=8)
     for line in ("shared", "cells"):
-        request_training(*parts(context), line, "test")
+        request_training(*parts(ingest), line, "test")
     images = {
         job.args[0]["line"]: sum(job.args[0]["images"].values())
-        for job in train_queue(context.redis).jobs
+        for job in train_queue(ingest.redis).jobs
     }
     assert images == {"shared": 3, "cells": 3}
 
 
-def test_a_line_whose_models_are_away_keeps_no_other_from_being_asked_for(
-    make_context, monkeypatch
-):
-    context = make_context(train_after=2, lines="cells=3 plants=7")
+def test_a_line_whose_models_are_away_keeps_no_other_from_being_asked_for(make_ingest, monkeypatch):
+    ingest = make_ingest(train_after=2, lines="cells=3 plants=7")
     for project in (3, 7):
-        accept(context, project, project=project)
-    context = replace(context, settings=context.settings.model_copy(update={"train_after": 1}))
+        accept(ingest, project, project=project)
+    ingest = replace(ingest, settings=ingest.settings.model_copy(update={"train_after": 1}))
 
     def open_one(settings, line):
         if line == "cells":
@@ -106,13 +104,13 @@ def test_a_line_whose_models_are_away_keeps_no_other_from_being_asked_for(
         return open_registry(settings, line)
 
     monkeypatch.setattr("backend.retraining.requesting.open_registry", open_one)
-    request_where_due(*parts(context))
-    assert [job.args[0]["line"] for job in train_queue(context.redis).jobs] == ["plants"]
+    request_where_due(*parts(ingest))
+    assert [job.args[0]["line"] for job in train_queue(ingest.redis).jobs] == ["plants"]
 
 
-def test_without_annotations_there_is_nothing_to_train_on(context):
-    assert "nothing to train" in take({"body": START, "verified": True}, context)
-    assert train_queue(context.redis).count == 0
+def test_without_annotations_there_is_nothing_to_train_on(ingest):
+    assert "nothing to train" in process_event({"body": START, "verified": True}, ingest)
+    assert train_queue(ingest.redis).count == 0
 
 
 @pytest.mark.parametrize(
@@ -130,7 +128,7 @@ def test_settings_that_cannot_be_meant_are_refused(wrong):
         load(**wrong)
 
 
-def test_an_annotation_whose_masks_are_all_bad_is_no_news(make_context):
-    context = make_context(train_after=1)
-    take(an_event(annotation=an_annotation(1, brush(mask(width=0)))), context)
-    assert train_queue(context.redis).count == 0
+def test_an_annotation_whose_masks_are_all_bad_is_no_news(make_ingest):
+    ingest = make_ingest(train_after=1)
+    process_event(an_event(annotation=an_annotation(1, brush(mask(width=0)))), ingest)
+    assert train_queue(ingest.redis).count == 0

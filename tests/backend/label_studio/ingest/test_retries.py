@@ -7,7 +7,7 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
 from backend.jobs.job_queue import PATIENCE_SECONDS, RETRIES, JobQueue, ingest_queue
-from backend.label_studio.ingest.events import SECONDS, take
+from backend.label_studio.ingest.events import SECONDS, process_event
 from backend.label_studio.ingest.jobs import EVENT_JOB, reconcile
 from backend.label_studio.ingest.retries import try_again
 from backend.label_studio.ingest.sync import reconcile_projects
@@ -18,122 +18,113 @@ from tests.backend.label_studio.ingest.conftest import an_annotation, an_event
 from training.annotation_store import AnnotationStore
 
 
-def kept(context):
-    return [a.annotation_id for a in context.store.annotations()]
+def kept(ingest):
+    return [a.annotation_id for a in ingest.store.annotations()]
 
 
-def rejected(context):
-    return [(row["annotation"], row["code"]) for row in context.store.rejected()]
+def rejected(ingest):
+    return [(row["annotation"], row["code"]) for row in ingest.store.rejected()]
 
 
-def waiting(context):
-    return [event["body"]["annotation"]["id"] for event, _ in context.store.waiting()]
+def waiting(ingest):
+    return [event["body"]["annotation"]["id"] for event, _ in ingest.bookkeeping.waiting()]
 
 
-def away(context, *numbers):
+def away(ingest, *numbers):
     """Have events wait."""
-    context.images.away = True
+    ingest.images.away = True
     for number in numbers:
         event = an_event(annotation=an_annotation(number, task=number))
-        assert "waits" in take(event, context)
+        assert "waits" in process_event(event, ingest)
 
 
-def test_whatever_is_wrong_with_one_that_waits_does_not_stop_the_others(context):
-    away(context, 1, 2)
-    context.images.away = False
-    fetch = context.images.fetch
+def test_whatever_is_wrong_with_one_that_waits_does_not_stop_the_others(ingest):
+    away(ingest, 1, 2)
+    ingest.images.away = False
+    fetch = ingest.images.fetch
 
     def fetch_but_once(value, task_id=None):
-        context.images.fetch = fetch
+        ingest.images.fetch = fetch
         raise OverflowError("nobody thought of this")
 
-    context.images.fetch = fetch_but_once
-    try_again(context)
-    assert kept(context) == [2]
-    assert waiting(context) == [1]
-    try_again(context)
-    assert kept(context) == [1, 2]
+    ingest.images.fetch = fetch_but_once
+    try_again(ingest)
+    assert kept(ingest) == [2]
+    assert waiting(ingest) == [1]
+    try_again(ingest)
+    assert kept(ingest) == [1, 2]
 
 
-def test_one_that_turns_out_to_be_bad_is_listed_and_waits_no_longer(make_context, site, api):
-    context = make_context(train_after=0)
-    assert "waits" in take(an_event(verified=False), context)
+def test_one_that_turns_out_to_be_bad_is_listed_and_waits_no_longer(make_ingest, site, api):
+    ingest = make_ingest(train_after=0)
+    assert "waits" in process_event(an_event(verified=False), ingest)
     site.answers["/api/annotations/1"] = an_annotation(1) | {"updated_at": None}
     site.answers["/api/tasks/1"] = {"id": 1, "project": 3, "data": {"image": "/data/a.png"}}
     site.answers["/api/projects/3"] = an_event()["body"]["project"]
-    try_again(type(context)(**(vars(context) | {"api": api})))
-    assert waiting(context) == []
-    assert rejected(context) == [(1, "bad_annotation")]
+    try_again(type(ingest)(**(vars(ingest) | {"api": api})))
+    assert waiting(ingest) == []
+    assert rejected(ingest) == [(1, "bad_annotation")]
 
 
 @pytest.mark.parametrize("verified", [True, False])
-def test_one_that_waited_too_long_is_given_up_and_listed(context, verified):
-    context.images.away = True
+def test_one_that_waited_too_long_is_given_up_and_listed(ingest, verified):
+    ingest.images.away = True
     for number, age in ((1, PATIENCE_SECONDS + 60), (2, PATIENCE_SECONDS - 60)):
         received = (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
         annotation = an_annotation(number, task=number)
-        take(an_event(annotation=annotation, verified=verified, received_at=received), context)
-    try_again(context)
-    assert waiting(context) == [2]
-    assert rejected(context) == [(1, "given_up")]
+        process_event(
+            an_event(annotation=annotation, verified=verified, received_at=received), ingest
+        )
+    try_again(ingest)
+    assert waiting(ingest) == [2]
+    assert rejected(ingest) == [(1, "given_up")]
 
 
 def test_hosts_that_do_not_answer_take_a_while_of_an_event_and_of_a_comparison_only(
-    context, monkeypatch
+    ingest, monkeypatch
 ):
     event = an_event("ANNOTATIONS_CREATED")
     event["body"]["annotation"] = [an_annotation(n) for n in (1, 2)]
     monkeypatch.setattr("backend.label_studio.ingest.events.SECONDS", -1.0)
-    assert "waits: the others of its event took too long" in take(event, context)
-    assert waiting(context) == [1, 2]
+    assert "waits: the others of its event took too long" in process_event(event, ingest)
+    assert waiting(ingest) == [1, 2]
     monkeypatch.setattr("backend.label_studio.ingest.retries.SECONDS", -1.0)
-    assert "0 events tried again" in try_again(context)
+    assert "0 events tried again" in try_again(ingest)
     monkeypatch.undo()
-    try_again(context)
-    assert kept(context) == [1, 2]
+    try_again(ingest)
+    assert kept(ingest) == [1, 2]
 
 
-def test_one_of_many_annotations_that_an_earlier_release_kept_loses_none(context):
-    event = an_event("ANNOTATIONS_CREATED")
-    event["body"]["annotation"] = [an_annotation(n, task=n) for n in (1, 2)]
-    event["body"]["task"] = [{"id": n, "data": {"image": "/data/a.png"}} for n in (1, 2)]
-    context.store.wait(event, "an image was away")
-    try_again(context)
-    assert kept(context) + waiting(context) == [1, 2]
-    try_again(context)
-    assert (kept(context), waiting(context)) == ([1, 2], [])
-
-
-def test_those_tried_again_in_vain_go_to_the_end_of_the_line(context):
-    away(context, 1, 2, 3)
+def test_those_tried_again_in_vain_go_to_the_end_of_the_line(ingest):
+    away(ingest, 1, 2, 3)
     times = iter([0.0, 1.0, SECONDS - 1, SECONDS + 1])
-    assert "2 events tried again" in try_again(context, lambda: next(times))
-    assert waiting(context) == [3, 1, 2]
+    assert "2 events tried again" in try_again(ingest, lambda: next(times))
+    assert waiting(ingest) == [3, 1, 2]
 
 
-def test_a_deletion_that_waited_too_long_is_given_up(context):
+def test_a_deletion_that_waited_too_long_is_given_up(ingest):
     gone = {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": 1}]}
-    take({"body": gone, "verified": False, "received_at": "2020-01-01T00:00:00+00:00"}, context)
-    try_again(context)
-    assert context.store.waiting() == []
+    process_event(
+        {"body": gone, "verified": False, "received_at": "2020-01-01T00:00:00+00:00"}, ingest
+    )
+    try_again(ingest)
+    assert ingest.bookkeeping.waiting() == []
 
 
 @pytest.fixture
-def work(context, queue_server, tmp_path, monkeypatch):
+def work(ingest, queue_server, tmp_path, monkeypatch):
     """Posts events and works on all that is queued, with the settings of a site."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REDIS_URL", queue_server)
     monkeypatch.setenv("DYNAMITE_STATE_DIR", str(tmp_path / "site"))
-    monkeypatch.setattr(
-        "backend.label_studio.ingest.context.open_fetcher", lambda *_: context.images
-    )
+    monkeypatch.setattr("backend.label_studio.ingest.ingest.open_fetcher", lambda *_: ingest.images)
     queue = JobQueue(queue_server, tmp_path / "spool", EVENT_JOB, answer_seconds=30)
 
     def do(*events):
         for event in events:
             queue.put(event)
-        jobs = ingest_queue(context.redis)
-        worker = SimpleWorker([jobs], connection=context.redis, serializer=JSONSerializer)
+        jobs = ingest_queue(ingest.redis)
+        worker = SimpleWorker([jobs], connection=ingest.redis, serializer=JSONSerializer)
         worker.work(burst=True, logging_level="CRITICAL")
         return jobs.failed_job_registry.get_job_ids()
 
@@ -141,75 +132,75 @@ def work(context, queue_server, tmp_path, monkeypatch):
     queue.close()
 
 
-def test_what_waits_and_what_is_set_aside_is_told_after_each_event(context, work):
+def test_what_waits_and_what_is_set_aside_is_told_after_each_event(ingest, work):
     work(an_event())
-    assert last_backlog(context.redis) == Backlog(0, "", 0, "")
-    context.images.away = True
+    assert last_backlog(ingest.redis) == Backlog(0, "", 0, "")
+    ingest.images.away = True
     work(*(an_event(annotation=an_annotation(n, task=n), image=f"/{n}.png") for n in (2, 3)))
-    told = last_backlog(context.redis)
+    told = last_backlog(ingest.redis)
     assert (told.waiting, told.set_aside) == (2, 0)
     assert "/3.png cannot be reached" in told.waits_for
-    context.images.away = False
+    ingest.images.away = False
     work(an_event(annotation=an_annotation(4, task=4), image="/missing.png"))
-    told = last_backlog(context.redis)
+    told = last_backlog(ingest.redis)
     assert (told.waiting, told.set_aside) == (2, 1)
     assert "image_missing: there is no image at /missing.png" in told.set_aside_for
 
 
-def test_what_waits_is_told_after_each_comparison(context):
-    away(context, 1, 2)
-    reconcile_projects(context)
-    assert last_backlog(context.redis).waiting == 2
-    context.images.away = False
-    reconcile_projects(context)
-    assert last_backlog(context.redis) == Backlog(0, "", 0, "")
+def test_what_waits_is_told_after_each_comparison(ingest):
+    away(ingest, 1, 2)
+    reconcile_projects(ingest)
+    assert last_backlog(ingest.redis).waiting == 2
+    ingest.images.away = False
+    reconcile_projects(ingest)
+    assert last_backlog(ingest.redis) == Backlog(0, "", 0, "")
 
 
-def test_a_failure_that_used_up_all_attempts_is_taken_up_again(context, work, tmp_path):
+def test_a_failure_that_used_up_all_attempts_is_taken_up_again(ingest, work, tmp_path):
     (tmp_path / "site").mkdir()
     blocked = tmp_path / "site" / "retraining"
     blocked.write_text("no folder can be made here")
     assert len(work(an_event())) == 1
-    try_again(context)
+    try_again(ingest)
     assert len(work()) == 1, "still away"
     blocked.unlink()
-    assert "1 events tried again" in try_again(context)
+    assert "1 events tried again" in try_again(ingest)
     assert work() == []
     with AnnotationStore(store_folder(load())) as store:
         assert [a.annotation_id for a in store.annotations()] == [1]
 
 
 def test_where_nothing_is_compared_with_label_studio_what_waits_is_tried_again_still(
-    context, work, site, monkeypatch
+    ingest, work, site, monkeypatch
 ):
     monkeypatch.setenv("DYNAMITE_RECONCILE_MINUTES", "0")
     monkeypatch.setenv("LABEL_STUDIO_URL", site.url)
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "a-legacy-token")
-    context.images.away = True
+    ingest.images.away = True
     assert work(an_event()) == []
-    context.images.away = False
+    ingest.images.away = False
     assert reconcile() == "1 events tried again"
     with AnnotationStore(store_folder(load())) as store:
         assert [a.annotation_id for a in store.annotations()] == [1]
 
 
-def test_a_job_that_has_failed_for_too_long_is_left(context, work, tmp_path):
+def test_a_job_that_has_failed_for_too_long_is_left(ingest, work, tmp_path):
     (tmp_path / "site").write_text("no folder")
     (job_id,) = work(an_event())
-    job = ingest_queue(context.redis).fetch_job(job_id)
+    job = ingest_queue(ingest.redis).fetch_job(job_id)
     job.created_at = datetime.now(UTC) - timedelta(seconds=PATIENCE_SECONDS + 60)
     job.save()
-    assert "0 events tried again" in try_again(context)
+    assert "0 events tried again" in try_again(ingest)
 
 
-def test_a_bad_event_is_refused_at_the_first_attempt(context, work, monkeypatch):
+def test_a_bad_event_is_refused_at_the_first_attempt(ingest, work, monkeypatch):
     attempts = []
 
-    def count(event, context):
+    def count(event, ingest):
         attempts.append(event)
-        return take(event, context)
+        return process_event(event, ingest)
 
-    monkeypatch.setattr("backend.label_studio.ingest.events.take", count)
+    monkeypatch.setattr("backend.label_studio.ingest.events.process_event", count)
     assert work(an_event(annotation=an_annotation(1) | {"updated_at": None})) == []
     assert len(attempts) == 1 < RETRIES
     with AnnotationStore(store_folder(load())) as store:
@@ -217,14 +208,14 @@ def test_a_bad_event_is_refused_at_the_first_attempt(context, work, monkeypatch)
 
 
 def test_the_folder_of_the_store_away_is_a_reason_to_try_again_later(
-    context, work, tmp_path, monkeypatch
+    ingest, work, tmp_path, monkeypatch
 ):
     share = tmp_path / "share"
     monkeypatch.setenv("DYNAMITE_RETRAINING_DIR", str(share / "retraining"))
     assert len(work(an_event())) == 1
     assert not share.exists()
     (share / "retraining").mkdir(parents=True)
-    try_again(context)
+    try_again(ingest)
     assert work() == []
     with AnnotationStore(store_folder(load())) as store:
         assert len(store.annotations()) == 1
