@@ -85,7 +85,7 @@ class JobQueue:
         except (RedisError, OSError):
             return None
 
-    def ask(self, question: Callable[["Redis"], T]) -> T:
+    def ask(self, question: Callable[[Redis], T]) -> T:
         """Call ``question`` with a quick connection; it must cope with a server that is away."""
         return question(self._asking)
 
@@ -95,7 +95,7 @@ class JobQueue:
         for connection in (self._quick, self._asking, self._patient):
             connection.close()
 
-    def _enqueue(self, event: Event, connection: "Redis") -> None:
+    def _enqueue(self, event: Event, connection: Redis) -> None:
         with connection.pipeline() as pipeline:  # one trip to the server instead of two
             ingest_queue(connection).enqueue(
                 self._event_job,
@@ -110,12 +110,12 @@ class JobQueue:
             pipeline.execute()
 
 
-def ingest_queue(connection: "Redis") -> Queue:
+def ingest_queue(connection: Redis) -> Queue:
     """Return the queue of everything but trainings."""
     return Queue(INGEST, connection=connection, serializer=JSONSerializer)
 
 
-def find_job(redis: "Redis", job_id: str) -> Job | None:
+def find_job(redis: Redis, job_id: str) -> Job | None:
     """Fetch a job by its id; None if there is none."""
     try:
         return Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
@@ -123,7 +123,7 @@ def find_job(redis: "Redis", job_id: str) -> Job | None:
         return None
 
 
-def requeue_failed(connection: "Redis", names: Collection[str]) -> int:
+def requeue_failed(connection: Redis, names: Collection[str]) -> int:
     """Give each failed job with one of these names one more attempt; return how many there were.
 
     A full disk, or a share that was away, can use up all attempts within seconds. Jobs older than

@@ -59,7 +59,7 @@ def due_periodic(jobs: Iterable[PeriodicJob], now: float) -> list[DueJob]:
     ]
 
 
-def enqueue_due(redis: "Redis", due: Iterable[DueJob]) -> None:
+def enqueue_due(redis: Redis, due: Iterable[DueJob]) -> None:
     """Enqueue the due jobs that no worker has enqueued yet."""
     for job in not_enqueued(redis, due):
         if claim(redis, job):
@@ -68,22 +68,22 @@ def enqueue_due(redis: "Redis", due: Iterable[DueJob]) -> None:
             note_enqueued(redis, job)
 
 
-def not_enqueued(redis: "Redis", due: Iterable[DueJob]) -> list[DueJob]:
+def not_enqueued(redis: Redis, due: Iterable[DueJob]) -> list[DueJob]:
     """Return the due jobs that have not been enqueued yet."""
     return [job for job in due if not redis.exists(job.key)]
 
 
-def claim(redis: "Redis", due: DueJob) -> bool:
+def claim(redis: Redis, due: DueJob) -> bool:
     """Whether this worker, and no other, may enqueue a due job now."""
     return bool(redis.set(f"{due.key}:claimed", 1, nx=True, ex=CLAIM_SECONDS))
 
 
-def note_enqueued(redis: "Redis", due: DueJob) -> None:
+def note_enqueued(redis: Redis, due: DueJob) -> None:
     """Remember that a due job is in the queue."""
     redis.set(due.key, 1, ex=None if due.seconds is None else max(1, round(due.seconds)))
 
 
-def put(redis: "Redis", name: str, arguments: Sequence[object]) -> None:
+def put(redis: Redis, name: str, arguments: Sequence[object]) -> None:
     """Put a due job into the queue, unless the same one is waiting or running.
 
     One that takes longer than its period must not pile up, with events waiting behind.

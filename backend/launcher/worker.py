@@ -19,9 +19,10 @@ from backend.jobs.job_queue import TRAIN
 from backend.jobs.rq_repair import repair
 from backend.jobs.schedule import due_periodic, enqueue_due
 from backend.label_studio.ingest.jobs import periodic_jobs
+from backend.retraining.enqueueing import enqueue_all_waiting, enqueue_waiting
 from backend.retraining.jobs import PERIODIC
 from backend.retraining.schedule import due_trainings
-from backend.retraining.training_queue import enqueue_all_waiting, enqueue_waiting, last_job_ids
+from backend.retraining.training_queue import last_job_ids
 from backend.settings import Settings
 from dynamite.lifeline import die_with_parent
 
@@ -102,7 +103,7 @@ def work(
 
 def chores(
     settings: Settings,
-    redis: "Redis",
+    redis: Redis,
     queues: Sequence[str],
     clock: Callable[[], float] = time.time,
 ) -> list[Callable[[], None]]:

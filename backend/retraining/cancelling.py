@@ -7,7 +7,8 @@ from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 
 from backend.jobs.job_queue import find_job
-from backend.retraining.training_queue import WAITING, cancel_waiting, enqueue_waiting, status
+from backend.retraining.enqueueing import cancel_waiting, enqueue_waiting
+from backend.retraining.training_queue import WAITING, status
 from dynamite.errors import DynamiteError
 
 
@@ -15,7 +16,7 @@ class CancelError(DynamiteError):
     """There is no such training, or it cannot be stopped at the moment."""
 
 
-def cancel_training(redis: "Redis", job_id: str) -> str:
+def cancel_training(redis: Redis, job_id: str) -> str:
     """Cancel a training, whether it waits or runs; return what came of it, in words.
 
     Raises:

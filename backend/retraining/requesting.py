@@ -4,8 +4,9 @@ import logging
 
 from redis import Redis
 
+from backend.retraining.enqueueing import enqueue_training
 from backend.retraining.status import note_asked
-from backend.retraining.training_queue import enqueue_training, is_training
+from backend.retraining.training_queue import is_training
 from backend.settings import Settings
 from backend.settings.folders import has_begun, open_registry, run_folder, snapshot_folder
 from dynamite.errors import DynamiteError

@@ -17,7 +17,7 @@ FORGOTTEN_SECONDS = 30 * 24 * 3600
 """A schedule that no worker has looked at for this long counts as new: missed times are skipped."""
 
 
-def due_trainings(redis: "Redis", settings: Settings, now: float) -> list[DueJob]:
+def due_trainings(redis: Redis, settings: Settings, now: float) -> list[DueJob]:
     """Return requests for training at the latest scheduled time, one for each line.
 
     Times before a line first had this schedule are not made up for.
@@ -51,7 +51,7 @@ def until_next(schedule: str, now: float) -> float | None:
         return None
 
 
-def known_since(redis: "Redis", line: str, schedule: str, now: float) -> float:
+def known_since(redis: Redis, line: str, schedule: str, now: float) -> float:
     """Return since when a line has had this schedule. One that comes back after another is new."""
     key = f"dynamite:since:train:{line}"
     raw: Any = redis.get(key)

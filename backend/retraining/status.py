@@ -11,8 +11,8 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 
 from backend.jobs.job_queue import find_job
+from backend.retraining.enqueueing import KEPT_SECONDS
 from backend.retraining.training_queue import (
-    KEPT_SECONDS,
     WAITING,
     last_job,
     last_job_ids,
@@ -125,7 +125,7 @@ def describe(job: Job) -> TrainingState:
     )
 
 
-def last_training(redis: "Redis", line: str) -> TrainingState | None:
+def last_training(redis: Redis, line: str) -> TrainingState | None:
     """Return the training of a line that was enqueued last; None if there is none, or no answer."""
     try:
         job = last_job(redis, line)
@@ -134,13 +134,13 @@ def last_training(redis: "Redis", line: str) -> TrainingState | None:
         return None
 
 
-def note_asked(redis: "Redis", line: str, reason: str, outcome: str) -> None:
+def note_asked(redis: Redis, line: str, reason: str, outcome: str) -> None:
     """Remember what came of a request for a training."""
     asked = Asked(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}", reason, outcome)
     redis.set(asked_key(line), json.dumps(asdict(asked)), ex=KEPT_SECONDS)
 
 
-def last_asked(redis: "Redis", line: str) -> Asked | None:
+def last_asked(redis: Redis, line: str) -> Asked | None:
     """Return the latest request for a training; None if there is none, or no answer."""
     try:
         raw: Any = redis.get(asked_key(line))
@@ -149,12 +149,12 @@ def last_asked(redis: "Redis", line: str) -> Asked | None:
         return None
 
 
-def note_backlog(redis: "Redis", backlog: Backlog) -> None:
+def note_backlog(redis: Redis, backlog: Backlog) -> None:
     """Remember what is not in use, for processes that cannot read the store."""
     redis.set(BACKLOG_KEY, json.dumps(asdict(backlog)))
 
 
-def last_backlog(redis: "Redis") -> Backlog | None:
+def last_backlog(redis: Redis) -> Backlog | None:
     """Return the backlog as a worker last saw it; None if none has, or the server is away."""
     try:
         raw: Any = redis.get(BACKLOG_KEY)
@@ -168,7 +168,7 @@ def asked_key(line: str) -> str:
     return f"dynamite:asked:{line}"
 
 
-def all_trainings(redis: "Redis") -> list[TrainingState]:
+def all_trainings(redis: Redis) -> list[TrainingState]:
     """Return every training that the queue remembers, the newest first."""
     queue = train_queue(redis)
     ids = [*last_job_ids(redis), *queue.get_job_ids()]

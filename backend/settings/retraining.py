@@ -57,7 +57,7 @@ class RetrainingSettings(TrainingOptions):
         return value
 
     @model_validator(mode="after")
-    def _fits_together_and_can_be_read(self) -> Self:
+    def _is_consistent(self) -> Self:
         if self.judge_most < self.judge_least:
             raise ValueError(
                 f"DYNAMITE_JUDGE_MOST is {self.judge_most}, fewer images than the "

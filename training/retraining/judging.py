@@ -7,6 +7,7 @@ objects one nearly always fails, so a far better model could have the same NCI.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -138,7 +139,6 @@ def chosen_indices(dataset: InstanceDataset, most: int) -> list[int]:
 
     The choice is the same every time, and a set that grows keeps most of it.
     """
-    from hashlib import blake2b  # noqa: PLC0415
 
     def rank(index: int) -> bytes:
         return blake2b(dataset.sample_ids[index].encode(), digest_size=8).digest()

@@ -65,7 +65,7 @@ def train(config: TrainingConfig, out: Path, hosts: str = "", report: Report | N
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if process.returncode or not weights.is_file():
-        text = written(out / "train.log", start)
+        text = log_since(out / "train.log", start)
         killed = process.returncode < 0 or KILLED.search(text)
         raise (TrainingKilledError if killed else TrainingFailedError)(
             f"the training in {out} ended with status {process.returncode}: {last_words(text)}"
@@ -134,7 +134,7 @@ def last_step(path: Path) -> int | None:
     return None
 
 
-def written(path: Path, start: int) -> str:
+def log_since(path: Path, start: int) -> str:
     """Return a log from ``start`` on; earlier attempts wrote what comes before."""
     try:
         return path.read_bytes()[start:].decode("utf-8", "replace").strip()

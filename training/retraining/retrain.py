@@ -24,12 +24,12 @@ from training.retraining.waiting import patiently
 
 log = logging.getLogger(__name__)
 
-Report = Callable[[str, int, int, float | None], None]
+PhaseReport = Callable[[str, int, int, float | None], None]
 """Called with the phase, how much of how much is done, and the seconds left if known."""
 
 
 def retrain(
-    request: RetrainingRequest, name: str, report: Report = lambda *_: None
+    request: RetrainingRequest, name: str, report: PhaseReport = lambda *_: None
 ) -> dict[str, Any]:
     """Train, judge, and publish if the result is better.
 
@@ -58,7 +58,7 @@ def retrain(
     return outcome
 
 
-def train(attempt: Attempt, report: Report) -> Path:
+def train(attempt: Attempt, report: PhaseReport) -> Path:
     """Train from the attempt's start weights, or from the last checkpoint; return the weights."""
     request = attempt.request
     held_out, least = request.images.get(HOLDOUT, 0), request.options.judge_least
@@ -76,7 +76,7 @@ def train(attempt: Attempt, report: Report) -> Path:
     return patiently(lambda: train_candidate(request, start, report_step))
 
 
-def judge_and_publish(attempt: Attempt, candidate: Path, report: Report) -> dict[str, Any]:
+def judge_and_publish(attempt: Attempt, candidate: Path, report: PhaseReport) -> dict[str, Any]:
     """Judge a candidate against what is current, add it as a version, and publish it if better."""
     request = attempt.request
     current = attempt.weights_of(attempt.token.version)
@@ -99,7 +99,7 @@ def judge_and_publish(attempt: Attempt, candidate: Path, report: Report) -> dict
 
 
 def compare_models(
-    request: RetrainingRequest, current: Path, candidate: Path, report: Report
+    request: RetrainingRequest, current: Path, candidate: Path, report: PhaseReport
 ) -> list[Comparison]:
     """Evaluate two models on the held-out images, which come first, and on the base set."""
     device = "cuda" if gpu_count() else "cpu"

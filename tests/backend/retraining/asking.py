@@ -6,7 +6,8 @@ import pytest
 from rq.job import JobStatus
 
 from backend.jobs.job_queue import find_job
-from backend.retraining.training_queue import enqueue_training, train_queue
+from backend.retraining.enqueueing import enqueue_training
+from backend.retraining.training_queue import train_queue
 from training.retraining.request import RetrainingRequest
 
 

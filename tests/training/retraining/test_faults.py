@@ -21,7 +21,7 @@ from rq.serializers import JSONSerializer
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio.ingest.jobs import EVENT_JOB
 from backend.launcher.valkey import valkey_child, wait_until_ready
-from backend.retraining.training_queue import enqueue_training
+from backend.retraining.enqueueing import enqueue_training
 from dynamite.registry import Registry
 from tests.training.retraining.drawn import accepted, drawn, request, with_options
 from tests.training.retraining.serving import wait

@@ -15,9 +15,9 @@ from training.retraining.launching import (
     command,
     last_step,
     last_words,
+    log_since,
     process_count,
     train,
-    written,
 )
 from training.retraining.recipe import ROUNDS, accepted_shares, overrides, recipe, scales
 from training.retraining.request import RequestError, read_request
@@ -103,7 +103,7 @@ def test_a_rank_says_why_it_ended_before_torchrun_says_much_of_it(tmp_path):
     noise = "\n".join(f"E1127 torch/distributed/elastic line {line}" for line in range(60))
     with log.open("a") as file:
         file.write(f"step 5\nError: [Errno 28] No space left on device: 'step_5.pt'\n{noise}\n")
-    assert last_words(written(log, start)).startswith("Error: [Errno 28] No space left on device")
+    assert last_words(log_since(log, start)).startswith("Error: [Errno 28] No space left on device")
     assert last_words("step 5\nsteps end here") == "step 5\nsteps end here"
     assert len(last_words(noise)) == 1000
 

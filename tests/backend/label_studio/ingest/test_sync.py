@@ -14,7 +14,8 @@ from backend.label_studio.ingest.events import process_event
 from backend.label_studio.ingest.ingest import TryLaterError
 from backend.label_studio.ingest.sync import SECONDS, reconcile_project, reconcile_projects
 from backend.label_studio.labeling_config import write
-from backend.retraining.training_queue import enqueue_training, train_queue
+from backend.retraining.enqueueing import enqueue_training
+from backend.retraining.training_queue import train_queue
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event, brush, mask
 from tests.backend.retraining.asking import request
 

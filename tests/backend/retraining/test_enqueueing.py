@@ -10,15 +10,13 @@ import pytest
 from redis import Redis
 from rq.job import JobStatus
 
-import backend.retraining.training_queue as training_queue
+import backend.retraining.enqueueing as enqueueing
 from backend.jobs.job_queue import find_job
 from backend.retraining.cancelling import CancelError, cancel_training
+from backend.retraining.enqueueing import enqueue_all_waiting, enqueue_training, enqueue_waiting
 from backend.retraining.status import all_trainings, last_training
 from backend.retraining.training_queue import (
     active_job,
-    enqueue_all_waiting,
-    enqueue_training,
-    enqueue_waiting,
     is_training,
     last_job,
     last_job_key,
@@ -197,14 +195,14 @@ def test_of_two_asked_for_at_once_from_two_processes_one_waits(redis, queue_serv
 
 def meanwhile(monkeypatch, happen):
     """Let something happen when a transaction is prepared but not carried out yet."""
-    start = training_queue._start
+    start = enqueueing._start
 
     def interrupted(*arguments):
-        monkeypatch.setattr(training_queue, "_start", start)
+        monkeypatch.setattr(enqueueing, "_start", start)
         start(*arguments)
         happen()
 
-    monkeypatch.setattr(training_queue, "_start", interrupted)
+    monkeypatch.setattr(enqueueing, "_start", interrupted)
 
 
 def test_of_two_asked_for_at_the_same_moment_the_later_waits(redis, ask, monkeypatch):
@@ -225,14 +223,14 @@ def test_one_that_two_workers_let_follow_at_the_same_moment_is_queued_once(redis
 
 def test_one_that_ends_while_the_next_is_asked_for_is_not_waited_for(redis, ask, monkeypatch):
     ask("a")
-    new_job = training_queue._new_job
+    new_job = enqueueing._new_job
 
     def ends(*arguments):  # all is prepared but not carried out
-        monkeypatch.setattr(training_queue, "_new_job", new_job)
+        monkeypatch.setattr(enqueueing, "_new_job", new_job)
         end(redis, "a")
         return new_job(*arguments)
 
-    monkeypatch.setattr(training_queue, "_new_job", ends)
+    monkeypatch.setattr(enqueueing, "_new_job", ends)
     ask("b")
     assert status(redis, "b") == JobStatus.QUEUED
     assert train_queue(redis).job_ids == ["train-shared-b"]
@@ -287,14 +285,14 @@ def test_one_whose_turn_comes_while_it_is_cancelled_says_so(redis, ask, monkeypa
     ask("a")
     ask("b")
     end(redis, "a")
-    watch = training_queue._watch
+    watch = enqueueing._watch
 
     def follows(*arguments):
-        monkeypatch.setattr(training_queue, "_watch", watch)
+        monkeypatch.setattr(enqueueing, "_watch", watch)
         watch(*arguments)
         enqueue_waiting(redis, "shared")
 
-    monkeypatch.setattr(training_queue, "_watch", follows)
+    monkeypatch.setattr(enqueueing, "_watch", follows)
     with pytest.raises(CancelError, match="just being queued: try again"):
         cancel_training(redis, "train-shared-b")
     assert status(redis, "b") == JobStatus.QUEUED
@@ -304,7 +302,7 @@ def test_one_whose_turn_comes_while_it_is_cancelled_says_so(redis, ask, monkeypa
 def test_a_worker_that_ends_with_the_queue_does_the_waiting_one_as_well(
     redis, ask, queue_server, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(training_queue, "TRAIN_JOB", "json.dumps")
+    monkeypatch.setattr(enqueueing, "TRAIN_JOB", "json.dumps")
     ask("a")
     ask("b")
     command = [sys.executable, "-m", "backend.cli", "worker", "--queues", "train", "--burst"]
