@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from rq import Queue
+from rq import Queue, Retry
 from rq.executions import Execution
 from rq.job import JobStatus
 from rq.registry import StartedJobRegistry
@@ -19,19 +19,25 @@ MARK = "dynamite:lost:ingest:a"
 @pytest.fixture
 def queue(redis):
     found = Queue("ingest", connection=redis, serializer=JSONSerializer)
-    found.enqueue("time.sleep", 0, job_id="a", retry=rq_retry())
+    found.enqueue("time.sleep", 0, job_id="a", retry=Retry(max=RETRIES))
     return found
-
-
-def rq_retry():
-    from rq import Retry
-
-    return Retry(max=RETRIES)
 
 
 def take(queue):
     """What a worker of one queue does first."""
     queue.connection.lmove(queue.key, queue.intermediate_queue_key, "LEFT", "LEFT")
+
+
+def start(queue, job, seconds):
+    """What it does then: the job is started, and counts as abandoned after so many seconds."""
+    redis = queue.connection
+    with redis.pipeline() as pipeline:
+        execution = Execution.create(job, ttl=60, pipeline=pipeline)
+        pipeline.execute()
+    key = queue.started_job_registry.key
+    redis.zadd(key, {execution.composite_key: time.time() + seconds})
+    redis.lrem(queue.intermediate_queue_key, 1, job.id)
+    job.set_status(JobStatus.STARTED)
 
 
 def later(queue):
@@ -80,6 +86,29 @@ def test_a_job_begun_at_the_moment_it_is_found_lost_is_not_doubled(queue, monkey
     assert queue.job_ids == []
 
 
+def test_a_job_started_just_before_it_is_put_back_is_not_doubled(queue, monkeypatch):
+    take(queue)
+    is_lost = rq_repair._is_lost
+
+    def started(queue, job):
+        start(queue, job, seconds=60)
+        return is_lost(queue, job)
+
+    repair(queue)
+    later(queue)
+    monkeypatch.setattr(rq_repair, "_is_lost", started)
+    repair(queue)
+    assert queue.job_ids == []
+
+
+def test_a_known_job_that_waited_for_long_and_was_just_taken_is_not_lost(queue):
+    repair(queue, ["a"])
+    later(queue)
+    take(queue)
+    repair(queue, ["a"])
+    assert queue.job_ids == []
+
+
 def test_a_job_that_is_in_the_queue_again_is_not_put_there_twice(queue):
     """Its process was killed before it was begun: rq tries it again, and leaves the old entry."""
     queue.connection.rpush(queue.intermediate_queue_key, "a")
@@ -98,19 +127,12 @@ def test_what_is_left_of_a_job_that_has_ended_is_removed(queue):
 
 
 def test_a_job_whose_worker_fell_silent_is_tried_again(queue):
-    redis = queue.connection
     take(queue)
     job = queue.fetch_job("a")
-    with redis.pipeline() as pipeline:
-        execution = Execution.create(job, ttl=1, pipeline=pipeline)
-        queue.started_job_registry.add_execution(execution, pipeline, ttl=-10)
-        pipeline.execute()
-    redis.zadd(queue.started_job_registry.key, {execution.composite_key: time.time() - 10})
-    redis.lrem(queue.intermediate_queue_key, 1, "a")
-    job.set_status(JobStatus.STARTED)
+    start(queue, job, seconds=-10)
     repair(queue)
     assert queue.job_ids == ["a"]
-    assert find_job(redis, "a").retries_left == RETRIES - 1
+    assert find_job(queue.connection, "a").retries_left == RETRIES - 1
 
 
 def test_a_known_job_that_is_in_no_list_is_put_back(queue):
