@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve demo test check lint fast test-e2e test-training test-load bench clean
+.PHONY: help install serve demo test check lint fast test-e2e test-training test-load bench docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -58,5 +58,14 @@ test-load: $(STAMP) ## many clicks, many webhooks
 bench: $(STAMP) ## the benchmarks; prints ratios (python -m benchmarks --write keeps them)
 	$(BIN)/python -m benchmarks
 
+# The pages keep their folders, so that their links hold on GitHub and on the site.
+PAGES := $(wildcard *.md docs/*.md docs/images/* Dockerfile deploy/* dynamite/weights/*.md backend/demo_images/*.md training/base_set/*.md)
+
+docs: $(STAMP) ## the documentation with the API reference, in build/docs; a broken link fails
+	rm -rf build/pages build/docs
+	mkdir -p build/pages
+	tar -cf - $(PAGES) | tar -xf - -C build/pages
+	$(BIN)/zensical build --clean --strict
+
 clean: ## remove .venv, the demo with its state, and caches; .state (accepted annotations, models) stays
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .demo build .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,9 +1,9 @@
-"""``make bench``: every benchmark in a process of its own, as a table.
+"""``make bench``: run the benchmarks, each in its own process, and print tables.
 
     python -m benchmarks [NAME…] [--write]
 
-NAME is that of a module without ``bench_``. With --write the table goes into docs/benchmarks.md,
-with the machine and the date.
+NAME is the name of a module without ``bench_``. With --write the tables are added to
+docs/benchmarks.md, with the machine and the date.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def measure(name: str) -> list[Row]:
-    """The rows of one benchmark, with the allocator settings that the launcher gives."""
+    """Run one benchmark with the launcher's allocator settings."""
     command = [sys.executable, "-m", "benchmarks", name, "--json"]
     done = subprocess.run(
         command, env=model_environment(0), check=True, capture_output=True, text=True

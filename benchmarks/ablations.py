@@ -1,10 +1,11 @@
-"""What each part of the network and of its training is worth, on one short schedule.
+"""Ablations: what each part of the network and its training contributes, on a short schedule.
 
     python -m benchmarks.ablations --data ../sets --seeds 1 --out ablations
 
-Every row is `configs/lite_ablation.yaml` with one thing changed, trained from the same start and
-judged on the same held-out images by MIST (strategy random, up to 10 clicks an object). Differences
-are taken image by image; ± is their standard error. A row that is there already is not made again.
+Every row is ``configs/lite_ablation.yaml`` with one change, trained from the same start and
+evaluated on the same held-out images by MIST (strategy random, up to 10 clicks per object).
+Differences are taken image by image; ± is their standard error. Rows that exist are not trained
+again.
 """
 
 import argparse
@@ -16,21 +17,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 import dynamite
 from dynamite.network.config import Resize
-from training.config import TrainingConfig, load_config
+from training.config import TrainingConfig
+from training.config_files import load_config
 from training.evaluation.model_segmenter import ModelSegmenter
-from training.evaluation.plan import Plan
+from training.evaluation.plan import EvaluationPlan
 from training.evaluation.runner import evaluate
 from training.loop.run import run
 from training.loop.sources import Sources, open_sources
+from training.progress import track
 
 CONFIG = Path("configs/lite_ablation.yaml")
 WHOLE = "all parts"
-PARTS: dict[str, dict[str, Any]] = {
+"""The row that the others are compared with."""
+
+OVERRIDES: dict[str, dict[str, Any]] = {
     WHOLE: {},
     "no static background queries": {"static_background_queries": 0},
     "no decoder": {"decoder_layers": 0},
@@ -41,78 +45,79 @@ PARTS: dict[str, dict[str, Any]] = {
     "no object attention": {"object_attention": False},
     "no relative positions": {"relative_positions": False},
 }
-"""Fields of ``ModelConfig`` that differ."""
-FIRST_ONLY = "only the first image corrected"
-"""As in the reference's code; a change of the training, not of the network."""
+"""The fields of ``ModelConfig`` that each row changes."""
 
-EVALUATED_AT = Resize(192, 256)
-"""Near the scale of the 128-pixel crops."""
+FIRST_ONLY = "only the first image corrected"
+"""The row that corrects as the reference's code does: it changes the training, not the network."""
+
+EVALUATION_SIZE = Resize(192, 256)
+"""Input size of the evaluation, near the scale of the 128-pixel crops."""
 
 
 def main() -> None:
-    """Train what is missing, judge, report."""
+    """Train what is missing, evaluate and report."""
     arguments = parse()
     config = load_config(CONFIG)
     sources = open_sources(config.data, arguments.data)
     found: dict[str, list[NDArray[np.float64]]] = {}
-    for name in arguments.only or [*PARTS, FIRST_ONLY]:
+    for name in arguments.only or [*OVERRIDES, FIRST_ONLY]:
         for seed in range(arguments.seeds):
             folder = arguments.out / f"{name.replace(' ', '-')}-{seed}"
             train(varied(config, name, seed), folder, arguments.data)
-            found.setdefault(name, []).append(judged(folder, sources, arguments.most))
+            found.setdefault(name, []).append(score_images(folder, sources, arguments.most))
             Console(width=110).print(table(found))
     (arguments.out / "table.json").write_text(json.dumps(summary(found), indent=1))
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each row")
-    parser.add_argument("--most", type=int, default=30, help="images judged of each set")
-    parser.add_argument("--only", nargs="*", choices=[*PARTS, FIRST_ONLY], metavar="ROW")
+    parser.add_argument("--most", type=int, default=30, help="images evaluated of each set")
+    parser.add_argument("--only", nargs="*", choices=[*OVERRIDES, FIRST_ONLY], metavar="ROW")
     parser.add_argument("--out", type=Path, default=Path("ablations"))
     return parser.parse_args()
 
 
 def varied(config: TrainingConfig, name: str, seed: int) -> TrainingConfig:
-    """The config of a row."""
+    """Return the config of a row."""
     config = replace(config, seed=config.seed + seed)
     if name == FIRST_ONLY:
         return replace(config, corrected_images="first")
-    overrides = {**config.model.overrides, **PARTS[name]}
+    overrides = {**config.model.overrides, **OVERRIDES[name]}
     return replace(config, model=replace(config.model, overrides=overrides))
 
 
 def train(config: TrainingConfig, folder: Path, data: Path) -> None:
-    """Train one row in its folder, going on where it was stopped."""
+    """Train one row in its folder, or continue its training."""
     if not (folder / "model.safetensors").is_file():
         run(config, folder, data=data, resume=True)
 
 
-def judged(folder: Path, sources: Sources, most: int) -> NDArray[np.float64]:
-    """Clicks per object and mean IoU of each held-out image, (images, 2)."""
+def score_images(folder: Path, sources: Sources, most: int) -> NDArray[np.float64]:
+    """Return the clicks per object and mean IoU of up to ``most`` images per set, (images, 2)."""
     kept = folder / f"judged-{most}.json"
     if kept.is_file():
         return np.array(json.loads(kept.read_text()))
     model = dynamite.load("lite", folder / "model.safetensors")
-    segmenter = ModelSegmenter(dynamite.Predictor(model, resize=EVALUATED_AT))
-    plan = Plan()
+    segmenter = ModelSegmenter(dynamite.Predictor(model, resize=EVALUATION_SIZE))
+    plan = EvaluationPlan()
     rows = []
     for dataset in sources.held_out:
-        few = range(min(most, len(dataset)))
-        for index in track(few, f"{folder.name} on {dataset.name}", transient=True):
+        chosen = range(min(most, len(dataset)))
+        for index in track(chosen, f"{folder.name} on {dataset.name}", least=1):
             for record in evaluate(segmenter, dataset, plan, indices=[index]):
                 steps, objects = record.ious.shape
                 failed = (record.ious[-1] < plan.threshold).any()
-                clicks = plan.per_object if failed else (objects + steps - 1) / objects
+                clicks = plan.clicks_per_object if failed else (objects + steps - 1) / objects
                 rows.append([float(clicks), float(np.nanmean(record.ious[-1]))])
     kept.write_text(json.dumps(rows))
     return np.array(rows)
 
 
 def summary(found: dict[str, list[NDArray[np.float64]]]) -> list[dict[str, Any]]:
-    """One entry a row: means, and paired differences to the whole network with their errors."""
+    """Return the means of each row, and its paired differences from ``WHOLE`` with their errors."""
     entries = []
     for name, runs in found.items():
         values = np.stack(runs)  # seeds × images × 2
@@ -134,7 +139,7 @@ def summary(found: dict[str, list[NDArray[np.float64]]]) -> list[dict[str, Any]]
 
 
 def table(found: dict[str, list[NDArray[np.float64]]]) -> Table:
-    """The rows as far as they are known."""
+    """Return the table of the rows evaluated so far."""
     shown = Table(title="Ablations: change against all parts, paired by image")
     for name in ("row", "seeds", "NCI", "change", "IoU", "change"):
         shown.add_column(name, justify="left" if name == "row" else "right")

@@ -1,4 +1,4 @@
-"""What Label Studio waits for beside clicks: /health, /setup and webhooks, idle and under load."""
+"""Benchmarks what Label Studio waits for besides clicks: /health, /setup and webhooks."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,9 +19,13 @@ from benchmarks.server import (
 from benchmarks.table import Row
 
 REPEATS = 200
+"""Calls of each kind."""
+
 PAUSE = 0.01
+"""Seconds between calls."""
+
 PEOPLE = 100
-"""More annotators at once than the server has threads."""
+"""Annotators of the crowd: more than the server has threads."""
 
 
 def run() -> list[Row]:
@@ -41,7 +45,7 @@ def run() -> list[Row]:
 
 
 def answers(server: Server, state: str) -> Iterator[Row]:
-    """How long each of the three takes, one call after the other."""
+    """Measure the three routes, one call after the other."""
     setup = {"project": "1.1", "schema": CONFIG, "hostname": "", "access_token": ""}
     event = {"action": "ANNOTATION_UPDATED", "annotation": {"id": 1, "result": []}}
     event |= {"task": {"id": 1, "data": {}}, "project": {"id": 1}}

@@ -1,4 +1,4 @@
-"""The Brush RLE codec beside that of label-studio-sdk, both in this one run."""
+"""Benchmarks the Brush RLE codec against that of label-studio-sdk, in one run."""
 
 import statistics
 import time
@@ -59,7 +59,7 @@ def _masks(height: int, width: int) -> dict[str, np.ndarray[Any, np.dtype[np.boo
 def _together(
     ours: Callable[[], object], theirs: Callable[[], object], rounds: int = 5
 ) -> tuple[float, float]:
-    """Median milliseconds of both, taken in turns so that a busy machine slows both."""
+    """Return the median milliseconds of both; they take turns, so a busy machine slows both."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for work, taken in zip((ours, theirs), times, strict=True):

@@ -1,4 +1,4 @@
-"""A click as the annotator's tool sees it: HTTP in, JSON out, with sessions, drafts and masks."""
+"""Benchmarks a click as the annotation tool sees it: HTTP in, JSON out."""
 
 import os
 import subprocess
@@ -20,11 +20,16 @@ from benchmarks.timing import medians
 from dynamite import Click, ClickSet
 
 SIZE = (480, 640)
+"""Height and width of the photos, in pixels."""
+
 CAT = (192, 240)
-"""x, y of the left one."""
+"""A pixel (x, y) of the left cat."""
 
 IMAGES, CLICKS = 20, 20
+"""Images of a session, and clicks per image."""
+
 REPEATS = 15
+"""Measurements of each kind of click."""
 
 
 def run() -> list[Row]:
@@ -33,19 +38,21 @@ def run() -> list[Row]:
 
 
 def one_click(desk: Desk) -> list[Row]:
-    """A warmed click against the model alone, and against encoding at every click."""
+    """Measure a warmed click, the model alone, and encoding with every click."""
     address = desk.add("cats.jpg", cats())
     desk.warm(address)
-    engine, cache = desk.services.engine, desk.services.cache
+    engine, cache = desk.parts.engine, desk.parts.cache
     assert cache is not None
-    features = engine.features(desk.services.images.open(address, "0").digest, _no_encode)
+    features = engine.features(
+        desk.parts.label_studio.connection.images.open(address, "0").digest, _no_encode
+    )
     clicks = ClickSet([[Click(*CAT)]])
     point = [keypoint(0, *CAT, *SIZE)]
 
     click, click_encoding = (calls(desk, address, point) for _ in range(2))
 
     def encoding() -> None:
-        """What a backend does that keeps no features: decode the photo, encode it, click."""
+        """Do what a backend without a feature cache does: decode the photo, encode it, click."""
         cache.drop_version(engine.model.version)
         click_encoding()
 
@@ -76,20 +83,20 @@ def one_click(desk: Desk) -> list[Row]:
 
 
 def cats() -> np.ndarray:
-    """A photo of the demo: a click costs what it finds, and in noise that is anything."""
+    """Return a photo of the demo: the cost of a click depends on what it finds."""
     with Image.open(Path(backend.__file__).parent / "demo_images" / "two-cats.jpg") as file:
         return np.asarray(file.convert("RGB").resize(SIZE[::-1]))
 
 
 def calls(desk: Desk, *call: Any) -> Callable[[], bytes]:
-    """The same call, sent anew each time from a page of its own, which is written beforehand."""
+    """Return a function that sends the call from a new page each time; bodies are made before."""
     bodies = [desk.body(*call) for _ in range(REPEATS + 1)]
     return lambda: desk.send(bodies.pop())
 
 
 @contextmanager
 def busy_core() -> Iterator[None]:
-    """Another process that never pauses, as a training does."""
+    """Run another process that never pauses, as a training does."""
     busy = "import time; end = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
     other = subprocess.Popen([sys.executable, "-c", busy])
     try:
@@ -104,7 +111,7 @@ def _no_encode() -> np.ndarray:
 
 
 def many_objects(desk: Desk) -> list[Row]:
-    """100 objects of a task, 20 of them pending, against 10."""
+    """Measure 100 objects in a task, 20 of them pending, against 10."""
     address = desk.add("many.jpg", photo(*SIZE))
     desk.warm(address)
     ten, hundred = draft(pending=2, kept=8), draft(pending=20, kept=80)
@@ -130,7 +137,7 @@ def many_objects(desk: Desk) -> list[Row]:
 
 
 def draft(*, pending: int, kept: int) -> list[Region]:
-    """What a draft holds with so many objects, on a grid."""
+    """Return the regions of a draft with pending and accepted objects on a grid."""
     height, width = SIZE
     places = [(20 + 60 * (i % 10), 20 + 44 * (i // 10)) for i in range(pending + kept)]
     points = [keypoint(i, *places[i], height, width) for i in range(pending)]
@@ -139,14 +146,14 @@ def draft(*, pending: int, kept: int) -> list[Region]:
 
 
 def session(desk: Desk) -> list[Row]:
-    """400 clicks over 20 images that were opened before they were clicked."""
+    """Make 400 clicks on 20 images that were opened before."""
     rng = np.random.default_rng(2)
     addresses = []
     for number in range(IMAGES):
         noisy = photo(*SIZE) // 2 + rng.integers(0, 100, (*SIZE, 3), dtype=np.uint8)
         addresses.append(desk.add(f"session{number}.jpg", noisy))
         desk.warm(addresses[-1])
-    cache = desk.services.cache
+    cache = desk.parts.cache
     assert cache is not None
     before = cache.misses
     slowest = 0.0
@@ -165,7 +172,7 @@ def session(desk: Desk) -> list[Row]:
 
 
 def large(desk: Desk) -> list[Row]:
-    """A photo of 12 megapixels with 10 pending objects."""
+    """Measure a click on a photo of 12 megapixels with 10 pending objects."""
     height, width = 3000, 4000
     address = desk.add("large.jpg", photo(height, width))
     desk.warm(address)

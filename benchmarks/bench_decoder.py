@@ -1,4 +1,4 @@
-"""The click of the published Swin-T at 1024²: nearly all of it is the decoder's 65,536 tokens."""
+"""Benchmarks the mask decoder of the published Swin-T at 1024²: 65,536 tokens."""
 
 import torch
 
@@ -46,7 +46,7 @@ def _measure(decoder: MaskDecoder, half: MaskDecoder, objects: int) -> list[Row]
 
 
 def _operations(queries: int) -> int:
-    """Floating-point operations that remain: folded or not, whichever is fewer."""
+    """Return the floating-point operations needed, with folded queries or not, the fewer."""
     attention = min(2 * HEADS * queries * CHANNELS, 2 * CHANNELS**2 + 2 * queries * CHANNELS)
     token = LAYERS * (attention + 2 * CHANNELS * FEEDFORWARD) + queries * CHANNELS
     return 2 * SIDE**2 * token

@@ -1,4 +1,4 @@
-"""The decoder with 30 objects: a benchmark of its own, so that each is over within a minute."""
+"""Benchmarks the mask decoder with 30 objects; separate, so that each takes under a minute."""
 
 from benchmarks.bench_decoder import run as run_decoder
 from benchmarks.table import Row

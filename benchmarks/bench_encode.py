@@ -1,4 +1,4 @@
-"""The encode of the published Swin-T at 1024²: the pixel decoder takes most of it."""
+"""Benchmarks the pixel decoder of the published Swin-T at 1024², most of an encode."""
 
 import copy
 
@@ -18,7 +18,7 @@ def run() -> list[Row]:
     written_out = plain.plain_pixel_decoder(copy.deepcopy(model.pixel_decoder))
     image = torch.randn(1, 3, 1024, 1024)
     maps = model.backbone(image)
-    # What the same machine takes for as many multiplications in products of friendly sizes.
+    # The time this machine takes for as many multiplications in products of good sizes.
     tokens, weight = torch.randn(1 << 14, 1024), torch.randn(1024, 1024)
     product = 2 * tokens.numel() * len(weight)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -1,4 +1,4 @@
-"""From logits to the label map of a 4000×3000 photo with 10 objects."""
+"""Benchmarks the label map of a 4000×3000 photo with 10 objects."""
 
 import torch
 from torch.nn.functional import interpolate
@@ -25,7 +25,7 @@ def run() -> list[Row]:
         def theirs(logits: torch.Tensor = logits, owners: torch.Tensor = owners) -> torch.Tensor:
             return plain.label_map(logits, owners, PADDED, INSIDE, OUTPUT)
 
-        peak = peak_mb(ours)  # first: what has run once has left its memory with the allocator
+        peak = peak_mb(ours)  # measured first, because the allocator keeps memory after a run
         different = float((ours() != theirs()).float().mean())
         taken = medians({"plain": theirs, "ours": ours}, repeats=3)
         note = f"{name}; plain {taken['plain']:.2f} s"
@@ -39,7 +39,7 @@ def run() -> list[Row]:
 
 
 def discs() -> torch.Tensor:
-    """Logits of ten round objects and nine background queries."""
+    """Return the logits of ten round objects and nine background queries."""
     height, width = PADDED[0] // 4, PADDED[1] // 4
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     generator = torch.Generator().manual_seed(0)
@@ -52,7 +52,7 @@ def discs() -> torch.Tensor:
 
 
 def noise() -> torch.Tensor:
-    """Logits without any order, as of random weights: borders nearly everywhere."""
+    """Return noise, as from random weights: borders nearly everywhere."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.randn(1, 19, PADDED[0] // 32, PADDED[1] // 32, generator=generator) * 4
     return interpolate(coarse, size=(PADDED[0] // 4, PADDED[1] // 4), mode="bicubic")[0]

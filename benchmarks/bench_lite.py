@@ -1,4 +1,4 @@
-"""``lite`` on a 640×480 photo, with the settings that ship."""
+"""Benchmarks ``lite`` on a 640×480 photo, with the settings that ship."""
 
 import numpy as np
 
@@ -25,28 +25,25 @@ def run() -> list[Row]:
 
 
 def costs(predictor: dynamite.Predictor, image: np.ndarray, *, repeats: int) -> dict[str, float]:
-    """Seconds for an encode and for a click on 1, 10 and 30 objects."""
+    """Return the median seconds of an encode and of a click on 1, 10 and 30 objects."""
     features = predictor.encode(image)
     clicks = {count: scattered(count, image.shape[:2]) for count in (1, 10, 30)}
     return medians(
         {"encode": lambda: predictor.encode(image)}
-        | {
-            str(n): lambda said=said: predictor.segment(features, said)
-            for n, said in clicks.items()
-        },
+        | {str(n): lambda one=one: predictor.segment(features, one) for n, one in clicks.items()},
         repeats=repeats,
     )
 
 
 def photo(height: int, width: int) -> np.ndarray:
-    """Soft blobs of colour: what an encode costs does not depend on what it shows."""
+    """Return an image of coloured squares: the cost of an encode does not depend on the content."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (height // 40, width // 40, 3), dtype=np.uint8)
     return coarse.repeat(40, axis=0).repeat(40, axis=1)
 
 
 def scattered(objects: int, size: tuple[int, ...] = (480, 640)) -> ClickSet:
-    """One click each on so many objects, and one on the background."""
+    """Return one click on each object, at random, and one on the background."""
     rng = np.random.default_rng(1)
     places = rng.random((objects, 2)) * size[::-1]
     clicks = [[Click(x, y, time)] for time, (x, y) in enumerate(places.tolist())]

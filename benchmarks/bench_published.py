@@ -1,4 +1,4 @@
-"""The network of the paper as a whole: Swin-T at 1024², a click with 1, 10, 30 objects."""
+"""Benchmarks the paper's whole network, Swin-T at 1024²: encode and clicks."""
 
 import numpy as np
 

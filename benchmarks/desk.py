@@ -1,4 +1,4 @@
-"""An annotator's desk without a browser: the whole backend in this process, called over HTTP."""
+"""An annotator without a browser: calls the whole backend, in this process, over HTTP."""
 
 import io
 import json
@@ -13,12 +13,11 @@ import numpy as np
 from PIL import Image
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from backend.composition import Backend, open_backend
 from backend.images.decode import digest
 from backend.label_studio.labeling_config import write
 from backend.label_studio.task_images import FetchedImage
 from backend.settings import load
-from backend.web.app import create_app
-from backend.web.services import Services, open_services
 from dynamite import brush_rle
 
 Region = dict[str, Any]
@@ -27,38 +26,38 @@ OK = 200
 
 
 class KeptAlive(WSGIRequestHandler):
-    """Connections stay open, as the real server's do."""
+    """Keeps connections open, as the real server does."""
 
     protocol_version = "HTTP/1.1"
 
     def log_request(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Desk:
-    """A backend with the shipped model, on photos that are in memory."""
+    """A backend with the shipped model, on photos in memory."""
 
     def __init__(self, *, labels: int = 100) -> None:
         self._folder = tempfile.TemporaryDirectory()
         state = Path(self._folder.name)
-        redis_url = f"unix://{state}/nobody.sock"
-        # Nothing is written behind the clicks that are measured.
+        redis_url = f"unix://{state}/no-server.sock"
+        # No disk cache: nothing is written while clicks are measured.
         settings = load(state_dir=state, redis_url=redis_url, device="cpu", cache_disk_mb=0)
-        self.services: Services = open_services(settings)
-        self.services.images.use(self)
+        self.parts: Backend = open_backend(settings)
+        self.parts.label_studio.connection.images.use(self)
         self.photos: dict[str, bytes] = {}
         self.config = write([f"L{number}" for number in range(labels)])
         self._tasks = count(1)
         self._server = make_server(
             "127.0.0.1",
             0,
-            create_app(settings, self.services),
+            self.parts.app,
             threaded=True,
             request_handler=KeptAlive,
         )
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
-        # Less of a client than requests, which takes milliseconds itself in the server's process.
+        # http.client, because requests takes milliseconds in the server's own process.
         self._http = HTTPConnection("127.0.0.1", self._server.server_port, timeout=600)
 
     def __enter__(self) -> Self:
@@ -69,15 +68,15 @@ class Desk:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-        self.services.close()
+        self.parts.close()
         self._folder.cleanup()
 
     def fetch(self, value: str, task_id: int | str | None = None) -> FetchedImage:  # noqa: ARG002
-        """The bytes of a photo."""
+        """Return the bytes of a photo."""
         return FetchedImage(self.photos[value], digest(self.photos[value]))
 
     def add(self, name: str, pixels: np.ndarray) -> str:
-        """Lay a photo on the desk; its address."""
+        """Add a photo and return its address."""
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "JPEG", quality=90)
         self.photos[name] = file.getvalue()
@@ -87,12 +86,12 @@ class Desk:
         return next(self._tasks)
 
     def warm(self, address: str) -> None:
-        self.services.warm(address, "0")
+        self.parts.label_studio.warm(address, "0")
 
     def click(
         self, address: str, context: list[Region], draft: list[Region] = (), task: int = 0
     ) -> list[Region]:
-        """One interactive call, on a page of its own unless a task is given."""
+        """Make one interactive call, on a new page unless a task is given."""
         answered = self.send(self.body(address, context, draft, task))
         result: list[Region] = json.loads(answered)["results"][0]["result"]
         return result
@@ -100,7 +99,7 @@ class Desk:
     def body(
         self, address: str, context: list[Region], draft: list[Region] = (), task: int = 0
     ) -> bytes:
-        """What Label Studio sends for such a call: what it costs to write is not the server's."""
+        """Return the body of a call, made separately so that its cost is not measured."""
         number = task or self.new_task()
         drafts = []
         if draft:
@@ -116,7 +115,7 @@ class Desk:
         return json.dumps(body).encode()
 
     def send(self, body: bytes) -> bytes:
-        """The answer to a call, as it comes."""
+        """Send a call and return the body of the answer."""
         self._http.request("POST", "/predict", body, {"Content-Type": "application/json"})
         answer = self._http.getresponse()
         answered = answer.read()
@@ -126,7 +125,7 @@ class Desk:
 
 
 def keypoint(label: int, x: float, y: float, height: int, width: int) -> Region:
-    """A smart keypoint at a pixel."""
+    """Return a smart keypoint at a pixel."""
     value = {"x": x / width * 100, "y": y / height * 100, "width": 0.25}
     value |= {"keypointlabels": [f"L{label}"], "labels": [f"L{label}"]}
     named = {"id": f"k{label}-{x:.0f}-{y:.0f}", "from_name": "click", "type": "keypointlabels"}
@@ -134,7 +133,7 @@ def keypoint(label: int, x: float, y: float, height: int, width: int) -> Region:
 
 
 def accepted(label: int, number: int, x: float, y: float, height: int, width: int) -> Region:
-    """An accepted mask: a small disc around a pixel."""
+    """Return an accepted mask: a small disc around a pixel."""
     rows, columns = np.mgrid[:height, :width]
     mask = np.hypot(columns - x, rows - y) < min(height, width) / 40
     value = {"format": "rle", "rle": brush_rle.encode(mask), "brushlabels": [f"L{label}"]}

@@ -1,4 +1,4 @@
-"""The formulas of MODEL_SPEC written out in torch: what our arrangement is measured against."""
+"""The formulas of MODEL_SPEC written out in torch, which our implementation is compared with."""
 
 import torch
 from torch import Tensor

@@ -33,7 +33,7 @@ from training.annotation_store.snapshot import HOLDOUT, part_of
 from training.data.catalog import open_dataset
 from training.data.sample import Sample
 from training.evaluation.model_segmenter import load_segmenter
-from training.evaluation.plan import Plan
+from training.evaluation.plan import EvaluationPlan
 from training.evaluation.runner import evaluate
 from training.evaluation.single_instance import noc_score
 from training.retraining.base_set import open_base_set
@@ -130,8 +130,8 @@ def accept(
 def stored(store: AnnotationStore, sample: Sample) -> AcceptedImage:
     """Store an image of a data set as an accepted one."""
     data = cv2.imencode(".png", sample.image[..., ::-1])[1].tobytes()
-    height, width = sample.instances.shape
-    masks = [sample.instances == index for index in range(len(sample.labels))]
+    height, width = sample.label_map.shape
+    masks = [sample.label_map == index for index in range(len(sample.labels))]
     regions = tuple(
         Region(f"r{i}", label, encode_mask(mask), int(mask.sum()), Origin.DRAWN)
         for i, (label, mask) in enumerate(zip(sample.labels, masks, strict=True))
@@ -168,7 +168,7 @@ def judge(
 def alone(weights: Path, request: RetrainingRequest, most: int) -> list[dict[str, float]]:
     """Evaluate one object at a time, under the shipped model and the trained one."""
     dataset = open_dataset(request.snapshot / HOLDOUT)
-    plan = Plan.single_instance(threshold=0.85)
+    plan = EvaluationPlan.single_instance(threshold=0.85)
     scores = []
     for path in (shipped("lite"), weights):
         model = load_segmenter(path, device="cuda" if gpu_count() else "cpu")

@@ -1,4 +1,4 @@
-"""The real server as a process, on photos in a folder, and people who keep it busy."""
+"""The real server as a process, and simulated annotators who keep it busy."""
 
 import io
 import multiprocessing
@@ -21,9 +21,14 @@ from PIL import Image
 from backend.label_studio.labeling_config import write
 
 SIZE = (480, 640)
-STARTING = 120
-LOOKING = 1.0
-"""Seconds for which a person looks at an answer."""
+"""Height and width of the photos, in pixels."""
+
+START_SECONDS = 120
+"""Longest start of the server."""
+
+LOOK_SECONDS = 1.0
+"""Time for which a person looks at an answer."""
+
 CONFIG = write(["Cup", "Cake", "Plate"])
 
 
@@ -50,7 +55,7 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + STARTING
+        deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the server does not start; `dynamite serve` says why")
@@ -72,7 +77,7 @@ class Server:
 
 
 def add_photo(folder: Path, seed: int) -> str:
-    """Lay a photo into the folder; its address."""
+    """Write a photo into the folder and return its address."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
     file = io.BytesIO()
@@ -82,7 +87,7 @@ def add_photo(folder: Path, seed: int) -> str:
 
 
 def click_body(address: str, task: int, number: int) -> dict[str, Any]:
-    """What Label Studio sends for click ``number`` of a task."""
+    """Return what Label Studio sends for click ``number`` of a task."""
     x, y = np.random.default_rng(number).random(2) * 100
     point = {"x": x, "y": y, "width": 0.2, "keypointlabels": ["Cup"], "labels": ["Cup"]}
     region: dict[str, Any] = {
@@ -102,14 +107,14 @@ def click_body(address: str, task: int, number: int) -> dict[str, Any]:
 
 
 def click_on(url: str, address: str, task: int) -> None:
-    """One annotator who clicks on a warm photo without ever pausing."""
+    """Simulate an annotator who clicks on a warm photo without pausing."""
     with requests.Session() as http:
         for number in count():
             http.post(f"{url}/predict", json=click_body(address, task, number), timeout=600)
 
 
 def open_photos(url: str, folder: Path) -> None:
-    """One annotator whose every click is on a photo that nobody has seen."""
+    """Simulate an annotator who opens a new photo with every click."""
     with requests.Session() as http:
         for number in count(10_000):
             body = click_body(add_photo(folder, number), number, 0)
@@ -117,13 +122,13 @@ def open_photos(url: str, folder: Path) -> None:
 
 
 def crowd(url: str, folder: Path, people: int) -> None:
-    """Many annotators at once, each on photos that nobody has seen, who look at each answer."""
+    """Simulate many annotators at once, who click new photos and look at each answer."""
 
     def one(start: int) -> None:
         for number in count(start, people):
             body = click_body(add_photo(folder, number), number, 0)
             requests.post(f"{url}/predict", json=body, timeout=600)
-            time.sleep(LOOKING)
+            time.sleep(LOOK_SECONDS)
 
     for person in range(people):
         threading.Thread(target=one, args=(100_000 + person,), daemon=True).start()
@@ -131,7 +136,7 @@ def crowd(url: str, folder: Path, people: int) -> None:
 
 
 class Busy:
-    """Processes that call the server until the block ends."""
+    """Runs processes that call the server until the block ends."""
 
     def __init__(self, *calls: tuple[Any, ...]) -> None:
         context = multiprocessing.get_context("spawn")

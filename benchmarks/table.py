@@ -1,4 +1,4 @@
-"""One measured number, and a list of them as an aligned table."""
+"""Measurements, and tables of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A measurement. ``target`` says in words what was promised, such as "≥ 5"; "" if nothing."""
+    """A measurement. ``target`` is what was promised, such as "≥ 5", or "" if nothing was."""
 
     name: str
     value: float
@@ -16,7 +16,7 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether the promise is kept; None without one."""
+        """Whether the target is met; None without a target."""
         if not self.target:
             return None
         relation, bound = self.target.split()
@@ -24,7 +24,7 @@ class Row:
 
 
 def render(rows: Sequence[Row]) -> str:
-    """``rows`` as lines of text, each column as wide as its widest cell."""
+    """Return the rows as an aligned text table."""
     marks = {None: "", True: "yes", False: "NO"}
     head = ("measurement", "value", "unit", "target", "met", "note")
     cells = [

@@ -1,4 +1,4 @@
-"""Times taken side by side, so that whatever else the machine does falls on all of them."""
+"""Measures times and memory."""
 
 import statistics
 import threading
@@ -9,7 +9,10 @@ from typing import Any
 
 
 def medians(work: Mapping[str, Callable[[], Any]], repeats: int = 5) -> dict[str, float]:
-    """Median seconds of each, after one warm-up, taking turns."""
+    """Return the median seconds of each function, after one warm-up.
+
+    They take turns, so that other load on the machine affects all of them.
+    """
     for run in work.values():
         run()
     taken: dict[str, list[float]] = {name: [] for name in work}
@@ -22,13 +25,13 @@ def medians(work: Mapping[str, Callable[[], Any]], repeats: int = 5) -> dict[str
 
 
 def resident_mb() -> float:
-    """Memory of this process that is in RAM, in MB."""
+    """Return the resident memory of this process, in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 1e6
 
 
 def peak_mb(run: Callable[[], Any]) -> float:
-    """How far memory rises above where it was while ``run`` runs, in MB, looked at every 2 ms."""
+    """Return by how much memory rises while ``run`` runs, in MB, sampled every 2 ms."""
     before, peak, done = resident_mb(), [0.0], threading.Event()
 
     def watch() -> None:

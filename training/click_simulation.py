@@ -1,7 +1,7 @@
-"""Where a simulated annotator clicks: at random in training, in the middle in evaluation.
+"""Clicks of a simulated annotator.
 
-A label map is an integer array H×W: −1 none, i object i. MODEL_SPEC 9.2 and 9.3 describe the clicks
-of training, 10.2 and 10.3 those of evaluation, which ``training.evaluation`` puts together.
+MODEL_SPEC 9.2 and 9.3 describe the clicks of training, which are random, and 10.2 and 10.3 those of
+evaluation, in the middle of an error. A label map is an integer array H×W: −1 none, i object i.
 """
 
 from itertools import count
@@ -12,22 +12,31 @@ from numpy.typing import NDArray
 
 from dynamite import Click, ClickSet
 from dynamite.errors import InvalidInputError
-from training.distance_map import DistanceMap, Mask, Point, draw
+from training.distance_map import DistanceMap, Mask, Point, draw_pixels
 
 LabelMap = NDArray[np.integer]
 
 SUPPRESSION_RADIUS = 5
-"""Pixels around earlier clicks where evaluation does not click again (MODEL_SPEC 10.3)."""
+"""Evaluation does not click within this many pixels of earlier clicks (MODEL_SPEC 10.3)."""
 
 _EXTRA_CLICKS = 5
+"""Maximum number of clicks on an object after its first one."""
 _BACKGROUND_CLICKS = 6
+"""Maximum number of initial clicks on the background."""
 _NO_BACKGROUND_CLICKS = 0.2
+"""Probability that the background gets no initial clicks."""
 _DECAY = 0.7
+"""Probability of k + 1 extra clicks relative to k."""
 _INNER = 1.7
+"""The first click lies deeper than an object's depth divided by this."""
 _STRAY = 10
+"""The same for a stray click."""
 _CORRECTED_OBJECTS = 15
+"""Maximum number of objects of an image that get corrective clicks in a round."""
 _GOOD_IOU = 0.9
+"""Objects with at least this IoU get no corrective clicks."""
 _TWO_CLICKS = 0.2
+"""Probability that an object gets two corrective clicks, not one."""
 
 
 def initial_clicks(
@@ -37,15 +46,24 @@ def initial_clicks(
     valid: Mask | None = None,
     stray: float = 0.0,
 ) -> ClickSet:
-    """First clicks of a training image: one to six per object, up to six on the background.
+    """Draw the first clicks of a training image (MODEL_SPEC 9.2).
 
-    Only ``valid`` pixels are clicked, neither padding nor an ignore region; all are valid if it is
-    None (MODEL_SPEC 9.2). The first click falls in the inner part of its object; that of a share
-    ``stray`` of the objects, from a tenth of the object's depth on, for people do not aim at the
-    middle.
+    Each object gets one to six clicks, the background up to six. An object's first click falls in
+    its inner part. People do not aim at the middle, so for a share ``stray`` of the objects it
+    falls anywhere deeper than a tenth of the object's depth.
+
+    Args:
+        target_HW: label map of the objects.
+        num_objects: number of objects N.
+        rng: makes all choices.
+        valid: pixels that may be clicked (no padding, no ignored pixels); None: all.
+        stray: share of the objects with a stray first click.
+
+    Returns:
+        The clicks, with time stamps object by object and the background last.
 
     Raises:
-        InvalidInputError: an object below ``num_objects`` has no valid pixel.
+        InvalidInputError: an object has no valid pixel.
     """
     label_HW = _labels_of_valid(target_HW, valid)
     objects = []
@@ -73,10 +91,17 @@ def corrective_clicks(
     rng: np.random.Generator,
     valid: Mask | None = None,
 ) -> ClickSet:
-    """``clicks`` and one or two more for each of the worst objects (MODEL_SPEC 9.3).
+    """Add one or two clicks for each of the worst objects of an image (MODEL_SPEC 9.3).
 
-    An object is clicked where it is missing or where it is too much, whichever error reaches
-    deeper. To be called for each image of a batch; the reference stops after the first.
+    An object is clicked in its missing or its surplus region, whichever is deeper. Call this for
+    every image of a batch; the reference does so for the first only.
+
+    Args:
+        predicted_HW: predicted label map.
+        target_HW: label map of the objects.
+        clicks: the clicks so far.
+        rng: makes all choices.
+        valid: pixels that count and may be clicked; None: all.
     """
     valid = np.ones(target_HW.shape, np.bool_) if valid is None else valid
     ious = object_ious(predicted_HW, target_HW, len(clicks.objects), valid)
@@ -85,7 +110,7 @@ def corrective_clicks(
         error = deepest_error(predicted_HW, target_HW, index, valid)
         number = 2 if rng.random() < _TWO_CLICKS else 1
         for point in error.draw_above(error.maximum / 2, number, rng):
-            clicks = clicked(clicks, target_HW, point)
+            clicks = add_click(clicks, target_HW, point)
     return clicks
 
 
@@ -96,9 +121,9 @@ def deepest_error(
     valid: Mask,
     avoid: ClickSet | None = None,
 ) -> DistanceMap:
-    """Of what object ``index`` lacks and what it has too much, the deeper; the latter if equal.
+    """Return the deeper error of object ``index``: missing or surplus pixels; surplus if equal.
 
-    Pixels around the clicks to ``avoid`` count as no error.
+    Pixels around the clicks to ``avoid`` do not count as errors.
     """
     predicted, target = predicted_HW == index, target_HW == index
     missing = DistanceMap.of(target & ~predicted & valid)
@@ -109,10 +134,10 @@ def deepest_error(
     return missing if missing.maximum > surplus.maximum else surplus
 
 
-def clicked(clicks: ClickSet, target_HW: LabelMap, point: Point) -> ClickSet:
-    """``clicks`` and one at ``point``, the newest.
+def add_click(clicks: ClickSet, target_HW: LabelMap, point: Point) -> ClickSet:
+    """Add a click at ``point`` (y, x), with the newest time stamp.
 
-    It belongs to the object that owns the pixel in ``target_HW``, else to the background.
+    It belongs to the object of that pixel in ``target_HW``, or else to the background.
     """
     y, x = point
     click = Click(x, y, clicks.latest_time + 1)
@@ -126,7 +151,7 @@ def clicked(clicks: ClickSet, target_HW: LabelMap, point: Point) -> ClickSet:
 def object_ious(
     predicted_HW: LabelMap, target_HW: LabelMap, num_objects: int, valid: Mask | None = None
 ) -> NDArray[np.float64]:
-    """IoU of each object over the valid pixels; NaN for one that is neither there nor predicted."""
+    """Return each object's IoU over the valid pixels; NaN if neither present nor predicted."""
     if valid is not None:
         predicted_HW, target_HW = predicted_HW[valid], target_HW[valid]
     sizes = num_objects + 1
@@ -144,15 +169,15 @@ def _labels_of_valid(label_HW: LabelMap, valid: Mask | None) -> LabelMap:
 
 
 def _draw_few(region_HW: Mask, most: int, rng: np.random.Generator) -> list[Point]:
-    """0 to ``most`` pixels of the eroded region, fewer being likelier, and at most half of it."""
+    """Draw 0 to ``most`` pixels of the eroded region, at most half of it; few are likelier."""
     weights = _DECAY ** np.arange(most + 1)
     number = int(rng.choice(most + 1, p=weights / weights.sum()))
     if not number:
         return []
     left, top, width, height = cv2.boundingRect(region_HW.view(np.uint8))
-    # One pixel more on each side, for the erosion must see where the region ends.
+    # One more pixel on each side, so that the erosion sees where the region ends.
     y, x = max(0, top - 1), max(0, left - 1)
     box_hw = region_HW[y : top + height + 1, x : left + width + 1].view(np.uint8)
     inner_hw = cv2.erode(box_hw, np.ones((3, 3), np.uint8)).view(np.bool_)
-    points = draw(inner_hw, min(number, int(np.count_nonzero(inner_hw)) // 2), rng)
+    points = draw_pixels(inner_hw, min(number, int(np.count_nonzero(inner_hw)) // 2), rng)
     return [(y + dy, x + dx) for dy, dx in points]

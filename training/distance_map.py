@@ -1,4 +1,4 @@
-"""How deep inside a region each of its pixels lies: people click in the middle of an error."""
+"""Distance maps: how deep inside a region each of its pixels lies."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,9 @@ Point = tuple[int, int]
 
 @dataclass(frozen=True)
 class DistanceMap:
-    """Exact distance of a region's pixels to its outside; what is off the image counts as outside.
+    """Exact distance of a region's pixels to its outside; off the image counts as outside.
 
-    ``values_hw`` covers the bounding box of the region only, from pixel (``top``, ``left``).
+    ``values_hw``, in pixels, covers the region's bounding box, which begins at (``top``, ``left``).
     """
 
     values_hw: NDArray[np.float32]
@@ -26,7 +26,7 @@ class DistanceMap:
 
     @classmethod
     def of(cls, region_HW: Mask) -> "DistanceMap":
-        """The map of ``region_HW``; of no size if the region is empty."""
+        """Compute the map of a region; 0×0 if the region is empty."""
         left, top, width, height = cv2.boundingRect(region_HW.view(np.uint8))
         if not width:
             return cls(np.zeros((0, 0), np.float32))
@@ -37,24 +37,24 @@ class DistanceMap:
 
     @property
     def maximum(self) -> float:
-        """The largest distance, 0 for an empty region."""
+        """The largest distance; 0 for an empty region."""
         return float(self.values_hw.max()) if self.values_hw.size else 0.0
 
     @property
     def peak(self) -> Point:
-        """The pixel of the largest distance, of equals the first by row; (0, 0) if all are 0."""
+        """The (y, x) of the largest distance, the first by row if equal; (0, 0) if all are 0."""
         if self.maximum == 0:
             return 0, 0
         y, x = np.unravel_index(int(self.values_hw.argmax()), self.values_hw.shape)
         return int(y) + self.top, int(x) + self.left
 
     def draw_above(self, distance: float, count: int, rng: np.random.Generator) -> list[Point]:
-        """``count`` different pixels farther than ``distance`` from the outside, all if fewer."""
-        points = draw(self.values_hw > distance, count, rng)
+        """Draw ``count`` different pixels deeper than ``distance``, or all if there are fewer."""
+        points = draw_pixels(self.values_hw > distance, count, rng)
         return [(y + self.top, x + self.left) for y, x in points]
 
     def without(self, clicks: ClickSet, radius: float) -> "DistanceMap":
-        """The map with zeros up to ``radius`` pixels around each click."""
+        """Return the map with zeros within ``radius`` pixels of each click."""
         values_hw = self.values_hw.copy()
         height, width = values_hw.shape
         for click in clicks:
@@ -68,8 +68,8 @@ class DistanceMap:
         return DistanceMap(values_hw, self.top, self.left)
 
 
-def draw(candidates_HW: Mask, count: int, rng: np.random.Generator) -> list[Point]:
-    """``count`` different pixels of ``candidates_HW``, uniformly, or all if there are no more."""
+def draw_pixels(candidates_HW: Mask, count: int, rng: np.random.Generator) -> list[Point]:
+    """Draw ``count`` different pixels (y, x) uniformly, or all if there are fewer."""
     flat = np.flatnonzero(candidates_HW)
     if not count or not flat.size:
         return []

@@ -13,16 +13,16 @@ import click
     help="Folder of the run [runs/NAME].",
 )
 @click.option("--data", type=click.Path(path_type=Path), help="Folder that holds the data sets.")
-@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
-@click.option("--steps", type=click.IntRange(1), help="Steps in all; stages keep their shares.")
+@click.option("--resume", is_flag=True, help="Continue from the run's last checkpoint.")
+@click.option("--steps", type=click.IntRange(1), help="Total steps; stages keep their shares.")
 @click.option(
     "--max-minutes",
     type=click.FloatRange(min=0, min_open=True),
-    help="Write a checkpoint and stop after so long.",
+    help="Write a checkpoint and stop after this time.",
 )
 @click.option("--device", help="cpu or cuda [a GPU if there is one].")
 @click.option(
-    "--export", type=click.Path(path_type=Path), help="Only write the last weights there."
+    "--export", type=click.Path(path_type=Path), help="Only write the last weights to this file."
 )
 def train(
     config_path: Path,
@@ -37,20 +37,20 @@ def train(
     """Train the network that CONFIG (a YAML file, see configs/) describes.
 
     The run's folder gets metrics.jsonl, checkpoints and, at the end, model.safetensors. A run that
-    was stopped or killed goes on with --resume as if nothing had happened.
+    was stopped or killed continues with --resume and gives the same result.
 
     \b
-    A few steps, to see that all is in place:
+    A few steps, to check that everything is in place:
       dynamite train configs/lite.yaml --data DATA --steps 20 --out runs/try
     Four GPUs:
       torchrun --nproc-per-node=4 -m training.train configs/swin_tiny.yaml --data DATA
-    The weights of a run that is still going on:
+    The weights of a run that is still training:
       dynamite train configs/lite.yaml --data DATA --export lite.safetensors
     """
     from dataclasses import replace  # noqa: PLC0415
 
     from dynamite.errors import DynamiteError  # noqa: PLC0415
-    from training.config import load_config  # noqa: PLC0415
+    from training.config_files import load_config  # noqa: PLC0415
     from training.loop.run import export as export_weights  # noqa: PLC0415
     from training.loop.run import run  # noqa: PLC0415
 

@@ -44,7 +44,7 @@ def check(names: tuple[str, ...], root: Path | None) -> None:
     from backend.cli.printing import print_table
     from training.data.catalog import open_dataset
     from training.data.problems import DatasetError, left_out
-    from training.data.progress import watch
+    from training.progress import track
 
     table = Table("set", "images", "objects", "ignored", "problems", box=None, pad_edge=False)
     for column in table.columns[1:]:
@@ -54,7 +54,7 @@ def check(names: tuple[str, ...], root: Path | None) -> None:
         dataset = open_dataset(name, root, on_problem="skip")
         found = [str(problem) for problem in left_out(dataset)]
         objects, ignored = 0, 0.0
-        for index in watch(range(len(dataset)), f"Reading {name}"):
+        for index in track(range(len(dataset)), f"Reading {name}"):
             try:
                 sample = dataset[index]
             except DatasetError as error:

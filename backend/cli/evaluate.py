@@ -115,18 +115,20 @@ def evaluate(
 
     from backend.cli.printing import print_table
     from training.data.problems import left_out
-    from training.evaluation.folder import make_folder, write_report
-    from training.evaluation.plan import Plan
+    from training.evaluation.plan import EvaluationPlan
     from training.evaluation.processes import evaluate_in_processes
     from training.evaluation.report import Row, table
-    from training.evaluation.watching import Watcher
+    from training.evaluation.report_folder import make_folder, write_report
+    from training.progress import Counter
 
     methods = _methods(checkpoint, preset, baselines, device, jobs)
     changes: dict[str, Any] = {"seed": seed, "substitute_empty": substitute_empty}
     changes |= {"threshold": threshold} if threshold is not None else {}
-    changes |= {"per_object": budget} if budget is not None else {}
+    changes |= {"clicks_per_object": budget} if budget is not None else {}
     plans = [
-        (Plan.single_instance if single else Plan)(strategy=strategy, gesture=gesture, **changes)
+        (EvaluationPlan.single_instance if single else EvaluationPlan)(
+            strategy=strategy, gesture=gesture, **changes
+        )
         for strategy in _chosen(strategies, STRATEGIES)[: 1 if single else None]
         for gesture in _chosen(protocols, PROTOCOLS)
     ]
@@ -141,17 +143,17 @@ def evaluate(
     indices = range(min(len(dataset), limit or len(dataset)))
     title = f"{dataset.name}, {len(indices)} of {len(dataset)} images"
     rows = []
-    with Watcher() as watcher:
+    with Counter() as counter:
         for method, build in methods.items():
             for plan in plans:
-                watcher.begin(f"{method}, {plan.strategy}, {plan.gesture}", len(indices))
+                counter.begin(f"{method}, {plan.strategy}, {plan.gesture}", len(indices))
                 records = evaluate_in_processes(
                     build,
                     open_set,
                     plan,
                     indices=indices,
                     jobs=min(jobs, len(indices)),
-                    on_sample=watcher.advance,
+                    on_sample=counter.advance,
                 )
                 if not records:
                     raise click.ClickException(f"{title}: there is no object")

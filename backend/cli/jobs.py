@@ -59,24 +59,23 @@ def follow(redis: "Redis") -> None:
     """Show a bar for each training until none is left; plain lines where there is no terminal."""
     import time
 
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.console import Console
 
-    from backend.retraining.status import all_trainings, duration
+    from backend.retraining.status import all_trainings
+    from training.progress import progress_bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TextColumn("{task.fields[left]}")) as bars:
+    with progress_bar(Console(), elapsed=False) as bars:
         rows = {}
         while active := [s for s in all_trainings(redis) if s.status in UNDER_WAY]:
             for state in active:
                 if state.job not in rows:
-                    rows[state.job] = bars.add_task(state.job, total=None, left="")
-                left = "" if state.seconds_left is None else f"{duration(state.seconds_left)} left"
+                    rows[state.job] = bars.add_task(state.job, total=None)
                 bars.update(
                     rows[state.job],
                     description=f"{state.job} {state.phase or state.status}",
                     completed=state.done or 0,
                     total=state.total,
-                    left=left,
+                    seconds_left=state.seconds_left,
                 )
                 if not bars.console.is_terminal:
                     click.echo(f"{state.job}: {state.words or state.status}")

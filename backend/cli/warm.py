@@ -27,13 +27,17 @@ def warm(project: int, url: str | None, token: str | None, backend_url: str | No
     What does not fit into its memory stays on disk. Without address and token it takes those that
     Label Studio named when it connected to the backend of this folder.
     """
+    from rich.console import Console
+
     from backend.label_studio.warming import warm_project
     from backend.launcher.banner import address
     from backend.settings import load
+    from training.progress import progress_bar
 
     settings = load(label_studio_url=url, label_studio_api_key=token)
     backend_url = (backend_url or address(settings)).rstrip("/")
-    done, failed = warm_project(settings, *told_access(settings), project, backend_url)
+    bar = progress_bar(Console())
+    done, failed = warm_project(settings, *told_access(settings), project, backend_url, bar)
     click.echo(f"{done} images are warm" + (f", {failed} could not be had" if failed else ""))
     if failed:
         raise click.exceptions.Exit(1)

@@ -7,7 +7,7 @@ from backend.doctor import attachment, checks
 from backend.doctor.findings import Finding, Verdict
 from backend.label_studio.access import Access
 from backend.label_studio.api import ApiError, LabelStudioApi
-from backend.label_studio.fetching import open_fetcher
+from backend.label_studio.task_images import open_fetcher
 from backend.settings import Settings
 
 MARKS = {Verdict.GOOD: "✓", Verdict.BAD: "✗", Verdict.UNKNOWN: "?"}

@@ -1,6 +1,7 @@
-"""Where Label Studio is and the token it accepts, for processes it does not talk to.
+"""Label Studio's address and token, shared with processes that it does not call.
 
-The web process hears both at /setup; workers, which fetch images and ask back, read them here.
+The web process gets both at /setup and keeps them in a file. Workers, which fetch images and ask
+back, read them there.
 """
 
 import json
@@ -17,23 +18,23 @@ FILE = "label_studio.json"
 
 @dataclass(frozen=True)
 class Access:
-    """Where Label Studio is, and the token it accepts."""
+    """Label Studio's address, and a token it accepts."""
 
     url: str | None
     token: str | None = field(repr=False)
 
 
 def configured_access(settings: Settings) -> Access:
-    """What the settings say about Label Studio."""
+    """What the settings say."""
     url, key = settings.label_studio_url, settings.label_studio_api_key
     return Access(str(url).rstrip("/") if url else None, key.get_secret_value() if key else None)
 
 
 def completed(configured: Access, told: Access) -> Access:
-    """What the settings say, and where they do not, what Label Studio said at /setup.
+    """The settings, completed by what Label Studio said at /setup.
 
-    A configured token is for the configured address alone: whoever reaches /setup could name a host
-    of his own and would be sent it.
+    A configured token goes to the configured address only. A caller of /setup could otherwise name
+    a host of its own and receive the token.
     """
     if configured.url is None:
         return told
@@ -41,7 +42,7 @@ def completed(configured: Access, told: Access) -> Access:
 
 
 def unused_token(settings: Settings) -> str | None:
-    """What to say of a configured token that is sent nowhere; None if all is well."""
+    """A warning about a configured token that is never sent; None if all is well."""
     configured = configured_access(settings)
     if configured.token is None or configured.url is not None:
         return None
@@ -52,7 +53,7 @@ def unused_token(settings: Settings) -> str | None:
 
 
 def keep(access: Access, settings: Settings) -> None:
-    """Tell the workers; only this user can read the file."""
+    """Keep both for the workers, in a file that only this user can read."""
     path = settings.state_dir / FILE
     try:
         with replacing(path) as draft:
@@ -60,11 +61,11 @@ def keep(access: Access, settings: Settings) -> None:
             values = {"url": access.url, "token": access.token}
             draft.write_text(json.dumps(values), encoding="utf-8")
     except OSError as error:
-        log.warning("the workers do not hear where Label Studio is: %s: %s", path, error.strerror)
+        log.warning("the workers cannot learn where Label Studio is: %s: %s", path, error.strerror)
 
 
 def known_access(settings: Settings) -> Access:
-    """What the settings say, and where they do not, what Label Studio said at /setup."""
+    """The settings, completed by what the web process kept of the last /setup."""
     configured = configured_access(settings)
     if not settings.trust_setup:
         return configured

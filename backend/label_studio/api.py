@@ -1,4 +1,4 @@
-"""Label Studio's API, as far as the command line and the workers need it."""
+"""A client for the parts of Label Studio's API that the command line and the workers need."""
 
 import json
 import textwrap
@@ -15,15 +15,21 @@ from backend.images.errors import ImageError
 from backend.label_studio.tokens import Tokens
 
 SECONDS = 30.0
+"""Timeout of one call."""
+
 PAGE = 100
+"""Tasks fetched at a time."""
+
 LENGTH = 300
+"""Most characters shown of an error's details."""
+
 NOT_FOUND = 404
 
 
 class ApiError(ServingError):
-    """Label Studio does not answer, or not with what was asked for.
+    """Label Studio does not answer, refuses, or answers with something else.
 
-    ``status`` is the HTTP status of its answer, 502 where there was none.
+    ``status`` is the HTTP status of its answer; 502 without an answer.
     """
 
     code = "label_studio_failed"
@@ -34,11 +40,11 @@ class ApiError(ServingError):
 
 
 class NotThereError(ApiError):
-    """Label Studio has no such thing. What stands before it answers 404 too while it is away."""
+    """Label Studio itself says 404; a proxy's 404 while it is away is an ``ApiError``."""
 
 
 class LabelStudioApi:
-    """A few calls with either kind of token; a context manager that closes its connections."""
+    """A few calls with either kind of token. A context manager; closes its connections."""
 
     def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
@@ -53,19 +59,19 @@ class LabelStudioApi:
 
     @property
     def has_personal_token(self) -> bool:
-        """Whether the token is a personal access token, which buys short-lived ones."""
+        """Whether the token is a personal access token, exchanged for short-lived ones."""
         return self._tokens.renews
 
     def get(self, path: str, **query: Any) -> Any:
-        """GET, as JSON."""
+        """Send a GET; return the answer's JSON."""
         return self._call("GET", path, params=query)
 
     def post(self, path: str, body: Any = None, **arguments: Any) -> Any:
-        """POST a JSON body (or ``files=``), as JSON."""
+        """Send a POST with a JSON body (or ``files=``); return the answer's JSON."""
         return self._call("POST", path, json=body, **arguments)
 
     def delete(self, path: str) -> Any:
-        """DELETE."""
+        """Send a DELETE."""
         return self._call("DELETE", path)
 
     def tasks(self, project: int) -> Iterator[dict[str, Any]]:
@@ -104,7 +110,7 @@ class LabelStudioApi:
     def _headers(self, rejected: dict[str, str] | None = None) -> dict[str, str]:
         try:
             return self._tokens.headers(Deadline(SECONDS), rejected=rejected)
-        except ImageError as error:  # the words of those who fetch images: here nothing is fetched
+        except ImageError as error:  # tokens are shared with the fetching of images
             raise ApiError(str(error)) from None
 
     def _send(self, method: str, path: str, **arguments: Any) -> requests.Response:
@@ -129,16 +135,16 @@ class LabelStudioApi:
 
 
 def redirected(url: str, response: requests.Response) -> str | None:
-    """What to say where Label Studio at ``url`` leads to another address of its own."""
+    """What to say if Label Studio at ``url`` redirects to another address of its own; else None."""
     reached = response.next.url if response.next else response.url
     try:
         return moved(Url.parse(url), Url.parse(reached or url))
-    except ImageError:  # an address we would not read leads to no Label Studio
+    except ImageError:  # an unreadable address is no Label Studio
         return None
 
 
 def says_not_there(response: requests.Response) -> bool:
-    """Whether it is Label Studio's own 404: only its errors name the status and its version."""
+    """Whether it is Label Studio's own 404: its errors hold the status and its version."""
     try:
         body = response.json()
     except ValueError:
@@ -147,7 +153,7 @@ def says_not_there(response: requests.Response) -> bool:
 
 
 def detail(response: requests.Response) -> str:
-    """What Label Studio says went wrong, in a line."""
+    """What Label Studio says is wrong, on one line."""
     try:
         body = response.json()
     except ValueError:
@@ -159,12 +165,12 @@ def detail(response: requests.Response) -> str:
 
 
 def in_short(words: str) -> str:
-    """The beginning, cut between words: half an address is not found by who hides its secret."""
+    """The beginning, cut between words: a secret in an address must stay whole to be hidden."""
     return textwrap.shorten(words, LENGTH, placeholder=" …")
 
 
 def reason(error: requests.RequestException, seconds: float = SECONDS) -> str:
-    """Why there was no answer, without the library's inner life."""
+    """Why there was no answer, in plain words."""
     if isinstance(error, requests.Timeout):
         return f"no answer within {seconds:.0f} s"
     if isinstance(error, requests.exceptions.SSLError):

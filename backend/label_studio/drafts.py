@@ -1,4 +1,4 @@
-"""Drafts, annotations and predictions of a task → saved pages."""
+"""Reads the drafts, annotations and predictions of a task (docs/label-studio-protocol.md, 6)."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
@@ -7,13 +7,18 @@ from typing import Any
 
 from backend.label_studio.labeling_config import LabelingConfig
 from backend.label_studio.region_reader import RegionError, read_region, shown
-from backend.session.call import ImageKey, Painted, Prompt, SavedPage
+from backend.session.call import Entry, SavedPage
+from backend.session.paint import Paint
+from backend.session.regions import ImageKey
 
 
 def read_saved_pages(
     kind: str, raw: object, images: Collection[ImageKey], notes: list[str]
 ) -> tuple[SavedPage, ...]:
-    """The saved pages in a task's list; what cannot be read is left out and noted."""
+    """The saved pages in a task's list; what cannot be read is left out and added to ``notes``.
+
+    ``kind`` is "draft", "annotation" or "prediction"; ``images`` are the task's.
+    """
     if not isinstance(raw, list):
         return ()
     saved_pages = []
@@ -23,22 +28,22 @@ def read_saved_pages(
     return tuple(saved_pages)
 
 
-def asking(
-    saved_pages: Iterable[SavedPage], config: LabelingConfig, said: Collection[str]
+def keep_prompts(
+    saved_pages: Iterable[SavedPage], config: LabelingConfig, named: Collection[str]
 ) -> tuple[SavedPage, ...]:
-    """The saved pages without keypoints and rectangles that ask for no mask.
+    """Drop keypoints and rectangles that are not mask prompts: landmarks, regions of interest.
 
-    Landmarks and regions of interest: those whose label cannot have a mask, and those of a tag with
-    ``smart="false"``. What the call itself names among its prompts (``said``, ids) stays.
+    These have a label that cannot have a mask, or a tag with ``smart="false"``. The prompts that
+    the request itself names (``named``, ids) stay.
     """
     ordinary = {control.name for control in config.controls if not control.smart}
 
-    def asks(entry: Prompt | Painted) -> bool:
-        if isinstance(entry, Painted) or entry.id in said:
+    def is_kept(entry: Entry) -> bool:
+        if isinstance(entry, Paint) or entry.id in named:
             return True
         return entry.from_name not in ordinary and config.takes(entry.image.name, entry.label)
 
-    return tuple(replace(s, entries=tuple(filter(asks, s.entries))) for s in saved_pages)
+    return tuple(replace(s, entries=tuple(filter(is_kept, s.entries))) for s in saved_pages)
 
 
 def _saved_page(
@@ -60,9 +65,9 @@ def _saved_page(
 
 
 def _version(saved: str) -> str:
-    """A time in the one form that can be compared as text: Label Studio leaves out zero fractions.
+    """A time in a form that sorts as text; Label Studio leaves out fractions that are zero.
 
-    What is no time stays as it is.
+    Text that is no time stays as it is.
     """
     try:
         time = datetime.fromisoformat(saved)
@@ -73,7 +78,7 @@ def _version(saved: str) -> str:
 
 
 def _user(raw: Mapping[str, Any]) -> str | None:
-    """A user's number: drafts have it at the end of ``created_username``, "e-mail, number"."""
+    """A user's number; drafts have it at the end of ``created_username``, "e-mail, number"."""
     completed_by = raw.get("completed_by")
     if isinstance(completed_by, Mapping):
         completed_by = completed_by.get("id")
@@ -86,15 +91,15 @@ def _user(raw: Mapping[str, Any]) -> str | None:
     return None if user is None else str(user)
 
 
-def _entries(result: object, key: str, notes: list[str]) -> Iterable[Prompt | Painted]:
-    """The first of each id, but a mask without a label only where its id has no other."""
-    found: dict[str, Prompt | Painted] = {}
+def _entries(result: object, key: str, notes: list[str]) -> Iterable[Entry]:
+    """The first entry of each id; one without a label only if its id has no other."""
+    found: dict[str, Entry] = {}
     for raw in result if isinstance(result, list) else ():
         try:
-            region = read_region(raw, unlabelled=True)
+            entry = read_region(raw, allow_unlabelled=True)
         except RegionError as error:
             notes.append(f"{shown(key)}: a region is left out: {error}")
             continue
-        if region is not None and (region.id not in found or not found[region.id].label):
-            found[region.id] = region
+        if entry is not None and (entry.id not in found or not found[entry.id].label):
+            found[entry.id] = entry
     return found.values()

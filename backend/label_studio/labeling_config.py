@@ -1,4 +1,4 @@
-"""The labelling configuration: what the project can ask for, and what is wrong with it."""
+"""Reads, checks and writes labelling configurations (docs/label-studio-protocol.md, 2)."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from dynamite.errors import InvalidInputError
 
 MAX_LENGTH = 1_000_000
 REMEMBERED = 16
-"""Configurations that are not read again."""
+"""Parsed configurations kept: every click brings the same one."""
 
 BRUSH, POINTS, BOXES = "brushlabels", "keypointlabels", "rectanglelabels"
 _WRITTEN = {BRUSH: "BrushLabels", POINTS: "KeyPointLabels", BOXES: "RectangleLabels"}
@@ -23,7 +23,7 @@ _BACKGROUND_COLOR = "#000000"
 
 @dataclass(frozen=True)
 class ImageTag:
-    """An image: ``value`` is the field of the task's data, ``many`` if that holds a list."""
+    """An Image tag: ``value`` names a field of the task's data; ``many``: a list is there."""
 
     name: str
     value: str
@@ -32,7 +32,7 @@ class ImageTag:
 
 @dataclass(frozen=True)
 class Control:
-    """A label tag: its type, the image it is for, its labels; ``dynamic`` if tasks bring labels."""
+    """A label tag: its type, image and labels; ``dynamic``: each task brings its labels."""
 
     name: str
     to_name: str
@@ -49,30 +49,30 @@ class Control:
 
 @dataclass(frozen=True)
 class LabelingConfig:
-    """A project's configuration, as far as it matters here."""
+    """The parts of a project's configuration that matter here."""
 
     images: tuple[ImageTag, ...]
     controls: tuple[Control, ...]
     background: frozenset[str]
 
     def of_type(self, kind: str, image: str | None = None) -> tuple[Control, ...]:
-        """The tags of a type, for one image or for all."""
+        """The tags of a type, for one image or all images."""
         return tuple(c for c in self.controls if c.type == kind and image in (None, c.to_name))
 
     def brush(self, image: str, label: str | None = None) -> Control | None:
-        """The tag that takes masks on ``image`` with ``label`` (or with any)."""
+        """The tag that takes masks with ``label`` (or any label) on ``image``, or None."""
         for control in self.of_type(BRUSH, image):
             if label is None or (control.offers(label) and label not in self.background):
                 return control
         return None
 
     def takes(self, image: str, label: str) -> bool:
-        """Whether a click on ``image`` with ``label`` means something: a mask, or no object."""
+        """Whether a click with ``label`` asks for a mask on ``image``, or means "not here"."""
         return label in self.background or self.brush(image, label) is not None
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What will not work, in words, and what to change."""
+        """What will not work and what to change, in words."""
         return tuple(_problems(self))
 
 
@@ -94,7 +94,6 @@ def parse(xml: str, background: Iterable[str] = ("Background",)) -> LabelingConf
 
 @lru_cache(maxsize=REMEMBERED)
 def _parse(xml: str, background: frozenset[str]) -> LabelingConfig:
-    """Every click brings the same configuration again."""
     if re.search(r"<!(DOCTYPE|ENTITY)", xml):
         _refuse("document type declarations are not allowed in it")
     try:
@@ -112,10 +111,10 @@ def _parse(xml: str, background: frozenset[str]) -> LabelingConfig:
 
 
 def write(labels: Sequence[str], background: str = "Background") -> str:
-    """A configuration that works: smart keypoints and rectangles, and masks, for each label.
+    """Write a configuration with smart keypoints, smart rectangles and masks for each label.
 
     Raises:
-        InvalidInputError: a label is empty or there twice, or is that of the background.
+        InvalidInputError: a label is empty, given twice, or that of the background.
     """
     _check_labels(labels, background)
     colored = [(label, _COLORS[i % len(_COLORS)]) for i, label in enumerate(labels)]
@@ -126,7 +125,7 @@ def write(labels: Sequence[str], background: str = "Background") -> str:
             '  <Image name="image" value="$image" zoom="true" zoomControl="true"/>',
             *_tag(POINTS, "click", 'smart="true"', with_background),
             *_tag(BOXES, "box", 'smart="true"', colored),
-            *_tag(BRUSH, "mask", 'smart="false"', colored),  # a smart stroke makes no call
+            *_tag(BRUSH, "mask", 'smart="false"', colored),  # smart strokes make no call
             "</View>",
         ]
     )
@@ -137,14 +136,14 @@ def _check_labels(labels: Sequence[str], background: str) -> None:
         raise InvalidInputError("a label is empty: give each a name")
     if background in labels:
         raise InvalidInputError(
-            f"{background!r} is the label of clicks that mean no object, so it cannot be an "
-            "object's: leave it out, or name that of the background with --background"
+            f"{background!r} is the label of background clicks, so it cannot be an object's: leave "
+            "it out, or choose another background label with --background"
         )
     for label in labels:
         if labels.count(label) > 1:
             raise InvalidInputError(
-                f"the label {label!r} is there twice: for two objects of a kind give each a label "
-                f"of its own, as in '{label} 1' and '{label} 2'"
+                f"the label {label!r} is given twice: for two objects of a kind give each its own "
+                f"label, as in '{label} 1' and '{label} 2'"
             )
 
 

@@ -1,174 +1,166 @@
-"""``/predict``: the trip of a click, and the quick answer to a batch."""
+"""Handles ``/predict`` and ``/warm``: a click, a batch, images encoded ahead of time."""
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any
 
-from backend.errors import ServingError, code_and_status
-from backend.label_studio import batch, region_writer
-from backend.label_studio.predict_request import Call, Task, read_call
+from backend.errors import ServingError
+from backend.label_studio.batch import plan_batch
+from backend.label_studio.connection import Connection
+from backend.label_studio.predict_request import PredictRequest, Task, read_request
 from backend.label_studio.region_reader import shown
-from backend.serving.answer_log import Answered
+from backend.label_studio.region_writer import write_region
+from backend.serving.answering import Answer, Answering, ClickRequest
 from backend.serving.batch_deadline import Patience
-from backend.serving.engine import Model, SupersededError
-from backend.serving.segmenting import segment
-from backend.session.answer_plan import Plan
-from backend.session.call import Evidence
-from backend.session.store import Ticket
+from backend.serving.engine import SupersededError
+from backend.serving.segmenting import OpenedImage, OpenImage, Report
+from backend.session.call import Call
+from backend.session.regions import ImageKey
 from dynamite.errors import DynamiteError
-
-if TYPE_CHECKING:
-    from backend.web.services import Services
 
 log = logging.getLogger(__name__)
 
 Prediction = dict[str, Any]
 
 Item = Prediction | list[Prediction]
-"""What is answered for a task: in a batch an empty list where there is nothing to show.
+"""What is answered for a task; in a batch an empty list where there is nothing to show.
 
-Label Studio counts that as an answer but stores nothing, so the task is asked for again. A
-prediction with an empty ``result`` it would store, and never ask again for that task and version.
+Label Studio counts that as an answer but stores nothing, so it asks for the task again. It would
+store a prediction with an empty ``result``, and never ask again for that task and version.
 """
 
 
-def predict(body: dict[str, Any], services: "Services") -> list[Item]:
-    """One answer per task, in order.
+class Predict:
+    """Answers requests to ``/predict`` and ``/warm``."""
 
-    Raises:
-        BadRequestError: the body cannot be understood.
-        DynamiteError: an image cannot be fetched or the model fails, and no earlier masks are
-            known.
-    """
-    call = read_call(body, services.background_labels)
-    for note in call.notes:
-        log.info("project %s: %s", shown(call.project), note)
-    if call.evidence is not None:
-        with services.meters.clicks.time():
-            return [interactive(call, call.evidence, services)]
-    return batched(call, services)
+    def __init__(
+        self,
+        answering: Answering,
+        connection: Connection,
+        *,
+        source: str,
+        background_labels: Iterable[str],
+        image_timeout: float,
+        prewarm: Callable[[str, str], object],
+        warm: Callable[[str, str], None],
+        report: Report,
+    ) -> None:
+        """Take what the answers need.
 
+        Args:
+            answering: the serving core's use cases.
+            connection: opens the images of tasks.
+            source: the name of this Label Studio, under which answers are remembered.
+            background_labels: labels whose clicks mean "no object here".
+            image_timeout: longest time to fetch one image, in seconds.
+            prewarm: has an image (address, task) encoded in the background.
+            warm: encodes an image (address, task) now, behind all clicks.
+            report: takes note of errors that the caller does not see.
+        """
+        self._answering = answering
+        self._connection = connection
+        self._source = source
+        self._background_labels = tuple(background_labels)
+        self._image_timeout = image_timeout
+        self._prewarm = prewarm
+        self._warm = warm
+        self._report = report
 
-def interactive(call: Call, evidence: Evidence, services: "Services") -> Prediction:
-    """The masks of all objects after a click.
+    def predict(self, body: dict[str, Any]) -> list[Item]:
+        """One answer per task, in order.
 
-    An annotator sees no error message, so where this fails the last good masks are answered.
-    """
-    task = call.tasks[0]
-    ticket = services.sessions.begin(evidence)
-    model = services.page_models.choose(ticket.page, services.engine.model)
-    try:
-        with services.admission.place():
-            answer = answer_to(call, task, ticket, services, model)
-    except SupersededError:
-        return empty(services)
-    except Exception as error:
-        last = services.sessions.last_answer(ticket)
-        if not last.images:
-            raise
-        code, _ = code_and_status(error)
-        services.report(code, error)
-        answer = region_writer.answer(last, {}, call.config, task.painted)
-    services.sessions.remember(ticket, answer.masks, answer.digests)
-    services.answers.note(task.id, answered(ticket.plan, answer, model.version))
-    return prediction(answer, model.version)
+        Raises:
+            BadRequestError: the body cannot be understood.
+            DynamiteError: an image cannot be fetched or the model fails, and no earlier masks are
+                known.
+        """
+        request = read_request(body, self._background_labels)
+        for note in request.notes:
+            log.info("project %s: %s", shown(request.project), note)
+        if request.call is not None:
+            return [self._answer_click(request, request.call)]
+        return self._answer_batch(request)
 
+    def warm(self, body: dict[str, Any]) -> tuple[int, list[str]]:
+        """Have the images of some tasks encoded; ``body`` is that of a batch.
 
-def answered(plan: Plan, answer: region_writer.Answer, version: str) -> list[Answered]:
-    """What was answered, so that an accepted mask is known for what it is."""
-    clicks = {t.id: len(t.taps) for image in plan.images for t in image.targets}
-    return [
-        Answered(region, digest, version, clicks[region])
-        for region, digest in answer.digests.items()
-        if region in clicks
-    ]
+        Returns:
+            How many images are warm, and what is wrong with the others.
+        """
+        request = read_request(body, self._background_labels)
+        count, problems = 0, []
+        for task in request.tasks:
+            for address in task.images.values():
+                try:
+                    self._warm(address, task.id)
+                except DynamiteError as error:
+                    problems.append(str(error))
+                else:
+                    count += 1
+        return count, problems
 
-
-def answer_to(
-    call: Call, task: Task, ticket: Ticket, services: "Services", model: Model
-) -> region_writer.Answer:
-    """Segment what the ticket plans."""
-    if ticket.plan.overtaken:
-        raise SupersededError("a newer call of this page has been answered")
-
-    def superseded() -> bool:
-        return services.sessions.superseded(ticket)
-
-    newest = call.evidence.context[-1].image if call.evidence and call.evidence.context else None
-    segmented = segment(ticket.plan, task, services, superseded, model, needed=newest)
-    failed = {part.image for part in ticket.plan.images if part.targets} - segmented.keys()
-    plan = ticket.plan
-    if failed:
-        plan = plan.with_images(services.sessions.last_answer(ticket), failed)
-    return region_writer.answer(plan, segmented, call.config, task.painted)
-
-
-def batched(call: Call, services: "Services") -> list[Item]:
-    """An answer for each task; for those that there is no time for, nothing."""
-    waits = Patience(services.image_timeout)
-    items = [in_batch(call, task, services, waits) for task in call.tasks]
-    if waits.left:
-        words = (
-            f"project {shown(call.project)}: {waits.left} of the {len(items)} tasks of a batch are "
-            f"left, because Label Studio drops all of one that takes much longer than "
-            f"{waits.seconds:g} seconds: retrieve predictions again to go on with them"
+    def _answer_click(self, request: PredictRequest, call: Call) -> Prediction:
+        task = request.tasks[0]
+        answer = self._answering.answer_click(
+            ClickRequest(self._source, task.id, call, self._opener(task), request.accepts)
         )
-        services.report("batch_unfinished", ServingError(words))
-    return items
+        return write_prediction(answer, request, task)
+
+    def _answer_batch(self, request: PredictRequest) -> list[Item]:
+        """An answer for each task; an empty one for those that time runs out for."""
+        deadline = Patience(self._image_timeout)
+        items = [self._answer_in_batch(request, task, deadline) for task in request.tasks]
+        if deadline.left:
+            words = (
+                f"project {shown(request.project)}: {deadline.left} of the {len(items)} tasks of a "
+                "batch are left, because Label Studio drops all of one that takes much longer than "
+                f"{deadline.seconds:g} seconds: retrieve predictions again to go on with them"
+            )
+            self._report(ServingError(words, code="batch_unfinished"))
+        return items
+
+    def _answer_in_batch(self, request: PredictRequest, task: Task, deadline: Patience) -> Item:
+        """Masks for the prompts saved in the task; without any, encode its images in background."""
+        plan = plan_batch(request, task)
+        if not plan.images:
+            for address in task.images.values():
+                self._prewarm(address, task.id)
+            return []
+        if deadline.is_over():
+            deadline.left += 1
+            return []
+
+        def guard(image: ImageKey) -> AbstractContextManager[None]:
+            return deadline.asking(task.images[image])
+
+        try:
+            answer = self._answering.answer_batch(
+                plan,
+                self._opener(task),
+                request.accepts,
+                is_over=deadline.is_over,
+                guard=guard,
+            )
+        except SupersededError:  # the batch ran out of time
+            deadline.left += 1
+            return []
+        except Exception as error:  # one bad task must not cost the others their masks
+            self._report(error)
+            return []
+        return write_prediction(answer, request, task) if answer.objects else []
+
+    def _opener(self, task: Task) -> OpenImage:
+        def open_image(image: ImageKey) -> OpenedImage:
+            return self._connection.open_image(task.images[image], task.id)
+
+        return open_image
 
 
-def in_batch(call: Call, task: Task, services: "Services", waits: Patience) -> Item:
-    """Masks for what lies in the task; else nothing at once, and its features in the background."""
-    plan = batch.plan(call, task)
-    model = services.engine.model
-    if not plan.images:
-        for value in task.images.values():
-            services.prewarm(value, task.id)
-        return []
-    if waits.is_over():
-        waits.left += 1
-        return []
-    try:
-        with services.admission.place():
-            segmented = segment(plan, task, services, waits.is_over, model, waits=waits)
-    except SupersededError:  # by the end of the batch's time
-        waits.left += 1
-        return []
-    except Exception as error:  # one bad image must not cost the other tasks their masks
-        code, _ = code_and_status(error)
-        services.report(code, error)
-        return []
-    answer = region_writer.answer(plan, segmented, call.config, task.painted)
-    return prediction(answer, model.version) if answer.result else []
-
-
-def warm(body: dict[str, Any], services: "Services") -> tuple[int, list[str]]:
-    """Have the images of some tasks encoded: how many are warm, and what is wrong with the others.
-
-    ``body`` is that of a batch call.
-    """
-    call = read_call(body, services.background_labels)
-    count, problems = 0, []
-    for task in call.tasks:
-        for address in task.images.values():
-            try:
-                with services.admission.place():
-                    services.warm(address, task.id)
-            except DynamiteError as error:
-                problems.append(str(error))
-            else:
-                count += 1
-    return count, problems
-
-
-def prediction(answer: region_writer.Answer, version: str) -> Prediction:
-    """An answer as Label Studio wants it."""
+def write_prediction(answer: Answer, request: PredictRequest, task: Task) -> Prediction:
+    """An answer as Label Studio wants it (docs/label-studio-protocol.md, 5)."""
     return {
-        "result": answer.result,
+        "result": [write_region(o, request.config, task.masks) for o in answer.objects],
         "score": round(answer.score, 4),
-        "model_version": version,
+        "model_version": answer.version,
     }
-
-
-def empty(services: "Services") -> Prediction:
-    """Nothing to show, as the page wants to hear it after a click."""
-    return {"result": [], "score": 0.0, "model_version": services.engine.model.version}

@@ -1,4 +1,4 @@
-"""The body of ``/predict`` → typed values."""
+"""Reads the body of ``/predict`` into typed values (docs/label-studio-protocol.md, 3 and 4)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,20 +6,23 @@ from functools import cached_property
 from typing import Any
 
 from backend.errors import BadRequestError
-from backend.label_studio.drafts import asking, read_saved_pages
+from backend.label_studio.drafts import keep_prompts, read_saved_pages
 from backend.label_studio.labeling_config import LabelingConfig, parse
 from backend.label_studio.region_reader import RegionError, read_region, shown
-from backend.session.call import Evidence, ImageKey, Painted, Prompt, SavedPage
+from backend.session.call import Call, Entry, SavedPage
+from backend.session.paint import Paint
+from backend.session.regions import ImageKey
 
 MAX_REGIONS = 1000
 """Most regions of one context."""
+
 MAX_TASKS = 10_000
-"""Most tasks of one call."""
+"""Most tasks of one request."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One task of a call. ``images`` are the unresolved addresses in ``data``."""
+    """One task of a request. ``images`` are the unresolved addresses in its ``data``."""
 
     id: str
     images: Mapping[ImageKey, str]
@@ -28,40 +31,47 @@ class Task:
     predictions: tuple[SavedPage, ...] = ()
 
     @cached_property
-    def painted(self) -> Mapping[str, Painted]:
-        """The masks of the task by region id, as last saved: a draft is ahead of annotations."""
-        found: dict[str, Painted] = {}
-        for kind in (self.predictions, self.annotations, self.drafts):
-            for saved in sorted(kind, key=lambda s: s.version):
-                found |= saved.painted
+    def masks(self) -> Mapping[str, Paint]:
+        """The masks of the task by region id, as last saved; drafts override annotations."""
+        found: dict[str, Paint] = {}
+        for pages in (self.predictions, self.annotations, self.drafts):
+            for saved in sorted(pages, key=lambda s: s.version):
+                found |= saved.masks
         return found
 
 
 @dataclass(frozen=True)
-class Call:
-    """A call of ``/predict``; ``evidence`` is None for a batch (context null)."""
+class PredictRequest:
+    """A request to ``/predict``. ``call`` is None for a batch (context null).
+
+    ``notes`` say what was left out, for the log.
+    """
 
     project: str
     config: LabelingConfig
     tasks: tuple[Task, ...]
-    evidence: Evidence | None
+    call: Call | None
     notes: tuple[str, ...] = ()
+
+    def accepts(self, image: ImageKey, label: str) -> bool:
+        """Whether the page can show a mask with this label on this image."""
+        return self.config.brush(image.name, label) is not None
 
 
 def page_key(project: str, task: Task) -> str:
-    """The name of a task among those of all projects, from which its regions get their ids."""
+    """The name of a task among those of all projects; region ids are derived from it."""
     return f"{project}/{task.id}"
 
 
-def read_call(body: object, background: Iterable[str] = ("Background",)) -> Call:
+def read_request(body: object, background: Iterable[str] = ("Background",)) -> PredictRequest:
     """Read the JSON body of ``/predict``.
 
-    A region that cannot be used is left out and noted in ``notes``, for the log; where the context
-    of an interactive call holds no other, it is an error.
+    A region that cannot be used is left out and noted. If the context of an interactive request
+    holds no other, that is an error.
 
     Raises:
-        BadRequestError: with codes ``bad_body``, ``bad_label_config``, ``no_brush_labels``,
-            ``unknown_label``, ``bad_region``, ``too_many_regions``, ``no_image``.
+        BadRequestError: with the code ``bad_body``, ``bad_label_config``, ``no_brush_labels``,
+            ``unknown_label``, ``bad_region``, ``too_many_regions`` or ``no_image``.
     """
     fields = _object(body, "The request body")
     raw_tasks = fields.get("tasks")
@@ -75,22 +85,25 @@ def read_call(body: object, background: Iterable[str] = ("Background",)) -> Call
     project = str(fields.get("project") or "")
     params = fields.get("params")
     context = params.get("context") if isinstance(params, Mapping) else None
-    evidence = None
+    call = None
     if context is not None:
-        task = tasks[0]
-        regions = _context(_object(context, "The field params.context"), task, config, notes)
-        said = {region.id for region in regions}
-        drafts = asking(task.drafts, config, said)
-        annotations = asking(task.annotations, config, said)
-        evidence = Evidence(
-            page_key(project, task),
-            regions,
-            drafts,
-            annotations,
-            task.predictions,
-            config.background,
-        )
-    return Call(project, config, tasks, evidence, tuple(notes))
+        entries = _context(_object(context, "The field params.context"), tasks[0], config, notes)
+        call = _call(project, tasks[0], config, entries)
+    return PredictRequest(project, config, tasks, call, tuple(notes))
+
+
+def image_addresses(data: object, config: LabelingConfig) -> dict[ImageKey, str]:
+    """The unresolved addresses of a task's images, by tag and index in its list."""
+    found: dict[ImageKey, str] = {}
+    if not isinstance(data, Mapping):
+        return found
+    for tag in config.images:
+        value = data.get(tag.value)
+        addresses = value if isinstance(value, list) else [value]
+        for index, address in enumerate(addresses):
+            if isinstance(address, str):
+                found[ImageKey(tag.name, index)] = address
+    return found
 
 
 def _task(raw: Mapping[str, Any], config: LabelingConfig, notes: list[str]) -> Task:
@@ -111,23 +124,21 @@ def _task(raw: Mapping[str, Any], config: LabelingConfig, notes: list[str]) -> T
     )
 
 
-def image_addresses(data: object, config: LabelingConfig) -> dict[ImageKey, str]:
-    """The unresolved addresses of a task's images, by tag and place in its list."""
-    found: dict[ImageKey, str] = {}
-    if not isinstance(data, Mapping):
-        return found
-    for tag in config.images:
-        value = data.get(tag.value)
-        addresses = value if isinstance(value, list) else [value]
-        for index, address in enumerate(addresses):
-            if isinstance(address, str):
-                found[ImageKey(tag.name, index)] = address
-    return found
+def _call(project: str, task: Task, config: LabelingConfig, entries: tuple[Entry, ...]) -> Call:
+    named = {entry.id for entry in entries}
+    return Call(
+        page_key(project, task),
+        entries,
+        keep_prompts(task.drafts, config, named),
+        keep_prompts(task.annotations, config, named),
+        task.predictions,
+        config.background,
+    )
 
 
 def _context(
     context: Mapping[str, Any], task: Task, config: LabelingConfig, notes: list[str]
-) -> tuple[Prompt | Painted, ...]:
+) -> tuple[Entry, ...]:
     result = context.get("result") or []
     if not isinstance(result, list):
         raise _bad(f"The field params.context.result is {type(result).__name__}: a list is needed.")
@@ -136,56 +147,56 @@ def _context(
             f"The context has {len(result)} regions, more than {MAX_REGIONS}: delete some.",
             code="too_many_regions",
         )
-    regions: list[Prompt | Painted] = []
+    entries: list[Entry] = []
     errors: list[BadRequestError] = []
     for raw in result:
         try:
-            region = _region(raw, task, config)
+            entry = _entry(raw, task, config)
         except BadRequestError as error:
             errors.append(error)
             continue
-        if region is None:
+        if entry is None:
             kind = shown(raw.get("type"))
             notes.append(f"context: a region of type {kind} is no prompt; left out")
         else:
-            regions.append(region)
-    if errors and not regions:
+            entries.append(entry)
+    if errors and not entries:
         raise errors[0]
     notes.extend(f"left out: {error}" for error in errors)
-    return tuple(regions)
+    return tuple(entries)
 
 
-def _region(raw: object, task: Task, config: LabelingConfig) -> Prompt | Painted | None:
+def _entry(raw: object, task: Task, config: LabelingConfig) -> Entry | None:
     try:
-        region = read_region(raw)
+        entry = read_region(raw)
     except RegionError as error:
         raise BadRequestError(
             f"A region of the context cannot be used: {error}.", code="bad_region"
         ) from error
-    if region is not None:
-        _check(region, task, config)
-    return region
+    if entry is not None:
+        _check(entry, task, config)
+    return entry
 
 
-def _check(region: Prompt | Painted, task: Task, config: LabelingConfig) -> None:
-    if region.image not in task.images:
+def _check(entry: Entry, task: Task, config: LabelingConfig) -> None:
+    if entry.image not in task.images:
         fields = ", ".join(shown(tag.value) for tag in config.images) or "none"
         raise BadRequestError(
-            f"The task has no image {region.image.index} for the tag "
-            f"{shown(region.image.name)}: the labelling configuration names the fields {fields}.",
+            f"The task has no image {entry.image.index} for the tag "
+            f"{shown(entry.image.name)}: the labelling configuration names the fields {fields}.",
             code="no_image",
         )
-    if config.takes(region.image.name, region.label):
+    if config.takes(entry.image.name, entry.label):
         return
-    if config.brush(region.image.name) is None:
+    if config.brush(entry.image.name) is None:
         raise BadRequestError(
             "The labelling configuration has no BrushLabels for image "
-            f"{shown(region.image.name)}: "
+            f"{shown(entry.image.name)}: "
             "masks have nowhere to go. Add a BrushLabels tag with the labels of the keypoints.",
             code="no_brush_labels",
         )
     raise BadRequestError(
-        f"The label {shown(region.label)} is not in BrushLabels, so it cannot have a mask: use the "
+        f"The label {shown(entry.label)} is not in BrushLabels, so it cannot have a mask: use the "
         "same label values in the keypoint, rectangle and brush tags.",
         code="unknown_label",
     )

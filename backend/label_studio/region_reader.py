@@ -1,54 +1,66 @@
-"""One region of Label Studio's JSON → one typed value."""
+"""Reads one region of Label Studio's JSON into one typed value (docs/label-studio-protocol.md, 4).
+
+To read another type of region, add its reader to ``_READERS``.
+"""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from backend.session.call import ImageKey, Kind, Painted, Prompt, Stroke
+from backend.session.call import Entry
+from backend.session.paint import Paint, Stroke
+from backend.session.prompts import Box, Point
+from backend.session.regions import ImageKey
 
 MAX_SIDE = 100_000
-"""Longest image side believed."""
+"""Longest image side accepted, in pixels."""
+
 MAX_INDEX = 10_000
-"""Most images of one task."""
+"""Highest index of an image in a task's list."""
+
 _OUTSIDE = 5  # how far outside the image a point may lie, in percent of its size
-_FAR = 100_000  # the same for a rectangle's corner and sides: turned ones outgrow narrow images
-_KINDS = {"keypoint": Kind.POINT, "rectangle": Kind.BOX, "brush": Kind.PAINT}
+_FAR = 100_000  # the same for a box's corner and sides: turned boxes outgrow narrow images
+
+Raw = Mapping[str, Any]
 
 
 class RegionError(ValueError):
-    """A region cannot be used; the message says why, the reader adds where."""
+    """A region cannot be used. The message says why; the caller adds where."""
 
 
-def read_region(raw: object, *, unlabelled: bool = False) -> Prompt | Painted | None:
-    """A keypoint, rectangle or brush region; None for anything else a result list may hold.
+def read_region(raw: object, *, allow_unlabelled: bool = False) -> Entry | None:
+    """Read a keypoint, a rectangle or a brush region.
 
-    ``unlabelled``: a brush region may lack a label; it then has the empty one.
+    Args:
+        raw: one entry of a result list.
+        allow_unlabelled: accept a brush region without a label; its label is then empty.
+
+    Returns:
+        The region; None for anything else that a result list may hold.
 
     Raises:
         RegionError: it is one of these, but cannot be used.
     """
     if not isinstance(raw, Mapping):
         raise RegionError(f"it is {type(raw).__name__}, not an object")
-    kind = _KINDS.get(str(raw.get("type", "")).lower().removesuffix("labels"))
-    value = raw.get("value")
-    if kind is None:
+    kind = str(raw.get("type", "")).lower().removesuffix("labels")
+    reader = _READERS.get(kind)
+    if reader is None:
         return None
+    value = raw.get("value")
     if not isinstance(value, Mapping):
         raise RegionError("it has no value")
-    if kind is not Kind.PAINT and "rle" in value and "x" not in value:
-        return None  # a label that was selected while a mask was accepted: the mask's twin
+    if kind != "brush" and "rle" in value and "x" not in value:
+        return None  # a label that was active while a mask was accepted: a copy of the mask
     labels = _labels(raw, value)
-    if not labels and not (unlabelled and kind is Kind.PAINT):
+    if not labels and not (allow_unlabelled and kind == "brush"):
         raise RegionError("it has no label")
-    if kind is Kind.PAINT:
-        return _painted(raw, value, labels)
-    return _prompt(raw, value, labels[0], kind)
+    return reader(raw, value, labels)
 
 
 def number(value: object, low: float, high: float, what: str) -> float:
-    """A finite number from ``low`` to ``high``, or a ``RegionError`` that names ``what``."""
+    """A finite number from ``low`` to ``high``; the ``RegionError`` otherwise names ``what``."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RegionError(f"{what} is {shown(value)}, not a number")
     if not low <= value <= high:  # NaN is outside too
@@ -56,7 +68,13 @@ def number(value: object, low: float, high: float, what: str) -> float:
     return float(value)
 
 
-def _labels(raw: Mapping[str, Any], value: Mapping[str, Any]) -> tuple[str, ...]:
+def shown(value: object) -> str:
+    """A value from a request as messages and logs may show it: short, on one line."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def _labels(raw: Raw, value: Raw) -> tuple[str, ...]:
     for key in (str(raw["type"]), "labels"):
         given = value.get(key)
         if isinstance(given, list) and (named := [v for v in given if isinstance(v, str) and v]):
@@ -64,12 +82,12 @@ def _labels(raw: Mapping[str, Any], value: Mapping[str, Any]) -> tuple[str, ...]
     return ()
 
 
-def _from_name(raw: Mapping[str, Any]) -> str:
+def _from_name(raw: Raw) -> str:
     name = raw.get("from_name")
     return name if isinstance(name, str) else ""
 
 
-def _image(raw: Mapping[str, Any]) -> ImageKey:
+def _image(raw: Raw) -> ImageKey:
     name = raw.get("to_name")
     if not isinstance(name, str):
         raise RegionError(f"to_name is {shown(name)}, not the name of an image tag")
@@ -77,7 +95,8 @@ def _image(raw: Mapping[str, Any]) -> ImageKey:
     return ImageKey(name, 0 if index is None else int(number(index, 0, MAX_INDEX, "item_index")))
 
 
-def _id(raw: Mapping[str, Any]) -> str:
+def _id(raw: Raw) -> str:
+    """The region's id; without one, a digest of its content."""
     given = raw.get("id")
     if isinstance(given, str | int) and not isinstance(given, bool) and str(given):
         return str(given)
@@ -85,31 +104,43 @@ def _id(raw: Mapping[str, Any]) -> str:
     return blake2b(content, digest_size=6).hexdigest()
 
 
-def _prompt(raw: Mapping[str, Any], value: Mapping[str, Any], label: str, kind: Kind) -> Prompt:
-    beyond = _OUTSIDE if kind is Kind.POINT else _FAR
+def _corner(value: Raw, beyond: float) -> tuple[float, float]:
     x, y = (number(value.get(key), -beyond, 100 + beyond, key) / 100 for key in ("x", "y"))
-    point = Prompt(_id(raw), label, _image(raw), x, y, from_name=_from_name(raw))
-    if kind is Kind.BOX:
-        return _box(raw, value, point)
-    inside_x, inside_y = min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)
-    return replace(point, x=inside_x, y=inside_y, positive=_positive(raw, value))
+    return x, y
 
 
-def _box(raw: Mapping[str, Any], value: Mapping[str, Any], corner: Prompt) -> Prompt:
+def _read_point(raw: Raw, value: Raw, labels: tuple[str, ...]) -> Point:
+    x, y = _corner(value, _OUTSIDE)
+    return Point(
+        _id(raw),
+        labels[0],
+        _image(raw),
+        min(max(x, 0.0), 1.0),
+        min(max(y, 0.0), 1.0),
+        positive=_positive(raw, value),
+        from_name=_from_name(raw),
+    )
+
+
+def _read_box(raw: Raw, value: Raw, labels: tuple[str, ...]) -> Box:
+    x, y = _corner(value, _FAR)
+    image = _image(raw)
     width, height = (number(value.get(key), 0, _FAR, key) / 100 for key in ("width", "height"))
     rotation = number(value.get("rotation") or 0, -3600, 3600, "rotation")
     if not width or not height:
         raise RegionError("its rectangle is empty")
-    box = replace(
-        corner, kind=Kind.BOX, width=width, height=height, rotation=rotation, aspect=_aspect(raw)
+    aspect = _aspect(raw)
+    box = Box(
+        _id(raw), labels[0], image, x, y, width, height, rotation, aspect, from_name=_from_name(raw)
     )
-    across, down = zip(*box.corners(box.aspect, 1.0), strict=True)
-    if min(across) >= 1 or max(across) <= 0 or min(down) >= box.aspect or max(down) <= 0:
+    across, down = zip(*box.corners(aspect, 1.0), strict=True)
+    if min(across) >= 1 or max(across) <= 0 or min(down) >= aspect or max(down) <= 0:
         raise RegionError("its rectangle lies outside the image")
     return box
 
 
-def _aspect(raw: Mapping[str, Any]) -> float:
+def _aspect(raw: Raw) -> float:
+    """The image's height divided by its width; 1 where the region does not say."""
     try:
         height, width = (
             number(raw.get(key), 1, MAX_SIDE, key) for key in ("original_height", "original_width")
@@ -119,7 +150,7 @@ def _aspect(raw: Mapping[str, Any]) -> float:
     return height / width
 
 
-def _positive(raw: Mapping[str, Any], value: Mapping[str, Any]) -> bool | None:
+def _positive(raw: Raw, value: Raw) -> bool | None:
     for holder in (raw, value):
         for key in ("is_positive", "positive"):
             if isinstance(holder.get(key), bool | int):
@@ -127,7 +158,7 @@ def _positive(raw: Mapping[str, Any], value: Mapping[str, Any]) -> bool | None:
     return None
 
 
-def _painted(raw: Mapping[str, Any], value: Mapping[str, Any], labels: tuple[str, ...]) -> Painted:
+def _read_paint(raw: Raw, value: Raw, labels: tuple[str, ...]) -> Paint:
     height = int(number(raw.get("original_height"), 1, MAX_SIDE, "original_height"))
     width = int(number(raw.get("original_width"), 1, MAX_SIDE, "original_width"))
     rle = value.get("rle") or []
@@ -140,8 +171,17 @@ def _painted(raw: Mapping[str, Any], value: Mapping[str, Any], labels: tuple[str
     if not stream and not strokes:
         raise RegionError("it has neither rle nor touches")
     label = labels[0] if labels else ""
-    named = _from_name(raw)
-    return Painted(_id(raw), label, _image(raw), height, width, stream, strokes, labels, named)
+    return Paint(
+        _id(raw),
+        label,
+        _image(raw),
+        height,
+        width,
+        stream,
+        strokes,
+        labels,
+        from_name=_from_name(raw),
+    )
 
 
 def _stroke(raw: object) -> Stroke:
@@ -155,7 +195,8 @@ def _stroke(raw: object) -> Stroke:
     return Stroke(points, width, erases=raw.get("type", "add") != "add")
 
 
-def shown(value: object) -> str:
-    """What a request holds, as messages and logs may show it: short, and on one line."""
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
+_READERS: Mapping[str, Callable[[Raw, Raw, tuple[str, ...]], Entry]] = {
+    "keypoint": _read_point,
+    "rectangle": _read_box,
+    "brush": _read_paint,
+}

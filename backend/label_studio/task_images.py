@@ -1,4 +1,4 @@
-"""The values of an image field, as a task holds them, become bytes.
+"""Fetches the images of tasks: the value of an image field becomes bytes.
 
 ============================= ====================================================================
 value                         fetched from
@@ -33,18 +33,19 @@ from backend.images.errors import (
     ImageUnreachableError,
     ImageUnreadableError,
 )
+from backend.label_studio.access import Access
 from backend.label_studio.tokens import Tokens
-from backend.settings import variable
+from backend.settings import Settings, variable
 
 STORAGES = ("s3", "gs", "azure-blob")
 MAX_DATA_URI = 8_000_000
-"""Characters. Larger pictures do not belong into a task."""
+"""Most characters of a data: URI."""
 
 PASSING = (401, 403, 408, 424, 425, 429)
-"""Refusals that do not say that the image is not to be had: who asks, or when, is wrong.
+"""Refusals that may pass: the caller or the moment is wrong, not the address.
 
-Storages say 403 to a signature that has just expired, some hosts to whoever asks too often. Label
-Studio says 424 where a storage fails whose bytes it hands through.
+Storages answer 403 to a signature that has just expired, some hosts to too many requests. Label
+Studio answers 424 when a storage whose bytes it passes on fails.
 """
 
 _LOCAL = "/data/local-files/"
@@ -53,7 +54,7 @@ _WITH_TOKEN = ("/data/", "/storage-data/", "/tasks/")
 
 @dataclass(frozen=True)
 class FetchSettings:
-    """From where images may be fetched, and how much of them."""
+    """Where images may be fetched from, and how large they may be."""
 
     label_studio_url: str | None = None
     token: str | None = field(default=None, repr=False)
@@ -71,8 +72,22 @@ class FetchedImage:
     digest: str
 
 
+def open_fetcher(settings: Settings, access: Access) -> "ImageFetcher":
+    """A fetcher for images of Label Studio as far as it is known, and of the allowed hosts."""
+    return ImageFetcher(
+        FetchSettings(
+            label_studio_url=access.url,
+            token=access.token,
+            hosts=settings.image_hosts,
+            local_root=settings.local_files_root,
+            timeout=settings.image_timeout,
+            max_bytes=settings.max_image_bytes,
+        )
+    )
+
+
 class ImageFetcher:
-    """Fetches the images of tasks. May be used by many threads at once; keeps no image."""
+    """Fetches the images of tasks. Safe to use from many threads; keeps no image."""
 
     def __init__(self, settings: FetchSettings, resolver: Resolver = resolve) -> None:
         self._settings = settings
@@ -84,10 +99,10 @@ class ImageFetcher:
         self._tokens = None if not settings.token else Tokens(settings.token, self._exchange)
 
     def fetch(self, value: str, task_id: int | str | None = None) -> FetchedImage:
-        """The image that ``value`` of task ``task_id`` means (the task is needed for storages).
+        """Fetch the image that ``value`` of a task names; storages need the ``task_id``.
 
         Raises:
-            ImageError: it cannot be had; says why, without tokens and signatures.
+            ImageError: it cannot be fetched; says why, without tokens and signatures.
         """
         if not isinstance(value, str) or not value.strip():
             raise ImageRefusedError(f"the image of the task is {str(value)[:80]!r}, not an address")
@@ -136,12 +151,12 @@ class ImageFetcher:
         return self._hosts.is_own(url) and self._inner(url.path).startswith(_WITH_TOKEN)
 
     def _inner(self, path: str) -> str:
-        """A path as Label Studio itself sees it, where it is served below a folder of its host."""
+        """A path as Label Studio sees it, where it is served below a folder of its host."""
         inside = path.startswith(self._prefix + "/")
         return path.removeprefix(self._prefix) if inside else path
 
     def _checked(self, reply: Reply, value: str) -> bytes:
-        """The bytes of an answer, unless it is one of the ways to say no."""
+        """The bytes of an answer; raises where it is a refusal."""
         own, status = self._hosts.is_own(reply.url), reply.status
         where = _shown(value) if own else reply.url.shown
         if own and (status in (401, 403) or (status == 200 and reply.content_type == "text/html")):
@@ -184,7 +199,7 @@ class ImageFetcher:
         return self._at_label_studio(f"/tasks/{task_id}/presign/?fileuri={encoded}")
 
     def _local(self, target: str) -> bytes | None:
-        """The file that a local-files address means, if it is in the configured folder."""
+        """The file that a local-files address names; None outside the configured folder."""
         path, _, query = target.partition("#")[0].partition("?")
         if path.rstrip("/") != _LOCAL.rstrip("/"):
             return None
@@ -200,7 +215,7 @@ class ImageFetcher:
 
 
 def _shown(value: str) -> str:
-    """An address within Label Studio as the task has it: without a query, except a file's path."""
+    """An address within Label Studio as the task has it, without a query except a file's path."""
     return value[:200] if _LOCAL in value else value.partition("?")[0][:200]
 
 

@@ -1,7 +1,7 @@
-"""Label Studio's two kinds of access token, as the headers it wants to see.
+"""Label Studio's two kinds of access token, as request headers.
 
 A legacy token is sent as it is. A personal access token is a JWT that only buys others, which last
-five minutes and are sent instead (PROTOCOL: ``POST /api/token/refresh``).
+five minutes and are sent instead (docs/label-studio-protocol.md, 9).
 """
 
 import base64
@@ -17,17 +17,17 @@ from backend.fetch.deadline import Deadline
 from backend.images.errors import ImageUnauthorizedError, ImageUnreachableError
 
 DEFAULT_LIFE = 300.0
-"""Seconds an access token lasts if it does not say."""
+"""Lifetime in seconds of an access token that does not state one."""
 
 MARGIN = 30.0
-"""Seconds before its end when it is not used any more."""
+"""Seconds before its end when an access token is renewed."""
 
 Exchange = Callable[[str, Deadline], tuple[int, Any]]
-"""Sends a refresh token to Label Studio; gives the status and JSON of the answer."""
+"""Sends a refresh token to Label Studio; returns the status and JSON of the answer."""
 
 
 class Tokens:
-    """Headers for one token, kept fresh; threads that need a new one at once share it."""
+    """Headers for one token, renewed in time. Threads that need a new one at once share it."""
 
     def __init__(self, token: str, exchange: Exchange) -> None:
         if not re.fullmatch(r"[\x21-\x7e]+", token):
@@ -45,7 +45,7 @@ class Tokens:
     def headers(
         self, deadline: Deadline, *, rejected: Mapping[str, str] | None = None
     ) -> dict[str, str]:
-        """The header to send; another one than ``rejected`` if the token can be renewed.
+        """The header to send; a new one, not ``rejected``, if the token can be renewed.
 
         Raises:
             ImageUnauthorizedError: Label Studio gives no access for this token.
@@ -88,7 +88,7 @@ class Tokens:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """What a JWT says of itself; nothing for a token of another kind. The signature is not ours."""
+    """The claims of a JWT, its signature unchecked; empty for another kind of token."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}

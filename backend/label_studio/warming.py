@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import requests
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from backend.errors import ServingError
 from backend.label_studio.api import LabelStudioApi
@@ -23,18 +23,17 @@ class WarmingError(ServingError):
 
 
 def warm_project(
-    settings: Settings, url: str, token: str, project: int, backend_url: str
+    settings: Settings, url: str, token: str, project: int, backend_url: str, progress: Progress
 ) -> tuple[int, int]:
-    """Warm all images, with a progress bar on a terminal; how many are warm, how many failed.
+    """Warm all images of a project and return how many are warm and how many failed.
 
-    ``url`` and ``token`` are Label Studio's.
+    ``url`` and ``token`` are Label Studio's; ``progress`` is the bar to move.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
         LabelStudioApi(url, token) as api,
         requests.Session() as session,
         ThreadPoolExecutor(AT_A_TIME) as pool,
-        Progress(*columns, TimeRemainingColumn()) as progress,
+        progress,
     ):
         if settings.basic_auth_user and settings.basic_auth_password:
             password = settings.basic_auth_password.get_secret_value()

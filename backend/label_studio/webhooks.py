@@ -1,16 +1,17 @@
-"""Label Studio's events: taken, handed to the queue, answered at once."""
+"""Handles ``/webhook``: takes Label Studio's events, queues them, answers at once.
+
+See docs/label-studio-protocol.md, 7.
+"""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import g
 
 from backend.errors import BadRequestError, UnauthorizedError
+from backend.jobs.job_queue import JobQueue
 from backend.settings import Settings
 from backend.web.auth import is_authorized
-
-if TYPE_CHECKING:
-    from backend.web.services import Services
 
 EVENTS = frozenset(
     {
@@ -24,25 +25,29 @@ EVENTS = frozenset(
         "START_TRAINING",
     }
 )
-"""Events that mean something to training; the others are answered and forgotten."""
+"""Events that matter to training; all others are answered and dropped."""
 
 
-def is_verified(settings: Settings, services: "Services") -> bool:
-    """Whether this webhook proved where it comes from; decides if Label Studio must be asked.
+def is_verified(settings: Settings, *, can_ask: bool) -> bool:
+    """Whether this webhook proved where it comes from. If not, Label Studio must confirm it.
 
-    Label Studio sends no password with webhooks (only with START_TRAINING). So a backend with a
-    password takes one that carries the secret in its address; one without either is believed only
-    as far as Label Studio confirms it, which the ingest job finds out.
+    Label Studio sends no password with webhooks, except with START_TRAINING. So a backend with a
+    password believes one that carries the secret in its address. Any other is believed only as far
+    as Label Studio confirms it, which the ingest job finds out.
+
+    Args:
+        settings: with the password and the secret, if any.
+        can_ask: whether Label Studio can be asked back.
 
     Raises:
-        UnauthorizedError: it proved nothing, and there is no Label Studio to ask.
+        UnauthorizedError: it proved nothing, and Label Studio cannot be asked.
     """
     guarded = settings.basic_auth_user is not None or settings.webhook_secret is not None
-    if not guarded or g.secret is not None:  # a wrong one does not get this far
+    if not guarded or g.secret is not None:  # a wrong secret does not get this far
         return True
     if settings.basic_auth_user is not None and is_authorized(settings):
         return True
-    if services.can_ask_label_studio:
+    if can_ask:
         return False
     raise UnauthorizedError(
         "webhooks need the secret in the address (attach http://HOST:PORT/k/SECRET), or "
@@ -50,8 +55,8 @@ def is_verified(settings: Settings, services: "Services") -> bool:
     )
 
 
-def receive(body: dict[str, Any], services: "Services", verified: bool) -> bool:
-    """Hand an event to the queue; false if it waits on disk because the queue is away.
+def receive(body: dict[str, Any], queue: JobQueue, *, verified: bool, source: str) -> bool:
+    """Queue an event; return False if it waits on disk because the queue server is away.
 
     The job gets ``{"body": what Label Studio sent, "verified": bool, "received_at": ISO time,
     "source": name of the Label Studio}``.
@@ -63,4 +68,4 @@ def receive(body: dict[str, Any], services: "Services", verified: bool) -> bool:
         return True
     received = datetime.now(UTC).isoformat()
     event = {"body": body, "verified": verified, "received_at": received}
-    return services.queue.put(event | {"source": services.label_studio_name})
+    return queue.put(event | {"source": source})

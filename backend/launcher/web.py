@@ -96,10 +96,9 @@ class Web(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> "Flask":
         """Build the application in the worker: CUDA must not be initialized before the fork."""
-        from backend.web.app import create_app  # noqa: PLC0415
-        from backend.web.services import open_services  # noqa: PLC0415
+        from backend.composition import open_backend  # noqa: PLC0415
 
-        return create_app(self.settings, open_services(self.settings))
+        return open_backend(self.settings).app
 
 
 def main() -> None:

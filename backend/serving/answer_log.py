@@ -52,13 +52,10 @@ def field(region: str, digest: str) -> str:
 class AnswerLog:
     """Writes answers, and other notes, in the background; no request waits for it.
 
-    Args:
-        url: of the queue server.
-        source: name of the tool or server that the tasks belong to.
+    ``url`` is the queue server's.
     """
 
-    def __init__(self, url: str, source: str) -> None:
-        self._source = source
+    def __init__(self, url: str) -> None:
         self._redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
         self._queue: queue.Queue[Callable[[Redis], object] | None] = queue.Queue(MAX_WAITING)
         self._lock = threading.Lock()
@@ -66,13 +63,13 @@ class AnswerLog:
         self._thread = threading.Thread(target=self._run, name="answers", daemon=True)
         self._thread.start()
 
-    def note(self, task: str, answers: Iterable[Answered]) -> None:
-        """Remember the masks that were answered to a task."""
+    def note(self, source: str, task: str, answers: Iterable[Answered]) -> None:
+        """Remember the masks that were answered to a task of a source, a tool or server."""
         fields: dict[Any, Any] = {
             field(a.region, a.digest): json.dumps([a.version, a.clicks]) for a in answers
         }
         if fields:
-            name = key(self._source, task)
+            name = key(source, task)
             self.write(lambda redis: _keep(redis, name, fields))
 
     def write(self, what: Callable[[Redis], object]) -> None:

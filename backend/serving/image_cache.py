@@ -5,13 +5,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from backend.images.decode import FRAME, decode
 from backend.images.errors import ImageChangedError
-from backend.label_studio.fetching import Fetcher
 
 REMEMBERED = 10_000
 """Addresses whose content is remembered."""
@@ -20,6 +20,25 @@ FRESH_SECONDS = 600.0
 """How long an address is believed to hold the same content."""
 
 Pixels = npt.NDArray[np.uint8]
+
+
+class Fetched(Protocol):
+    """The bytes of an image file and their digest."""
+
+    @property
+    def data(self) -> bytes:
+        """The file."""
+
+    @property
+    def digest(self) -> str:
+        """Its SHA-256."""
+
+
+class Fetcher(Protocol):
+    """What is needed of an adapter's fetcher."""
+
+    def fetch(self, value: str, task_id: int | str | None = None) -> Fetched:
+        """The bytes of an image and their digest."""
 
 
 class Picture:

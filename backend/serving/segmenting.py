@@ -1,64 +1,82 @@
-"""From a plan to the model's answers: each image fetched, encoded and segmented in turn."""
+"""Runs a plan through the model: each image opened, encoded and segmented in turn."""
 
-from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Protocol
 
-from backend.errors import code_and_status
 from backend.images.errors import ImageTimeoutError
-from backend.label_studio.predict_request import Task
-from backend.serving.batch_deadline import Patience
-from backend.serving.engine import Model, SupersededError
-from backend.session.answer_plan import Plan
-from backend.session.call import ImageKey
+from backend.serving.engine import Engine, Image, Model, SupersededError
+from backend.session.answer_plan import AnswerPlan
+from backend.session.regions import ImageKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from backend.web.services import Services
     from dynamite.predict.predictor import Segmentation
 
 
-def segment(
-    plan: Plan,
-    task: Task,
-    services: "Services",
-    superseded: "Callable[[], bool]",
+class OpenedImage(Protocol):
+    """An image of a task: the digest of its content at once, its pixels when needed."""
+
+    @property
+    def digest(self) -> str:
+        """Names the content and how it is decoded."""
+
+    def pixels(self) -> Image:
+        """The decoded image, uint8 H×W×3 RGB, in the orientation the browser shows."""
+
+
+OpenImage = Callable[[ImageKey], OpenedImage]
+"""Opens an image of the task in question; raises ``ImageError`` where it cannot be had."""
+
+Guard = Callable[[ImageKey], AbstractContextManager[object]]
+"""Surrounds the fetching of an image; may refuse it with an ``ImageError``."""
+
+Report = Callable[[Exception], None]
+"""Takes note of an error that the caller will not see."""
+
+
+def segment_plan(
+    plan: AnswerPlan,
+    open_image: OpenImage,
+    *,
+    engine: Engine,
     model: Model,
+    report: Report,
+    is_superseded: Callable[[], bool],
     needed: ImageKey | None = None,
-    waits: Patience | None = None,
+    guard: Guard = lambda _: nullcontext(),
 ) -> "dict[ImageKey, Segmentation]":
-    """The model's answer for each image of the plan that has something to segment.
+    """Segment every image of the plan that has targets.
 
     An image that fails is left out, so that it does not cost the others their masks; unless it is
-    the one ``needed``, which comes first. After it a click waits for one silent host at most: the
-    images that are left then show their last masks. A batch asks as ``waits`` allows.
+    the ``needed`` one, which comes first. After that one a click waits for one silent host at most.
+
+    Returns:
+        The model's answers by image; without those left out.
 
     Raises:
-        SupersededError: ``superseded()`` became true: nobody wants the answer any more, or there
-            is no time left for it.
+        SupersededError: ``is_superseded()`` became true: the answer is not wanted any more.
+        Exception: whatever was wrong with the ``needed`` image.
     """
     done = {}
     parts = [part for part in plan.images if part.targets]
     for part in sorted(parts, key=lambda part: part.image != needed):
-        if superseded():
+        if is_superseded():
             raise SupersededError("a newer call of the same annotator takes this one's place")
         try:
-            address = task.images[part.image]
-            with waits.asking(address) if waits else nullcontext():
-                picture = services.images.open(address, task.id)
-                features = services.engine.features(picture.digest, picture.pixels, model=model)
-            clicks = part.clicks(*features.image_size)
+            with guard(part.image):
+                image = open_image(part.image)
+                features = engine.features(image.digest, image.pixels, model=model)
+            clicks = part.click_set(*features.image_size)
             if clicks is not None:
-                done[part.image] = services.engine.segment(
-                    features, clicks, superseded=superseded, model=model
+                done[part.image] = engine.segment(
+                    features, clicks, superseded=is_superseded, model=model
                 )
         except SupersededError:
             raise
         except Exception as error:
             if part.image == needed:
                 raise
-            code, _ = code_and_status(error)
-            services.report(code, error)
+            report(error)
             if needed is not None and isinstance(error, ImageTimeoutError):
                 break
     return done

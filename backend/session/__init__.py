@@ -1,5 +1,6 @@
 """What annotators have said about images: objects with stable ids, clicks, accepted masks.
 
-Pure: no HTTP, no files, no model. ``evidence`` holds what a call tells, ``page`` what is
-remembered, ``reconcile`` turns both into the new memory and a ``plan``; ``store`` keeps the pages.
+Pure: no HTTP, no files, no model. ``call`` holds what one call tells, ``annotator_page`` what is
+remembered; ``reconcile`` turns both into the page after the call and an ``answer_plan``;
+``composing`` turns the model's answer into masks; ``store`` keeps the pages.
 """

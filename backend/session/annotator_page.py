@@ -6,67 +6,69 @@ from enum import Enum
 from hashlib import blake2b
 
 from backend.session.bitmask import BitMask
-from backend.session.call import ImageKey, Painted, Prompt
+from backend.session.paint import Paint
+from backend.session.prompts import Prompt
+from backend.session.regions import ImageKey
 
 BACKGROUND = ""
-"""The owner of a click that is on no object."""
+"""The owner of a prompt that is on no object."""
 
 
 class Status(Enum):
-    """Where an object is on its way onto the page."""
+    """How far an object has come."""
 
     PENDING = "a suggestion"
-    PRESUMED = "gone from the page: accepted, as long as no saved page says otherwise"
+    PRESUMED = "gone from the page: taken as accepted until a saved page says otherwise"
     ACCEPTED = "seen accepted in a saved page"
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A keypoint or rectangle of the page.
+class PagePrompt:
+    """A keypoint or box of the page.
 
     Attributes:
-        prompt: as last seen, its polarity decided.
-        born: its place in the order of all marks of the page.
-        version: the newest saved page known when it was last seen; only newer ones can tell more.
-        owner: the object it is evidence for, ``BACKGROUND``, or None before that is decided.
-        on: whether it is a positive click of its owner.
-        gone: no longer on the page. Kept, since an accept may be undone or an object reopened.
-        spent: used up by an accept, whether or not it is still on the page.
-        smart: made by a smart tool, so that accepting and rejecting everything deletes it.
-        said: it came in a call of this page, so that what holds it is this page's.
+        drawn: the prompt as last seen, its polarity decided.
+        born: its position in the order of all prompts of the page.
+        version: the newest saved page known when it was last seen. Only a newer one can tell more.
+        owner: the object it belongs to, ``BACKGROUND``, or None before that is decided.
+        is_positive: whether it means its owner, not the surroundings.
+        removed: no longer on the page. Kept, because an accept may be undone or an object reopened.
+        used: used up by an accept, whether or not it is still on the page.
+        is_smart: drawn by a smart tool, so accepting or rejecting everything deletes it.
+        sent: it came in a call of this page, so a saved page that holds it is this page's.
     """
 
-    prompt: Prompt
+    drawn: Prompt
     born: int
     version: str
     owner: str | None = None
-    on: bool = True
-    gone: bool = False
-    spent: bool = False
-    smart: bool = True
-    said: bool = False
+    is_positive: bool = True
+    removed: bool = False
+    used: bool = False
+    is_smart: bool = True
+    sent: bool = False
 
     @property
-    def live(self) -> bool:
+    def is_live(self) -> bool:
         """Whether it asks for a mask now."""
-        return not self.gone and not self.spent
+        return not self.removed and not self.used
 
 
 @dataclass(frozen=True)
-class Instance:
-    """One object.
+class PageObject:
+    """One object of the page.
 
     Attributes:
-        opened: when it was begun or last reopened, in marks of the page.
+        opened: when it was begun or last reopened, on the page's clock.
         version: the newest saved page known when its status last changed.
         shown: the mask last answered.
-        answers: names of the masks answered, each with the clock of its call: an accepted region
-            is recognized by its name, and so are the marks it was made from.
-        base: the accepted region that is being changed.
-        since: marks from here on were made to change ``base``.
-        keeps: its accepted mask does not come from our clicks alone (painted, corrected, or from
-            before a restart): it is corrected where clicked, not made anew.
-        scribble: the stroke it was asked for with.
+        answers: the digests of the masks answered, each with the clock of its call. An accepted
+            region is recognized by its digest, and so are the prompts that made it.
+        base: the accepted region being changed.
+        since: prompts from this clock on were drawn to change ``base``.
+        keeps: its accepted mask does not come from our clicks alone (painted, corrected by hand, or
+            from before a restart). It is then corrected where clicked, not computed again.
+        scribble: the stroke that asked for it.
     """
 
     id: str
@@ -77,24 +79,25 @@ class Instance:
     version: str = ""
     shown: BitMask | None = None
     answers: tuple[tuple[str, int], ...] = ()
-    base: Painted | None = None
+    base: Paint | None = None
     since: int = 0
     keeps: bool = False
-    scribble: Painted | None = None
+    scribble: Paint | None = None
 
-    def answered_at(self, painted: Painted) -> int | None:
-        """The clock of the call whose answer ``painted`` is, None if it is none of ours."""
-        clocks = [clock for name, clock in self.answers if name == painted.digest]
+    def answered_at(self, mask: Paint) -> int | None:
+        """The clock of the call that answered with ``mask``; None if no call did."""
+        clocks = [clock for digest, clock in self.answers if digest == mask.digest]
         return clocks[-1] if clocks else None
 
 
 @dataclass(frozen=True)
-class Page:
-    """All that is remembered of a page.
+class AnnotatorPage:
+    """Everything remembered of a page.
 
-    ``source`` and ``version`` name the saved page last read, ``clock`` counts marks. While
-    ``doubt`` is a version, no newer saved page has told whether objects begun before
-    ``doubted_from`` were accepted or rejected together with those that vanished.
+    ``source`` and ``version`` name the saved page last read; ``clock`` counts prompts. When all
+    smart prompts of a label vanish, they were accepted or rejected, perhaps with all others:
+    ``doubt`` is then the version of the saved page known at that moment. Until a newer one arrives,
+    objects begun before ``doubted_from`` are in doubt.
     """
 
     task: str
@@ -104,28 +107,28 @@ class Page:
     clock: int = 0
     doubt: str | None = None
     doubted_from: int = 0
-    marks: Mapping[str, Mark] = field(default_factory=dict)
-    instances: Mapping[str, Instance] = field(default_factory=dict)
+    prompts: Mapping[str, PagePrompt] = field(default_factory=dict)
+    objects: Mapping[str, PageObject] = field(default_factory=dict)
 
-    def owned(self, instance: str) -> Iterator[Mark]:
-        """The marks of an object, oldest first."""
-        marks = (mark for mark in self.marks.values() if mark.owner == instance)
-        return iter(sorted(marks, key=lambda mark: mark.born))
+    def owned(self, object_id: str) -> Iterator[PagePrompt]:
+        """The prompts of an object, oldest first."""
+        prompts = (prompt for prompt in self.prompts.values() if prompt.owner == object_id)
+        return iter(sorted(prompts, key=lambda prompt: prompt.born))
 
     @property
-    def said(self) -> set[str]:
-        """The ids of marks that came in calls of this page, and of the objects they are for."""
-        marks = [mark for mark in self.marks.values() if mark.said]
-        return {m.prompt.id for m in marks} | {m.owner for m in marks if m.owner}
+    def sent(self) -> set[str]:
+        """The ids of prompts that came in calls of this page, and of the objects that own them."""
+        prompts = [prompt for prompt in self.prompts.values() if prompt.sent]
+        return {p.drawn.id for p in prompts} | {p.owner for p in prompts if p.owner}
 
     @property
     def nbytes(self) -> int:
-        """Roughly the memory it takes."""
-        shown = sum(i.shown.nbytes for i in self.instances.values() if i.shown)
-        bases = sum(len(i.base.rle) for i in self.instances.values() if i.base)
-        return shown + bases + 1000 * (1 + len(self.marks) + len(self.instances))
+        """Roughly the memory it takes, in bytes."""
+        shown = sum(o.shown.nbytes for o in self.objects.values() if o.shown)
+        bases = sum(len(o.base.rle) for o in self.objects.values() if o.base)
+        return shown + bases + 1000 * (1 + len(self.prompts) + len(self.objects))
 
 
-def region_id(task: str, mark: str) -> str:
-    """The region id of the object begun with a mark: the same after a restart."""
-    return "dm" + blake2b(f"{task}\0{mark}".encode(), digest_size=6).hexdigest()
+def region_id(task: str, prompt: str) -> str:
+    """The region id of the object that a prompt begins: the same after a restart."""
+    return "dm" + blake2b(f"{task}\0{prompt}".encode(), digest_size=6).hexdigest()

@@ -1,23 +1,24 @@
-"""What is to be segmented, and what must stay as it is."""
+"""The plan of an answer: what to segment, and what must stay as it is."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from backend.session.bitmask import BitMask
-from backend.session.call import ImageKey, Prompt
+from backend.session.prompts import Prompt
+from backend.session.regions import ImageKey
 from dynamite.clicks import Click, ClickSet
 
 
 @dataclass(frozen=True, slots=True)
-class Tap:
-    """A click for the model: x, y in fractions of the image, time in clicks of the page."""
+class FractionalClick:
+    """A click with x and y as fractions of the image and its time on the page's clock."""
 
     x: float
     y: float
     time: int = 0
 
-    def on(self, height: int, width: int, time: int) -> Click:
-        """The same in pixels of a ``height`` × ``width`` image, moved inside where needed."""
+    def in_pixels(self, height: int, width: int, time: int) -> Click:
+        """The click in a ``height`` × ``width`` image, moved inside it where needed."""
         x = min(max(self.x * width, 0.0), width - 0.01)
         y = min(max(self.y * height, 0.0), height - 0.01)
         return Click(x, y, time)
@@ -25,79 +26,81 @@ class Tap:
 
 @dataclass(frozen=True)
 class Target:
-    """One object to be answered.
+    """One object to segment.
 
     Attributes:
-        id: the id of its region, stable for the life of the object.
-        taps: its positive clicks, at least one.
-        box: the rectangle it was asked for with: its mask stays inside.
-        keep: the mask it had, corrected or painted by hand: only what ``fresh`` asks for changes.
-        scribble: ``keep`` is a prompt stroke: it stays, everything around it may be added.
-        fresh: the clicks on either side made since ``keep``.
-        spares: accepted masks of other objects that are being changed: their update may yet be
-            rejected, so they are theirs unless a click made since then says otherwise.
+        id: the id of its region, the same for the life of the object.
+        clicks: its positive clicks, at least one.
+        outline: the prompt that its mask must stay inside.
+        keep: its mask as corrected or painted by hand: it changes only where ``fresh`` asks.
+        scribble: ``keep`` is a prompt stroke: it stays, and everything around it may be added.
+        fresh: the clicks for and against it made since ``keep``.
+        protected: accepted masks of other objects that are being changed. Their change may still be
+            rejected, so these pixels stay theirs unless a later click claims them.
     """
 
     id: str
     label: str
-    taps: tuple[Tap, ...]
-    box: Prompt | None = None
+    clicks: tuple[FractionalClick, ...]
+    outline: Prompt | None = None
     keep: BitMask | None = None
     scribble: bool = False
-    fresh: tuple[Tap, ...] = ()
-    spares: tuple[BitMask, ...] = ()
+    fresh: tuple[FractionalClick, ...] = ()
+    protected: tuple[BitMask, ...] = ()
 
 
 @dataclass(frozen=True)
-class Repeat:
-    """An object in doubt: its last mask is answered again under its id, but for ``spares``."""
+class RepeatedMask:
+    """An object in doubt: its last mask is answered again under its id, less ``protected``."""
 
     id: str
     label: str
     mask: BitMask
-    spares: tuple[BitMask, ...] = ()
+    protected: tuple[BitMask, ...] = ()
 
 
 @dataclass(frozen=True)
 class ImagePlan:
     """What to do on one image of the task.
 
-    ``targets`` are segmented jointly against ``background``; ``frozen`` and the masks of
-    ``repeats`` keep their pixels, pending masks give way to them.
+    ``targets`` are segmented jointly against ``background``. ``fixed`` masks and those of
+    ``repeats`` keep their pixels; pending masks give way to them.
     """
 
     image: ImageKey
     targets: tuple[Target, ...] = ()
-    background: tuple[Tap, ...] = ()
-    repeats: tuple[Repeat, ...] = ()
-    frozen: tuple[BitMask, ...] = ()
+    background: tuple[FractionalClick, ...] = ()
+    repeats: tuple[RepeatedMask, ...] = ()
+    fixed: tuple[BitMask, ...] = ()
 
-    def clicks(self, height: int, width: int) -> ClickSet | None:
-        """The clicks for the model, object i being ``targets[i]``; None if there is no target.
+    def click_set(self, height: int, width: int) -> ClickSet | None:
+        """The clicks for the model, object i being ``targets[i]``; None without a target.
 
-        ``height`` and ``width`` are of the image as the model gets it. Times count from 0.
+        ``height`` and ``width`` are those of the image as the model gets it. Times count from 0.
         """
         if not self.targets:
             return None
-        taps = {tap.time for target in self.targets for tap in target.taps}
-        times = {t: i for i, t in enumerate(sorted(taps | {tap.time for tap in self.background}))}
+        clicks = {click.time for target in self.targets for click in target.clicks}
+        known = sorted(clicks | {click.time for click in self.background})
+        times = {time: index for index, time in enumerate(known)}
 
-        def place(these: tuple[Tap, ...]) -> list[Click]:
-            return [tap.on(height, width, times[tap.time]) for tap in these]
+        def in_pixels(clicks: tuple[FractionalClick, ...]) -> list[Click]:
+            return [click.in_pixels(height, width, times[click.time]) for click in clicks]
 
-        return ClickSet([place(target.taps) for target in self.targets], place(self.background))
+        objects = [in_pixels(target.clicks) for target in self.targets]
+        return ClickSet(objects, in_pixels(self.background))
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to answer to one call.
+class AnswerPlan:
+    """What to answer to one call; an empty result where it has no images.
 
-    ``overtaken``: a newer call of the same page is known already; the page will drop this answer,
-    so nothing needs to be computed. No images: the answer is an empty result.
+    ``is_stale``: a newer call of the same page has been taken in. The page will drop this answer,
+    so nothing needs to be computed.
     """
 
     images: tuple[ImagePlan, ...] = ()
-    overtaken: bool = False
+    is_stale: bool = False
 
     @property
     def ids(self) -> set[str]:
@@ -105,7 +108,7 @@ class Plan:
         targets = {target.id for part in self.images for target in part.targets}
         return targets | {repeat.id for part in self.images for repeat in part.repeats}
 
-    def with_images(self, other: "Plan", these: Collection[ImageKey]) -> "Plan":
-        """This plan, but for some images that of ``other``."""
-        mine = [part for part in self.images if part.image not in these]
-        return replace(self, images=(*mine, *(p for p in other.images if p.image in these)))
+    def with_images(self, other: "AnswerPlan", images: Collection[ImageKey]) -> "AnswerPlan":
+        """This plan with some of its images planned as in ``other``."""
+        mine = [part for part in self.images if part.image not in images]
+        return replace(self, images=(*mine, *(p for p in other.images if p.image in images)))

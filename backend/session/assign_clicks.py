@@ -1,120 +1,135 @@
-"""Which object a click is for."""
+"""Decides which object each click is for."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from backend.session.annotator_page import BACKGROUND, Instance, Mark, Page, Status, region_id
-from backend.session.call import Evidence, ImageKey, Kind, Painted, Prompt
+from backend.session.annotator_page import (
+    BACKGROUND,
+    AnnotatorPage,
+    PageObject,
+    PagePrompt,
+    Status,
+    region_id,
+)
+from backend.session.call import Call
 from backend.session.masks import MaskReader
+from backend.session.paint import Paint
+from backend.session.prompts import Prompt
+from backend.session.regions import ImageKey
 from backend.session.saved_page import Source
 
 
-def update(before: Page, page: Page, evidence: Evidence, source: Source, read: MaskReader) -> Page:
-    """Give every mark of ``page`` its owner; ``before`` is the page as remembered."""
-    desk = _Desk(page, evidence, source, read)
-    for mark in sorted(page.marks.values(), key=lambda mark: mark.born):
-        known = before.marks.get(mark.prompt.id)
-        if mark.gone:
+def assign_clicks(
+    before: AnnotatorPage, page: AnnotatorPage, call: Call, source: Source, read: MaskReader
+) -> AnnotatorPage:
+    """Give every prompt of ``page`` an owner; ``before`` is the page before this call."""
+    assignment = _Assignment(page, call, source, read)
+    for prompt in sorted(page.prompts.values(), key=lambda prompt: prompt.born):
+        drawn = prompt.drawn
+        known = before.prompts.get(drawn.id)
+        if prompt.removed:
             continue
-        dragged = mark.prompt.id in evidence.ids  # elsewhere a new place comes from an undo
-        moved = dragged and known is not None and known.prompt.place != mark.prompt.place
-        if mark.spent and not moved:
+        dragged = drawn.id in call.ids  # elsewhere a new place comes from an undo
+        moved = dragged and known is not None and known.drawn.place != drawn.place
+        if prompt.used and not moved:
             continue
-        if mark.spent or desk.is_back(mark):
-            desk.reopen_for(mark)
-        elif known is None and desk.was_spent(mark):
+        if prompt.used or assignment.is_back(prompt):
+            assignment.reopen_for(prompt)
+        elif known is None and assignment.was_used(prompt):
             continue
-        elif mark.owner is None or mark.owner == BACKGROUND or (moved and not mark.prompt.positive):
-            desk.assign(mark)
-    for painted in evidence.context[-1:]:
-        if isinstance(painted, Painted):
-            desk.scribble(painted)
-    return desk.page
+        elif prompt.owner in (None, BACKGROUND) or (moved and not drawn.positive):
+            assignment.assign(prompt)
+    if isinstance(call.newest, Paint):
+        assignment.scribble(call.newest)
+    return assignment.page
 
 
 @dataclass
-class _Desk:
-    """The page while its marks are given out, one after the other."""
+class _Assignment:
+    """The page while its prompts are given out, one after the other."""
 
-    page: Page
-    evidence: Evidence
+    page: AnnotatorPage
+    call: Call
     source: Source
     read: MaskReader
 
-    def assign(self, mark: Mark) -> None:
-        """Find the object a mark is for, or begin one."""
-        prompt = mark.prompt
-        if prompt.label in self.evidence.background:
-            self._give(mark, BACKGROUND, on=False)
-        elif prompt.kind is Kind.BOX:
-            self._begin(mark)
+    def assign(self, prompt: PagePrompt) -> None:
+        """Find the object a prompt is for, or begin one."""
+        drawn = prompt.drawn
+        if drawn.label in self.call.background:
+            self._give(prompt, BACKGROUND, is_positive=False)
+        elif drawn.outlines:
+            self._begin(prompt)
         else:
-            self._assign_point(mark)
+            self._assign_click(prompt)
 
-    def _assign_point(self, mark: Mark) -> None:
-        prompt = mark.prompt
-        own = self._own(prompt)
-        if not prompt.positive and (other := self._other_under(prompt, own)):
-            self._give(mark, other.id, on=True)
+    def _assign_click(self, prompt: PagePrompt) -> None:
+        drawn = prompt.drawn
+        is_positive = bool(drawn.positive)
+        own = self._own(drawn)
+        if not is_positive and (other := self._other_under(drawn, own)):
+            self._give(prompt, other.id, is_positive=True)
         elif own is not None:
-            self._give(mark, own.id, on=bool(prompt.positive))
-        elif accepted := self._accepted_under(prompt):
-            self._reopen(accepted, mark.born)
-            self._give(mark, accepted, on=bool(prompt.positive))
-        elif open_ := self._open(prompt):
-            self._give(mark, open_.id, on=bool(prompt.positive))
-        elif prompt.positive:
-            self._begin(mark)
+            self._give(prompt, own.id, is_positive=is_positive)
+        elif accepted := self._accepted_under(drawn):
+            self._reopen(accepted, prompt.born)
+            self._give(prompt, accepted, is_positive=is_positive)
+        elif latest := self._latest(drawn):
+            self._give(prompt, latest.id, is_positive=is_positive)
+        elif is_positive:
+            self._begin(prompt)
         else:
-            self._give(mark, BACKGROUND, on=False)
+            self._give(prompt, BACKGROUND, is_positive=False)
 
-    def is_back(self, mark: Mark) -> bool:
-        """Whether a mark is on the page again after its object was accepted: that was undone."""
-        known = self.page.instances.get(mark.owner or BACKGROUND)
+    def is_back(self, prompt: PagePrompt) -> bool:
+        """Whether a prompt is on the page again although its object was accepted: an undo."""
+        known = self.page.objects.get(prompt.owner or BACKGROUND)
         return known is not None and known.status is not Status.PENDING
 
-    def reopen_for(self, mark: Mark) -> None:
-        """A click of an accepted object asks again: dragged, or back after an undo."""
-        if mark.owner is not None:
-            born = self._tick() if mark.spent else mark.born
-            self._reopen(mark.owner, born)
-            self._give(replace(mark, born=born, spent=False), mark.owner, on=mark.on)
+    def reopen_for(self, prompt: PagePrompt) -> None:
+        """Reopen an accepted object for one of its clicks: dragged, or back after an undo."""
+        if prompt.owner is not None:
+            born = self._tick() if prompt.used else prompt.born
+            self._reopen(prompt.owner, born)
+            again = replace(prompt, born=born, used=False)
+            self._give(again, prompt.owner, is_positive=prompt.is_positive)
 
-    def was_spent(self, mark: Mark) -> bool:
-        """Whether a mark new to us was used by an accept we have no memory of.
+    def was_used(self, prompt: PagePrompt) -> bool:
+        """Whether an unknown prompt was used by an accept that we have no memory of.
 
-        The page's order tells: what lies before an accepted region of its label was there before
-        the accept, so a click inside that region, and a negative one after it, made that region.
-        The region that began with the mark is its own whatever its label is by now.
+        The page's order tells. What lies before an accepted region of its label was drawn before
+        the accept: a click inside that region, or a negative one after such a click, made the
+        region. The region that began with the prompt is its own, whatever its label is by now.
         """
-        order = self.source.saved.order if self.source.certain else {}
-        prompt = mark.prompt
-        if prompt.id not in order:
+        order = self.source.saved.order if self.source.is_certain else {}
+        drawn = prompt.drawn
+        if drawn.id not in order:
             return False
-        begun = region_id(self.page.task, prompt.id)
-        regions = {r.id: r for r in self._regions(prompt)}
-        if begun in self.source.saved.painted:
-            regions[begun] = self.source.saved.painted[begun]
-        later = [r for r in regions.values() if order[r.id] > order[prompt.id]]
-        under = [r.id for r in later if r.id == begun or self._holds(r, prompt)]
-        if not under and not prompt.positive:
+        begun = region_id(self.page.task, drawn.id)
+        regions = {r.id: r for r in self._regions(drawn)}
+        if begun in self.source.saved.masks:
+            regions[begun] = self.source.saved.masks[begun]
+        later = [r for r in regions.values() if order[r.id] > order[drawn.id]]
+        under = [r.id for r in later if r.id == begun or self._lies_under(r, drawn)]
+        if not under and not drawn.positive:
             siblings = {
-                m.owner
-                for m in self.page.marks.values()
-                if m.spent and m.prompt.label == prompt.label
+                p.owner
+                for p in self.page.prompts.values()
+                if p.used and p.drawn.label == drawn.label
             }
             under = [r.id for r in later if r.id in siblings]
         if under:
-            self._put_mark(replace(mark, owner=under[-1], on=bool(prompt.positive), spent=True))
+            owned = replace(prompt, owner=under[-1], is_positive=bool(drawn.positive), used=True)
+            self._put_prompt(owned)
         return bool(under)
 
-    def scribble(self, painted: Painted) -> None:
-        """The stroke just drawn with a smart brush asks for the mask of what it lies on."""
-        known = self.page.instances.get(painted.id)
+    def scribble(self, painted: Paint) -> None:
+        """Ask for the mask of what a smart brush's stroke lies on."""
+        known = self.page.objects.get(painted.id)
         if known is not None and known.scribble == painted:
             return
         clock = self._tick()
-        begun = Instance(painted.id, painted.label, painted.image, clock, since=clock)
+        begun = PageObject(painted.id, painted.label, painted.image, clock, since=clock)
         version = self.page.version  # an older saved page cannot tell that it is gone
         self._put(
             replace(
@@ -126,83 +141,82 @@ class _Desk:
             )
         )
 
-    def _own(self, prompt: Prompt) -> Instance | None:
-        """The pending object of this label that lies under a click, or whose rectangle does."""
-        pending = list(self._pending(prompt.image))
-        same = [i for i in pending if i.label == prompt.label]
-        for instance in same:
-            box = self._box(instance)
-            if box is not None and box.holds(prompt.x, prompt.y):
-                return instance
-        for instance in same:
-            if instance.base is not None and self._covers(instance, prompt):
-                return instance
+    def _own(self, drawn: Prompt) -> PageObject | None:
+        """The pending object of this label that lies under a click, or whose outline does."""
+        same = [o for o in self._pending(drawn.image) if o.label == drawn.label]
+        for obj in same:
+            outline = self._outline(obj)
+            if outline is not None and outline.contains(*drawn.anchor):
+                return obj
+        for obj in same:
+            if obj.base is not None and self._covers(obj, drawn):
+                return obj
         return None
 
-    def _other_under(self, prompt: Prompt, own: Instance | None) -> Instance | None:
+    def _other_under(self, drawn: Prompt, own: PageObject | None) -> PageObject | None:
         """The pending object a negative click lies in, unless it lies in its own object."""
-        mine = own or self._open(prompt)
-        if mine is not None and self._covers(mine, prompt):
+        mine = own or self._latest(drawn)
+        if mine is not None and self._covers(mine, drawn):
             return None
-        for instance in self._pending(prompt.image):
-            if instance is not mine and self._covers(instance, prompt):
-                return instance
+        for obj in self._pending(drawn.image):
+            if obj is not mine and self._covers(obj, drawn):
+                return obj
         return None
 
-    def _accepted_under(self, prompt: Prompt) -> str | None:
-        """The accepted object of this label a click lies in; of several the newest."""
-        found = [
-            i.id
-            for i in self.page.instances.values()
-            if i.status is Status.PRESUMED
-            and (i.image, i.label) == (prompt.image, prompt.label)
-            and self._covers(i, prompt)
+    def _accepted_under(self, drawn: Prompt) -> str | None:
+        """The accepted object of this label a click lies in; the newest of several."""
+        presumed = [
+            o.id
+            for o in self.page.objects.values()
+            if o.status is Status.PRESUMED
+            and (o.image, o.label) == (drawn.image, drawn.label)
+            and self._covers(o, drawn)
         ]
-        # Of several annotators' masks, or a prediction's, none is known to be on this page.
-        on_page = self.source.certain or self.source.binding
-        painted = [
+        # None of several annotators' masks, or of a prediction's, is known to be on this page.
+        on_page = self.source.is_certain or self.source.is_binding
+        saved = [
             r.id
-            for r in (self._regions(prompt) if on_page else ())
-            if not self._is_pending(r.id) and self._holds(r, prompt)
+            for r in (self._regions(drawn) if on_page else ())
+            if not self._is_pending(r.id) and self._lies_under(r, drawn)
         ]
-        return next(reversed(painted + found), None)
+        return next(reversed(saved + presumed), None)
 
-    def _open(self, prompt: Prompt) -> Instance | None:
+    def _latest(self, drawn: Prompt) -> PageObject | None:
         """The pending object of this label that was begun or reopened last."""
         pending = [
-            i
-            for i in self._pending(prompt.image)
-            if i.label == prompt.label and self._box(i) is None and i.scribble is None
+            o
+            for o in self._pending(drawn.image)
+            if o.label == drawn.label and self._outline(o) is None and o.scribble is None
         ]
-        return max(pending, key=lambda i: i.opened, default=None)
+        return max(pending, key=lambda o: o.opened, default=None)
 
-    def _begin(self, mark: Mark) -> None:
-        instance = self._free_id(mark.prompt.id)
-        self._put(Instance(instance, mark.prompt.label, mark.prompt.image, mark.born))
-        self._give(mark, instance, on=True)
+    def _begin(self, prompt: PagePrompt) -> None:
+        object_id = self._free_id(prompt.drawn.id)
+        self._put(PageObject(object_id, prompt.drawn.label, prompt.drawn.image, prompt.born))
+        self._give(prompt, object_id, is_positive=True)
 
-    def _free_id(self, mark: str) -> str:
-        """The id of a region begun with a mark, which no other region has: it would be replaced."""
-        found, tries = region_id(self.page.task, mark), 0
-        while found in self.page.instances or found in self.source.saved.painted:
+    def _free_id(self, prompt: str) -> str:
+        """The id of a region begun with a prompt; never a region's on the page, or it would go."""
+        found, tries = region_id(self.page.task, prompt), 0
+        while found in self.page.objects or found in self.source.saved.masks:
             tries += 1
-            found = region_id(self.page.task, f"{mark}\0{tries}")
+            found = region_id(self.page.task, f"{prompt}\0{tries}")
         return found
 
-    def _reopen(self, instance_id: str, clock: int) -> None:
-        """Work on an accepted object again, from the mark born at ``clock`` on.
+    def _reopen(self, object_id: str, clock: int) -> None:
+        """Work on an accepted object again, from the prompt born at ``clock`` on.
 
-        Earlier clicks count where they made what is accepted.
+        Earlier clicks count where they made the accepted mask.
         """
-        known = self.page.instances.get(instance_id)
-        base = self.source.saved.painted.get(instance_id)
+        known = self.page.objects.get(object_id)
+        base = self.source.saved.masks.get(object_id)
         since = known.since if known is not None and known.base is not None else clock
         if known is not None and known.status is Status.PRESUMED:
             self._put(replace(known, status=Status.PENDING, opened=clock, since=since))
             return
         if base is None:
             return
-        known = known or Instance(base.id, base.label, base.image, clock, keeps=True)
+        known = known or PageObject(base.id, base.label, base.image, clock, keeps=True)
         self._put(
             replace(
                 known,
@@ -215,47 +229,48 @@ class _Desk:
             )
         )
 
-    def _pending(self, image: ImageKey) -> Iterator[Instance]:
-        for instance in self.page.instances.values():
-            if instance.image == image and instance.status is Status.PENDING:
-                yield instance
+    def _pending(self, image: ImageKey) -> Iterator[PageObject]:
+        for obj in self.page.objects.values():
+            if obj.image == image and obj.status is Status.PENDING:
+                yield obj
 
-    def _is_pending(self, instance: str) -> bool:
-        known = self.page.instances.get(instance)
+    def _is_pending(self, object_id: str) -> bool:
+        known = self.page.objects.get(object_id)
         return known is not None and known.status is Status.PENDING
 
-    def _regions(self, prompt: Prompt) -> Iterable[Painted]:
-        for painted in self.source.saved.painted.values():
-            if painted.image == prompt.image and painted.label == prompt.label:
-                yield painted
+    def _regions(self, drawn: Prompt) -> Iterable[Paint]:
+        """The saved masks of the prompt's image and label."""
+        for mask in self.source.saved.masks.values():
+            if mask.image == drawn.image and mask.label == drawn.label:
+                yield mask
 
-    def _holds(self, painted: Painted, prompt: Prompt) -> bool:
-        """Whether a region lies under a click, or under the middle of a rectangle."""
-        x, y = prompt.at(0.5, 0.5) if prompt.kind is Kind.BOX else (prompt.x, prompt.y)
-        return self.read(painted).contains(x, y)
+    def _lies_under(self, mask: Paint, drawn: Prompt) -> bool:
+        """Whether a mask holds the prompt's anchor."""
+        return self.read(mask).contains(*drawn.anchor)
 
-    def _covers(self, instance: Instance, prompt: Prompt) -> bool:
-        """Whether what the person saw of an object, or its accepted region, is under a click."""
-        if instance.shown is not None and instance.shown.contains(prompt.x, prompt.y):
+    def _covers(self, obj: PageObject, drawn: Prompt) -> bool:
+        """Whether the mask last shown, or the accepted one being changed, holds a click."""
+        if obj.shown is not None and obj.shown.contains(*drawn.anchor):
             return True
-        return instance.base is not None and self._holds(instance.base, prompt)
+        return obj.base is not None and self._lies_under(obj.base, drawn)
 
-    def _box(self, instance: Instance) -> Prompt | None:
-        owned = self.page.owned(instance.id)
-        boxes = [m.prompt for m in owned if m.live and m.prompt.kind is Kind.BOX]
-        return boxes[-1] if boxes else None
+    def _outline(self, obj: PageObject) -> Prompt | None:
+        """The object's last outline on the page."""
+        owned = self.page.owned(obj.id)
+        outlines = [p.drawn for p in owned if p.is_live and p.drawn.outlines]
+        return outlines[-1] if outlines else None
 
     def _tick(self) -> int:
         clock = self.page.clock
         self.page = replace(self.page, clock=clock + 1)
         return clock
 
-    def _give(self, mark: Mark, owner: str, *, on: bool) -> None:
-        self._put_mark(replace(mark, owner=owner, on=on))
+    def _give(self, prompt: PagePrompt, owner: str, *, is_positive: bool) -> None:
+        self._put_prompt(replace(prompt, owner=owner, is_positive=is_positive))
 
-    def _put_mark(self, mark: Mark) -> None:
-        self.page = replace(self.page, marks={**self.page.marks, mark.prompt.id: mark})
+    def _put_prompt(self, prompt: PagePrompt) -> None:
+        prompts = {**self.page.prompts, prompt.drawn.id: prompt}
+        self.page = replace(self.page, prompts=prompts)
 
-    def _put(self, instance: Instance) -> None:
-        instances = {**self.page.instances, instance.id: instance}
-        self.page = replace(self.page, instances=instances)
+    def _put(self, obj: PageObject) -> None:
+        self.page = replace(self.page, objects={**self.page.objects, obj.id: obj})

@@ -1,154 +1,160 @@
-"""The plan of an answer: every pending object of the page, and what they must leave alone."""
+"""Builds the plan of an answer: every pending object of the page, and what they must not touch."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from backend.session.annotator_page import BACKGROUND, Instance, Mark, Page, Status
-from backend.session.answer_plan import ImagePlan, Plan, Repeat, Tap, Target
+from backend.session.annotator_page import (
+    BACKGROUND,
+    AnnotatorPage,
+    PageObject,
+    PagePrompt,
+    Status,
+)
+from backend.session.answer_plan import (
+    AnswerPlan,
+    FractionalClick,
+    ImagePlan,
+    RepeatedMask,
+    Target,
+)
 from backend.session.bitmask import BitMask
-from backend.session.call import Evidence, ImageKey, Kind, Painted
+from backend.session.call import Call
 from backend.session.masks import MaskReader
-from backend.session.rectangles import around_all, binding, spots_inside
-from backend.session.sampling import interior
+from backend.session.outlines import clicks_around, outline_of
+from backend.session.regions import ImageKey
+from backend.session.sampling import interior_points
 from backend.session.saved_page import Source
-from backend.session.strokes import clicks
 from dynamite.clicks import MAX_CLICKS
 
 
-def plan(page: Page, evidence: Evidence, source: Source, read: MaskReader) -> Plan:
-    """What to answer for ``page`` now."""
-    images = {i.image for i in page.instances.values() if i.status is Status.PENDING}
-    planner = _Planner(page, evidence, source, read)
-    found = [planner.image(image) for image in sorted(images)]
-    return Plan(tuple(image for image in found if image.targets or image.repeats))
+def build_answer_plan(
+    page: AnnotatorPage, call: Call, source: Source, read: MaskReader
+) -> AnswerPlan:
+    """Plan the answer for ``page`` as it is now."""
+    images = {o.image for o in page.objects.values() if o.status is Status.PENDING}
+    planner = _Planner(page, call, source, read)
+    parts = [planner.image(image) for image in sorted(images)]
+    return AnswerPlan(tuple(part for part in parts if part.targets or part.repeats))
 
 
 class _Planner:
-    def __init__(self, page: Page, evidence: Evidence, source: Source, read: MaskReader) -> None:
+    def __init__(self, page: AnnotatorPage, call: Call, source: Source, read: MaskReader) -> None:
         self._page = page
-        self._evidence = evidence
+        self._call = call
         self._source = source
         self._read = read
-        self._painted = source.saved.painted
 
     def image(self, image: ImageKey) -> ImagePlan:
         """The plan for one image."""
         pending = [
-            i
-            for i in sorted(self._page.instances.values(), key=lambda i: i.opened)
-            if i.image == image and i.status is Status.PENDING
+            o
+            for o in sorted(self._page.objects.values(), key=lambda o: o.opened)
+            if o.image == image and o.status is Status.PENDING
         ]
-        doubted = {i.id for i in pending if self._in_doubt(i)}
-        asked = [i for i in pending if i.id not in doubted]
-        targets = self._targets(asked)
-        repeats = [Repeat(i.id, i.label, i.shown) for i in pending if i.id in doubted and i.shown]
-        held = [(i, self._read(i.base)) for i in pending if i.base and i.scribble is None]
-        repeats = [replace(r, spares=_spared(r.id, (), held)) for r in repeats]
-        boxes = [target.box for target in targets if target.box is not None]
+        doubted = {o.id for o in pending if self._is_doubted(o)}
+        wanted = [o for o in pending if o.id not in doubted]
+        changing = [(o, self._read(o.base)) for o in pending if o.base and o.scribble is None]
+        repeats = [
+            RepeatedMask(o.id, o.label, o.shown, _protected(o.id, (), changing))
+            for o in pending
+            if o.id in doubted and o.shown
+        ]
+        targets = self._targets(wanted)
         background = list(self._background(image, pending))
-        around = around_all(boxes, targets, MAX_CLICKS - _count(targets) - len(background))
+        limit = MAX_CLICKS - sum(len(target.clicks) for target in targets) - len(background)
+        around = clicks_around(targets, limit)
         if around is None:
-            targets = self._targets(asked, spots=1)
+            targets = self._targets(wanted, clicks_per_outline=1)
         else:
             background += around
-        targets = [replace(t, spares=_spared(t.id, t.taps, held)) for t in targets]
-        frozen = self._frozen(image, {i.id for i in pending}, targets)
-        return ImagePlan(image, tuple(targets), tuple(background), tuple(repeats), tuple(frozen))
+        targets = [replace(t, protected=_protected(t.id, t.clicks, changing)) for t in targets]
+        fixed = self._fixed(image, {o.id for o in pending}, targets)
+        return ImagePlan(image, tuple(targets), tuple(background), tuple(repeats), tuple(fixed))
 
-    def _in_doubt(self, instance: Instance) -> bool:
-        """Whether it may have been accepted with others that vanished, and was shown before."""
-        if self._page.doubt is None or instance.shown is None:
+    def _is_doubted(self, obj: PageObject) -> bool:
+        """Whether it was shown and may have been accepted together with others that vanished."""
+        if self._page.doubt is None or obj.shown is None:
             return False
-        live = [mark for mark in self._page.owned(instance.id) if mark.live]
-        covered = any(self._evidence.covers(mark.prompt) for mark in live)
-        return not covered and all(mark.born < self._page.doubted_from for mark in live)
+        live = [prompt for prompt in self._page.owned(obj.id) if prompt.is_live]
+        covered = any(self._call.covers(prompt.drawn) for prompt in live)
+        return not covered and all(prompt.born < self._page.doubted_from for prompt in live)
 
-    def _targets(self, asked: list[Instance], spots: int | None = None) -> list[Target]:
-        """Those with a click. ``spots``: clicks that stand for a rectangle, all where left out."""
-        return [target for i in asked if (target := self._target(i, spots)).taps]
+    def _targets(
+        self, wanted: list[PageObject], clicks_per_outline: int | None = None
+    ) -> list[Target]:
+        """The objects that have a click; ``clicks_per_outline`` None takes all of an outline's."""
+        targets = [self._target(o, clicks_per_outline) for o in wanted]
+        return [target for target in targets if target.clicks]
 
-    def _target(self, instance: Instance, spots: int | None) -> Target:
-        marks = self._evidence_of(instance)
-        taps = [_tap(mark) for mark in marks if mark.on and mark.prompt.kind is Kind.POINT]
-        boxes = [mark for mark in marks if mark.prompt.kind is Kind.BOX]
-        box = binding(boxes, taps)
-        taps = [tap for mark in boxes for tap in spots_inside(mark)[:spots]] + taps
-        target = Target(instance.id, instance.label, tuple(taps), box)
-        kept = instance.scribble or (instance.base if instance.keeps else None)
+    def _target(self, obj: PageObject, clicks_per_outline: int | None) -> Target:
+        prompts = self._prompts_of(obj)
+        positive = [prompt for prompt in prompts if prompt.is_positive]
+        outlines = [prompt for prompt in positive if prompt.drawn.outlines]
+        own = [click for p in positive if not p.drawn.outlines for click in _clicks(p)]
+        outline = outline_of(outlines, own)
+        clicks = [click for p in outlines for click in _clicks(p)[:clicks_per_outline]] + own
+        target = Target(obj.id, obj.label, tuple(clicks), outline)
+        kept = obj.scribble or (obj.base if obj.keeps else None)
         if kept is not None:
-            sampled = [Tap(x, y, instance.opened) for x, y in _standing_for(kept, self._read)]
-            fresh = tuple(_tap(mark) for mark in marks)
-            strokes_only = bool(kept.strokes) and not kept.rle
-            target = replace(
+            mask = self._read(kept)
+            sampled = [FractionalClick(x, y, obj.opened) for x, y in kept.clicks(mask)]
+            return replace(
                 target,
-                taps=(*sampled, *taps),
-                keep=self._read(kept),
-                scribble=instance.scribble is not None or strokes_only,
-                fresh=fresh,
+                clicks=(*sampled, *clicks),
+                keep=mask,
+                scribble=obj.scribble is not None or kept.is_strokes_only,
+                fresh=tuple(click for prompt in prompts for click in _clicks(prompt)),
             )
-        elif not taps and instance.shown is not None:  # reopened, its clicks forgotten
-            points = interior(instance.shown.array())
-            target = replace(target, taps=tuple(Tap(x, y, instance.opened) for x, y in points))
+        if not clicks and obj.shown is not None:  # reopened, its clicks forgotten
+            points = interior_points(obj.shown.array())
+            return replace(
+                target, clicks=tuple(FractionalClick(x, y, obj.opened) for x, y in points)
+            )
         return target
 
-    def _evidence_of(self, instance: Instance) -> list[Mark]:
-        """Its marks on the page; of a reopened object also those that made the accepted mask."""
-        marks = list(self._page.owned(instance.id))
-        if instance.keeps:
-            return [mark for mark in marks if mark.live and mark.born >= instance.since]
-        return [mark for mark in marks if mark.live or mark.spent]
+    def _prompts_of(self, obj: PageObject) -> list[PagePrompt]:
+        """Its prompts on the page; of a reopened object also those that made the accepted mask."""
+        prompts = list(self._page.owned(obj.id))
+        if obj.keeps:
+            return [prompt for prompt in prompts if prompt.is_live and prompt.born >= obj.since]
+        return [prompt for prompt in prompts if prompt.is_live or prompt.used]
 
-    def _background(self, image: ImageKey, pending: list[Instance]) -> Iterator[Tap]:
-        for mark in self._page.marks.values():
-            if mark.prompt.image == image and mark.owner == BACKGROUND and mark.live:
-                yield _tap(mark)
-        for instance in pending:
-            yield from (_tap(mark) for mark in self._evidence_of(instance) if not mark.on)
+    def _background(self, image: ImageKey, pending: list[PageObject]) -> Iterator[FractionalClick]:
+        for prompt in self._page.prompts.values():
+            if prompt.drawn.image == image and prompt.owner == BACKGROUND and prompt.is_live:
+                yield from _clicks(prompt)
+        for obj in pending:
+            for prompt in self._prompts_of(obj):
+                if not prompt.is_positive:
+                    yield from _clicks(prompt)
 
-    def _frozen(
+    def _fixed(
         self, image: ImageKey, pending: set[str], targets: list[Target]
     ) -> Iterator[BitMask]:
-        taps = [tap for target in targets for tap in target.taps]
-        for painted in self._painted.values():
+        """Masks on the page that are not pending."""
+        clicks = [click for target in targets for click in target.clicks]
+        for painted in self._source.saved.masks.values():
             if painted.image != image or painted.id in pending:
                 continue
             mask = self._read(painted)
-            if self._source.binding or not any(mask.contains(tap.x, tap.y) for tap in taps):
+            if self._source.is_binding or not any(mask.contains(c.x, c.y) for c in clicks):
                 yield mask
-        for instance in self._page.instances.values():
-            if instance.image == image and instance.status is Status.PRESUMED and instance.shown:
-                yield instance.shown
+        for obj in self._page.objects.values():
+            if obj.image == image and obj.status is Status.PRESUMED and obj.shown:
+                yield obj.shown
 
 
-def _spared(
-    own: str, taps: Iterable[Tap], held: list[tuple[Instance, BitMask]]
+def _protected(
+    own: str, clicks: Iterable[FractionalClick], changing: list[tuple[PageObject, BitMask]]
 ) -> tuple[BitMask, ...]:
-    """The accepted masks being changed that an object has no click in, made since they are."""
+    """The accepted masks being changed that an object has no later click in."""
     return tuple(
         mask
-        for instance, mask in held
-        if instance.id != own
-        and not any(t.time >= instance.opened and mask.contains(t.x, t.y) for t in taps)
+        for obj, mask in changing
+        if obj.id != own
+        and not any(c.time >= obj.opened and mask.contains(c.x, c.y) for c in clicks)
     )
 
 
-def _count(targets: list[Target]) -> int:
-    return sum(len(target.taps) for target in targets)
-
-
-def _tap(mark: Mark) -> Tap:
-    return Tap(mark.prompt.x, mark.prompt.y, mark.born)
-
-
-def _standing_for(painted: Painted, read: MaskReader) -> list[tuple[float, float]]:
-    """Clicks for a region whose clicks are not known: along its strokes, else deep inside it."""
-    if painted.strokes and not painted.rle:
-        mask = read(painted)
-        along = [
-            point
-            for stroke in painted.strokes
-            if not stroke.erases
-            for point in clicks(stroke, painted.height, painted.width)
-        ]
-        return [(x, y) for x, y in along if mask.contains(x, y)]
-    return interior(read(painted).array())
+def _clicks(prompt: PagePrompt) -> list[FractionalClick]:
+    return [FractionalClick(x, y, prompt.born) for x, y in prompt.drawn.clicks()]

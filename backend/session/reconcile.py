@@ -1,51 +1,52 @@
-"""A page and a call → the page after it, and what to answer."""
+"""Takes in a call: a page and a call become the page after it and the plan of an answer."""
 
-from backend.session import (
-    assign_clicks,
-    build_answer_plan,
-    saved_page,
-    settle_accepted,
-    sync_prompts,
-)
-from backend.session.annotator_page import Page
-from backend.session.answer_plan import Plan
-from backend.session.call import Evidence, Prompt
+from backend.session.annotator_page import AnnotatorPage
+from backend.session.answer_plan import AnswerPlan
+from backend.session.assign_clicks import assign_clicks
+from backend.session.build_answer_plan import build_answer_plan
+from backend.session.call import Call
 from backend.session.masks import MaskReader
+from backend.session.prompts import Prompt
+from backend.session.saved_page import choose_source
+from backend.session.settle_accepted import settle_accepted
+from backend.session.sync_prompts import sync_prompts
 
 
-def reconcile(page: Page, evidence: Evidence, read: MaskReader) -> tuple[Page, Plan]:
+def reconcile(
+    page: AnnotatorPage, call: Call, read: MaskReader
+) -> tuple[AnnotatorPage, AnswerPlan]:
     """Take in one call. An empty context changes nothing and is answered with nothing."""
-    if not evidence.context:
-        return page, Plan()
-    if overtaken(page, evidence):
-        return page, Plan(overtaken=True)
-    source = saved_page.choose(page, evidence)
-    seen = sync_prompts.update(page, evidence, source)
-    settled = settle_accepted.update(seen, source)
-    given = assign_clicks.update(page, settled, evidence, source, read)
-    return given, build_answer_plan.plan(given, evidence, source, read)
+    if not call.context:
+        return page, AnswerPlan()
+    if is_stale(page, call):
+        return page, AnswerPlan(is_stale=True)
+    source = choose_source(page, call)
+    synced = sync_prompts(page, call, source)
+    settled = settle_accepted(synced, source)
+    assigned = assign_clicks(page, settled, call, source, read)
+    return assigned, build_answer_plan(assigned, call, source, read)
 
 
-def overtaken(page: Page, evidence: Evidence) -> bool:
+def is_stale(page: AnnotatorPage, call: Call) -> bool:
     """Whether a later call was taken in before this one.
 
-    Then nothing in its context is new, and a click placed after all of these is missing. Deleting
-    that click would make no call by itself, and the next call would bring something new.
+    Its context then holds nothing new and lacks a click drawn after all of its own. Deleting that
+    click makes no call by itself, and the next call would bring something new.
     """
-    context = [prompt for prompt in evidence.context if isinstance(prompt, Prompt)]
-    known = [page.marks.get(prompt.id) for prompt in context]
-    if not known or len(context) < len(evidence.context):
+    context = [entry for entry in call.context if isinstance(entry, Prompt)]
+    known = [page.prompts.get(drawn.id) for drawn in context]
+    if not known or len(context) < len(call.context):
         return False
-    for mark, prompt in zip(known, context, strict=True):
-        if mark is None or mark.gone or _changed(mark.prompt, prompt):
+    for prompt, drawn in zip(known, context, strict=True):
+        if prompt is None or prompt.removed or _has_changed(prompt.drawn, drawn):
             return False
-    latest = max(mark.born for mark in known if mark is not None)
+    latest = max(prompt.born for prompt in known if prompt is not None)
     return any(
-        not mark.gone and mark.born > latest and evidence.covers(mark.prompt)
-        for mark_id, mark in page.marks.items()
-        if mark_id not in evidence.ids
+        not prompt.removed and prompt.born > latest and call.covers(prompt.drawn)
+        for prompt_id, prompt in page.prompts.items()
+        if prompt_id not in call.ids
     )
 
 
-def _changed(known: Prompt, prompt: Prompt) -> bool:
-    return (known.place, known.label) != (prompt.place, prompt.label)
+def _has_changed(known: Prompt, drawn: Prompt) -> bool:
+    return (known.place, known.label) != (drawn.place, drawn.label)

@@ -1,4 +1,4 @@
-"""Clicks that stand for a mask whose own clicks are not known."""
+"""Clicks that stand for a mask when its own clicks are unknown."""
 
 import cv2
 import numpy as np
@@ -6,14 +6,14 @@ import numpy as np
 from backend.session.bitmask import Mask
 
 MAX_POINTS = 6
-_WORKING_SIDE = 256  # pixels of the longer side: points need no more precision
+_WORKING_SIDE = 256  # pixels of the longer side; points need no more precision
 
 
-def interior(mask: Mask) -> list[tuple[float, float]]:
+def interior_points(mask: Mask) -> list[tuple[float, float]]:
     """Up to ``MAX_POINTS`` points deep inside an H×W mask and far apart, as fractions; [] if empty.
 
-    The first is the deepest. The others are the farthest from those before, until they come closer
-    than the mask is wide there.
+    The deepest point comes first. Each further one is the farthest from those before it; sampling
+    stops when that distance falls below the mask's width.
     """
     if not mask.any():
         return []

@@ -1,54 +1,55 @@
-"""Which draft or annotation shows the page a call came from."""
+"""Chooses the draft or annotation that shows the caller's page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from backend.session.annotator_page import Page
-from backend.session.call import Evidence, Painted, Prompt, SavedPage
+from backend.session.annotator_page import AnnotatorPage
+from backend.session.call import Call, Entry, SavedPage
+from backend.session.paint import Paint
 
 
 @dataclass(frozen=True)
 class Source:
-    """The saved page of the caller's page.
+    """The saved page chosen.
 
-    ``certain`` is False where nothing shows that it is this page's: it then cannot tell that
-    anything is gone. ``binding`` is False where its masks are those of several annotators, or of a
-    prediction: they are then respected only where no click says otherwise.
+    ``is_certain`` is False where nothing shows that it is this page's: it then cannot tell that
+    anything is gone. ``is_binding`` is False where its masks are those of several annotators or of
+    a prediction: they are kept clear only where no click says otherwise.
     """
 
     saved: SavedPage
-    certain: bool
-    binding: bool = True
+    is_certain: bool
+    is_binding: bool = True
 
-    def tells_about(self, version: str) -> bool:
-        """Whether it was saved after ``version``."""
-        return self.certain and self.saved.version > version
-
-
-NOTHING = Source(SavedPage("none", ""), certain=False)
+    def is_newer_than(self, version: str) -> bool:
+        """Whether it is certain and was saved after ``version``."""
+        return self.is_certain and self.saved.version > version
 
 
-def likeliest(saved_pages: Sequence[SavedPage], page: Page, evidence: Evidence) -> SavedPage:
-    """The one that shows the page.
+NO_SOURCE = Source(SavedPage("none", ""), is_certain=False)
 
-    The one that holds most of what came in calls of the page; of equals the one known as its
-    source, then the one that holds most of all that is known of it, then the newest. A person may
-    have an older draft of another annotation of the task.
+
+def likeliest(saved_pages: Sequence[SavedPage], page: AnnotatorPage, call: Call) -> SavedPage:
+    """The saved page that most likely shows ``page``.
+
+    The one that holds most of what came in calls of the page; among equals the one known as its
+    source, then the one that holds most of everything known of the page, then the newest. A person
+    may have an older draft of another annotation of the same task.
     """
-    said = evidence.ids | page.said
-    known = evidence.ids | page.marks.keys() | page.instances.keys()
+    sent = call.ids | page.sent
+    known = call.ids | page.prompts.keys() | page.objects.keys()
 
     def likeness(saved: SavedPage) -> tuple[int, bool, int, str]:
         ids = saved.order.keys()
-        return len(said & ids), saved.key == page.source, len(known & ids), saved.version
+        return len(sent & ids), saved.key == page.source, len(known & ids), saved.version
 
     return max(saved_pages, key=likeness)
 
 
-def choose(page: Page, evidence: Evidence) -> Source:
-    """The saved page of the caller's page, with the masks the call itself shows: they are newer."""
-    source = _saved(page, evidence)
-    masks = {entry.id: entry for entry in evidence.context if isinstance(entry, Painted)}
+def choose_source(page: AnnotatorPage, call: Call) -> Source:
+    """The saved page of the caller's page, with the masks of the call itself, which are newer."""
+    source = _choose(page, call)
+    masks = {entry.id: entry for entry in call.context if isinstance(entry, Paint)}
     if not masks:
         return source
     known = source.saved.order
@@ -57,27 +58,28 @@ def choose(page: Page, evidence: Evidence) -> Source:
     return replace(source, saved=replace(source.saved, entries=tuple(entries)))
 
 
-def _saved(page: Page, evidence: Evidence) -> Source:
+def _choose(page: AnnotatorPage, call: Call) -> Source:
     """The caller's draft for this page, else the annotation it shows.
 
-    Drafts are the caller's own; of several the likeliest. Without a draft, annotations that share
-    regions with the call, or are by the page's user, are certain. Without one, others may be on the
-    page, and the newest prediction may have filled it: all their masks count, in doubt.
+    Drafts are the caller's own: the likeliest is certain. Without a draft, an annotation is certain
+    if it shares regions with the call or is by the page's user. Otherwise annotations of others, or
+    the newest prediction, may be on the page: all their masks count, without certainty.
     """
-    known = evidence.ids | page.marks.keys() | page.instances.keys()
-    if evidence.drafts:
-        return Source(likeliest(evidence.drafts, page, evidence), certain=True)
-    if not evidence.annotations and not evidence.predictions:
-        return NOTHING
-    if evidence.annotations:
-        best = likeliest(evidence.annotations, page, evidence)
+    known = call.ids | page.prompts.keys() | page.objects.keys()
+    if call.drafts:
+        return Source(likeliest(call.drafts, page, call), is_certain=True)
+    if not call.annotations and not call.predictions:
+        return NO_SOURCE
+    if call.annotations:
+        best = likeliest(call.annotations, page, call)
         if known & best.order.keys() or (page.user and best.user == page.user):
-            return Source(best, certain=True)
-    painted: dict[str, Prompt | Painted] = {}
-    for possible in (*evidence.filling, *_by_time(evidence.annotations)):
-        painted |= possible.painted
-    alone = len(evidence.annotations) == 1 and not evidence.filling
-    return Source(SavedPage("possible", "", tuple(painted.values())), certain=False, binding=alone)
+            return Source(best, is_certain=True)
+    masks: dict[str, Entry] = {}
+    for possible in (*call.prefill, *_by_time(call.annotations)):
+        masks |= possible.masks
+    alone = len(call.annotations) == 1 and not call.prefill
+    saved = SavedPage("possible", "", tuple(masks.values()))
+    return Source(saved, is_certain=False, is_binding=alone)
 
 
 def _by_time(saved_pages: Sequence[SavedPage]) -> list[SavedPage]:

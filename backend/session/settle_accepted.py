@@ -1,155 +1,157 @@
-"""Which objects were accepted, rejected or taken away."""
+"""Works out which objects were accepted, rejected or deleted."""
 
 from dataclasses import replace
 
-from backend.session.annotator_page import Instance, Mark, Page, Status
-from backend.session.call import Painted
+from backend.session.annotator_page import AnnotatorPage, PageObject, PagePrompt, Status
+from backend.session.paint import Paint
 from backend.session.saved_page import Source
 
 
-def update(page: Page, source: Source) -> Page:
-    """Objects and their marks after the marks on the page are known."""
-    for instance in list(page.instances.values()):
-        page = _settle(page, instance, source)
-    return _release(page, source)
+def settle_accepted(page: AnnotatorPage, source: Source) -> AnnotatorPage:
+    """Update objects and their prompts, once the prompts on the page are known."""
+    for obj in list(page.objects.values()):
+        page = _settle(page, obj, source)
+    return _release_orphans(page, source)
 
 
-def _settle(page: Page, instance: Instance, source: Source) -> Page:
-    painted = source.saved.painted.get(instance.id)
-    owned = list(page.owned(instance.id))
-    if painted is not None and _is_new(instance, painted, source):
-        return _accept(page, instance, painted, source)
-    if painted is None and instance.status is not Status.PENDING:
-        return _without_region(page, instance, owned, source)
-    told = source.tells_about(max([mark.version for mark in owned] + [instance.version]))
-    if _alive(instance, owned, painted, told):
-        base = None if told and painted is None else instance.base
-        return _put(page, replace(instance, status=Status.PENDING, base=base))
-    if told:  # by a saved page newer than all that is known of it, and it is not accepted there
-        return _reject(page, instance, painted)
-    return _presume(page, instance, owned)
+def _settle(page: AnnotatorPage, obj: PageObject, source: Source) -> AnnotatorPage:
+    mask = source.saved.masks.get(obj.id)
+    owned = list(page.owned(obj.id))
+    if mask is not None and _is_new(obj, mask, source):
+        return _accept(page, obj, mask, source)
+    if mask is None and obj.status is not Status.PENDING:
+        return _without_region(page, obj, owned, source)
+    is_told = source.is_newer_than(max([p.version for p in owned] + [obj.version]))
+    if _is_wanted(obj, owned, mask, is_told):
+        base = None if is_told and mask is None else obj.base
+        return _put(page, replace(obj, status=Status.PENDING, base=base))
+    if is_told:  # the saved page is newer than all that is known of it, and not accepted there
+        return _reject(page, obj, mask)
+    return _presume(page, obj, owned)
 
 
-def _without_region(page: Page, instance: Instance, owned: list[Mark], source: Source) -> Page:
-    """An accepted object whose region is not in the source: its accept was undone, or deleted."""
-    told = source.tells_about(instance.version)
-    if any(mark.on and (mark.live or (told and not mark.gone)) for mark in owned):
-        marks = {m.prompt.id: replace(m, spent=False) for m in owned if not m.gone}
-        back = replace(instance, status=Status.PENDING, base=None, keeps=False)
-        return _put(page, back, marks)
-    return _forget(page, instance) if told else page
+def _without_region(
+    page: AnnotatorPage, obj: PageObject, owned: list[PagePrompt], source: Source
+) -> AnnotatorPage:
+    """An accepted object whose region is gone: its accept was undone, or it was deleted."""
+    is_told = source.is_newer_than(obj.version)
+    if any(p.is_positive and (p.is_live or (is_told and not p.removed)) for p in owned):
+        prompts = {p.drawn.id: replace(p, used=False) for p in owned if not p.removed}
+        back = replace(obj, status=Status.PENDING, base=None, keeps=False)
+        return _put(page, back, prompts)
+    return _forget(page, obj) if is_told else page
 
 
-def _presume(page: Page, instance: Instance, owned: list[Mark]) -> Page:
-    """Its marks vanished and nothing tells why: taken for accepted, if there was a mask."""
-    if instance.status is not Status.PENDING:
+def _presume(page: AnnotatorPage, obj: PageObject, owned: list[PagePrompt]) -> AnnotatorPage:
+    """Its prompts vanished without a reason told: presume it accepted, if it had a mask."""
+    if obj.status is not Status.PENDING:
         return page
-    if instance.shown is None and instance.base is None:
-        return _forget(page, instance)
-    presumed = replace(instance, status=Status.PRESUMED, version=page.version)
-    return _put(page, presumed, {m.prompt.id: replace(m, spent=True) for m in owned})
+    if obj.shown is None and obj.base is None:
+        return _forget(page, obj)
+    presumed = replace(obj, status=Status.PRESUMED, version=page.version)
+    return _put(page, presumed, {p.drawn.id: replace(p, used=True) for p in owned})
 
 
-def _alive(instance: Instance, owned: list[Mark], painted: Painted | None, told: bool) -> bool:
+def _is_wanted(obj: PageObject, owned: list[PagePrompt], mask: Paint | None, is_told: bool) -> bool:
     """Whether something on the page still asks for it."""
-    if instance.status is Status.ACCEPTED:
+    if obj.status is Status.ACCEPTED:
         return False
-    if instance.scribble is not None and painted is not None:
-        return _is_stroke(instance, painted)
-    if instance.scribble is not None and not told:
+    if obj.scribble is not None and mask is not None:
+        return _is_stroke(obj, mask)
+    if obj.scribble is not None and not is_told:
         return True
-    live = [mark for mark in owned if mark.live]
-    if instance.base is not None or instance.keeps:
+    live = [prompt for prompt in owned if prompt.is_live]
+    if obj.base is not None or obj.keeps:
         return bool(live)
-    return any(mark.on and mark.prompt.positive for mark in live)
+    return any(p.is_positive and p.drawn.positive for p in live)
 
 
-def _is_new(instance: Instance, painted: Painted, source: Source) -> bool:
-    """Whether the region in the source is there by an accept (or a correction) since ``base``."""
-    if instance.status is Status.ACCEPTED:
-        return source.tells_about(instance.version) or not instance.version
-    if _is_stroke(instance, painted):
+def _is_new(obj: PageObject, mask: Paint, source: Source) -> bool:
+    """Whether the region in the source came from an accept, or a correction, since ``base``."""
+    if obj.status is Status.ACCEPTED:
+        return source.is_newer_than(obj.version) or not obj.version
+    if _is_stroke(obj, mask):
         return False
-    return instance.base is None or painted.digest != instance.base.digest
+    return obj.base is None or mask.digest != obj.base.digest
 
 
-def _is_stroke(instance: Instance, painted: Painted) -> bool:
-    """Whether a region is still the stroke an object was asked for with.
+def _is_stroke(obj: PageObject, mask: Paint) -> bool:
+    """Whether a region is still the stroke that asked for the object.
 
     A saved copy of strokes cannot be compared with the pixels that a call may hold in their place.
     """
-    scribble = instance.scribble
+    scribble = obj.scribble
     if scribble is None:
         return False
-    unlike = bool(scribble.rle) and bool(painted.strokes) and not painted.rle
-    return unlike or painted.digest == scribble.digest
+    incomparable = bool(scribble.rle) and mask.is_strokes_only
+    return incomparable or mask.digest == scribble.digest
 
 
-def _accept(page: Page, instance: Instance, painted: Painted, source: Source) -> Page:
-    """Its marks up to the accepted answer are spent; those since are to be given out again."""
-    clock = instance.answered_at(painted)
+def _accept(page: AnnotatorPage, obj: PageObject, mask: Paint, source: Source) -> AnnotatorPage:
+    """Use up the prompts that made the accepted answer; release those drawn since."""
+    clock = obj.answered_at(mask)
     order = source.saved.order
-    place = order[painted.id]
-    marks = {}
-    for mark in page.owned(instance.id):
+    position = order[mask.id]
+    prompts = {}
+    for prompt in page.owned(obj.id):
         if clock is not None:
-            spent = mark.born < clock
+            used = prompt.born < clock
         else:  # corrected by hand since: the page's own order tells
-            spent = (
-                mark.gone
-                or order.get(mark.prompt.id, len(order)) < place
-                or (instance.base is not None and mark.prompt.id in order)
+            used = (
+                prompt.removed
+                or order.get(prompt.drawn.id, len(order)) < position
+                or (obj.base is not None and prompt.drawn.id in order)
             )
-        marks[mark.prompt.id] = replace(
-            mark, spent=spent or mark.spent, owner=instance.id if spent or mark.spent else None
-        )
+        used = used or prompt.used
+        prompts[prompt.drawn.id] = replace(prompt, used=used, owner=obj.id if used else None)
     accepted = replace(
-        instance,
-        label=painted.label or instance.label,
+        obj,
+        label=mask.label or obj.label,
         status=Status.ACCEPTED,
-        version=source.saved.version if source.certain else page.version,
+        version=source.saved.version if source.is_certain else page.version,
         base=None,
         scribble=None,
-        keeps=instance.keeps or clock is None,
+        keeps=obj.keeps or clock is None,
     )
-    return _put(page, accepted, marks)
+    return _put(page, accepted, prompts)
 
 
-def _reject(page: Page, instance: Instance, painted: Painted | None) -> Page:
-    """Back to the accepted region it changed, or away where there is none."""
-    if painted is None:
-        return _forget(page, instance)
-    page = _forget(page, instance, since=instance.since)
-    status = Status.ACCEPTED
-    return _put(page, replace(instance, status=status, base=None, version=page.version))
+def _reject(page: AnnotatorPage, obj: PageObject, mask: Paint | None) -> AnnotatorPage:
+    """Go back to the accepted region it changed; without one, drop it."""
+    if mask is None:
+        return _forget(page, obj)
+    page = _forget(page, obj, since=obj.since)
+    return _put(page, replace(obj, status=Status.ACCEPTED, base=None, version=page.version))
 
 
-def _forget(page: Page, instance: Instance, since: int = 0) -> Page:
-    """Without the object; its marks that are still on the page are to be given out again."""
-    marks = {}
-    for mark_id, mark in page.marks.items():
-        if mark.owner != instance.id or mark.born < since:
-            marks[mark_id] = mark
-        elif not mark.gone:
-            marks[mark_id] = replace(mark, owner=None, spent=False)
-    instances = {key: value for key, value in page.instances.items() if key != instance.id}
-    return replace(page, marks=marks, instances=instances)
+def _forget(page: AnnotatorPage, obj: PageObject, since: int = 0) -> AnnotatorPage:
+    """Drop the object, and release its prompts that are still on the page."""
+    prompts = {}
+    for prompt_id, prompt in page.prompts.items():
+        if prompt.owner != obj.id or prompt.born < since:
+            prompts[prompt_id] = prompt
+        elif not prompt.removed:
+            prompts[prompt_id] = replace(prompt, owner=None, used=False)
+    objects = {key: value for key, value in page.objects.items() if key != obj.id}
+    return replace(page, prompts=prompts, objects=objects)
 
 
-def _release(page: Page, source: Source) -> Page:
-    """Marks spent on a region that is no longer there ask again; deleted ones are forgotten."""
-    marks = {}
-    for mark_id, mark in page.marks.items():
-        lost = mark.owner not in page.instances and mark.owner not in source.saved.painted
-        if mark.gone and not mark.spent and source.tells_about(mark.version):
+def _release_orphans(page: AnnotatorPage, source: Source) -> AnnotatorPage:
+    """Release prompts used on a region that is gone; forget deleted ones."""
+    prompts = {}
+    for prompt_id, prompt in page.prompts.items():
+        is_orphan = prompt.owner not in page.objects and prompt.owner not in source.saved.masks
+        if prompt.removed and not prompt.used and source.is_newer_than(prompt.version):
             continue
-        if mark.spent and not mark.gone and lost:
-            marks[mark_id] = replace(mark, owner=None, spent=False)
+        if prompt.used and not prompt.removed and is_orphan:
+            prompts[prompt_id] = replace(prompt, owner=None, used=False)
         else:
-            marks[mark_id] = mark
-    return replace(page, marks=marks)
+            prompts[prompt_id] = prompt
+    return replace(page, prompts=prompts)
 
 
-def _put(page: Page, instance: Instance, marks: dict[str, Mark] | None = None) -> Page:
-    instances = {**page.instances, instance.id: instance}
-    return replace(page, instances=instances, marks={**page.marks, **(marks or {})})
+def _put(
+    page: AnnotatorPage, obj: PageObject, prompts: dict[str, PagePrompt] | None = None
+) -> AnnotatorPage:
+    objects = {**page.objects, obj.id: obj}
+    return replace(page, objects=objects, prompts={**page.prompts, **(prompts or {})})

@@ -6,40 +6,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
-from backend.session.annotator_page import Page, Status
-from backend.session.answer_plan import ImagePlan, Plan, Repeat
+from backend.session.annotator_page import AnnotatorPage, Status
+from backend.session.answer_plan import AnswerPlan, ImagePlan, RepeatedMask
 from backend.session.bitmask import BitMask
-from backend.session.call import Evidence, ImageKey, Painted
+from backend.session.call import Call
 from backend.session.masks import MaskReader
-from backend.session.match_page import match
+from backend.session.match_page import match_page
+from backend.session.paint import Paint
 from backend.session.reconcile import reconcile
+from backend.session.regions import ImageKey
 
 _REMEMBERED_ANSWERS = 16
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """One call in progress: what to answer, and for which page."""
+    """One call in progress: what to answer, and to which page."""
 
     page: int
     serial: int
     clock: int
-    plan: Plan
+    plan: AnswerPlan
     ids: frozenset[str]
 
 
 @dataclass
 class _Entry:
-    page: Page
+    page: AnnotatorPage
     latest: Ticket | None = None
     remembered: int = -1
     nbytes: int = 0
 
 
 class SessionStore:
-    """In memory and bounded; lost with the process, rebuilt from drafts and contexts.
+    """Pages in memory, bounded. Lost with the process, rebuilt from drafts and contexts.
 
-    ``max_bytes`` bounds what is kept about pages, and separately the decoded masks of drafts; the
+    ``max_bytes`` bounds what is kept of pages and, separately, the decoded masks of drafts. The
     pages unused for longest go first.
     """
 
@@ -52,25 +54,25 @@ class SessionStore:
         self._bytes = 0
         self._read = MaskReader(max_bytes)
 
-    def begin(self, evidence: Evidence) -> Ticket:
-        """Take in what a call tells and plan its answer. Thread-safe, quick, no model needed."""
-        possible = evidence.drafts or (*evidence.annotations, *evidence.filling)
-        for region in chain(evidence.context, *(saved.entries for saved in possible)):
-            if isinstance(region, Painted):
-                self._read(region)  # here, so that others need not wait for it
+    def begin(self, call: Call) -> Ticket:
+        """Take in a call and plan its answer. Thread-safe, quick, needs no model."""
+        possible = call.drafts or (*call.annotations, *call.prefill)
+        for entry in chain(call.context, *(saved.entries for saved in possible)):
+            if isinstance(entry, Paint):
+                self._read(entry)  # decoded outside the lock, so that others need not wait
         with self._lock:
-            number = self._find(evidence)
-            entry = self._pages[number]
-            page, plan = reconcile(entry.page, evidence, self._read)
+            number = self._find(call)
+            known = self._pages[number]
+            page, plan = reconcile(known.page, call, self._read)
             self._keep(number, page)
-            ticket = Ticket(number, next(self._numbers), entry.page.clock, plan, evidence.ids)
-            if not plan.overtaken:
-                entry.latest = ticket
+            ticket = Ticket(number, next(self._numbers), known.page.clock, plan, call.ids)
+            if not plan.is_stale:
+                known.latest = ticket
             return ticket
 
-    def superseded(self, ticket: Ticket) -> bool:
-        """Whether a later call of the page holds a click of this one, or had come before it."""
-        if ticket.plan.overtaken:
+    def is_superseded(self, ticket: Ticket) -> bool:
+        """Whether a later call of the page holds a click of this one, or came before it."""
+        if ticket.plan.is_stale:
             return True
         with self._lock:
             entry = self._pages.get(ticket.page)
@@ -82,53 +84,53 @@ class SessionStore:
     def remember(
         self, ticket: Ticket, masks: Mapping[str, BitMask], digests: Mapping[str, str]
     ) -> None:
-        """Keep what was answered: masks and RLE digests by region id (``regions.Answer``)."""
+        """Keep what was answered: masks and their digests (``paint.digest``) by region id."""
         with self._lock:
             entry = self._pages.get(ticket.page)
             if entry is None:
                 return
-            newest = ticket.serial > entry.remembered
+            is_newest = ticket.serial > entry.remembered
             entry.remembered = max(entry.remembered, ticket.serial)
-            instances = dict(entry.page.instances)
-            if newest:  # what got no pixel is not seen, so it cannot be accepted or repeated
-                for lost in (ticket.plan.ids - masks.keys()) & instances.keys():
-                    instances[lost] = replace(instances[lost], shown=None)
-            for instance_id in masks.keys() & instances.keys():
-                instance = instances[instance_id]
-                answers = (*instance.answers, (digests[instance_id], ticket.clock))
-                shown = masks[instance_id] if newest else instance.shown
-                instances[instance_id] = replace(
-                    instance, shown=shown, answers=answers[-_REMEMBERED_ANSWERS:]
+            objects = dict(entry.page.objects)
+            if is_newest:  # an object without pixels is not seen: it cannot be accepted or repeated
+                for lost in (ticket.plan.ids - masks.keys()) & objects.keys():
+                    objects[lost] = replace(objects[lost], shown=None)
+            for object_id in masks.keys() & objects.keys():
+                obj = objects[object_id]
+                answers = (*obj.answers, (digests[object_id], ticket.clock))
+                shown = masks[object_id] if is_newest else obj.shown
+                objects[object_id] = replace(
+                    obj, shown=shown, answers=answers[-_REMEMBERED_ANSWERS:]
                 )
-            self._keep(ticket.page, replace(entry.page, instances=instances))
+            self._keep(ticket.page, replace(entry.page, objects=objects))
 
     def has_pending(self, page: int) -> bool:
-        """Whether a page shows masks that are neither accepted nor dropped; a forgotten one: no."""
+        """Whether a page shows masks that are neither accepted nor dropped; no if forgotten."""
         with self._lock:
             entry = self._pages.get(page)
-            instances = entry.page.instances.values() if entry else ()
-            return any(i.status is Status.PENDING and i.shown is not None for i in instances)
+            objects = entry.page.objects.values() if entry else ()
+            return any(o.status is Status.PENDING and o.shown is not None for o in objects)
 
-    def last_answer(self, ticket: Ticket) -> Plan:
-        """A plan that repeats the last good masks of the page: for when the model fails."""
+    def last_answer(self, ticket: Ticket) -> AnswerPlan:
+        """A plan that repeats the last good masks of the page, for when the model fails."""
         with self._lock:
             entry = self._pages.get(ticket.page)
-        images: dict[ImageKey, list[Repeat]] = {}
-        for instance in entry.page.instances.values() if entry else ():
-            if instance.status is Status.PENDING and instance.shown is not None:
-                repeat = Repeat(instance.id, instance.label, instance.shown)
-                images.setdefault(instance.image, []).append(repeat)
-        frozen = {image.image: image.frozen for image in ticket.plan.images}
+        images: dict[ImageKey, list[RepeatedMask]] = {}
+        for obj in entry.page.objects.values() if entry else ():
+            if obj.status is Status.PENDING and obj.shown is not None:
+                repeat = RepeatedMask(obj.id, obj.label, obj.shown)
+                images.setdefault(obj.image, []).append(repeat)
+        fixed = {part.image: part.fixed for part in ticket.plan.images}
         plans = (
-            ImagePlan(image, repeats=tuple(repeats), frozen=frozen.get(image, ()))
+            ImagePlan(image, repeats=tuple(repeats), fixed=fixed.get(image, ()))
             for image, repeats in sorted(images.items(), key=lambda item: item[0])
         )
-        return Plan(tuple(plans))
+        return AnswerPlan(tuple(plans))
 
-    def _find(self, evidence: Evidence) -> int:
-        """The page a call comes from, made if it is a new one; with what the match taught us."""
-        mine = {n: e.page for n, e in self._pages.items() if e.page.task == evidence.task}
-        number, page = match(mine, evidence)
+    def _find(self, call: Call) -> int:
+        """The number of the caller's page, made if it is new; updates what is known of it."""
+        mine = {n: e.page for n, e in self._pages.items() if e.page.task == call.task}
+        number, page = match_page(mine, call)
         if number is None:
             number = next(self._numbers)
             self._pages[number] = _Entry(page)
@@ -136,8 +138,8 @@ class SessionStore:
         self._pages.move_to_end(number)
         return number
 
-    def _keep(self, number: int, page: Page) -> None:
-        """Store a page, and drop others where that takes too much memory."""
+    def _keep(self, number: int, page: AnnotatorPage) -> None:
+        """Store a page, and drop the oldest others over the limits."""
         entry = self._pages[number]
         self._bytes += page.nbytes - entry.nbytes
         entry.page, entry.nbytes = page, page.nbytes

@@ -1,22 +1,18 @@
-"""``/metrics``; asks for the password where there is one, as everything but health does."""
+"""``/metrics`` for Prometheus. Asks for the password where there is one."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from flask import Blueprint, Response
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-
-from backend.web.metrics_state import State
-
-if TYPE_CHECKING:
-    from backend.web.services import Services
+from prometheus_client.registry import Collector
 
 
-def blueprint(services: "Services") -> Blueprint:
-    """The route, with a registry of its own."""
+def make_blueprint(collectors: Sequence[Collector]) -> Blueprint:
+    """The route, with a registry of its own for the collectors and the process."""
     routes = Blueprint("metrics", __name__)
     registry = CollectorRegistry()
-    for collector in (State(services), services.meters.clicks, services.meters.encodes):
+    for collector in collectors:
         registry.register(collector)
     ProcessCollector(registry=registry)
 

@@ -1,4 +1,4 @@
-"""What is looked up when somebody asks: model, cache, queues, errors."""
+"""Metrics that are looked up when somebody asks: model, cache, queues, errors."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -7,15 +7,32 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from backend.jobs.job_queue import JobQueue
+from backend.serving.engine import Engine
+from backend.serving.error_journal import Journal
+from backend.web.model_status import ModelStatus
+
 if TYPE_CHECKING:
-    from backend.web.services import Services
+    from backend.features.cache import FeatureCache
+    from dynamite.predict.features import ImageFeatures
 
 
-class State(Collector):
+class MetricsState(Collector):
     """The state of one serving process and of the queues it feeds."""
 
-    def __init__(self, services: "Services") -> None:
-        self._services = services
+    def __init__(
+        self,
+        engine: Engine,
+        cache: "FeatureCache[ImageFeatures]",
+        queue: JobQueue,
+        model_status: ModelStatus,
+        journal: Journal,
+    ) -> None:
+        self._engine = engine
+        self._features = cache
+        self._queue = queue
+        self._model_status = model_status
+        self._journal = journal
 
     def collect(self) -> Iterator[Metric]:
         """Every metric as it is now."""
@@ -26,27 +43,25 @@ class State(Collector):
         errors = CounterMetricFamily(
             "dynamite_errors", "Errors by the code they are answered with.", labels=["code"]
         )
-        for code, count in self._services.journal.counts.items():
+        for code, count in self._journal.counts.items():
             errors.add_metric([code], count)
         yield errors
 
     def _model(self) -> Iterable[Metric]:
-        engine, watcher = self._services.engine, self._services.watcher
+        engine = self._engine
         named = {"version": engine.model.version, "device": engine.model.device}
         yield InfoMetricFamily("dynamite_model", "The weights that answer.", named)
         yield GaugeMetricFamily(
             "dynamite_model_alarm",
             "1 while the version that should answer cannot be used; the status page says why.",
-            int(watcher is not None and watcher.problem is not None),
+            int(self._model_status.problem is not None),
         )
         yield GaugeMetricFamily(
             "dynamite_device_waiting", "Clicks and images waiting for the device.", engine.waiting
         )
 
     def _cache(self) -> Iterable[Metric]:
-        cache = self._services.cache
-        if cache is None:
-            return
+        cache = self._features
         hits = CounterMetricFamily(
             "dynamite_cache_hits", "Features found, by tier.", labels=["tier"]
         )
@@ -60,7 +75,7 @@ class State(Collector):
         )
 
     def _queues(self) -> Iterable[Metric]:
-        queue = self._services.queue
+        queue = self._queue
         depths = queue.depths()
         yield GaugeMetricFamily(
             "dynamite_queue_up", "1 while the queue server answers.", int(depths is not None)
@@ -77,7 +92,7 @@ class State(Collector):
         yield jobs
 
     def _backlog(self) -> Iterable[Metric]:
-        backlog = self._services.backlog()
+        backlog = self._model_status.backlog()
         if backlog is None:
             return
         kept = GaugeMetricFamily(

@@ -1,20 +1,35 @@
 """The status page at ``/``: plain HTML, no JavaScript, everything shown is escaped."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, make_response, render_template
 
-from backend.label_studio.access import unused_token
+from backend.jobs.job_queue import JobQueue
+from backend.serving.engine import Engine
+from backend.serving.error_journal import Journal
 from backend.settings import Settings
+from backend.web.adapter import Adapter
+from backend.web.model_status import ModelStatus
 
 if TYPE_CHECKING:
-    from backend.web.services import Services
+    from backend.features.cache import FeatureCache
+    from dynamite.predict.features import ImageFeatures
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 """The page may load nothing and run nothing, whatever ends up in it."""
 
 
-def blueprint(settings: Settings, services: "Services") -> Blueprint:
+def make_blueprint(
+    settings: Settings,
+    *,
+    engine: Engine,
+    cache: "FeatureCache[ImageFeatures]",
+    queue: JobQueue,
+    model_status: ModelStatus,
+    journal: Journal,
+    adapters: Sequence[Adapter],
+) -> Blueprint:
     """The page as a route."""
     routes = Blueprint("status", __name__)
 
@@ -22,21 +37,19 @@ def blueprint(settings: Settings, services: "Services") -> Blueprint:
     def page() -> Response:
         html = render_template(
             "status.html",
-            model=services.engine.model,
-            waiting=services.engine.waiting,
-            tiers=services.cache.tiers() if services.cache else [],
-            queues=services.queue.depths(),
-            on_disk=services.queue.on_disk,
-            training=services.training(),
-            asked=services.asked(),
-            backlog=services.backlog(),
-            problem=services.watcher.problem if services.watcher else None,
-            label_studio=services.label_studio_address or "not known yet",
-            unused_token=unused_token(settings),
+            model=engine.model,
+            waiting=engine.waiting,
+            tiers=cache.tiers(),
+            queues=queue.depths(),
+            on_disk=queue.on_disk,
+            training=model_status.training(),
+            asked=model_status.asked(),
+            backlog=model_status.backlog(),
+            problem=model_status.problem,
+            tools=[(adapter.title, adapter.status()) for adapter in adapters],
             guarded=settings.basic_auth_user is not None,
             loopback=settings.is_loopback,
-            configs=services.journal.configs,
-            errors=services.journal.errors,
+            errors=journal.errors,
             megabytes=megabytes,
         )
         response = make_response(html)
@@ -48,5 +61,5 @@ def blueprint(settings: Settings, services: "Services") -> Blueprint:
 
 
 def megabytes(size: int) -> str:
-    """A size for people: 1,234 MB."""
+    """A size in bytes for people: 1,234 MB."""
     return f"{size / 1e6:,.0f} MB"

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from redis import Redis
 
+from backend import composition
 from backend.images.decode import digest
 from backend.images.errors import ImageMissingError
 from backend.jobs.job_queue import JobQueue
@@ -20,11 +21,9 @@ from backend.label_studio.ingest.jobs import EVENT_JOB
 from backend.label_studio.labeling_config import write
 from backend.label_studio.task_images import FetchedImage
 from backend.serving.engine import Engine, Model
+from backend.serving.error_journal import Journal
 from backend.serving.meters import Meters
-from backend.session.store import SessionStore
 from backend.settings import load
-from backend.web.app import create_app
-from backend.web.services import Services
 
 CAPTURES = Path(__file__).parent / "captures"
 RADIUS = 40
@@ -73,6 +72,8 @@ class Discs:
 class Cache:
     """Keeps features by key, one computation at a time."""
 
+    misses = 0
+
     def __init__(self):
         self.kept = {}
         self.locks = {}
@@ -89,6 +90,9 @@ class Cache:
 
     def tiers(self):
         return []
+
+    def close(self):
+        """Nothing to write."""
 
 
 class Photos:
@@ -112,7 +116,7 @@ class Backend:
     """The application with all its parts at hand."""
 
     settings: object
-    services: Services
+    parts: composition.Backend
     predictor: Discs
     photos: Photos
     client: object
@@ -197,28 +201,29 @@ def make_backend(tmp_path, monkeypatch, queue_server):
         settings = load(**overrides)
         predictor, photos, meters = Discs(), Photos(), Meters()
         model = Model(predictor, "discs-1", "cpu")
-        services = Services(
+        cache = Cache()
+        parts = composition.assemble(
             settings,
-            engine=Engine(model, Cache(), meters.encodes.observe),
-            meters=meters,
-            sessions=SessionStore(),
+            engine=Engine(model, cache, meters.encodes.observe),
+            cache=cache,
             queue=JobQueue(
                 settings.queue_url,
                 settings.state_dir / "spool",
                 EVENT_JOB,
                 answer_seconds=answer_seconds,
             ),
+            journal=Journal(),
+            meters=meters,
         )
-        services.images.use(photos)
-        opened.append(services)
-        client = create_app(settings, services).test_client()
-        return Backend(settings, services, predictor, photos, client)
+        parts.label_studio.connection.images.use(photos)
+        opened.append(parts)
+        return Backend(settings, parts, predictor, photos, parts.app.test_client())
 
     with Redis.from_url(queue_server) as connection:
         connection.flushall()
     yield build
-    for services in opened:
-        services.close()
+    for parts in opened:
+        parts.close()
 
 
 @pytest.fixture

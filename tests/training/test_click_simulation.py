@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from dynamite import Click, ClickSet
 from dynamite.errors import InvalidInputError
 from training.click_simulation import (
-    clicked,
+    add_click,
     corrective_clicks,
     deepest_error,
     initial_clicks,
     object_ious,
 )
-from training.distance_map import DistanceMap, draw
+from training.distance_map import DistanceMap, draw_pixels
 
 
 def label_map(height, width, *boxes):
-    """Objects painted in order; a box is (top, left, bottom, right), ends excluded."""
+    """Paint objects in order; a box is (top, left, bottom, right), ends excluded."""
     labels = np.full((height, width), -1, np.int32)
     for index, (top, left, bottom, right) in enumerate(boxes):
         labels[top:bottom, left:right] = index
@@ -92,7 +92,7 @@ class TestDistanceMap:
         assert distance.draw_above(2.5, 2, rng) == [(4, 5)]
 
     def test_draw_repeats_no_pixel(self):
-        points = draw(np.ones((3, 3), bool), 9, np.random.default_rng(0))
+        points = draw_pixels(np.ones((3, 3), bool), 9, np.random.default_rng(0))
         assert len(set(points)) == 9
 
 
@@ -265,8 +265,8 @@ def test_deepest_error_of_no_error_is_empty():
 def test_clicked_appends_without_touching_the_rest():
     target = label_map(5, 5, (0, 0, 2, 2))
     clicks = ClickSet([[Click(0, 0, 0)]])
-    assert clicked(clicks, target, (1, 0)).objects[0] == (Click(0, 0, 0), Click(0, 1, 1))
-    assert clicked(clicks, target, (4, 3)).background == (Click(3, 4, 1),)
+    assert add_click(clicks, target, (1, 0)).objects[0] == (Click(0, 0, 0), Click(0, 1, 1))
+    assert add_click(clicks, target, (4, 3)).background == (Click(3, 4, 1),)
 
 
 class TestObjectIous:

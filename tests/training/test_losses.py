@@ -7,19 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.config import LossConfig
-from training.losses import (
-    BACKGROUND,
-    IGNORED,
-    MapIndex,
+from training.losses.object_maps import BACKGROUND, IGNORED, MapIndex, label_maps, merge_images
+from training.losses.point_sampling import (
     choose_points,
-    label_maps,
-    merge_images,
     neighbourhoods,
-    point_losses,
     sample_logits,
     sample_targets,
-    segmentation_losses,
 )
+from training.losses.segmentation import point_losses, segmentation_losses
 
 CPU = torch.device("cpu")
 

@@ -1,4 +1,4 @@
-"""A training run small enough for tests: six drawn images, a network of a few thousand weights."""
+"""A training run small enough for tests: six drawn images, a tiny network."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ TINY_MODEL = {
 
 
 def write_data(folder: Path, images: int = 6, side: int = 64) -> Path:
-    """COCO folder ``shapes``: a bright disc and a dark rectangle on noise; returns its parent."""
+    """Write the COCO folder ``shapes``, a disc and a rectangle on noise, and return its parent."""
     rng = np.random.default_rng(0)
     (folder / "shapes" / "images").mkdir(parents=True)
     entries: dict[str, list[dict[str, Any]]] = {
@@ -58,7 +58,7 @@ def write_data(folder: Path, images: int = 6, side: int = 64) -> Path:
 
 
 def tiny_config(**changes: Any) -> dict[str, Any]:
-    """Values of a config; ``changes`` replace whole sections."""
+    """Return the values of a config; ``changes`` replace whole sections."""
     return {
         "name": "tiny",
         "model": {"preset": "lite", "overrides": TINY_MODEL},
@@ -79,12 +79,12 @@ def tiny_config(**changes: Any) -> dict[str, Any]:
 
 
 def write_config(path: Path, **changes: Any) -> Path:
-    """The config as a YAML file."""
+    """Write the config as a YAML file."""
     path.write_text(yaml.safe_dump(tiny_config(**changes)))
     return path
 
 
 def losses(run: Path) -> list[float]:
-    """The logged loss of each step."""
+    """Return the logged loss of each step."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [line["loss"] for line in lines if "loss" in line]

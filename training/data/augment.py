@@ -1,7 +1,7 @@
-"""A sample becomes a training crop: geometry, pasted objects, the choice of objects, colour.
+"""Augmentation: turns a sample into a training crop.
 
-The defaults are the reference's (MODEL_SPEC 9.1) but for the crop size. What a small data set
-needs besides - colour, copy-paste, crops about an object - is off until asked for.
+The defaults are the reference's (MODEL_SPEC 9.1) except for the crop size. Colour jitter,
+copy-paste and crops around an object help small data sets and are off by default.
 """
 
 from collections.abc import Callable
@@ -10,47 +10,45 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from training.data.color import ColorConfig, jitter
-from training.data.config_types import Area, Count, Positive, Probability, Range
-from training.data.crops import Window, crop, log_uniform, object_window, scaled_window
+from training.data.config_types import Area, Count, Positive, PositiveRange, Probability
+from training.data.crops import CropWindow, crop, log_uniform, object_window, random_window
 from training.data.paste import PasteConfig, paste_objects
 from training.data.sample import NONE, Sample
 
 Donors = Callable[[np.random.Generator], Sample]
 
-_ATTEMPTS = 5  # windows tried before falling back on one about an object
+_ATTEMPTS = 5
+"""Random windows to try before falling back on a window around an object."""
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """All settings of the augmentation; areas in pixels, probabilities in [0, 1]."""
+    """Settings of the augmentation; areas in pixels."""
 
     size: int = 1024  # side of the crop
     flip_probability: Probability = 0.5
-    scale: Range = (0.1, 2.0)  # uniform; 1 = the image just fits the crop
-    object_probability: Probability = 0.0  # a crop about a random object instead
-    object_scale: Range = (0.1, 0.9)  # log-uniform; longer side of it / crop
-    max_magnification: Positive = 4.0  # of a crop about an object: crop pixels per source pixel
-    min_area: Area = 400  # objects smaller in the source, as a whole, are background
-    min_visible_area: Area = 50  # objects with no more than this in the crop are background
+    scale: PositiveRange = (0.1, 2.0)  # uniform; at 1 the image just fits the crop
+    object_probability: Probability = 0.0  # of a crop around a random object
+    object_scale: PositiveRange = (0.1, 0.9)  # its longer side / crop side, log-uniform
+    max_magnification: Positive = 4.0  # around an object: crop pixels per source pixel
+    min_area: Area = 400  # smaller objects (whole, in the source) are background
+    min_visible_area: Area = 50  # objects with at most this in the crop are background
     stuff_probability: Probability = 0.15
-    keep_fraction: Probability = (
-        0.7  # of n > 1 objects a random min(int(keep_fraction·n), max_objects)
-    )
+    keep_fraction: Probability = 0.7  # of n > 1 objects keep min(int(0.7·n), max_objects)
     max_objects: Count = 30
-    keep_all_probability: Probability = 0.0  # all (up to max_objects) instead
-    few_probability: Probability = 0.0  # any number instead, the smaller the likelier
-    merge_parts_probability: Probability = (
-        0.0  # per object: its parts belong to it, are none themselves
-    )
+    keep_all_probability: Probability = 0.0  # of keeping all (up to max_objects) instead
+    few_probability: Probability = 0.0  # of keeping any number, log-uniform, instead
+    merge_parts_probability: Probability = 0.0  # per object, of merging its parts into it
     color: ColorConfig = field(default_factory=ColorConfig)
     paste: PasteConfig = field(default_factory=PasteConfig)
 
 
 class Augment:
-    """Callable: any sample in, a size×size sample out; padding at the bottom and right is ignored.
+    """Turns a sample of any size into a size×size sample.
 
-    A crop may hold no object when the source has none that is large enough. `donors` draws the
-    samples whose objects are pasted. All randomness comes from the generator of the call.
+    Padding lies at the bottom and right and is ignored. A crop holds no object if the source has
+    none that is large enough. ``donors`` draws the samples whose objects are pasted. All
+    randomness comes from the generator passed to the call.
     """
 
     def __init__(self, config: AugmentConfig, donors: Donors | None = None) -> None:
@@ -58,14 +56,14 @@ class Augment:
         self._donors = donors
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """One crop of the sample; calling again with an equal generator gives an equal crop."""
+        """Return one crop; an equal generator gives an equal crop."""
         config = self.config
         sample = _allowed_objects(sample, config, rng)
         flip = bool(rng.random() < config.flip_probability)
         for attempt in range(_ATTEMPTS + 1):
             last = attempt == _ATTEMPTS
-            about_object = bool(rng.random() < config.object_probability) or last
-            window = _window(sample, config, rng, about_object=about_object)
+            around_object = bool(rng.random() < config.object_probability) or last
+            window = _window(sample, config, rng, around_object=around_object)
             cropped = crop(sample, window, config.size, flip=flip)
             if (cropped.areas > config.min_visible_area).any() or not sample.labels:
                 break
@@ -73,7 +71,7 @@ class Augment:
             extent = (window.out_height, window.out_width)
             cropped = paste_objects(cropped, self._donors(rng), config.paste, rng, extent)
         chosen = choose_objects(cropped, config, rng)
-        # Padding keeps its grey: the network sees the same padding in training and in use.
+        # The padding stays grey, because that is how the network sees it when in use.
         chosen.image[: window.out_height, : window.out_width] = jitter(
             chosen.image[: window.out_height, : window.out_width], config.color, rng
         )
@@ -81,7 +79,7 @@ class Augment:
 
 
 def _allowed_objects(sample: Sample, config: AugmentConfig, rng: np.random.Generator) -> Sample:
-    """Without the objects that are too small in the source, and mostly without stuff."""
+    """Drop objects that are too small in the source and, most of the time, stuff."""
     with_stuff = rng.random() < config.stuff_probability
     chosen = [
         index
@@ -92,27 +90,28 @@ def _allowed_objects(sample: Sample, config: AugmentConfig, rng: np.random.Gener
 
 
 def _window(
-    sample: Sample, config: AugmentConfig, rng: np.random.Generator, *, about_object: bool
-) -> Window:
-    # Objects are allowed by their whole areas: others may hide all but a few pixels of one.
-    seen = np.flatnonzero(sample.areas > config.min_visible_area) if about_object else ()
+    sample: Sample, config: AugmentConfig, rng: np.random.Generator, *, around_object: bool
+) -> CropWindow:
+    # Objects are allowed by their whole area, so only a few pixels of one may be visible.
+    seen = np.flatnonzero(sample.areas > config.min_visible_area) if around_object else ()
     if len(seen):
         index = int(seen[rng.integers(len(seen))])
         scale = log_uniform(config.object_scale, rng)
-        fit = config.size / max(sample.instances.shape)
+        fit = config.size / max(sample.label_map.shape)
         limits = (min(config.scale[0] * fit, config.max_magnification), config.max_magnification)
         return object_window(
             sample, index, config.size, rng, side=config.size * scale, limits=limits
         )
-    return scaled_window(sample, config.size, rng.uniform(*config.scale), rng)
+    return random_window(sample, config.size, rng.uniform(*config.scale), rng)
 
 
 def choose_objects(sample: Sample, config: AugmentConfig, rng: np.random.Generator) -> Sample:
-    """A random subset of the objects that are visible enough; the others become background.
+    """Keep a random subset of the objects that are visible enough (MODEL_SPEC 9.1).
 
-    (MODEL_SPEC 9.1.) A part that is not chosen goes to the object it is a part of. Where nearly all
-    objects are always chosen, nothing tells the network to leave out those that nobody clicked:
-    ``few_probability`` is for people, who click one after another.
+    A dropped part becomes pixels of the object it is a part of; any other dropped object becomes
+    background. ``few_probability`` makes crops in which few objects are clicked: without them the
+    network does not learn to leave out objects without clicks, and people click one object after
+    another.
     """
     if config.merge_parts_probability:
         whole = rng.random(len(sample.labels)) < config.merge_parts_probability

@@ -1,4 +1,4 @@
-"""A mask as no more than its box: hundreds of objects of a large photo fit into memory."""
+"""Masks cut to their bounding box, so that hundreds of objects of a photo fit into memory."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from training.data.masks import Mask, decompress, fill_runs, run_lengths, to_rle
 
 @dataclass(frozen=True)
 class BoxMask:
-    """``pixels`` bool h×w, of which none may be set; the first lies at (``top``, ``left``)."""
+    """``pixels``, bool h×w and possibly all false, placed at (``top``, ``left``) of the image."""
 
     pixels: Mask
     top: int
@@ -18,39 +18,45 @@ class BoxMask:
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """Where the box lies in the image."""
+        """Rows and columns of the box in the image."""
         height, width = self.pixels.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
     @property
     def area(self) -> int:
-        """Pixels of the mask."""
+        """Number of pixels of the mask."""
         return int(np.count_nonzero(self.pixels))
 
     def without(self, other_HW: Mask) -> "BoxMask":
-        """What of it is not in a mask of the whole image."""
+        """Return the mask without the pixels of ``other_HW``, a mask of the whole image."""
         return BoxMask(self.pixels & ~other_HW[self.window], self.top, self.left)
 
 
 def box_mask(mask_HW: Mask) -> BoxMask:
-    """The box of a mask of the whole image; 0×0 where it is empty."""
+    """Cut a mask of the whole image to its box; 0×0 if the mask is empty."""
     columns = np.flatnonzero(mask_HW.any(axis=0))
     if not columns.size:
         return BoxMask(np.zeros((0, 0), np.bool_), 0, 0)
     left, right = int(columns[0]), int(columns[-1]) + 1
     rows = np.flatnonzero(mask_HW[:, left:right].any(axis=1))
     top, bottom = int(rows[0]), int(rows[-1]) + 1
-    # A copy: the rest of the mask is not to be kept with it.
+    # Copied, because a view would keep the whole mask in memory.
     return BoxMask(mask_HW[top:bottom, left:right].copy(), top, left)
 
 
 def decode_box(segmentation: Any, shape: tuple[int, int]) -> BoxMask:
-    """Any COCO segmentation of an image H×W, at the cost of its columns; MaskError if none."""
+    """Decode any COCO segmentation of an image of this shape (H, W).
+
+    Only the columns that the mask covers are allocated.
+
+    Raises:
+        MaskError: the segmentation is not a mask of that shape.
+    """
     if isinstance(segmentation, list):
         lengths = decompress(to_rle(segmentation, shape)["counts"])
     else:
         lengths = run_lengths(segmentation, shape).copy()
-    lengths = lengths[: lengths.size // 2 * 2]  # without the zeros at the end
+    lengths = lengths[: lengths.size // 2 * 2]  # drop the final run of zeros
     end = int(lengths.sum())
     if not lengths[1::2].any():
         return box_mask(np.zeros((0, 0), np.bool_))

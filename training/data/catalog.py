@@ -1,4 +1,4 @@
-"""Data sets by name, and their division into a training and a validation part."""
+"""Opens data sets by name and splits them into a training and a validation part."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Unpack
 
 from training.data.coco import open_coco
 from training.data.layouts import LAYOUTS
-from training.data.open_options import Opening
+from training.data.open_options import OpenOptions
 from training.data.packed import PackedDataset
 from training.data.problems import DatasetError
 from training.data.sample import InstanceDataset, Sample
@@ -18,15 +18,18 @@ def _is_there(path: Path) -> bool:
 
 
 def open_dataset(
-    name_or_path: str | Path, root: Path | None = None, **how: Unpack[Opening]
+    name_or_path: str | Path, root: Path | None = None, **options: Unpack[OpenOptions]
 ) -> InstanceDataset:
-    """A data set by name below `root`, or by the path of a COCO json, its folder, or a packed file.
+    """Open a data set by name below ``root``, or by path.
 
-    A name stands for the folder `root/NAME` or, where there is none, the file `root/NAME.pack`.
-    Raises DatasetError if there is none, and for problems in it unless they are to be skipped.
+    A name is that of a published set (``LAYOUTS``), of the folder ``root/NAME``, or of the file
+    ``root/NAME.pack``. A path leads to a COCO json, its folder, or a packed file.
+
+    Raises:
+        DatasetError: there is no such set, or it has problems that are not to be skipped.
     """
     if root is not None and name_or_path in LAYOUTS:
-        return LAYOUTS[str(name_or_path)](root, **how)
+        return LAYOUTS[str(name_or_path)](root, **options)
     path = Path(name_or_path)
     if (
         root is not None
@@ -46,11 +49,11 @@ def open_dataset(
             "Give the folder that holds the sets (--data; `dynamite data` calls it --root; root in "
             "Python; docs/data.md shows what lies in it), or the path of a COCO json."
         )
-    return open_coco(json_path, name=None if path.suffix == ".json" else path.name, **how)
+    return open_coco(json_path, name=None if path.suffix == ".json" else path.name, **options)
 
 
 class Subset:
-    """Some items of a data set, in the order of `indices`."""
+    """The items of a data set at ``indices``, in that order."""
 
     def __init__(self, dataset: InstanceDataset, indices: Sequence[int]) -> None:
         self._dataset = dataset
@@ -66,9 +69,21 @@ class Subset:
 
 
 def split(dataset: InstanceDataset, fraction: float, seed: int = 0) -> tuple[Subset, Subset]:
-    """(training, validation) parts; about `fraction` of the images are for validation.
+    """Split a data set into a training part and a hold-out part for validation.
 
-    An image's part depends on its id and the seed only: other images coming or going move none.
+    An image's part depends on its id and the seed only, so adding or removing other images never
+    moves it.
+
+    Args:
+        dataset: the whole set.
+        fraction: share of the images to hold out, about, in [0, 1).
+        seed: chooses another split.
+
+    Returns:
+        The training part and the validation part.
+
+    Raises:
+        DatasetError: ``fraction`` is not in [0, 1).
     """
     if not 0 <= fraction < 1:
         raise DatasetError(f"the validation fraction must be in [0, 1), not {fraction}")

@@ -1,7 +1,8 @@
-"""COCO json: public sets, our own accepted annotations, and the folders of one image set each.
+"""Reads data sets in COCO's json format.
 
-Beyond COCO's keys: annotation `ignore` (RLE: neither object nor background) and image
-`exhaustive` (false: some objects are not annotated). Crowd regions are ignored, not objects.
+Two keys are ours: ``ignore`` of an annotation (an RLE: pixels that are neither object nor
+background) and ``exhaustive`` of an image (false if some objects are not annotated). Crowd regions
+are ignored; they are not objects.
 """
 
 from pathlib import Path
@@ -11,19 +12,27 @@ from training.data.box_mask import decode_box
 from training.data.coco_entries import Annotation, load_json, read_entries
 from training.data.images import read_image
 from training.data.masks import decode
-from training.data.open_options import Opening
+from training.data.open_options import OpenOptions
 from training.data.problems import DatasetError, Problems
-from training.data.sample import Instance, Mask, Sample, compose
+from training.data.sample import AnnotatedObject, Mask, Sample, compose
 
 
 class CocoDataset:
     """The images of a COCO json that have at least one object.
 
-    Objects are painted large to small; those of which nothing is visible are left out unless
-    `keep_hidden`. `content` is the parsed json, `source` its path for messages, file names are
-    relative to `folder`. Raises DatasetError for any problem unless `on_problem` is "skip": then
-    `problems` tells what was left out. `without_objects` names the images that have no object;
-    they are samples only if `keep_empty`.
+    Objects are painted from large to small. Objects without a visible pixel are left out unless
+    ``keep_hidden`` is set, images without objects unless ``keep_empty`` is set. ``problems`` lists
+    what was left out as faulty, ``without_objects`` the images without objects.
+
+    Args:
+        content: the parsed json.
+        folder: the folder that file names are relative to.
+        source: the path of the json, for messages.
+        name: name of the set, and the prefix of its sample ids.
+        **options: see ``OpenOptions``.
+
+    Raises:
+        DatasetError: the json has problems and ``on_problem`` is not ``"skip"``.
     """
 
     def __init__(
@@ -33,14 +42,14 @@ class CocoDataset:
         source: Path,
         *,
         name: str,
-        **how: Unpack[Opening],
+        **options: Unpack[OpenOptions],
     ) -> None:
         self.name = name
-        self._min_visible_area = -1 if how.get("keep_hidden") else 0
+        self._min_visible_area = -1 if options.get("keep_hidden") else 0
         self.problems = Problems()
         entries = list(read_entries(content, folder, source, self.problems))
-        self.problems.settle(source, how.get("on_problem", "raise"))
-        keep_empty = how.get("keep_empty", False)
+        self.problems.settle(source, options.get("on_problem", "raise"))
+        keep_empty = options.get("keep_empty", False)
         self._entries = [entry for entry in entries if entry.has_object or keep_empty]
         self.sample_ids = [f"{name}/{entry.file_name}" for entry in self._entries]
         self.without_objects = [
@@ -54,10 +63,12 @@ class CocoDataset:
         entry = self._entries[index]
         image = read_image(entry.file)
         if image.shape[:2] != entry.shape:
-            raise DatasetError(f"{entry.file}: is {image.shape[:2]}, the json says {entry.shape}")
+            raise DatasetError(
+                f"{entry.file}: is {image.shape[:2]}, the json says {entry.shape} (H, W)"
+            )
         unknown: Mask | None = None
         crowd: Mask | None = None
-        instances = []
+        objects = []
         for annotation in entry.annotations:
             if annotation.ignore is not None:
                 band = decode(annotation.ignore, entry.shape)
@@ -66,10 +77,10 @@ class CocoDataset:
                 mask = decode(annotation.segmentation, entry.shape)
                 crowd = mask if crowd is None else crowd | mask
             else:
-                instances.append(_instance(annotation, entry.shape))
+                objects.append(_annotated_object(annotation, entry.shape))
         return compose(
             image,
-            instances,
+            objects,
             self.sample_ids[index],
             unknown=unknown,
             crowd=crowd,
@@ -78,9 +89,9 @@ class CocoDataset:
         )
 
 
-def _instance(annotation: Annotation, shape: tuple[int, int]) -> Instance:
+def _annotated_object(annotation: Annotation, shape: tuple[int, int]) -> AnnotatedObject:
     mask = decode_box(annotation.segmentation, shape)
-    return Instance(
+    return AnnotatedObject(
         mask=mask,
         label=annotation.label,
         area=mask.area,
@@ -94,13 +105,13 @@ def open_coco(
     image_folder: Path | None = None,
     *,
     name: str | None = None,
-    **how: Unpack[Opening],
+    **options: Unpack[OpenOptions],
 ) -> CocoDataset:
-    """The set of a COCO json file; images lie in the json's folder unless another is given."""
+    """Open the set of a COCO json; its images lie beside it unless ``image_folder`` is given."""
     return CocoDataset(
         load_json(json_path),
         image_folder or json_path.parent,
         json_path,
         name=name or json_path.parent.name,
-        **how,
+        **options,
     )

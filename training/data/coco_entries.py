@@ -1,4 +1,4 @@
-"""The entries of a COCO json, each checked before anything relies on it."""
+"""Reads and checks the entries of a COCO json."""
 
 import json
 from collections.abc import Iterator
@@ -11,17 +11,20 @@ import numpy as np
 from training.data.images import image_size, is_file
 from training.data.masks import MaskError, check_polygons, fill_polygons, run_lengths
 from training.data.problems import DatasetError, Problems
-from training.data.progress import watch
+from training.progress import track
 
 Id = int | str
 
 UNNAMED = "object"
-_SURELY_VISIBLE = 4.0  # square pixels a polygon must enclose to be drawn without a test
+"""Label of an annotation whose category has no name."""
+
+_SURELY_VISIBLE = 4.0
+"""Area in square pixels from which a polygon surely covers a pixel and is not rasterized."""
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """One checked entry of `annotations`."""
+    """One checked entry of the json's ``annotations``."""
 
     annotation_id: Id
     label: str
@@ -33,7 +36,7 @@ class Annotation:
 
 @dataclass(frozen=True)
 class ImageEntry:
-    """One checked entry of `images` with its annotations."""
+    """One checked entry of the json's ``images`` with its annotations."""
 
     file_name: str  # as in the json
     file: Path
@@ -43,12 +46,16 @@ class ImageEntry:
 
     @property
     def has_object(self) -> bool:
-        """Whether there is anything but crowds."""
+        """Whether any annotation is an object, not a crowd."""
         return any(not annotation.crowd for annotation in self.annotations)
 
 
 def load_json(path: Path) -> dict[str, Any]:
-    """The json file as a dictionary with lists `images` and `annotations`, or DatasetError."""
+    """Load a COCO json: a dictionary with the lists ``images`` and ``annotations``.
+
+    Raises:
+        DatasetError: the file cannot be read or is not a COCO json.
+    """
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
@@ -64,10 +71,10 @@ def load_json(path: Path) -> dict[str, Any]:
 def read_entries(
     content: dict[str, Any], folder: Path, json_path: Path, problems: Problems
 ) -> Iterator[ImageEntry]:
-    """The checked images of a COCO json in order; faulty entries go to `problems` instead."""
+    """Yield the checked images of a COCO json in order; faulty entries go to ``problems``."""
     categories = _read_categories(content, json_path, problems)
     images: dict[Id, _Image] = {}
-    for raw in watch(content["images"], f"Checking the images of {json_path.name}"):
+    for raw in track(content["images"], f"Checking the images of {json_path.name}"):
         image = _read_image(raw, folder, json_path, problems)
         if image is None:
             continue
@@ -78,7 +85,7 @@ def read_entries(
     listed = {_id(raw) for raw in content["images"]}
     found: dict[Id, list[Annotation]] = {image_id: [] for image_id in images}
     seen: set[Id] = set()
-    for raw in watch(content["annotations"], f"Checking the masks of {json_path.name}"):
+    for raw in track(content["annotations"], f"Checking the masks of {json_path.name}"):
         annotation_id, image_id = _id(raw), _id(raw, "image_id")
         if annotation_id is None:
             problems.add("bad entry", json_path, None, f"annotation without id: {raw!r:.60}")
@@ -113,7 +120,7 @@ class _Image(NamedTuple):
 
 
 def _id(raw: Any, key: str = "id") -> Id | None:
-    """The id an entry gives under a key, None for what cannot be one."""
+    """Return the id that an entry has under ``key``, or None if it has none."""
     value = raw.get(key) if isinstance(raw, dict) else None
     return value if isinstance(value, int | str) else None
 
@@ -121,7 +128,7 @@ def _id(raw: Any, key: str = "id") -> Id | None:
 def _read_categories(
     content: dict[str, Any], json_path: Path, problems: Problems
 ) -> dict[Id, tuple[str, bool]]:
-    """Name by id, and whether it is stuff."""
+    """Return each category's name, and whether it is stuff, by its id."""
     listed = content.get("categories", [])
     categories: dict[Id, tuple[str, bool]] = {}
     for raw in listed if isinstance(listed, list) else [listed]:
@@ -191,6 +198,6 @@ def _check_annotation(
 
 
 def _enclosed(polygon: list[float]) -> float:
-    """Area by the shoelace rule, square pixels."""
+    """Return the area of a polygon in square pixels, by the shoelace formula."""
     xs, ys = np.array(polygon[0::2]), np.array(polygon[1::2])
     return abs(float(xs @ np.roll(ys, -1) - ys @ np.roll(xs, -1))) / 2

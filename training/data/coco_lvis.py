@@ -1,9 +1,8 @@
-"""COCO and LVIS annotate the same pictures; together they name more objects than either.
+"""Merges the annotations of COCO and LVIS, which cover the same photos.
 
-The rule, for each image of LVIS: all its LVIS objects stay, since their outlines are finer. A
-COCO object is added unless it is the same as one of them, that is, unless their IoU reaches
-SAME_OBJECT. COCO's crowds stay crowds. Categories of equal name are one. Which object is a part of
-which is seen when they are painted (training.data.sample.paint), as everywhere else.
+For each image of LVIS: keep all its LVIS objects, because their outlines are finer; add each COCO
+object unless its IoU with an LVIS object reaches ``SAME_OBJECT``; keep COCO's crowds as crowds.
+Categories with the same name become one.
 """
 
 from collections import defaultdict
@@ -19,47 +18,56 @@ from pycocotools import mask as coco_mask
 from training.data.lvis import file_name
 from training.data.masks import MaskError, to_rle
 from training.data.problems import Problems
-from training.data.progress import watch
+from training.progress import track
 
 SAME_OBJECT = 0.5
+"""IoU from which a COCO and an LVIS mask count as the same object."""
 
 _CATEGORY = {"id": int, "name": str}
+"""Keys that a category must have, with their types; the same below for images and annotations."""
+
 _IMAGE = {"id": int | str, "height": int, "width": int}
 _ANNOTATION = {"id": int | str, "image_id": int | str, "category_id": int | str}
 
 
 @dataclass(frozen=True)
 class Merged:
-    """A COCO json of both, with what went into it."""
+    """The merged COCO json, and the number of objects from each source."""
 
     content: dict[str, Any]
     from_lvis: int
     from_coco: int
-    same: int  # COCO objects that LVIS has too
+    same: int  # COCO objects dropped because LVIS has them too
     problems: Problems
 
 
 def merge(
     coco: dict[str, Any], lvis: dict[str, Any], source: Path, same_object: float = SAME_OBJECT
 ) -> Merged:
-    """Both jsons (parsed) as one; `source` names them in problems.
+    """Merge two parsed jsons.
 
-    Annotation ids become `lvis-ID` and `coco-ID`. Entries without what is needed and masks that
-    cannot be read are left out and listed in `problems`; it is for the caller to settle them.
+    Annotation ids become ``lvis-ID`` and ``coco-ID``. Incomplete entries and unreadable masks are
+    left out and listed in ``problems``, which the caller must settle.
+
+    Args:
+        coco: COCO's json.
+        lvis: LVIS's json.
+        source: the file to name in problems.
+        same_object: IoU from which two masks are the same object.
     """
     problems = Problems()
     categories, coco_category = _merge_categories(
-        *(_sound(content, "categories", _CATEGORY, source, problems) for content in (coco, lvis))
+        *(_complete(content, "categories", _CATEGORY, source, problems) for content in (coco, lvis))
     )
     of_coco, of_lvis = (
-        _by_image(_sound(content, "annotations", _ANNOTATION, source, problems))
+        _by_image(_complete(content, "annotations", _ANNOTATION, source, problems))
         for content in (coco, lvis)
     )
     images, annotations = [], []
     counts = {"lvis": 0, "coco": 0}
     same = 0
-    sound_images = _sound(lvis, "images", _IMAGE, source, problems)
-    for image in watch(sound_images, "Merging COCO and LVIS"):
+    images_of_lvis = _complete(lvis, "images", _IMAGE, source, problems)
+    for image in track(images_of_lvis, "Merging COCO and LVIS"):
         shape = (image["height"], image["width"])
         name = file_name(image)
         images.append({**image, "file_name": name, "exhaustive": False})
@@ -84,7 +92,7 @@ def merge(
 def _readable(
     entries: list[dict[str, Any]], shape: tuple[int, int], where: str, problems: Problems
 ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """The annotations whose masks can be read, each with its mask as RLE."""
+    """Return the annotations whose masks are readable, each with its mask as an RLE."""
     pairs = []
     for entry in entries:
         try:
@@ -103,16 +111,16 @@ def _duplicates(
     return [bool(best >= same_object) for best in iou.max(axis=1)]
 
 
-def _sound(
+def _complete(
     content: dict[str, Any],
     part: str,
     keys: Mapping[str, type | UnionType],
     source: Path,
     problems: Problems,
 ) -> list[dict[str, Any]]:
-    """The entries of a part that have these keys; the others are problems."""
+    """Return the entries of a part that have these keys; the others become problems."""
     listed = content.get(part, [])
-    sound = []
+    complete = []
     for entry in listed if isinstance(listed, list) else [listed]:
         lacks = [
             key
@@ -123,8 +131,8 @@ def _sound(
             detail = f"no {' and '.join(lacks)} to use in {part}: {entry!r:.60}"
             problems.add("bad entry", source, None, detail)
         else:
-            sound.append(entry)
-    return sound
+            complete.append(entry)
+    return complete
 
 
 def _by_image(annotations: list[dict[str, Any]]) -> defaultdict[Any, list[dict[str, Any]]]:
@@ -137,7 +145,7 @@ def _by_image(annotations: list[dict[str, Any]]) -> defaultdict[Any, list[dict[s
 def _merge_categories(
     coco: list[dict[str, Any]], lvis: list[dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], dict[Any, Any]]:
-    """LVIS's categories and COCO's others; and the new ids of COCO's."""
+    """Return the merged categories, and the new id of each of COCO's."""
     merged = [{"id": entry["id"], "name": entry["name"]} for entry in lvis]
     by_name = {entry["name"].replace("_", " "): entry["id"] for entry in merged}
     new_ids = {}

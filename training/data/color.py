@@ -1,4 +1,4 @@
-"""Colour jitter in one pass: brightness, contrast, saturation and hue are one affine map of RGB."""
+"""Colour jitter: brightness, contrast, saturation and hue as one affine map of RGB."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.data.config_types import NotNegative, Probability
+from training.data.config_types import NonNegative, Probability
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 _YIQ = np.array([_LUMA, [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
@@ -17,19 +17,19 @@ _MIDDLE = 127.5
 
 @dataclass(frozen=True)
 class ColorConfig:
-    """Half-widths of uniform jitter; 0 leaves a property alone."""
+    """Half-widths of the uniform jitter; 0 leaves a property unchanged."""
 
-    brightness: NotNegative = 0.0  # of 255, added
-    contrast: NotNegative = 0.0  # factor 1 ± this, about the middle grey
-    saturation: NotNegative = 0.0  # factor 1 ± this
-    hue: NotNegative = 0.0  # of a full turn
-    gray_probability: Probability = 0.0  # saturation 0
+    brightness: NonNegative = 0.0  # added, as a share of 255
+    contrast: NonNegative = 0.0  # factor 1 ± this, around mid-grey
+    saturation: NonNegative = 0.0  # factor 1 ± this
+    hue: NonNegative = 0.0  # share of a full turn
+    gray_probability: Probability = 0.0  # of removing all colour
 
 
 def jitter(
     image: npt.NDArray[np.uint8], config: ColorConfig, rng: np.random.Generator
 ) -> npt.NDArray[np.uint8]:
-    """A uint8 H×W×3 RGB image in other colours; the given one is left as it is."""
+    """Return a uint8 H×W×3 RGB image with jittered colours; the given image is not changed."""
     brightness, contrast, saturation, hue = rng.uniform(-1, 1, 4) * (
         config.brightness,
         config.contrast,

@@ -1,4 +1,4 @@
-"""What the numbers of a config can be; checked when it is read, not when code makes one."""
+"""Number types of configs, checked when a config is read, not when code makes one."""
 
 import math
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Area = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -19,4 +19,4 @@ def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
-Range = Annotated[tuple[float, float], AfterValidator(_rising)]
+PositiveRange = Annotated[tuple[float, float], AfterValidator(_rising)]

@@ -1,4 +1,4 @@
-"""Which part of a sample becomes the crop, and the crop itself: image, label map, ignore map."""
+"""Chooses and cuts crops: the image, its label map and its ignore mask."""
 
 import math
 from dataclasses import replace
@@ -9,12 +9,15 @@ import numpy as np
 
 from training.data.sample import NONE, Sample
 
-PADDING = 128  # grey, before normalization (MODEL_SPEC 9.1)
-_IGNORED = -2  # the ignore map travels inside the label map, so one resize moves both
+PADDING = 128
+"""Grey value of the padding, before normalization (MODEL_SPEC 9.1)."""
+
+_IGNORED = -2
+"""Marks ignored pixels in the label map, so that both are resized at once."""
 
 
-class Window(NamedTuple):
-    """A rectangle of the source image, in pixels, and the size it is resized to."""
+class CropWindow(NamedTuple):
+    """A rectangle of the source image and the size it is resized to, all in pixels."""
 
     x: int
     y: int
@@ -24,15 +27,15 @@ class Window(NamedTuple):
     out_height: int
 
 
-def scaled_window(sample: Sample, size: int, scale: float, rng: np.random.Generator) -> Window:
-    """A random window when the image is `scale` times what fits a size×size crop."""
-    shape = sample.instances.shape
+def random_window(sample: Sample, size: int, scale: float, rng: np.random.Generator) -> CropWindow:
+    """Choose a window at random; at ``scale`` 1 the whole image just fits a size×size crop."""
+    shape = sample.label_map.shape
     factor = scale * size / max(shape)
     height, out_height = _side(shape[0], size, factor)
     width, out_width = _side(shape[1], size, factor)
     x = int(rng.integers(0, shape[1] - width + 1))
     y = int(rng.integers(0, shape[0] - height + 1))
-    return Window(x, y, width, height, out_width, out_height)
+    return CropWindow(x, y, width, height, out_width, out_height)
 
 
 def object_window(
@@ -43,36 +46,42 @@ def object_window(
     *,
     side: float,
     limits: tuple[float, float],
-) -> Window:
-    """A window that makes the longer side of one object `side` pixels of the crop, object inside.
+) -> CropWindow:
+    """Choose a window at random that holds object ``index``.
 
-    `limits` bound the magnification (crop pixels per source pixel).
+    Args:
+        sample: the source.
+        index: the object.
+        size: side of the crop in pixels.
+        rng: draws the place.
+        side: length of the object's longer side in the crop, in pixels.
+        limits: smallest and largest magnification, in crop pixels per source pixel.
     """
-    x, y, width, height = cv2.boundingRect((sample.instances == index).view(np.uint8))
+    x, y, width, height = cv2.boundingRect((sample.label_map == index).view(np.uint8))
     factor = float(np.clip(side / max(width, height), *limits))
-    shape = sample.instances.shape
+    shape = sample.label_map.shape
     window_height, out_height = _side(shape[0], size, factor)
     window_width, out_width = _side(shape[1], size, factor)
     left = _offset(x, x + width, window_width, shape[1], rng)
     top = _offset(y, y + height, window_height, shape[0], rng)
-    return Window(left, top, window_width, window_height, out_width, out_height)
+    return CropWindow(left, top, window_width, window_height, out_width, out_height)
 
 
 def _side(length: int, size: int, factor: float) -> tuple[int, int]:
-    """Source and output length of one side of a window."""
+    """Return the source length and the output length of one side of a window."""
     source = min(length, max(1, round(size / factor)))
     return source, int(np.clip(round(source * factor), 1, size))
 
 
 def _offset(start: int, stop: int, window: int, length: int, rng: np.random.Generator) -> int:
-    """A random place for the window that holds [start, stop), or lies in it if it is larger."""
+    """Choose where a window starts so that it holds [start, stop), or lies inside if shorter."""
     low, high = sorted((stop - window, start))
     low, high = (min(max(edge, 0), length - window) for edge in (low, high))
     return int(rng.integers(low, high + 1))
 
 
-def crop(sample: Sample, window: Window, size: int, *, flip: bool) -> Sample:
-    """The window of the sample at the top left of a size×size sample, the rest grey and ignored."""
+def crop(sample: Sample, window: CropWindow, size: int, *, flip: bool) -> Sample:
+    """Cut the window into the top left of a size×size sample; the rest is grey and ignored."""
     rows = slice(window.y, window.y + window.height)
     columns = slice(window.x, window.x + window.width)
     target = (window.out_width, window.out_height)
@@ -82,7 +91,7 @@ def crop(sample: Sample, window: Window, size: int, *, flip: bool) -> Sample:
         target,
         interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
     )
-    joint = sample.instances[rows, columns].copy()
+    joint = sample.label_map[rows, columns].copy()
     joint[sample.ignore[rows, columns]] = _IGNORED
     resized = cv2.resize(joint, target, interpolation=cv2.INTER_NEAREST_EXACT)
     if flip:
@@ -93,9 +102,9 @@ def crop(sample: Sample, window: Window, size: int, *, flip: bool) -> Sample:
     labels[: window.out_height, : window.out_width] = resized
     ignore = labels == _IGNORED
     labels[ignore] = NONE
-    return replace(sample, image=image, instances=labels, ignore=ignore)
+    return replace(sample, image=image, label_map=labels, ignore=ignore)
 
 
 def log_uniform(bounds: tuple[float, float], rng: np.random.Generator) -> float:
-    """A number within bounds (both > 0) whose logarithm is uniform."""
+    """Draw a number between two positive bounds, uniform in its logarithm."""
     return math.exp(rng.uniform(math.log(bounds[0]), math.log(bounds[1])))

@@ -1,4 +1,4 @@
-"""Reading pictures: RGB, turned as their EXIF says, faults reported by name."""
+"""Reads images as RGB with their EXIF orientation applied; errors name the file."""
 
 from os import SEEK_END
 from pathlib import Path
@@ -12,8 +12,11 @@ from dynamite.orientation import orientation
 from training.data.problems import DatasetError
 
 _TRANSPOSED = range(5, 9)
-_ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
-_TAIL = 64  # bytes at the end of a file in which its format's end mark lies as a rule
+"""EXIF orientations that swap width and height."""
+
+_END_MARKS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
+_TAIL = 64
+"""The end mark of a format is looked for in this many bytes at the end of a file."""
 
 FAULTS = (
     UnidentifiedImageError,
@@ -22,13 +25,24 @@ FAULTS = (
     SyntaxError,
     ValueError,
 )
-"""What pillow raises for files that are no pictures it would open."""
+"""Exceptions that pillow raises for files it cannot open as images."""
 
 RGBImage = npt.NDArray[np.uint8]
 
 
 def decode_image(data: bytes, source: str) -> RGBImage:
-    """Encoded bytes as uint8 H×W×3 RGB, EXIF orientation applied; `source` names them in errors."""
+    """Decode an image file.
+
+    Args:
+        data: the bytes of the file.
+        source: its name for error messages.
+
+    Returns:
+        uint8 H×W×3 RGB with the EXIF orientation applied.
+
+    Raises:
+        DatasetError: the bytes are not a readable image.
+    """
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
     if pixels is None:
         raise DatasetError(f"{source}: not a readable image ({len(data)} bytes); replace the file")
@@ -36,7 +50,7 @@ def decode_image(data: bytes, source: str) -> RGBImage:
 
 
 def read_image(path: Path) -> RGBImage:
-    """The file as uint8 H×W×3 RGB."""
+    """Read a file as ``decode_image`` does."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -45,7 +59,7 @@ def read_image(path: Path) -> RGBImage:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file; a name that none can have is no error either."""
+    """Whether the file exists; False also for an impossible name."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -53,17 +67,19 @@ def is_file(path: Path) -> bool:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(H, W) as decode_image gives it; of usual formats from the file's head, its end being there.
+    """Return the size (H, W) that ``decode_image`` gives.
+
+    Files of the usual formats are not decoded: their header is read and their end mark checked.
 
     Raises:
-        DatasetError: it is no picture that can be read.
+        DatasetError: the file is not a readable image.
     """
     try:
         with Image.open(path) as image:
-            end = _ENDS.get(image.format or "")
+            end = _END_MARKS.get(image.format or "")
             width, height = image.size
             turned = end is not None and orientation(image) in _TRANSPOSED
-        if end is None:  # which of them OpenCV turns, and by what, is best asked of it
+        if end is None:  # only OpenCV knows whether it rotates this format
             pixels = read_image(path)
             return pixels.shape[0], pixels.shape[1]
         with path.open("rb") as file:
@@ -71,6 +87,6 @@ def image_size(path: Path) -> tuple[int, int]:
             whole = end in file.read()
     except FAULTS as error:
         raise DatasetError(f"{path}: not a readable image: {error}") from error
-    if not whole:  # cut off, or with something behind the picture: decoding tells
+    if not whole:  # cut off, or followed by other data: decode to find out
         read_image(path)
     return (width, height) if turned else (height, width)

@@ -1,6 +1,6 @@
-"""LVIS json: COCO's form but for crowds, file names, and a promise it does not make.
+"""Reads LVIS jsons, which are COCO jsons without crowds and with other file names.
 
-LVIS annotates only some categories of an image, so its samples are never exhaustive.
+LVIS is not exhaustively annotated: only some categories are labelled in each image.
 """
 
 from pathlib import Path
@@ -8,26 +8,30 @@ from typing import Any, Unpack
 
 from training.data.coco import CocoDataset
 from training.data.coco_entries import load_json
-from training.data.open_options import Opening
+from training.data.open_options import OpenOptions
 
 _PREFIX_OF_2014 = "COCO_"
+"""Beginning of the file names of COCO 2014, which LVIS 0.5 uses."""
+
 _NAME_LENGTH = len("000000000000.jpg")
+"""Length of a file name of COCO 2017."""
 
 
 def file_name(image: dict[str, Any]) -> str:
-    """Where an image of COCO or LVIS lies: `train2017/000000000009.jpg`, from its address.
+    """Return the file name of an image entry, such as ``train2017/000000000009.jpg``.
 
-    Entries without an address (LVIS 0.5) keep their file name, without a prefix of 2014.
+    The folder and name come from the entry's URL. An entry without a URL (LVIS 0.5) keeps its
+    ``file_name`` without the prefix of COCO 2014.
     """
-    address = image.get("coco_url")
-    if isinstance(address, str) and address.count("/") >= 2:
-        return "/".join(address.split("/")[-2:])
+    url = image.get("coco_url")
+    if isinstance(url, str) and url.count("/") >= 2:
+        return "/".join(url.split("/")[-2:])
     name = str(image.get("file_name", ""))
     return name[-_NAME_LENGTH:] if name.startswith(_PREFIX_OF_2014) else name
 
 
 def as_coco(content: dict[str, Any]) -> dict[str, Any]:
-    """An LVIS json in COCO's form."""
+    """Convert a parsed LVIS json to COCO's form."""
     images = [
         {**image, "file_name": file_name(image), "exhaustive": False}
         if isinstance(image, dict)
@@ -42,13 +46,13 @@ def open_lvis(
     image_folder: Path,
     *,
     name: str | None = None,
-    **how: Unpack[Opening],
+    **options: Unpack[OpenOptions],
 ) -> CocoDataset:
-    """The set of an LVIS json; `image_folder` holds `train2017/` and `val2017/`."""
+    """Open the set of an LVIS json; ``image_folder`` holds ``train2017/`` and ``val2017/``."""
     return CocoDataset(
         as_coco(load_json(json_path)),
         image_folder,
         json_path,
         name=name or json_path.stem,
-        **how,
+        **options,
     )

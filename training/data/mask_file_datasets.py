@@ -1,4 +1,4 @@
-"""Data sets of picture and mask-file pairs: the shape all benchmarks but COCO share."""
+"""Data sets whose images each have a mask file: all benchmarks except COCO and LVIS."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,53 +9,63 @@ import numpy as np
 
 from training.data.box_mask import box_mask
 from training.data.images import image_size, is_file, read_image
-from training.data.open_options import Opening
+from training.data.open_options import OpenOptions
 from training.data.problems import DatasetError, Problems
-from training.data.progress import watch
 from training.data.region_files import ReadRegions, Regions
-from training.data.sample import Instance, Sample, compose
+from training.data.sample import AnnotatedObject, Sample, compose
+from training.progress import track
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One picture and its mask file."""
+class MaskFilePair:
+    """One image and its mask file."""
 
     sample_id: str  # without the set's name
     image: Path
     mask: Path
 
 
-class PairedDataset:
-    """Pictures with mask files; every file is read once when the set is opened, to be checked.
+class MaskFileDataset:
+    """Images with mask files.
 
-    With `single_instance` each object is a sample of its own, all other objects being background.
-    `problems` are those found while the pairs were listed. `highest_number` bounds the numbers that
-    count as objects, by sample id (DAVIS 2017: those of the first frame). A picture without
-    objects is a problem unless it `may_be_empty`; `without_objects` lists them, and `keep_empty`
-    makes samples of those that may be. Raises DatasetError for problems unless `on_problem` is
-    "skip".
+    Every file is read once when the set is opened, to check it. ``problems`` lists the faults,
+    ``without_objects`` the images without objects.
+
+    Args:
+        name: name of the set, and the prefix of its sample ids.
+        pairs: the images and their mask files.
+        read_regions: reads a mask file.
+        problems: faults found while the pairs were listed.
+        single_instance: make each object a sample of its own, with all others as background.
+        may_be_empty: whether an image may have no object; otherwise that is a problem.
+        highest_number: by sample id, the highest region number that counts as an object (DAVIS
+            2017: that of the first frame).
+        **options: see ``OpenOptions``; ``keep_empty`` applies where ``may_be_empty`` is set.
+
+    Raises:
+        DatasetError: there are problems and ``on_problem`` is not ``"skip"``.
     """
 
     def __init__(
         self,
         name: str,
-        pairs: Sequence[Pair],
+        pairs: Sequence[MaskFilePair],
         read_regions: ReadRegions,
         *,
         problems: Problems | None = None,
         single_instance: bool = False,
         may_be_empty: bool = False,
         highest_number: dict[str, int] | None = None,
-        **how: Unpack[Opening],
+        **options: Unpack[OpenOptions],
     ) -> None:
         self.name = name
         self._read_regions = read_regions
         self._highest_number = highest_number or {}
         self.problems = Problems() if problems is None else problems
         self.without_objects: list[str] = []
-        self._items: list[tuple[Pair, int | None]] = []
+        self._items: list[tuple[MaskFilePair, int | None]] = []
         seen: set[str] = set()
-        for pair in watch(pairs, f"Checking the masks of {name}"):
+        for pair in track(pairs, f"Checking the masks of {name}"):
             if pair.sample_id in seen:
                 self.problems.add("duplicate id", pair.image, None, f"{pair.sample_id} twice")
                 continue
@@ -66,14 +76,16 @@ class PairedDataset:
             if not numbers:
                 self.without_objects.append(f"{name}/{pair.sample_id}")
                 if not may_be_empty:
-                    self.problems.add("empty mask", pair.mask, None, "no pixel is of an object")
-                elif how.get("keep_empty"):
+                    self.problems.add(
+                        "empty mask", pair.mask, None, "no pixel belongs to an object"
+                    )
+                elif options.get("keep_empty"):
                     self._items.append((pair, None))
             elif single_instance:
                 self._items += [(pair, number) for number in numbers]
             else:
                 self._items.append((pair, None))
-        self.problems.settle(name, how.get("on_problem", "raise"))
+        self.problems.settle(name, options.get("on_problem", "raise"))
         self.sample_ids = [
             f"{name}/{pair.sample_id}" + ("" if number is None else f"#{number}")
             for pair, number in self._items
@@ -86,16 +98,16 @@ class PairedDataset:
         pair, single = self._items[index]
         regions = self._regions(pair)
         numbers = _present(regions) if single is None else [single]
-        instances = []
+        objects = []
         for number in numbers:
             mask = box_mask(regions.numbers == number)
             label = regions.names.get(number, f"object {number}")
-            instances.append(Instance(mask, label, mask.area, number))
+            objects.append(AnnotatedObject(mask, label, mask.area, number))
         return compose(
-            read_image(pair.image), instances, self.sample_ids[index], unknown=regions.ignore
+            read_image(pair.image), objects, self.sample_ids[index], unknown=regions.ignore
         )
 
-    def _regions(self, pair: Pair) -> Regions:
+    def _regions(self, pair: MaskFilePair) -> Regions:
         regions = self._read_regions(pair.mask)
         highest = self._highest_number.get(pair.sample_id)
         if highest is None:
@@ -103,8 +115,8 @@ class PairedDataset:
         kept = np.where(regions.numbers <= highest, regions.numbers, 0)
         return replace(regions, numbers=kept.astype(np.int32))
 
-    def _check(self, pair: Pair) -> list[int] | None:
-        """The numbers of the objects, or None if the pair cannot be used."""
+    def _check(self, pair: MaskFilePair) -> list[int] | None:
+        """Return the numbers of the objects, or None if the pair is faulty."""
         for path in (pair.image, pair.mask):
             if not is_file(path):
                 self.problems.add("missing file", path, None, "no such file")
@@ -127,6 +139,6 @@ class PairedDataset:
 
 
 def _present(regions: Regions) -> list[int]:
-    """Numbers of the objects that have a pixel which counts, ascending."""
+    """Return the numbers of the objects with a pixel that is not ignored, ascending."""
     counted = regions.numbers[~regions.ignore]
     return [int(number) for number in np.unique(counted) if number > 0]

@@ -1,7 +1,7 @@
-"""COCO's three ways of writing a mask: polygons, run lengths, compressed run lengths.
+"""Reads COCO's three encodings of a mask: polygons, run lengths and compressed run lengths.
 
-Run lengths go column by column and begin with a run of zeros. They are checked before a pixel
-is allocated: a file that lies about its lengths raises MaskError, it cannot overrun a buffer.
+Run lengths go column by column and begin with a run of zeros. They are checked before any pixel is
+allocated, so that wrong lengths in a file raise ``MaskError`` and cannot overrun a buffer.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from pycocotools import mask as coco_mask
 Mask = npt.NDArray[np.bool_]
 
 _CHUNK_BITS = 5
-_MORE = 0x20  # another chunk of this number follows
-_SIGN = 0x10  # of a number's last chunk
-_MAX_CHUNKS = 7  # 35 bits: beyond any image
+_MORE = 0x20  # bit of a chunk: another chunk of this number follows
+_SIGN = 0x10  # bit of a number's last chunk: the number is negative
+_MAX_CHUNKS = 7  # 35 bits, more than any image needs
 
-MOST_PIXELS = 2**29 - 1
-"""Of an image: pycocotools has room for six chunks a number and writes beyond it, memory or not."""
+MAX_PIXELS = 2**29 - 1
+"""Largest image: beyond it a number needs a seventh chunk and pycocotools overruns its buffer."""
 
 
 class MaskError(ValueError):
-    """A segmentation that is no mask. `kind` names the fault for counting."""
+    """A segmentation is not a valid mask; ``kind`` names the fault for counting."""
 
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(detail)
@@ -31,10 +31,13 @@ class MaskError(ValueError):
 
 
 def decompress(counts: str | bytes) -> npt.NDArray[np.int64]:
-    """COCO's compressed string as run lengths.
+    """Decode COCO's compressed run lengths.
 
-    Numbers are written in chunks of five bits, low ones first; from the fourth on they are
-    differences to the number two places before.
+    Numbers are written in chunks of five bits, the lowest first. From the fourth number on they are
+    differences from the number two places before.
+
+    Raises:
+        MaskError: the string is not made of whole numbers of at most 35 bits.
     """
     try:
         raw = counts.encode("ascii") if isinstance(counts, str) else counts
@@ -47,11 +50,11 @@ def decompress(counts: str | bytes) -> npt.NDArray[np.int64]:
         raise MaskError("unknown encoding", "run lengths with characters outside '0'–'o'")
     ends = np.flatnonzero((chunks & _MORE) == 0)
     if ends.size == 0 or ends[-1] != chunks.size - 1:
-        raise MaskError("run lengths lie", "the compressed run lengths stop amid a number")
+        raise MaskError("wrong run lengths", "the compressed run lengths end inside a number")
     starts = np.concatenate(([0], ends[:-1] + 1))
     sizes = ends - starts + 1
     if sizes.max() > _MAX_CHUNKS:
-        raise MaskError("run lengths lie", "a run length of more than 35 bits")
+        raise MaskError("wrong run lengths", "a run length of more than 35 bits")
     position = np.arange(chunks.size) - np.repeat(starts, sizes)
     values = np.add.reduceat((chunks & 0x1F) << (_CHUNK_BITS * position), starts)
     negative = (chunks[ends] & _SIGN) != 0
@@ -62,7 +65,11 @@ def decompress(counts: str | bytes) -> npt.NDArray[np.int64]:
 
 
 def run_lengths(rle: Any, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """The checked run lengths of a COCO RLE dictionary that must have the shape (H, W)."""
+    """Return the checked run lengths of a COCO RLE dictionary of this shape (H, W).
+
+    Raises:
+        MaskError: the dictionary is not an RLE, or its run lengths do not fill that shape.
+    """
     _check_shape(shape)
     if not isinstance(rle, dict) or "counts" not in rle or "size" not in rle:
         raise MaskError("unknown encoding", f"expected polygons or RLE, got {rle!r:.80}")
@@ -76,14 +83,14 @@ def run_lengths(rle: Any, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
         try:
             lengths = np.array(counts, np.int64)
         except OverflowError:
-            raise MaskError("run lengths lie", "a run length of more than 63 bits") from None
+            raise MaskError("wrong run lengths", "a run length of more than 63 bits") from None
     else:
         raise MaskError("unknown encoding", f"run lengths of type {type(counts).__name__}")
     if lengths.size and (lengths.min() < 0 or lengths.max() > shape[0] * shape[1]):
-        raise MaskError("run lengths lie", "a run length below 0 or beyond the image")
+        raise MaskError("wrong run lengths", "a run length below 0 or beyond the image")
     if int(lengths.sum()) != shape[0] * shape[1]:
         raise MaskError(
-            "run lengths lie",
+            "wrong run lengths",
             f"the run lengths add up to {int(lengths.sum())}, the image has {shape[0] * shape[1]}",
         )
     return lengths
@@ -91,18 +98,23 @@ def run_lengths(rle: Any, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
 
 def _check_shape(shape: tuple[int, int]) -> None:
     height, width = shape
-    if height * width > MOST_PIXELS:
-        raise MaskError("wrong size", f"{width}×{height} pixels are more than {MOST_PIXELS}")
+    if height * width > MAX_PIXELS:
+        raise MaskError("wrong size", f"{width}×{height} pixels are more than {MAX_PIXELS}")
 
 
 def fill_runs(lengths: npt.NDArray[np.int64], shape: tuple[int, int]) -> Mask:
-    """The mask, bool H×W, of checked run lengths."""
+    """Return the mask, bool H×W, of checked run lengths."""
     values = (np.arange(lengths.size) & 1).astype(np.bool_)
     return np.repeat(values, lengths).reshape(shape[1], shape[0]).T
 
 
 def check_polygons(polygons: Sequence[Any], shape: tuple[int, int]) -> list[list[float]]:
-    """Polygons [[x0, y0, x1, y1, …], …] in pixels, as plain floats, or MaskError."""
+    """Check polygons [[x0, y0, x1, y1, …], …] in pixels and return them as plain floats.
+
+    Raises:
+        MaskError: a polygon has fewer than three points, a coordinate that is not a number, or
+            lies outside the image.
+    """
     checked = []
     _check_shape(shape)
     if not polygons:
@@ -121,7 +133,7 @@ def check_polygons(polygons: Sequence[Any], shape: tuple[int, int]) -> list[list
         xs, ys = points[0::2], points[1::2]
         height, width = shape
         outside = xs.max() < 0 or ys.max() < 0 or xs.min() > width or ys.min() > height
-        # A little over the edge is common and is cut off; far out is a fault of scale.
+        # Slightly over the edge is common and is clipped; far out means a wrong scale.
         far = xs.min() < -width or ys.min() < -height or xs.max() > 2 * width
         if outside or far or ys.max() > 2 * height:
             raise MaskError(
@@ -134,21 +146,29 @@ def check_polygons(polygons: Sequence[Any], shape: tuple[int, int]) -> list[list
 
 
 def fill_polygons(polygons: list[list[float]], shape: tuple[int, int]) -> Mask:
-    """The union of checked polygons as bool H×W, by COCO's own rasterizer."""
+    """Return the union of checked polygons as bool H×W, by COCO's own rasterizer."""
     height, width = shape
     merged = coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))
     return fill_runs(decompress(merged["counts"]), shape)
 
 
 def decode(segmentation: Any, shape: tuple[int, int]) -> Mask:
-    """Any COCO segmentation as bool H×W; MaskError if it is none."""
+    """Decode any COCO segmentation to bool H×W.
+
+    Raises:
+        MaskError: the segmentation is not a mask of this shape (H, W).
+    """
     if isinstance(segmentation, list):
         return fill_polygons(check_polygons(segmentation, shape), shape)
     return fill_runs(run_lengths(segmentation, shape), shape)
 
 
 def to_rle(segmentation: Any, shape: tuple[int, int]) -> dict[str, Any]:
-    """Any COCO segmentation, checked, as the compressed RLE that pycocotools computes with."""
+    """Check any COCO segmentation and return it as the compressed RLE that pycocotools uses.
+
+    Raises:
+        MaskError: the segmentation is not a mask of this shape (H, W).
+    """
     height, width = shape
     if isinstance(segmentation, list):
         polygons = check_polygons(segmentation, shape)
@@ -162,6 +182,6 @@ def to_rle(segmentation: Any, shape: tuple[int, int]) -> dict[str, Any]:
 
 
 def encode(mask: Mask) -> dict[str, Any]:
-    """A bool H×W mask as COCO's compressed RLE, ready for json."""
+    """Encode a bool H×W mask as COCO's compressed RLE, ready for json."""
     rle = coco_mask.encode(np.asfortranarray(mask, np.uint8))
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}

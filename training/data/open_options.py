@@ -1,16 +1,16 @@
-"""How a data set is opened: the same few words for every reader."""
+"""The options for opening a data set, the same for every reader."""
 
 from typing import TypedDict
 
 from training.data.problems import OnProblem
 
 
-class Opening(TypedDict, total=False):
-    """What is to become of the faulty, the empty and the hidden; evaluation keeps more."""
+class OpenOptions(TypedDict, total=False):
+    """What to do with faulty, empty and hidden entries; evaluation keeps more than training."""
 
     on_problem: OnProblem
-    """Raise, which is the default, or leave out what is faulty."""
+    """``"raise"`` (the default) or ``"skip"``, which leaves out faulty entries."""
     keep_empty: bool
-    """Pictures that may be without objects are samples too."""
+    """Make samples of images that have no object, where the set allows them."""
     keep_hidden: bool
-    """So are objects without a visible pixel, as in the published protocol (MODEL_SPEC 10.1)."""
+    """Keep objects without a visible pixel, as the published protocol does (MODEL_SPEC 10.1)."""

@@ -1,14 +1,13 @@
-"""A data set in one file: images scaled down, label maps painted once, nothing left to parse.
+"""Packs a data set into one file that is quick to read and easy to move.
 
-A zip archive (stored, not compressed again) of JPEG images, PNG label maps (0 nothing,
-1 ignored, i + 2 object i) and a `manifest.json`. Reading one sample is two decodings, a fraction
-of the time that many polygons take, and the file travels to another machine in one piece.
+The file is a zip archive, stored without further compression, of JPEG images scaled down, PNG label
+maps (0 background, 1 ignored, i + 2 object i) and a ``manifest.json``. Decoding two files per
+sample takes a fraction of the time of rasterizing its polygons.
 """
 
 import io
 import json
 import zipfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -22,10 +21,13 @@ from dynamite.files import replacing
 from training.data.images import decode_image
 from training.data.problems import DatasetError
 from training.data.sample import NONE, InstanceDataset, Sample
+from training.progress import track
 
 FORMAT: Final = "instances-1"
 _MANIFEST = "manifest.json"
-_IGNORED, _FIRST = 1, 2  # pixel values of a label map: ignored, the first object
+_IGNORED, _FIRST = 1, 2
+"""Pixel values of a PNG label map: ignored, and the first object."""
+
 _MAX_OBJECTS = 2**16 - _FIRST
 
 
@@ -35,16 +37,24 @@ def pack(
     *,
     longest_side: int = 512,
     quality: int = 85,
-    on_progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Write the data set to `path` (a `.pack` file) and return its size in bytes.
+    """Write a data set to a file, which appears only when it is complete.
 
-    Images longer than `longest_side` are scaled down; JPEG `quality` is 0 to 100. The file
-    appears only when it is complete.
+    Args:
+        dataset: the set.
+        path: the ``.pack`` file to write.
+        longest_side: larger images are scaled down to this length, in pixels.
+        quality: of the JPEG images, 0 to 100.
+
+    Returns:
+        The size of the file in bytes.
+
+    Raises:
+        DatasetError: a sample has more objects than a label map holds.
     """
     entries = []
     with replacing(path) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
-        for index in range(len(dataset)):
+        for index in track(range(len(dataset)), f"Packing {dataset.name}"):
             sample = shrink(dataset[index], longest_side)
             number = f"{index:06d}"
             archive.writestr(f"{number}.jpg", _jpeg(sample.image, quality))
@@ -59,21 +69,19 @@ def pack(
                     sample.whole_areas,
                 )
             )
-            if on_progress is not None:
-                on_progress(index + 1)
         manifest = _Manifest(FORMAT, dataset.name, tuple(entries))
         archive.writestr(_MANIFEST, json.dumps(asdict(manifest)), zipfile.ZIP_DEFLATED)
     return path.stat().st_size
 
 
 def shrink(sample: Sample, longest_side: int) -> Sample:
-    """The sample scaled down to this longest side; objects that vanish are dropped."""
-    height, width = sample.instances.shape
+    """Scale a sample down to this longest side, in pixels; objects that vanish are dropped."""
+    height, width = sample.label_map.shape
     factor = longest_side / max(height, width)
     if factor >= 1:
         return sample
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    labels = cv2.resize(sample.instances, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    labels = cv2.resize(sample.label_map, size, interpolation=cv2.INTER_NEAREST_EXACT)
     ignore = cv2.resize(
         sample.ignore.view(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT
     ).view(np.bool_)
@@ -81,10 +89,10 @@ def shrink(sample: Sample, longest_side: int) -> Sample:
     smaller = replace(
         sample,
         image=image.astype(np.uint8, copy=False),
-        instances=labels.astype(np.int32, copy=False),
+        label_map=labels.astype(np.int32, copy=False),
         ignore=ignore,
         whole_areas=tuple(
-            round(area * labels.size / sample.instances.size) for area in sample.whole_areas
+            round(area * labels.size / sample.label_map.size) for area in sample.whole_areas
         ),
     )
     return smaller.keep(int(index) for index in np.flatnonzero(smaller.areas))
@@ -100,9 +108,11 @@ def _jpeg(image: npt.NDArray[np.uint8], quality: int) -> bytes:
 
 def _png(sample: Sample) -> bytes:
     if len(sample.labels) > _MAX_OBJECTS:
-        raise DatasetError(f"{sample.sample_id}: {len(sample.labels)} objects, {_MAX_OBJECTS} fit")
-    values = sample.instances + _FIRST
-    values[sample.instances == NONE] = 0
+        raise DatasetError(
+            f"{sample.sample_id}: {len(sample.labels)} objects, at most {_MAX_OBJECTS} fit"
+        )
+    values = sample.label_map + _FIRST
+    values[sample.label_map == NONE] = 0
     values[sample.ignore] = _IGNORED
     few = len(sample.labels) + _FIRST <= 256
     stored = values.astype(np.uint8) if few else values.astype(np.uint16)
@@ -112,14 +122,14 @@ def _png(sample: Sample) -> bytes:
 
 @dataclass(frozen=True)
 class _Entry:
-    """What the manifest says of a sample."""
+    """The entry of a sample in the manifest."""
 
     sample_id: str
     labels: tuple[str, ...]
     parents: tuple[int, ...]
     stuff: tuple[bool, ...]
     exhaustive: bool
-    whole_areas: tuple[int, ...] = ()  # files of an older make lack them: what is visible counts
+    whole_areas: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -130,10 +140,12 @@ class _Manifest:
 
 
 class PackedDataset:
-    """A file written by `pack`, as a data set again: held in memory, still compressed.
+    """A data set read from a file that ``pack`` wrote; kept in memory, still compressed.
 
-    Safe to share between threads and processes. Raises DatasetError for a file that is no
-    such archive, and for an item that is damaged.
+    Safe to share between threads and processes.
+
+    Raises:
+        DatasetError: the file is not a packed data set; also on access to a damaged item.
     """
 
     def __init__(self, path: Path) -> None:
@@ -149,14 +161,14 @@ class PackedDataset:
             fault = error.errors(include_url=False)[0]
             where = ".".join(map(str, fault["loc"]))
             raise DatasetError(
-                f"{path}: not in the format {FORMAT}; pack it anew ({where}: {fault['msg']})"
+                f"{path}: not in the format {FORMAT}; pack it again ({where}: {fault['msg']})"
             ) from error
         self.name = manifest.name
         self._entries = manifest.samples
         self.sample_ids = [entry.sample_id for entry in self._entries]
 
     def __reduce__(self) -> tuple[type["PackedDataset"], tuple[Path]]:
-        """A loader process opens the file itself."""
+        """Pickle the path only: a loader process opens the file itself."""
         return PackedDataset, (self._path,)
 
     def __len__(self) -> int:
@@ -169,16 +181,16 @@ class PackedDataset:
         try:
             jpeg, png = (self._archive.read(f"{number}.{kind}") for kind in ("jpg", "png"))
         except Exception as error:  # as above
-            raise DatasetError(f"{source}: damaged: {error}; pack the set anew") from error
+            raise DatasetError(f"{source}: damaged: {error}; pack the set again") from error
         values = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
         if values is None or values.max() >= len(entry.labels) + _FIRST:
-            raise DatasetError(f"{source}: damaged label map; pack the set anew")
-        instances = values.astype(np.int32) - _FIRST
+            raise DatasetError(f"{source}: damaged label map; pack the set again")
+        label_map = values.astype(np.int32) - _FIRST
         ignore = values == _IGNORED
-        np.maximum(instances, NONE, out=instances)
+        np.maximum(label_map, NONE, out=label_map)
         return Sample(
             image=decode_image(jpeg, source),
-            instances=instances,
+            label_map=label_map,
             labels=entry.labels,
             ignore=ignore,
             sample_id=self.sample_ids[index],

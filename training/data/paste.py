@@ -1,4 +1,4 @@
-"""Copy-paste: objects of one sample set before another's, since scenes of many are scarce."""
+"""Copy-paste augmentation: pastes objects of one sample in front of another's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,23 +7,26 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.data.config_types import Area, Count, Probability, Range
+from training.data.config_types import Area, Count, PositiveRange, Probability
 from training.data.crops import log_uniform
 from training.data.sample import NONE, Sample
 
-_OVERHANG = 0.3  # of its side a pasted object may lie beyond the frame
+_OVERHANG = 0.3
+"""Share of its side by which a pasted object may lie outside the frame."""
+
 _MAX_MAGNIFICATION = 3.0
+"""Crop pixels per donor pixel."""
 
 
 @dataclass(frozen=True)
 class PasteConfig:
-    """How often and how large; `probability` 0 turns it off."""
+    """How often to paste and how large; ``probability`` 0 turns pasting off."""
 
     probability: Probability = 0.0
     max_objects: Count = 3
-    size: Range = (0.1, 0.6)  # longer side as a fraction of the crop
+    size: PositiveRange = (0.1, 0.6)  # longer side as a share of the crop
     min_source_area: Area = 400  # visible pixels in the donor
-    max_source_share: Probability = 0.5  # of the donor image: backgrounds are no objects to paste
+    max_source_share: Probability = 0.5  # of the donor image, so that backgrounds are not pasted
 
 
 def paste_objects(
@@ -33,15 +36,20 @@ def paste_objects(
     rng: np.random.Generator,
     extent: tuple[int, int],
 ) -> Sample:
-    """The sample with 1…max_objects of the donor's objects in front, each with all its parts.
+    """Paste 1 to ``max_objects`` of the donor's objects, each with its parts, into the sample.
 
-    `extent` (H, W) is the part of the sample that is picture, not padding: objects go there.
+    Args:
+        sample: what to paste into.
+        donor: the sample to take objects from.
+        config: how large they are.
+        rng: makes all choices.
+        extent: (H, W) of the sample without its padding, where objects go.
     """
     candidates = _candidates(donor, config)
     if not candidates:
         return sample
     count = min(len(candidates), int(rng.integers(1, config.max_objects + 1)))
-    image, instances = sample.image.copy(), sample.instances.copy()
+    image, label_map = sample.image.copy(), sample.label_map.copy()
     ignore = sample.ignore.copy()
     pasted: list[int] = []
     for chosen in rng.permutation(len(candidates))[:count]:
@@ -58,13 +66,13 @@ def paste_objects(
         weight = alpha[source][..., None]
         image[target] = (image[target] * (1 - weight) + pixels[source] * weight).astype(np.uint8)
         inside = alpha[source] > 0.5
-        instances[target][inside] = len(sample.labels) + len(pasted)
+        label_map[target][inside] = len(sample.labels) + len(pasted)
         ignore[target][inside] = False
         pasted.append(index)
     return replace(
         sample,
         image=image,
-        instances=instances,
+        label_map=label_map,
         ignore=ignore,
         labels=sample.labels + tuple(donor.labels[index] for index in pasted),
         parents=sample.parents + (NONE,) * len(pasted),
@@ -74,9 +82,9 @@ def paste_objects(
 
 
 def _candidates(donor: Sample, config: PasteConfig) -> list[tuple[int, list[int]]]:
-    """Objects fit to be pasted: (index, it and all its parts)."""
+    """Return the objects fit to be pasted: each index, with the indices of it and its parts."""
     areas = donor.areas
-    largest = config.max_source_share * donor.instances.size
+    largest = config.max_source_share * donor.label_map.size
     candidates = []
     for index, stuff in enumerate(donor.stuff):
         family = [other for other in range(len(areas)) if _descends(other, index, donor.parents)]
@@ -95,10 +103,10 @@ def _descends(index: int, ancestor: int, parents: Sequence[int]) -> bool:
 def _cut_out(
     donor: Sample, family: list[int], side: float, *, flip: bool
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """Pixels (uint8 h×w×3) and soft mask (float32 h×w, 0…1) of an object, `side` pixels long."""
+    """Cut out an object, ``side`` pixels long: uint8 h×w×3 and a soft mask, float32 h×w in 0…1."""
     member = np.zeros(len(donor.labels) + 1, np.uint8)
     member[np.array(family) + 1] = 255
-    mask = member[donor.instances + 1]
+    mask = member[donor.label_map + 1]
     x, y, width, height = cv2.boundingRect(mask)
     box = (slice(y, y + height), slice(x, x + width))
     factor = min(side / max(width, height), _MAX_MAGNIFICATION)
@@ -114,7 +122,7 @@ def _cut_out(
 def _overlap(
     place: Sequence[int], shape: Sequence[int], extent: Sequence[int]
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Slices of the target and of the source where a patch at `place` lies within `extent`."""
+    """Return the slices of target and patch where a patch at ``place`` lies within ``extent``."""
     target, source = [], []
     for start, length, room in zip(place, shape, extent, strict=True):
         low, high = max(start, 0), max(min(start + length, room), start, 0)

@@ -1,4 +1,4 @@
-"""What is wrong with a data set: found, counted, named, and passed over only when asked."""
+"""Collects the faults of a data set; they stop it from being opened unless told to skip."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,16 +10,17 @@ from dynamite.errors import DynamiteError
 
 OnProblem = Literal["raise", "skip"]
 
-NAMED = 20  # problems an error spells out; the others are only counted
+MAX_LISTED = 20
+"""Number of problems that an error lists; the others are only counted."""
 
 
 class DatasetError(DynamiteError):
-    """A data set cannot be used as it is; the message names file, annotation and fault."""
+    """A data set cannot be used as it is; the message names the file, annotation and fault."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault: its kind (what is counted), where it is, and what was found there."""
+    """One fault: its kind, by which faults are counted, its place and its details."""
 
     kind: str
     file: str
@@ -34,7 +35,7 @@ class Problem:
 
 
 class Problems:
-    """The faults met while opening one data set."""
+    """The faults found while opening one data set."""
 
     def __init__(self) -> None:
         self._found: list[Problem] = []
@@ -42,7 +43,7 @@ class Problems:
     def add(
         self, kind: str, file: str | Path, annotation_id: int | str | None, detail: str
     ) -> None:
-        """Remember one fault."""
+        """Add one fault."""
         self._found.append(Problem(kind, str(file), annotation_id, detail))
 
     def __len__(self) -> int:
@@ -52,7 +53,7 @@ class Problems:
         return iter(self._found)
 
     def counts(self) -> dict[str, int]:
-        """How many there are of each kind, most frequent first."""
+        """Return the number of faults of each kind, most frequent first."""
         return dict(Counter(problem.kind for problem in self._found).most_common())
 
     def __str__(self) -> str:
@@ -60,22 +61,26 @@ class Problems:
             return "no problems"
         counted = ", ".join(f"{number} × {kind}" for kind, number in self.counts().items())
         lines = [f"{len(self._found)} problems ({counted})"]
-        lines += [f"  {problem}" for problem in self._found[:NAMED]]
-        if len(self._found) > NAMED:
-            lines.append(f"  … and {len(self._found) - NAMED} more")
+        lines += [f"  {problem}" for problem in self._found[:MAX_LISTED]]
+        if len(self._found) > MAX_LISTED:
+            lines.append(f"  … and {len(self._found) - MAX_LISTED} more")
         return "\n".join(lines)
 
     def settle(self, source: str | Path, on_problem: OnProblem) -> None:
-        """Raise DatasetError if there are any, unless they are to be skipped."""
+        """Raise if there are problems, unless they are to be skipped.
+
+        Raises:
+            DatasetError: lists the problems.
+        """
         if self._found and on_problem == "raise":
             raise DatasetError(
                 f"{source}: {self}\n"
-                "Mend the files, or leave these out: --skip-problems on the command line, "
+                "Fix the files, or skip these entries: --skip-problems on the command line, "
                 'on_problem="skip" in Python and in a training config.'
             )
 
 
 def left_out(dataset: object) -> Problems:
-    """What an opened data set had to leave out; packed sets, which never do, do not say."""
+    """Return what a data set left out when opened; a packed set never leaves anything out."""
     found: Problems = getattr(dataset, "problems", Problems())
     return found

@@ -1,4 +1,4 @@
-"""The mask files of the benchmarks, each kind turned into numbered regions (MODEL_SPEC 10.6)."""
+"""Reads the mask files of the benchmarks as numbered regions (MODEL_SPEC 10.6)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,48 +37,51 @@ VOC_CLASSES = (
     "tvmonitor",
 )
 
-_UNKNOWN = 128  # in a trimap: neither object nor background
-_VOC_BORDER = (220, 255)  # the border's grey value and its palette index
+_UNKNOWN = 128
+"""Value of a trimap where a pixel is neither object nor background."""
+
+_VOC_BORDER = (220, 255)
+"""Grey value and palette index of the border between objects in Pascal VOC."""
 
 
 @dataclass(frozen=True)
 class Regions:
-    """Numbered objects of one image."""
+    """The numbered objects of one image."""
 
-    numbers: npt.NDArray[np.int32]  # H×W, 0 background, k > 0 object k
+    numbers: npt.NDArray[np.int32]  # H×W: 0 background, k > 0 object k
     ignore: Mask  # H×W
-    names: Mapping[int, str] = field(default_factory=dict)  # of the objects, where known
+    names: Mapping[int, str] = field(default_factory=dict)  # by object number, where known
 
 
 ReadRegions = Callable[[Path], Regions]
 
 
 def read_trimap(path: Path) -> Regions:
-    """One object: first channel above 128; exactly 128 is ignored (GrabCut, Berkeley)."""
+    """Read one object: first channel above 128; exactly 128 is ignored (GrabCut, Berkeley)."""
     values = _pixels(path)[..., 0]
     return Regions(np.asarray(values > _UNKNOWN, np.int32), values == _UNKNOWN)
 
 
 def read_binary(path: Path) -> Regions:
-    """One object: first channel above 128 (COCO MVal)."""
+    """Read one object: first channel above 128 (COCO MVal)."""
     values = _pixels(path)[..., 0]
     return Regions((values > _UNKNOWN).astype(np.int32), np.zeros(values.shape, np.bool_))
 
 
 def read_any_color(path: Path) -> Regions:
-    """One object: every pixel that is not black (DAVIS 2016)."""
+    """Read one object: every pixel that is not black (DAVIS 2016)."""
     values = _pixels(path).any(axis=-1)
     return Regions(np.asarray(values, np.int32), np.zeros(values.shape, np.bool_))
 
 
 def read_palette(path: Path) -> Regions:
-    """Palette index = object (DAVIS 2017)."""
+    """Read objects by their palette index (DAVIS 2017)."""
     numbers = _indices(path)
     return Regions(numbers, np.zeros(numbers.shape, np.bool_))
 
 
 def read_voc(path: Path) -> Regions:
-    """Palette index = object, the border is ignored; colours count as their grey values."""
+    """Read objects by palette index, or by grey value without a palette; ignore their border."""
     numbers = _indices(path)
     ignore = np.isin(numbers, _VOC_BORDER)
     numbers[ignore] = 0
@@ -86,8 +89,8 @@ def read_voc(path: Path) -> Regions:
 
 
 def read_sbd(path: Path) -> Regions:
-    """The struct GTinst of SBD's .mat: label map `Segmentation`, classes `Categories`."""
-    from scipy.io import loadmat  # noqa: PLC0415 - a second to import, and only here
+    """Read the struct ``GTinst`` of an SBD .mat file: ``Segmentation`` and ``Categories``."""
+    from scipy.io import loadmat  # noqa: PLC0415 - takes a second to import
 
     try:
         inst: Any = loadmat(str(path), squeeze_me=True, struct_as_record=True)["GTinst"]
@@ -106,12 +109,12 @@ def read_sbd(path: Path) -> Regions:
 
 
 def _pixels(path: Path) -> npt.NDArray[np.uint8]:
-    """H×W×3; a palette is applied, order of channels RGB."""
+    """Read a mask image as RGB, H×W×3, with its palette applied."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
-    # Masks are matched to the file's own pixels, so no EXIF turning here.
+    # Masks match the stored pixels, so the EXIF orientation is not applied.
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     if pixels is None:
@@ -120,7 +123,7 @@ def _pixels(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def _indices(path: Path) -> npt.NDArray[np.int32]:
-    """H×W palette indices, or grey values of a file without palette."""
+    """Read palette indices, or the grey values of a file without a palette, H×W."""
     try:
         with Image.open(path) as image:
             indexed = image if image.mode == "P" else image.convert("L")

@@ -1,12 +1,11 @@
-"""RITM's COCO+LVIS files (`hannotation.pickle`, `masks/<id>.pickle`), read without running them.
+"""Converts RITM's COCO+LVIS files (``hannotation.pickle``, ``masks/ID.pickle``) to a COCO json.
 
-A pickle is a program. This reader gives it nothing to call but a few harmless stand-ins for
-numpy's constructors; any other name in the file is refused. The result is a COCO json, so
-nothing else in this project reads one, but torch with `weights_only`.
+A pickle is a program. This reader lets it call only a few harmless stand-ins for numpy's
+constructors and refuses every other name in the file.
 """
 
 import io
-import pickle  # only to subclass its reader, see above
+import pickle  # only to subclass its reader
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,21 +16,21 @@ import numpy.typing as npt
 
 from training.data.masks import encode
 from training.data.problems import DatasetError, Problems
-from training.data.progress import watch
+from training.progress import track
 
 
 class _Dtype:
-    """Stands for numpy.dtype: remembers its name."""
+    """Stand-in for ``numpy.dtype``: keeps its name."""
 
     def __init__(self, name: str = "", *_: object) -> None:
         self.name = name
 
     def __setstate__(self, state: object) -> None:
-        """Byte order and the like: of no account for bytes."""
+        """Ignore the state, such as the byte order: it does not matter for bytes."""
 
 
 class _Array:
-    """Stands for numpy.ndarray: holds raw bytes until somebody asks for them."""
+    """Stand-in for ``numpy.ndarray``: keeps the pixels, uint8."""
 
     def __init__(self, *_: object) -> None:
         self.pixels: npt.NDArray[np.uint8] | None = None
@@ -61,7 +60,7 @@ def _scalar(dtype: object, raw: object) -> int:
 
 
 def _encode(text: object, encoding: object) -> bytes:
-    """How old pickles write bytes."""
+    """Decode bytes as old pickles write them."""
     if not isinstance(text, str) or encoding != "latin1":
         raise pickle.UnpicklingError("a call of encode that writes no bytes")
     return text.encode("latin1")
@@ -80,9 +79,9 @@ _ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
 }
 
 
-class _Reader(pickle.Unpickler):  # the base class calls find_class for every name in the file
+class _Reader(pickle.Unpickler):  # its base calls find_class for every name in the file
     def find_class(self, module_name: str, global_name: str) -> Any:
-        """The stand-in for a name, or a refusal."""
+        """Return the stand-in for a name, or refuse it."""
         try:
             return _ALLOWED[module_name, global_name]
         except KeyError:
@@ -92,10 +91,12 @@ class _Reader(pickle.Unpickler):  # the base class calls find_class for every na
 
 
 def load_plain(path: Path) -> Any:
-    """The dictionaries, lists, numbers, texts and uint8 arrays of a pickle, and nothing else.
+    """Load a pickle of dictionaries, lists, numbers, strings and uint8 arrays, without running it.
 
-    Arrays come as `_Array` with `.pixels`. Raises DatasetError for anything else in the file;
-    nothing of the file is executed.
+    Arrays come as ``_Array`` with ``.pixels``.
+
+    Raises:
+        DatasetError: the file cannot be read or contains anything else.
     """
     try:
         return _Reader(io.BytesIO(path.read_bytes())).load()
@@ -106,10 +107,16 @@ def load_plain(path: Path) -> Any:
 
 
 def convert(folder: Path) -> tuple[dict[str, Any], Problems]:
-    """`folder` (with `hannotation.pickle`, `images/`, `masks/`) as the content of a COCO json.
+    """Convert a folder with ``hannotation.pickle``, ``images/`` and ``masks/``.
 
-    Objects beyond an image's number of instances are stuff. Images whose masks cannot be read
-    are left out and listed in the problems; it is for the caller to settle them.
+    Objects beyond an image's number of instances are stuff.
+
+    Returns:
+        The content of a COCO json, and the problems found: images with unreadable masks, which are
+        left out. The caller must settle the problems.
+
+    Raises:
+        DatasetError: ``hannotation.pickle`` cannot be read.
     """
     path = folder / "hannotation.pickle"
     listing = load_plain(path)
@@ -118,7 +125,7 @@ def convert(folder: Path) -> tuple[dict[str, Any], Problems]:
     problems = Problems()
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for image_id in watch(sorted(listing, key=str), "Converting RITM's masks"):
+    for image_id in track(sorted(listing, key=str), "Converting RITM's masks"):
         masks_path = folder / "masks" / f"{image_id}.pickle"
         try:
             count = int(listing[image_id]["num_instance_masks"])
@@ -154,7 +161,7 @@ def convert(folder: Path) -> tuple[dict[str, Any], Problems]:
 
 
 def _read_masks(path: Path) -> tuple[list[npt.NDArray[Any]], list[tuple[int, int]]]:
-    """The decoded layers of one image, all H×W, and each object's layer and pixel value."""
+    """Return the decoded layers of one image, all H×W, and each object's layer and pixel value."""
     encoded, mapping = load_plain(path)
     layers = []
     for layer in encoded:
@@ -162,7 +169,7 @@ def _read_masks(path: Path) -> tuple[list[npt.NDArray[Any]], list[tuple[int, int
         raw = b"" if pixels is None else pixels.tobytes()
         decoded = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED) if raw else None
         if decoded is None or decoded.ndim != 2:
-            raise DatasetError("a layer is no grey PNG")
+            raise DatasetError("a layer is not a grey PNG")
         layers.append(decoded)
     if not layers or len({layer.shape for layer in layers}) != 1:
         raise DatasetError("there are no layers, or they differ in size")

@@ -1,4 +1,4 @@
-"""The one shape of all data sets: an image, its disjoint objects, what to ignore, and names."""
+"""The common form of all data sets: an image, its label map, an ignore mask and labels."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,44 +13,47 @@ from training.data.problems import DatasetError
 LabelMap = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
-NONE = -1  # in a label map: no object here
-PART_OVERLAP = 0.9  # of its area an object must lie on another to count as a part of it
+NONE = -1
+"""The value of a label map where there is no object; also the parent of an object without one."""
+
+PART_OVERLAP = 0.9
+"""Share of its area by which an object must lie on another to count as a part of it."""
 
 
 @dataclass(frozen=True)
-class Instance:
-    """One annotated object, whole: parts hidden by others may be included."""
+class AnnotatedObject:
+    """One object as annotated, before painting: its mask may include pixels that others hide."""
 
     mask: BoxMask
     label: str
-    area: int  # pixels of `mask`
+    area: int  # number of pixels of ``mask``
     annotation_id: int | str
-    stuff: bool = False  # an amorphous region (sky, grass), not a thing
+    stuff: bool = False  # an amorphous region such as sky or grass, not a thing
 
 
 @dataclass(frozen=True)
 class Sample:
     """An image with N disjoint objects.
 
-    Every pixel is one of three: of an object (instances ≥ 0), ignored, or background.
+    Every pixel belongs to an object (label map ≥ 0), is ignored, or is background.
     """
 
     image: npt.NDArray[np.uint8]  # H×W×3 RGB
-    instances: LabelMap  # H×W, −1 or the index of the object seen there
+    label_map: LabelMap  # H×W: −1, or the index of the visible object
     labels: tuple[str, ...]  # N
-    ignore: Mask  # H×W, neither object nor background (unknown, crowd, padding)
+    ignore: Mask  # H×W: neither object nor background (unknown, crowd, padding)
     sample_id: str
     exhaustive: bool = True  # False: some objects of the image are not annotated
-    parents: tuple[int, ...] = ()  # N, the object this one is a part of, −1 for none
+    parents: tuple[int, ...] = ()  # N: the object this one is a part of, or −1
     stuff: tuple[bool, ...] = ()  # N
-    whole_areas: tuple[int, ...] = ()  # N, pixels in the source, hidden and cut-off ones included
+    whole_areas: tuple[int, ...] = ()  # N: pixels in the source, hidden and cut-off ones too
 
     def __post_init__(self) -> None:
         shape = self.image.shape[:2]
-        if self.instances.shape != shape or self.ignore.shape != shape:
+        if self.label_map.shape != shape or self.ignore.shape != shape:
             raise DatasetError(
-                f"{self.sample_id}: image {shape}, label map {self.instances.shape} and ignore "
-                f"map {self.ignore.shape} must have the same size"
+                f"{self.sample_id}: image {shape}, label map {self.label_map.shape} and ignore "
+                f"mask {self.ignore.shape} must have the same size"
             )
         count = len(self.labels)
         if not self.parents:
@@ -66,45 +69,45 @@ class Sample:
 
     @property
     def areas(self) -> npt.NDArray[np.int64]:
-        """Visible pixels of each object, N."""
-        counts = np.bincount(self.instances.ravel() + 1, minlength=len(self.labels) + 1)
+        """Number of visible pixels of each object, N."""
+        counts = np.bincount(self.label_map.ravel() + 1, minlength=len(self.labels) + 1)
         return counts[1:].astype(np.int64, copy=False)
 
     def keep(self, chosen: Iterable[int]) -> "Sample":
-        """Only these objects, in this order.
+        """Return the sample with only these objects, in this order.
 
-        The pixels of a part that is left out go to the nearest kept object it is a part of;
-        those of any other object become background.
+        The pixels of a dropped part go to the nearest kept object that it is a part of. The
+        pixels of any other dropped object become background.
         """
         order = list(chosen)
         index = {old: new for new, old in enumerate(order)}
 
-        def heir(old: int) -> int:
+        def nearest_kept(old: int) -> int:
             while old != NONE and old not in index:
                 old = self.parents[old]
             return index.get(old, NONE)
 
-        table = np.array([NONE] + [heir(old) for old in range(len(self.labels))], np.int32)
+        table = np.array([NONE] + [nearest_kept(old) for old in range(len(self.labels))], np.int32)
         return replace(
             self,
-            instances=table[self.instances + 1],
+            label_map=table[self.label_map + 1],
             labels=tuple(self.labels[old] for old in order),
-            parents=tuple(heir(self.parents[old]) for old in order),
+            parents=tuple(nearest_kept(self.parents[old]) for old in order),
             stuff=tuple(self.stuff[old] for old in order),
             whole_areas=tuple(self.whole_areas[old] for old in order),
         )
 
 
 class InstanceDataset(Protocol):
-    """Any source of samples. `sample_ids` are unique, stable, and known without reading images."""
+    """A source of samples. Sample ids are unique, stable, and known without reading images."""
 
     @property
     def name(self) -> str:
-        """How reports call it."""
+        """The name used in reports."""
 
     @property
     def sample_ids(self) -> Sequence[str]:
-        """One for each sample, in order."""
+        """The id of each sample, in order."""
 
     def __len__(self) -> int: ...
 
@@ -114,11 +117,17 @@ class InstanceDataset(Protocol):
 def paint(
     masks: Sequence[BoxMask], shape: tuple[int, int], min_visible_area: int = 0
 ) -> tuple[LabelMap, list[int], list[int]]:
-    """Paint masks from large to small, so that small ones are in front.
+    """Paint masks from large to small, so that small objects lie in front.
 
-    Returns the label map (int32 H×W), the masks' positions in `masks` by index of the label map
-    (area descending, equals in the given order), and for each the index of the object it is a
-    part of (−1 for none). Objects with a visible area of at most `min_visible_area` are left out.
+    Args:
+        masks: the objects' masks.
+        shape: (H, W) of the image.
+        min_visible_area: objects with at most this many visible pixels are left out.
+
+    Returns:
+        The label map (int32 H×W); for each of its indices the position in ``masks`` (by
+        descending area, equal areas in the given order); and for each index its parent, the
+        index of the object it is a part of, or −1.
     """
     areas = [mask.area for mask in masks]
     order = sorted(range(len(masks)), key=lambda position: -areas[position])
@@ -126,7 +135,7 @@ def paint(
     visible = np.bincount(labels.ravel() + 1, minlength=len(order) + 1)[1:]
     if order and visible.min() <= min_visible_area:
         order = [p for p, area in zip(order, visible, strict=True) if area > min_visible_area]
-        # What they hid comes into sight: no other object can fall below the limit now.
+        # Removing objects uncovers others, so no further object can fall below the limit.
         labels, parents = _paint_in_order(masks, areas, order, shape)
     return labels, order, parents
 
@@ -148,7 +157,7 @@ def _paint_in_order(
 
 def compose(
     image: npt.NDArray[np.uint8],
-    instances: Sequence[Instance],
+    objects: Sequence[AnnotatedObject],
     sample_id: str,
     *,
     unknown: Mask | None = None,
@@ -156,9 +165,19 @@ def compose(
     exhaustive: bool = True,
     min_visible_area: int = 0,
 ) -> Sample:
-    """A sample of whole objects. `unknown` pixels win over objects, `crowd` ones yield to them."""
+    """Make a sample from annotated objects.
+
+    Args:
+        image: H×W×3 RGB.
+        objects: the annotated objects.
+        sample_id: unique and stable.
+        unknown: H×W, pixels to ignore even where an object lies.
+        crowd: H×W, pixels to ignore where no object lies.
+        exhaustive: whether all objects of the image are annotated.
+        min_visible_area: objects with at most this many visible pixels are left out.
+    """
     shape = (image.shape[0], image.shape[1])
-    masks = [instance.mask for instance in instances]
+    masks = [one.mask for one in objects]
     if unknown is not None:
         masks = [mask.without(unknown) for mask in masks]
     labels, order, parents = paint(masks, shape, min_visible_area)
@@ -169,12 +188,12 @@ def compose(
         ignore |= crowd & (labels == NONE)
     return Sample(
         image=image,
-        instances=labels,
-        labels=tuple(instances[position].label for position in order),
+        label_map=labels,
+        labels=tuple(objects[position].label for position in order),
         ignore=ignore,
         sample_id=sample_id,
         exhaustive=exhaustive,
         parents=tuple(parents),
-        stuff=tuple(instances[position].stuff for position in order),
-        whole_areas=tuple(instances[position].area for position in order),
+        stuff=tuple(objects[position].stuff for position in order),
+        whole_areas=tuple(objects[position].area for position in order),
     )

@@ -1,7 +1,7 @@
-"""An endless, weighted mixture of data sets in which sample number i is always the same.
+"""Draws an endless, weighted mixture of data sets in which sample number i is always the same.
 
-Nothing is remembered between samples: a resumed run goes on with the next index, and any number
-of processes may share the indices out among themselves.
+No state is kept between samples: a resumed run continues with the next number, and any number of
+processes can share the numbers among themselves.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,12 @@ from training.data.augment import Augment, AugmentConfig
 from training.data.problems import DatasetError
 from training.data.sample import InstanceDataset, Sample
 
-_ATTEMPTS = 20  # draws until a crop holds an object
+_ATTEMPTS = 20
+"""Draws for one sample before giving up on a crop that holds an object."""
 
 
 class Draw(NamedTuple):
-    """What sample number `index` of a mixture is made from."""
+    """A set of a mixture and the index of one of its items."""
 
     dataset: str
     item: int
@@ -26,8 +27,11 @@ class Draw(NamedTuple):
 class Mixture:
     """Data sets by name, drawn in proportion to their weights; items uniformly, with replacement.
 
-    A set with weight 0 is never drawn. Raises DatasetError for weights that fit no set, are
-    negative or all 0, and for empty sets.
+    A set with weight 0 is never drawn.
+
+    Raises:
+        DatasetError: a set is empty, a weight is missing, belongs to no set or is negative, or all
+            weights are 0.
     """
 
     def __init__(
@@ -46,20 +50,20 @@ class Mixture:
         self._limits = np.cumsum(shares) / shares.sum()
 
     def draw(self, rng: np.random.Generator) -> Draw:
-        """A random set and one of its items."""
+        """Draw a set and one of its items."""
         position = int(np.searchsorted(self._limits, rng.random(), side="right"))
         name = self._names[min(position, len(self._names) - 1)]
         return Draw(name, int(rng.integers(len(self._datasets[name]))))
 
     def load(self, draw: Draw) -> Sample:
-        """The sample a draw stands for."""
+        """Load the drawn sample."""
         return self._datasets[draw.dataset][draw.item]
 
 
 class TrainingSamples:
-    """Sample number i = 0, 1, 2, … of a training run: augmented, a function of (seed, i) alone.
+    """The augmented samples 0, 1, 2, … of a training run; each depends on (seed, number) alone.
 
-    Has no length. Samples of one index are equal in every process and after every restart.
+    There is no last one. A number gives the same sample in every process and after every restart.
     """
 
     def __init__(self, mixture: Mixture, config: AugmentConfig, seed: int) -> None:
@@ -68,14 +72,18 @@ class TrainingSamples:
         self._seed = seed
 
     def generator(self, index: int) -> np.random.Generator:
-        """The generator of one sample, at its start."""
+        """Return the generator of one sample, unused."""
         return np.random.default_rng([self._seed, index])
 
     def __getitem__(self, index: int) -> Sample:
         return self.get(index)[0]
 
     def get(self, index: int) -> tuple[Sample, np.random.Generator]:
-        """The sample and its generator, to be used on for whatever else is random about it."""
+        """Return a sample and its generator, for further random choices about it.
+
+        Raises:
+            DatasetError: no draw gave a crop with an object.
+        """
         rng = self.generator(index)
         for _ in range(_ATTEMPTS):
             draw = self._mixture.draw(rng)

@@ -1,4 +1,4 @@
-"""IoU against clicks, as numbers and as a picture."""
+"""Curves of the mean IoU against clicks per object, as numbers and as a figure."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,18 +11,20 @@ from numpy.typing import NDArray
 from training.evaluation.mist import mean_iou
 
 
-def iou_by_clicks(ious: Sequence[NDArray[np.float64]], per_object: int) -> NDArray[np.float64]:
-    """Mean IoU of the images after 1, 2, … ``per_object`` clicks per object.
+def iou_by_clicks(
+    ious: Sequence[NDArray[np.float64]], clicks_per_object: int
+) -> NDArray[np.float64]:
+    """Return the mean IoU of the images after 1, 2, … ``clicks_per_object`` clicks per object.
 
     Args:
-        ious: T×N for each image, as in ``mist_score``; an image that is done keeps its last IoU.
-        per_object: length of the curve.
+        ious: T×N for each image, as in ``mist_score``; one that ended early keeps its last IoU.
+        clicks_per_object: length of the curve.
     """
     curves = []
     for ious_TN in ious:
         count = ious_TN.shape[1]
         # Row t follows N + t clicks; k clicks per object are k·N.
-        rows = [min((k - 1) * count, len(ious_TN) - 1) for k in range(1, per_object + 1)]
+        rows = [min((k - 1) * count, len(ious_TN) - 1) for k in range(1, clicks_per_object + 1)]
         curves.append([mean_iou(ious_TN[row]) for row in rows])
     mean: NDArray[np.float64] = np.nanmean(np.array(curves), 0)
     return mean
@@ -31,7 +33,7 @@ def iou_by_clicks(ious: Sequence[NDArray[np.float64]], per_object: int) -> NDArr
 def plot_curves(
     curves: dict[str, NDArray[np.float64]], path: Path, *, title: str, threshold: float
 ) -> None:
-    """One line for each named curve, written as a picture to ``path``."""
+    """Plot one line per named curve and write the figure to ``path``."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     for name, curve in curves.items():

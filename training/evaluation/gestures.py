@@ -1,7 +1,8 @@
-"""How a simulated annotator marks a region: a click in its middle or off it, a stroke, a box.
+"""Gestures of a simulated annotator: a click in the middle, a click off it, a stroke, a box.
 
-The published protocol clicks the middle (MODEL_SPEC 10.2, 10.3), which flatters a method: people do
-not find it. A gesture counts as one click of the budget, however many clicks it becomes.
+The published protocol clicks the middle (MODEL_SPEC 10.2, 10.3). That flatters a method, because
+people rarely hit the middle. A gesture costs one click of the click budget, however many clicks
+the network sees.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,43 +20,57 @@ from training.distance_map import DistanceMap, Mask, Point
 Rng = np.random.Generator
 
 STROKE_CLICKS = 5
+"""Maximum number of clicks of one stroke."""
+
 STROKE_SPACING = 10
-"""A stroke becomes one click for so many pixels of its length, up to ``STROKE_CLICKS``."""
+"""Pixels of a stroke's length per click."""
 
 BOX_MARGIN = 0.08
-"""How far outside a box its background clicks lie, in its width and height; as the backend does."""
+"""Distance of a box's background clicks from its edges, as a share of its width or height."""
 
 
 @dataclass(frozen=True)
 class Gesture:
-    """``mark`` gives pixels of an error, [(0, 0)] of none; ``boxes`` introduce objects if set."""
+    """A way of marking a region.
+
+    ``mark`` returns the pixels to click for an error region, [(0, 0)] for an empty one. ``boxes``
+    says that objects are first marked by boxes.
+    """
 
     mark: Callable[[DistanceMap, Rng], list[Point]]
     boxes: bool = False
 
-    def introduce(
+    def first_clicks(
         self, target_HW: LabelMap, num_objects: int, ignore_HW: Mask, rng: Rng
     ) -> ClickSet:
-        """The first clicks: one gesture on each object, in order."""
-        # One at a time: of hundreds in a large photo the masks do not fit into memory.
+        """Return the first clicks: one gesture on each object, in order.
+
+        Args:
+            target_HW: label map of the objects.
+            num_objects: number of objects N.
+            ignore_HW: pixels that are not clicked.
+            rng: for gestures that draw.
+        """
+        # One at a time: the masks of hundreds of objects of a large photo do not fit into memory.
         masks = ((target_HW == index) & ~ignore_HW for index in range(num_objects))
         if self.boxes:
             boxes = [cv2.boundingRect(mask_HW.view(np.uint8)) for mask_HW in masks]
             return _boxed(boxes, target_HW.shape)
-        most = max(1, MAX_CLICKS // num_objects)  # a model takes no more
+        most = max(1, MAX_CLICKS // num_objects)  # a model takes at most MAX_CLICKS
         strokes = [self.mark(DistanceMap.of(mask_HW), rng)[:most] for mask_HW in masks]
         return _stamped(strokes, [])
 
 
 def middle(region: DistanceMap, _rng: Rng) -> list[Point]:
-    """The deepest pixel: the published protocol."""
+    """Return the deepest pixel, as the published protocol does."""
     return [region.peak]
 
 
 def off_middle(shallowest: float, deepest: float) -> Callable[[DistanceMap, Rng], list[Point]]:
-    """Any pixel between two fractions of the region's depth, but not on its very edge if possible.
+    """Return a gesture that draws a pixel between two shares of the region's depth.
 
-    People hit an object somewhere; a deep pixel is an easy click, a shallow one a hard one.
+    Pixels on the edge are drawn only if there are no others. A deep pixel is an easy click, a
+    shallow one a hard click.
     """
 
     def mark(region: DistanceMap, rng: Rng) -> list[Point]:
@@ -72,7 +87,7 @@ def off_middle(shallowest: float, deepest: float) -> Callable[[DistanceMap, Rng]
 
 
 def stroke(region: DistanceMap, rng: Rng) -> list[Point]:
-    """A stroke along the core of the region, resampled to at most ``STROKE_CLICKS`` clicks."""
+    """Draw a stroke along the core of the region, as at most ``STROKE_CLICKS`` clicks."""
     if region.maximum == 0:
         return [region.peak]
     core_K2 = _core(region)
@@ -102,7 +117,7 @@ GESTURES: dict[str, Gesture] = {
 
 
 def _core(region: DistanceMap) -> NDArray[np.intp]:
-    """The pixels of the connected deep part around the peak, K×2 in the region's box."""
+    """Return the connected deep pixels around the peak, K×2 (y, x) in the region's box."""
     deep_hw = (region.values_hw > region.maximum / 2).astype(np.uint8)
     _, parts_hw = cv2.connectedComponents(deep_hw)
     y, x = region.peak
@@ -110,10 +125,9 @@ def _core(region: DistanceMap) -> NDArray[np.intp]:
 
 
 def _boxed(boxes: Sequence[Sequence[int]], size: tuple[int, ...]) -> ClickSet:
-    """The middle of each object's box, and background clicks outside the four edges.
+    """Click the middle of each object's box (left, top, width, height) and outside its four edges.
 
-    A background click that would lie in another object's box or off the image is left out, and so
-    is one beyond what a model takes.
+    Background clicks in another object's box, off the image, or beyond ``MAX_CLICKS`` are left out.
     """
     height, width = size
     inside: list[list[Point]] = []
@@ -122,7 +136,7 @@ def _boxed(boxes: Sequence[Sequence[int]], size: tuple[int, ...]) -> ClickSet:
         y, x = top + h // 2, left + w // 2
         up, aside = max(1, round(BOX_MARGIN * h)), max(1, round(BOX_MARGIN * w))
         inside.append([(y, x)])
-        if not w:  # an object that is wholly hidden
+        if not w:  # an object that others hide completely
             continue
         for point in (
             (top - up, x),
@@ -142,7 +156,7 @@ def _holds(box: Sequence[int], point: Point) -> bool:
 
 
 def _stamped(objects: list[list[Point]], background: list[Point]) -> ClickSet:
-    """Clicks at these pixels with time stamps in this order."""
+    """Return clicks at these pixels with time stamps in this order."""
     time = iter(range(sum(map(len, objects)) + len(background)))
     clicks = [[Click(x, y, next(time)) for y, x in points] for points in [*objects, background]]
     return ClickSet(clicks[:-1], clicks[-1])

@@ -1,7 +1,7 @@
-"""OpenCV's GrabCut driven by the same clicks: a classical baseline that needs no training.
+"""Baseline: OpenCV's GrabCut, driven by the same clicks.
 
-Each object in turn is cut out against the rest, whose clicks are background to it; a pixel claimed
-by several objects goes to the one with the nearest click.
+Objects are cut out one by one, with the clicks of all others as background. A pixel claimed by
+several objects goes to the one with the nearest click.
 """
 
 from collections.abc import Sequence
@@ -16,21 +16,23 @@ from training.distance_map import Mask, Point
 from training.evaluation.segmenter import Image, OpenedImage
 
 LONGEST_SIDE = 480
+"""Working size: larger images are scaled down to this length, in pixels."""
+
 ITERATIONS = 5
-"""At most: it stops where the mask does not change."""
+"""Maximum number of iterations of a cut; it stops earlier if the mask does not change."""
 
 SIZE_PRIOR = 0.25
-"""Radius of the probable object around its first clicks, as a share of the image's shorter side."""
+"""Radius of the probable object around a click, as a share of the image's shorter side."""
 
 WINDOW = 1.5
-"""How far a cut looks around the probable object, as a share of that object's size."""
+"""Margin of a cut around the probable object, as a share of that object's size."""
 
 SEED_RADIUS = 4
-"""Pixels around a click that are certain, at the working size."""
+"""Radius around a click that surely has its label, in pixels of the working size."""
 
 
 class GrabCut:
-    """The baseline as a method under evaluation."""
+    """The baseline as a ``Segmenter``."""
 
     def open(self, image: Image) -> OpenedImage:
         """Scale the image to the working size."""
@@ -38,7 +40,7 @@ class GrabCut:
 
 
 class _GrabCutImage:
-    """Remembers its masks: a further click cuts again only what it concerns, from where it was."""
+    """One image; a new click cuts only the objects it affects again, starting from their masks."""
 
     def __init__(self, image: Image) -> None:
         self._size = image.shape[:2]
@@ -50,7 +52,7 @@ class _GrabCutImage:
         self._masks: list[Mask] = []
 
     def segment(self, clicks: ClickSet) -> LabelMap:
-        """The objects' masks at the working size, made disjoint and scaled back."""
+        """Cut out the objects at the working size, make them disjoint and scale them back."""
         now = set(clicks)
         if not self._clicks <= now or len(self._masks) != len(clicks.objects):
             self._clicks, self._masks = set(), []
@@ -77,12 +79,21 @@ class _GrabCutImage:
 def cut_out(
     image: Image, foreground: Sequence[Point], background: Sequence[Point], before: Mask | None
 ) -> Mask:
-    """One object against all else.
+    """Cut one object out of the image.
 
-    GrabCut starts from discs around the object's clicks and from its mask ``before``, as far as
-    they are nearer to a click on the object than to any other: a mask that has run away would
-    otherwise teach it the colors of what it ran into. What lies far from that start is background;
-    parts without a click are dropped.
+    GrabCut starts from discs around the object's clicks and from its mask ``before``, limited to
+    pixels that are nearer to a click on the object than to any other click. Otherwise a mask that
+    has run into its surroundings would teach GrabCut their colors. Pixels far from that start are
+    background. Parts without a click are dropped.
+
+    Args:
+        image: H×W×3 RGB.
+        foreground: clicked pixels (y, x) of the object.
+        background: all other clicked pixels.
+        before: the object's mask after the clicks so far, H×W, if there is one.
+
+    Returns:
+        The object's mask, bool H×W.
     """
     height, width = image.shape[:2]
     start_HW = np.zeros((height, width), np.uint8)
@@ -111,7 +122,7 @@ def cut_out(
 
 
 def _distance(points: Sequence[Point], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Of each pixel to the nearest of the points."""
+    """Return the distance of each pixel to the nearest point, in pixels."""
     elsewhere_HW = np.ones(shape, np.uint8)
     for point in points:
         elsewhere_HW[point] = 0
@@ -127,7 +138,7 @@ def _grab_cut(image: Image, state_hw: NDArray[np.uint8]) -> Mask:
     image = np.ascontiguousarray(image[..., ::-1])
     models = np.zeros((1, 65)), np.zeros((1, 65))
     mode = cv2.GC_INIT_WITH_MASK
-    cv2.setRNGSeed(0)  # for its k-means
+    cv2.setRNGSeed(0)  # used by its k-means
     for _ in range(ITERATIONS):
         before_hw = state_hw.copy()
         cv2.grabCut(image, state_hw, (0, 0, 0, 0), *models, 1, mode)
@@ -139,7 +150,7 @@ def _grab_cut(image: Image, state_hw: NDArray[np.uint8]) -> Mask:
 
 
 def _without_overlap(masks: Sequence[Mask], clicks: Sequence[Sequence[Point]]) -> NDArray[np.int16]:
-    """Label map of the masks; a pixel of several goes to the object with the nearest click."""
+    """Merge masks into a label map; a contested pixel goes to the object with the nearest click."""
     claimed = np.sum(masks, 0)
     labels_HW = np.full(claimed.shape, -1, np.int16)
     ys, xs = np.nonzero(claimed > 1)

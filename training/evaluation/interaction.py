@@ -1,4 +1,4 @@
-"""The loop all protocols share: mark an object, segment, look at the IoUs, until good or spent."""
+"""The interaction loop of all protocols: mark an object, segment, measure the IoUs, repeat."""
 
 import time
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from dynamite.clicks import MAX_CLICKS
 from training.click_simulation import (
     SUPPRESSION_RADIUS,
     LabelMap,
-    clicked,
+    add_click,
     deepest_error,
     object_ious,
 )
@@ -23,7 +23,7 @@ from training.evaluation.strategies import ANY_OBJECT, Strategy
 
 @dataclass(frozen=True)
 class Target:
-    """What the annotator has in mind: N objects, and pixels that count neither way."""
+    """What the annotator wants: N objects, and pixels that count neither way."""
 
     label_map: LabelMap  # H×W
     num_objects: int
@@ -32,19 +32,19 @@ class Target:
 
 @dataclass(frozen=True)
 class Interaction:
-    """What happened to one target.
+    """The course of one interaction.
 
-    ``ious`` are those of the N objects after each network call: row 0 after the N first gestures,
-    each further row after one more. ``spent`` is what each object took: its first gesture and those
-    made because of it, wherever they fell; a strategy that looks at no object adds nothing.
-    ``label_map`` is the last answer.
+    ``ious`` holds the IoU of each of the N objects after each of T network calls: row 0 after the N
+    first gestures, each further row after one more. ``spent`` counts the gestures per object: its
+    first one and those made because of it, wherever they fell. A strategy that chooses no object
+    adds nothing to it. ``label_map`` is the last answer.
     """
 
     ious: NDArray[np.float64]  # T×N
     spent: NDArray[np.intp]  # N
     clicks: ClickSet
     label_map: LabelMap  # H×W
-    seconds: NDArray[np.float64]  # T, of each call; NaN where the answer was the one before
+    seconds: NDArray[np.float64]  # T, of each call; NaN where the answer was kept
 
 
 def interact(
@@ -57,11 +57,20 @@ def interact(
     threshold: float,
     rng: np.random.Generator,
 ) -> Interaction:
-    """Mark objects of ``target`` until all reach ``threshold`` or ``budget`` gestures are spent.
+    """Mark objects of ``target`` until all reach ``threshold`` or the click budget is spent.
 
-    An object that is neither there nor predicted (IoU NaN) is not waited for. MODEL_SPEC 10.4.
+    An object that is neither present nor predicted (IoU NaN) counts as finished (MODEL_SPEC 10.4).
+
+    Args:
+        opened: the image, opened by the method under evaluation.
+        target: the wanted objects.
+        strategy: chooses the next object.
+        gesture: how a region is marked.
+        budget: most gestures, the first ones included.
+        threshold: IoU to reach.
+        rng: for gestures that draw.
     """
-    clicks = gesture.introduce(target.label_map, target.num_objects, target.ignore, rng)
+    clicks = gesture.first_clicks(target.label_map, target.num_objects, target.ignore, rng)
     valid_HW = ~target.ignore
     rows: list[NDArray[np.float64]] = []
     seconds: list[float] = []
@@ -88,7 +97,7 @@ def interact(
         if len(clicks) + len(points) > MAX_CLICKS:
             break
         for point in points:
-            clicks = clicked(clicks, target.label_map, point)
+            clicks = add_click(clicks, target.label_map, point)
         if chosen != ANY_OBJECT:
             spent_N[chosen] += 1
     return Interaction(np.stack(rows), spent_N, clicks, predicted_HW, np.array(seconds))
@@ -97,7 +106,7 @@ def interact(
 def _error(
     predicted_HW: LabelMap, target: Target, chosen: int, clicks: ClickSet, valid_HW: Mask
 ) -> DistanceMap:
-    """Where the annotator looks: at one object's deepest error, or at all wrong labels."""
+    """Return the error to mark: the chosen object's deepest one, or all wrong labels."""
     if chosen == ANY_OBJECT:
         wrong = DistanceMap.of((predicted_HW != target.label_map) & valid_HW)
         return wrong.without(clicks, SUPPRESSION_RADIUS)

@@ -1,4 +1,4 @@
-"""DynaMITE as a method under evaluation."""
+"""DynaMITE as a ``Segmenter``."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from training.evaluation.segmenter import Image, OpenedImage
 
 
 class ModelSegmenter:
-    """A predictor behind the seam of the evaluation."""
+    """A predictor as a method under evaluation."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -31,10 +31,10 @@ class _EncodedImage:
         self._answer: LabelMap | None = None
 
     def segment(self, clicks: ClickSet) -> LabelMap:
-        """The predictor's label map; the very same one where a click says nothing new.
+        """Return the predictor's label map, the same array if the new clicks change nothing.
 
-        Of an object that failed, hundreds of clicks can be such: MODEL_SPEC 10.3 makes them on
-        pixel (0, 0) once all its errors lie near earlier clicks.
+        A failed object can have hundreds of such clicks: once all its errors lie near earlier
+        clicks, MODEL_SPEC 10.3 clicks pixel (0, 0).
         """
         heard = self._predictor.heard(clicks)
         if self._answer is None or heard != self._heard:
@@ -49,12 +49,16 @@ def load_segmenter(
     device: str = "cpu",
     threads: int | None = None,
 ) -> ModelSegmenter:
-    """The model of a file, or of a preset whose weights ship with the package.
+    """Load a model from a file, or a preset whose weights ship with the package.
 
-    ``preset`` is needed for a published file, which does not say what it is.
+    Args:
+        checkpoint: a file or the name of a preset.
+        preset: the network of a published file, which does not name it.
+        device: a torch device.
+        threads: number of torch threads; None leaves it unchanged.
 
     Raises:
-        CheckpointError: neither a file nor a preset, or weights that do not fit.
+        CheckpointError: there is no such file or preset, or the weights do not fit.
     """
     if threads is not None:
         torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""An answer laid over its image: what was wanted, what came out, and where the clicks were."""
+"""Draws an answer over its image, with the target contours and the clicks."""
 
 import cv2
 import numpy as np
@@ -10,10 +10,13 @@ from training.distance_map import Mask
 from training.evaluation.segmenter import Image
 
 SIDE = 900
-"""Smallest longer side of a picture: contours and dots of small images would be coarse."""
+"""Smaller images are enlarged to this longer side, so that contours and dots stay fine."""
 
 _DOT, _LINE = 5, 2
+"""Radius of a click and width of a contour, in pixels."""
+
 _BAND = 26
+"""Height of the caption in pixels."""
 
 
 def overlay(
@@ -25,10 +28,13 @@ def overlay(
     ignore: Mask | None = None,
     caption: str = "",
 ) -> Image:
-    """RGB picture: answered masks tinted, target contours drawn, clicks as dots.
+    """Tint the answered masks, outline the targets and mark the clicks.
 
-    An object's mask, contour and dots share a color; background clicks are black crosses and
-    ignored pixels are hatched. ``caption`` goes into a band on top.
+    An object's mask, contour and clicks share a color. Background clicks are black crosses, ignored
+    pixels are hatched, and ``caption`` goes into a band on top.
+
+    Returns:
+        The picture, uint8 RGB.
     """
     scale = max(1.0, SIDE / max(image.shape[:2]))
     size = (round(image.shape[1] * scale), round(image.shape[0] * scale))

@@ -1,4 +1,4 @@
-"""The same evaluation in several processes."""
+"""Runs an evaluation in several processes."""
 
 import multiprocessing
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from threading import Event
 import cv2
 
 from training.data.sample import InstanceDataset
-from training.evaluation.plan import Plan
+from training.evaluation.plan import EvaluationPlan
 from training.evaluation.runner import Record, evaluate
 from training.evaluation.segmenter import Segmenter
 
@@ -18,17 +18,20 @@ from training.evaluation.segmenter import Segmenter
 def evaluate_in_processes(
     build_segmenter: Callable[[], Segmenter],
     open_dataset: Callable[[], InstanceDataset],
-    plan: Plan,
+    plan: EvaluationPlan,
     *,
     indices: Sequence[int],
     jobs: int,
     on_sample: Callable[[], None] = lambda: None,
 ) -> list[Record]:
-    """``evaluate`` in ``jobs`` processes, each with every ``jobs``-th sample.
+    """Run ``evaluate`` in ``jobs`` processes, each with every ``jobs``-th sample.
 
-    Both callables must be picklable. Each process has its own generator, equally seeded, so what
-    the strategies that draw (random, round_robin) choose depends on ``jobs``; the reference's
-    depends on its number of GPUs in the same way.
+    Both callables must be picklable. Each process has its own generator with the same seed, so the
+    choices of the strategies that draw (random, round_robin) depend on ``jobs``, as the reference's
+    depend on its number of GPUs.
+
+    Returns:
+        The records in the order of ``indices``.
     """
     if jobs == 1:
         dataset = open_dataset()
@@ -44,7 +47,7 @@ def evaluate_in_processes(
         try:
             _report_progress(futures, done, on_sample)
         finally:
-            # After Ctrl-C the first answer read may be that to the question it interrupted.
+            # After Ctrl-C this call may read the answer to the call that was interrupted.
             with suppress(Empty):
                 stop.set()
         records = [record for future in futures for record in future.result()]
@@ -55,7 +58,7 @@ def evaluate_in_processes(
 def _report_progress(
     futures: Sequence["Future[list[Record]]"], done: "Queue[None]", on_sample: Callable[[], None]
 ) -> None:
-    """Until all is done; the error of a process is raised as soon as it is known."""
+    """Report until all processes are done; raise a process's error as soon as it is known."""
     while not done.empty() or not all(future.done() for future in futures):
         for future in futures:
             if future.done():
@@ -68,12 +71,12 @@ def _report_progress(
 def _evaluate_share(
     build_segmenter: Callable[[], Segmenter],
     open_dataset: Callable[[], InstanceDataset],
-    plan: Plan,
+    plan: EvaluationPlan,
     indices: Sequence[int],
     done: "Queue[None]",
     stop: Event,
 ) -> list[Record]:
-    """The work of one process; it ends early when ``stop`` is set."""
+    """Do the work of one process; end early when ``stop`` is set."""
 
     def on_sample() -> None:
         done.put(None)

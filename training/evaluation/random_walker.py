@@ -1,4 +1,4 @@
-"""scikit-image's random walker driven by the same clicks: all objects compete at once."""
+"""Baseline: scikit-image's random walker, driven by the same clicks; all objects compete."""
 
 import cv2
 import numpy as np
@@ -10,18 +10,21 @@ from training.distance_map import Point
 from training.evaluation.segmenter import Image, OpenedImage
 
 LONGEST_SIDE = 160
+"""Working size: larger images are scaled down to this length, in pixels."""
+
 BETA = 3000.0
-"""How much an edge of the image hinders the walker."""
+"""How strongly an edge of the image hinders the walker."""
 
 REACH = 0.6
-"""The frame of the image is background where it is farther from all clicks on objects than this
-share of the shorter side: without any background click all would belong to the objects."""
+"""The image border is background where it is farther from all clicks on objects than this share of
+the shorter side. Otherwise all pixels would belong to objects until the first background click."""
 
 SEED_RADIUS = 1
+"""Radius around a click that has its label, in pixels of the working size."""
 
 
 class RandomWalker:
-    """The baseline as a method under evaluation."""
+    """The baseline as a ``Segmenter``."""
 
     def open(self, image: Image) -> OpenedImage:
         """Scale the image to the working size."""
@@ -37,7 +40,7 @@ class _WalkedImage:
         self._lab = cv2.cvtColor(resized, cv2.COLOR_RGB2LAB).astype(np.float64) / 255
 
     def segment(self, clicks: ClickSet) -> LabelMap:
-        """The label a walker from each pixel meets first, most probably."""
+        """Give each pixel the label that a walker from there most probably reaches first."""
         seeds_HW = self._seeds(clicks)
         labels_HW = seeds_HW
         if (seeds_HW == 0).any() and len(np.unique(seeds_HW)) > 2:
@@ -50,7 +53,7 @@ class _WalkedImage:
         return np.asarray(cv2.resize(answer, size, interpolation=cv2.INTER_NEAREST), np.int32)
 
     def _seeds(self, clicks: ClickSet) -> LabelMap:
-        """0 unknown, 1 background, 2 + i object i."""
+        """Return the seeds: 0 unknown, 1 background, 2 + i object i."""
         height, width = self._lab.shape[:2]
         objects = [self._pixel(click) for own in clicks.objects for click in own]
         far_HW = np.ones((height, width), np.uint8)

@@ -1,4 +1,4 @@
-"""What an evaluation found, as a table for people and as JSON for programs."""
+"""The results of an evaluation as a table for people and as JSON for programs."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from training.evaluation.mist import MistScore, mean_iou, mist_score
-from training.evaluation.plan import Plan
+from training.evaluation.plan import EvaluationPlan
 from training.evaluation.robustness import Robustness, robustness
 from training.evaluation.runner import Record
 from training.evaluation.single_instance import NocScore, noc_score
@@ -18,47 +18,47 @@ from training.evaluation.single_instance import NocScore, noc_score
 
 @dataclass(frozen=True)
 class Row:
-    """One method under one plan."""
+    """The records of one method under one plan."""
 
     method: str
-    plan: Plan
+    plan: EvaluationPlan
     records: Sequence[Record]
 
     @cached_property
     def score(self) -> MistScore | NocScore:
-        """NoC if objects were separate, else the MIST score."""
+        """The NoC score if objects were segmented one at a time, else the MIST score."""
         plan, ious = self.plan, [record.ious for record in self.records]
-        if plan.single:
+        if plan.single_object:
             series = [rows[:, 0] for rows in ious]
-            return noc_score(series, threshold=plan.threshold, budget=plan.per_object)
-        return mist_score(ious, threshold=plan.threshold, per_object=plan.per_object)
+            return noc_score(series, threshold=plan.threshold, budget=plan.clicks_per_object)
+        return mist_score(ious, threshold=plan.threshold, clicks_per_object=plan.clicks_per_object)
 
     @property
     def clicks(self) -> float:
-        """Mean clicks per object to the plan's threshold: NCI or NoC."""
+        """Mean clicks per object to reach the plan's threshold: NCI or NoC."""
         if isinstance(self.score, MistScore):
             return self.score.nci
         return self.score.noc[self.plan.threshold]
 
     @property
     def milliseconds(self) -> float:
-        """Median time of one answer to a click."""
+        """Median time of one answer in milliseconds."""
         return 1000 * float(np.nanmedian(np.concatenate([r.seconds for r in self.records])))
 
     @property
     def name(self) -> str:
-        """Method, strategy and protocol: a legend, a folder."""
-        strategy = [] if self.plan.single else [self.plan.strategy]
+        """Method, strategy and protocol, as used in legends and folder names."""
+        strategy = [] if self.plan.single_object else [self.plan.strategy]
         return "-".join([self.method, *strategy, self.plan.gesture])
 
 
 def table(rows: Sequence[Row], title: str) -> Table:
-    """The rows, aligned; all of MIST or all single-instance."""
+    """Return the table of the rows, which must be all of MIST or all single-instance."""
     compared = _compared(rows)
     result = Table(title=title, title_justify="left", title_style="bold")
     lines = [
         {"method": row.method}
-        | ({} if row.plan.single else {"strategy": row.plan.strategy})
+        | ({} if row.plan.single_object else {"strategy": row.plan.strategy})
         | {"protocol": row.plan.gesture}
         | _cells(row)
         | _robustness_cells(found)
@@ -77,7 +77,7 @@ def table(rows: Sequence[Row], title: str) -> Table:
 
 
 def document(rows: Sequence[Row], **facts: Any) -> dict[str, Any]:
-    """Everything found, ready for ``json.dumps``: scores, and every sample with its IoUs."""
+    """Return scores and all samples with their clicks and IoUs, ready for ``json.dumps``."""
     return facts | {
         "rows": [
             {
@@ -94,14 +94,14 @@ def document(rows: Sequence[Row], **facts: Any) -> dict[str, Any]:
 
 
 def worst(row: Row, count: int = 10) -> list[Record]:
-    """The records with the lowest mean IoU at the end, the worst first."""
+    """Return the ``count`` records with the lowest final mean IoU, the worst first."""
     scored = [(mean_iou(record.ious[-1]), record) for record in row.records]
     known = [(iou, record) for iou, record in scored if not math.isnan(iou)]
     return [record for _, record in sorted(known, key=lambda pair: pair[0])[:count]]
 
 
 def _compared(rows: Sequence[Row]) -> list[Robustness]:
-    """Each row beside those that differ from it in the protocol only."""
+    """Compare each row with those that differ from it only in the protocol."""
     groups: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
         groups.setdefault((row.method, row.plan.strategy), {})[row.plan.gesture] = row.clicks
@@ -128,7 +128,7 @@ def _cells(row: Row) -> dict[str, str]:
 
 
 def _percent(quality: float) -> str:
-    """With all its digits: 0.9 and 0.899 are two columns."""
+    """Keep all digits, so that 0.9 and 0.899 give two columns."""
     return f"{100 * quality:.6g}%"
 
 

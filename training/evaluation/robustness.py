@@ -1,4 +1,4 @@
-"""How much of a method's score hangs on clicks in the very middle (the measures of RClicks)."""
+"""How much a score depends on clicks in the middle of an error (the measures of RClicks)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ EASY, HARD, ANYWHERE, CENTER = "off-center-easy", "off-center-hard", "off-center
 
 @dataclass(frozen=True)
 class Robustness:
-    """Shares, None where a protocol needed for it was not run.
+    """Two shares; None where a protocol that they need was not run.
 
-    ``rise``: how many more clicks a protocol takes than clicks in the middle. ``spread``: how many
-    more hard (shallow) clicks take than easy (deep) ones, relative to clicks anywhere.
+    ``rise``: by what share a protocol takes more clicks than ``center`` does. ``spread``: how many
+    more clicks the hard (shallow) protocol takes than the easy (deep) one, relative to clicks
+    anywhere.
     """
 
     rise: float | None
@@ -19,7 +20,7 @@ class Robustness:
 
 
 def robustness(clicks: Mapping[str, float]) -> dict[str, Robustness]:
-    """Rise and spread from the mean clicks (NoC or NCI) of one method by protocol."""
+    """Return rise and spread by protocol from one method's mean clicks (NoC or NCI)."""
     base = clicks.get(CENTER)
     spread = None
     if {EASY, HARD, ANYWHERE} <= clicks.keys():

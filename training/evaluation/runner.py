@@ -1,4 +1,4 @@
-"""A method over a data set, as planned."""
+"""Runs a method over a data set according to a plan."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,30 +16,31 @@ from training.data.problems import DatasetError
 from training.data.sample import InstanceDataset, Sample
 from training.evaluation.gestures import GESTURES
 from training.evaluation.interaction import Target, interact
-from training.evaluation.plan import SEED, Plan
+from training.evaluation.plan import SEED, EvaluationPlan
 from training.evaluation.segmenter import Segmenter
 from training.evaluation.strategies import STRATEGIES
 
 _SUBSTITUTION_SEED = 42
+"""Seed of the generator that replaces empty images."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """The outcome on one sample, or on object ``instance`` of it; the answer is packed as PNG."""
+    """The outcome on one sample, or on its object ``instance``; the answer is stored as PNG."""
 
     index: int
-    source: int  # where the sample came from: `index`, unless substituted
+    source: int  # index of the sample used: ``index``, unless it was replaced
     sample_id: str
     instance: int | None
     ious: NDArray[np.float64]  # T×N
     spent: NDArray[np.intp]  # N
     clicks: ClickSet
     answer_png: bytes
-    seconds: NDArray[np.float64]  # T, NaN where an answer was the one before
+    seconds: NDArray[np.float64]  # T, NaN where an answer was kept
 
     @property
     def name(self) -> str:
-        """The sample's id, with the object's number where objects are separate."""
+        """The sample's id, with the object's number if objects were segmented one at a time."""
         return self.sample_id if self.instance is None else f"{self.sample_id}#{self.instance}"
 
     @property
@@ -52,15 +53,29 @@ class Record:
 def evaluate(
     segmenter: Segmenter,
     dataset: InstanceDataset,
-    plan: Plan,
+    plan: EvaluationPlan,
     *,
     indices: Sequence[int] | None = None,
     on_sample: Callable[[], None] = lambda: None,
 ) -> list[Record]:
     """Run ``plan`` over the samples at ``indices`` (all of them if None), in order.
 
-    One ``random.Random`` seeded once serves the strategies of all samples, as in the reference;
-    gestures that draw have a generator per sample.
+    The strategies of all samples share one ``random.Random``, as in the reference. Gestures that
+    draw have a generator per sample.
+
+    Args:
+        segmenter: the method.
+        dataset: the samples.
+        plan: what the annotator does.
+        indices: the samples to use.
+        on_sample: called after each sample.
+
+    Returns:
+        A record per image, or per object with ``plan.single_object``. Images without objects have
+        none unless they are substituted.
+
+    Raises:
+        InvalidInputError: an image has more objects than a model takes clicks.
     """
     rng, substitutes = Random(SEED + plan.seed), Random(_SUBSTITUTION_SEED)  # noqa: S311
     records: list[Record] = []
@@ -75,7 +90,7 @@ def evaluate(
 
 
 def _substitute(dataset: InstanceDataset, rng: Random) -> tuple[int, Sample]:
-    """Any sample that has objects, and its index."""
+    """Draw a sample that has objects; return its index too."""
     empty: set[int] = set()
     while len(empty) < len(dataset):
         source = rng.randrange(len(dataset))
@@ -83,26 +98,26 @@ def _substitute(dataset: InstanceDataset, rng: Random) -> tuple[int, Sample]:
         if sample.labels:
             return source, sample
         empty.add(source)
-    raise DatasetError(f"{dataset.name}: no image has an object to put in place of an empty one")
+    raise DatasetError(f"{dataset.name}: no image has an object that could replace an empty one")
 
 
 def _evaluate_sample(
-    segmenter: Segmenter, sample: Sample, index: int, plan: Plan, rng: Random
+    segmenter: Segmenter, sample: Sample, index: int, plan: EvaluationPlan, rng: Random
 ) -> list[Record]:
-    """One record for the image, or with ``plan.single`` one for each of its objects."""
-    targets = list(_targets(sample, plan.single))
+    """Return one record for the image, or one per object with ``plan.single_object``."""
+    targets = list(_targets(sample, plan.single_object))
     if not targets:
         return []
     records = []
     opened = segmenter.open(sample.image)
     for instance, target in targets:
-        budget = plan.per_object * target.num_objects
+        budget = plan.clicks_per_object * target.num_objects
         if target.num_objects > MAX_CLICKS:
             raise InvalidInputError(
                 f"{sample.sample_id}: {target.num_objects} objects are more than {MAX_CLICKS}"
             )
         strategy = STRATEGIES[plan.strategy](
-            target.num_objects, plan.threshold, plan.per_object, rng
+            target.num_objects, plan.threshold, plan.clicks_per_object, rng
         )
         outcome = interact(
             opened,
@@ -130,12 +145,12 @@ def _evaluate_sample(
     return records
 
 
-def _targets(sample: Sample, single: bool) -> Iterator[tuple[int | None, Target]]:
-    """All objects together, or each that is visible on its own, the others being background."""
-    if not single:
+def _targets(sample: Sample, single_object: bool) -> Iterator[tuple[int | None, Target]]:
+    """Yield all objects together, or each visible object alone with the others as background."""
+    if not single_object:
         if sample.labels:
-            yield None, Target(sample.instances, len(sample.labels), sample.ignore)
+            yield None, Target(sample.label_map, len(sample.labels), sample.ignore)
         return
     for instance in np.flatnonzero(sample.areas):
-        alone = np.where(sample.instances == instance, 0, -1).astype(np.int32)
+        alone = np.where(sample.label_map == instance, 0, -1).astype(np.int32)
         yield int(instance), Target(alone, 1, sample.ignore)

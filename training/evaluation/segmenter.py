@@ -1,4 +1,4 @@
-"""What an evaluation needs of a method: open an image once, then turn clicks into a label map."""
+"""The interface of a method under evaluation: open an image, then turn clicks into label maps."""
 
 from typing import Protocol
 
@@ -13,12 +13,13 @@ Image = NDArray[np.uint8]
 
 
 class OpenedImage(Protocol):
-    """One image, ready for clicks. It may remember what it answered to fewer clicks."""
+    """One image, ready for clicks. It may keep its earlier answers."""
 
     def segment(self, clicks: ClickSet) -> LabelMap:
-        """Label map H×W of the image's size: −1 none, i the object of ``clicks.objects[i]``.
+        """Return the label map, H×W of the image's size: −1 none, i for ``clicks.objects[i]``.
 
-        The same array as before says that nothing was computed; another answer is another array.
+        Returning the same array as before means that nothing was computed; a new answer must be a
+        new array.
         """
 
 
@@ -26,4 +27,4 @@ class Segmenter(Protocol):
     """A method under evaluation."""
 
     def open(self, image: Image) -> OpenedImage:
-        """What is paid once per image."""
+        """Do the work that is needed once per image."""

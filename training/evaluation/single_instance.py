@@ -1,4 +1,4 @@
-"""NoC, the number of clicks one object at a time needs (MODEL_SPEC 10.5)."""
+"""The scores of single-instance evaluation: NoC, the number of clicks (MODEL_SPEC 10.5)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,19 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-CLICKS = 20
-"""The budget of one object."""
+CLICK_BUDGET = 20
+"""Maximum number of clicks on one object."""
 
-THRESHOLD = 0.90
+IOU_THRESHOLD = 0.90
+"""IoU at which the clicking ends."""
+
 _LOWEST = 0.80
 _STEP = 0.05
 
 
 @dataclass(frozen=True)
 class NocScore:
-    """``noc[q]``: mean clicks to IoU q; ``failures[q]``: objects that never reached it.
+    """Scores of a data set.
 
-    ``iou_1`` is the mean IoU after one click.
+    ``noc[q]`` is the mean number of clicks to reach IoU q, ``failures[q]`` the number of objects
+    that never reached it, ``iou_1`` the mean IoU after one click.
     """
 
     noc: dict[float, float]
@@ -28,21 +31,26 @@ class NocScore:
 
 
 def thresholds_up_to(highest: float) -> list[float]:
-    """0.80, 0.85, … up to ``highest``, which is always among them."""
+    """Return 0.80, 0.85, … up to ``highest``, which is always included."""
     steps = int((highest - _LOWEST) / _STEP + 1e-9)
     below = [round(_LOWEST + step * _STEP, 2) for step in range(steps + 1)]
     return below if below[-1] == highest else [*below, highest]
 
 
 def noc_score(
-    ious: Sequence[NDArray[np.float64]], *, threshold: float = THRESHOLD, budget: int = CLICKS
+    ious: Sequence[NDArray[np.float64]],
+    *,
+    threshold: float = IOU_THRESHOLD,
+    budget: int = CLICK_BUDGET,
 ) -> NocScore:
-    """The score of a data set; a failure has cost ``budget`` clicks, means have two decimals.
+    """Compute the scores of a data set; a failure counts as ``budget`` clicks.
+
+    Means are rounded to two decimals.
 
     Args:
         ious: for each object the T IoUs after 1, 2, … clicks, until ``threshold`` or ``budget``.
-        threshold: the highest of the thresholds, which ended the clicking.
-        budget: clicks per object.
+        threshold: the highest threshold, at which the clicking ended.
+        budget: click budget of an object.
     """
     noc, failures = {}, {}
     for quality in thresholds_up_to(threshold):

@@ -1,7 +1,7 @@
-"""Which object a simulated annotator clicks next: the strategies of MIST (MODEL_SPEC 10.4).
+"""The strategies of MIST: which object the annotator clicks next (MODEL_SPEC 10.4).
 
-A strategy is made once per image. It sees the IoU of each object (NaN for one that is neither there
-nor predicted) and names an object below the threshold, or ``ANY_OBJECT``.
+A strategy is made once per image. It is given the IoU of each object, NaN for an object that is
+neither present nor predicted, and chooses an object below the threshold, or ``ANY_OBJECT``.
 """
 
 from collections.abc import Callable
@@ -14,72 +14,76 @@ from numpy.typing import NDArray
 IoUs = NDArray[np.float64]
 
 ANY_OBJECT = -1
-"""The choice of ``max_dt``: wherever a label is wrong, whosever it is."""
+"""The choice of ``max_dt``: the deepest error, of whichever object."""
 
-SERIES = 10
-"""Consecutive clicks after which ``round_robin`` leaves an object."""
+MAX_SERIES = 10
+"""Consecutive clicks after which ``round_robin`` moves on to another object."""
 
 
 class Strategy(Protocol):
-    """The choices for one image."""
+    """Chooses the objects of one image."""
 
     def choose(self, ious_N: IoUs) -> int:
-        """The object to click next; at least one is below the threshold."""
+        """Return the object to click next, or ``ANY_OBJECT``; one is below the threshold."""
 
 
 StrategyFactory = Callable[[int, float, int, Random], Strategy]
-"""From the number of objects, the threshold, the clicks per object τ and a generator."""
+"""Takes the number of objects, the threshold, the clicks per object τ and a generator."""
 
 
 class Best:
-    """The object that is nearest to being good."""
+    """Chooses the object with the highest IoU below the threshold."""
 
-    def __init__(self, _count: int, threshold: float, _per_object: int, _rng: Random) -> None:
+    def __init__(
+        self, _count: int, threshold: float, _clicks_per_object: int, _rng: Random
+    ) -> None:
         self._threshold = threshold
 
     def choose(self, ious_N: IoUs) -> int:
-        """The first of the highest IoU."""
+        """Return the first object with the highest IoU."""
         return _highest(ious_N, ious_N < self._threshold)
 
 
 class Worst:
-    """The object that is farthest from being good."""
+    """Chooses the object with the lowest IoU."""
 
-    def __init__(self, _count: int, threshold: float, _per_object: int, _rng: Random) -> None:
+    def __init__(
+        self, _count: int, threshold: float, _clicks_per_object: int, _rng: Random
+    ) -> None:
         self._threshold = threshold
 
     def choose(self, ious_N: IoUs) -> int:
-        """The first of the lowest IoU."""
+        """Return the first object with the lowest IoU."""
         return _lowest(ious_N, ious_N < self._threshold)
 
 
-class Drawn:
-    """Any object below the threshold: one order per image, shuffled anew before each click."""
+class RandomOrder:
+    """Chooses an object at random: the image's order is shuffled again before each click."""
 
-    def __init__(self, count: int, threshold: float, _per_object: int, rng: Random) -> None:
+    def __init__(self, count: int, threshold: float, _clicks_per_object: int, rng: Random) -> None:
         self._threshold = threshold
         self._order = list(range(count))
         self._rng = rng
 
     def choose(self, ious_N: IoUs) -> int:
-        """The first in the order."""
+        """Return the first object of the order that is below the threshold."""
         self._rng.shuffle(self._order)
         return next(index for index in self._order if ious_N[index] < self._threshold)
 
 
 class WorstWithLimit:
-    """The worst object that has had fewer than τ clicks; when all had them, the best one.
+    """Chooses the worst object with fewer than τ clicks; if all have had τ, the best one.
 
-    A click counts for the object that was chosen, whoever owns the pixel.
+    A click counts for the chosen object, whatever object the pixel belongs to.
     """
 
-    def __init__(self, count: int, threshold: float, per_object: int, _rng: Random) -> None:
+    def __init__(self, count: int, threshold: float, clicks_per_object: int, _rng: Random) -> None:
         self._threshold = threshold
-        self._limit = per_object
+        self._limit = clicks_per_object
         self._spent_N = np.ones(count, np.intp)
 
     def choose(self, ious_N: IoUs) -> int:
-        """The worst within its limit."""
+        """Return the worst object within its limit."""
         below_N = ious_N < self._threshold
         within_N = below_N & (self._spent_N < self._limit)
         chosen = _lowest(ious_N, within_N) if within_N.any() else _highest(ious_N, below_N)
@@ -88,21 +92,21 @@ class WorstWithLimit:
 
 
 class RoundRobin:
-    """One object until it is good or has had ``SERIES`` clicks running, then any other one.
+    """Chooses one object until it is good or has had ``MAX_SERIES`` clicks, then a random other.
 
-    The first click of an object counts in its first series. Taking up another object sets the
-    counts of all the others to 0; when no object is left, all counts start again.
+    An object's first click counts in its first series. Moving on to an object sets the counts of
+    all others to 0. When no object is left, all counts start again.
     """
 
-    def __init__(self, count: int, threshold: float, _per_object: int, rng: Random) -> None:
+    def __init__(self, count: int, threshold: float, _clicks_per_object: int, rng: Random) -> None:
         self._threshold = threshold
         self._series_N = np.ones(count, np.intp)
         self._current: int | None = None
         self._rng = rng
 
     def choose(self, ious_N: IoUs) -> int:
-        """The current object, or the next one."""
-        open_N = (ious_N < self._threshold) & (self._series_N < SERIES)
+        """Return the current object, or the next one."""
+        open_N = (ious_N < self._threshold) & (self._series_N < MAX_SERIES)
         if self._current is None or not open_N[self._current]:
             self._current = self._take_up(ious_N, open_N)
         self._series_N[self._current] += 1
@@ -120,20 +124,22 @@ class RoundRobin:
 
 
 class DeepestError:
-    """No object: the largest region of wrong labels, whosever it is."""
+    """Chooses no object: the deepest region of wrong labels is clicked."""
 
-    def __init__(self, _count: int, _threshold: float, _per_object: int, _rng: Random) -> None:
+    def __init__(
+        self, _count: int, _threshold: float, _clicks_per_object: int, _rng: Random
+    ) -> None:
         pass
 
     def choose(self, ious_N: IoUs) -> int:  # noqa: ARG002
-        """Always ``ANY_OBJECT``."""
+        """Return ``ANY_OBJECT``."""
         return ANY_OBJECT
 
 
 STRATEGIES: dict[str, StrategyFactory] = {
     "best": Best,
     "worst": Worst,
-    "random": Drawn,
+    "random": RandomOrder,
     "max_dt": DeepestError,
     "round_robin": RoundRobin,
     "wlb": WorstWithLimit,

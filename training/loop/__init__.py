@@ -1,1 +1,1 @@
-"""The training loop, piece by piece; ``training.train`` puts them together."""
+"""The training loop; ``training.loop.run`` puts its parts together."""

@@ -1,4 +1,4 @@
-"""Samples, clicked and stacked: the same for a given seed, however many processes prepare them."""
+"""Batches of clicked samples; a seed gives the same ones for any number of loader processes."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,12 +17,12 @@ from training.click_simulation import initial_clicks
 from training.data.augment import AugmentConfig
 from training.data.sample import Sample
 from training.data.sampling import Mixture, TrainingSamples
-from training.losses import IGNORED
+from training.losses.object_maps import IGNORED
 
 
 @dataclass(frozen=True)
 class ClickedSample:
-    """One sample on its way into a batch; ``image`` and ``labels`` as in ``Batch``."""
+    """One sample with its initial clicks; ``image`` and ``labels`` as in ``Batch``, without B."""
 
     image: Tensor
     labels: Tensor
@@ -35,8 +35,9 @@ class ClickedSample:
 class Batch:
     """B samples of one size.
 
-    ``images`` B×3×H×W uint8 RGB, ``labels`` B×H×W int16: object index, −1 background, −2 ignored;
-    ``numbers`` are the samples' places in the whole run, and seed all that is random about them.
+    ``images`` is B×3×H×W uint8 RGB; ``labels`` is B×H×W int16: object index, −1 background,
+    −2 ignored. ``numbers`` are the samples' numbers in the whole run; they seed all
+    randomness about the samples.
     """
 
     images: Tensor
@@ -47,7 +48,7 @@ class Batch:
 
     @classmethod
     def stack(cls, samples: Sequence[ClickedSample]) -> "Batch":
-        """Samples of one size as one batch."""
+        """Stack samples of one size."""
         return cls(
             images=torch.stack([sample.image for sample in samples]),
             labels=torch.stack([sample.labels for sample in samples]),
@@ -57,7 +58,7 @@ class Batch:
         )
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch with its tensors on ``device``."""
+        """Return the batch with its tensors on ``device``."""
         return replace(
             self,
             images=self.images.to(device),
@@ -65,16 +66,16 @@ class Batch:
         )
 
     def channels_last(self) -> "Batch":
-        """The same batch with the images' channels last in memory."""
+        """Return the batch with the images' channels last in memory."""
         return replace(self, images=self.images.contiguous(memory_format=torch.channels_last))
 
 
-def click(
+def add_initial_clicks(
     sample: Sample, rng: np.random.Generator, number: int, stray: float = 0.0
 ) -> ClickedSample:
-    """The sample with its initial clicks (MODEL_SPEC 9.2)."""
-    clicks = initial_clicks(sample.instances, len(sample.labels), rng, ~sample.ignore, stray)
-    labels = np.where(sample.ignore, IGNORED, sample.instances).astype(np.int16)
+    """Draw the initial clicks of a sample (MODEL_SPEC 9.2)."""
+    clicks = initial_clicks(sample.label_map, len(sample.labels), rng, ~sample.ignore, stray)
+    labels = np.where(sample.ignore, IGNORED, sample.label_map).astype(np.int16)
     image = np.ascontiguousarray(sample.image.transpose(2, 0, 1))
     return ClickedSample(
         torch.from_numpy(image), torch.from_numpy(labels), clicks, sample.sample_id, number
@@ -83,7 +84,7 @@ def click(
 
 @dataclass(frozen=True)
 class SampleRecipe:
-    """All that makes the samples of a stage; small, for it travels to the loader's processes."""
+    """What the samples of a stage are made from; it is pickled for the loader processes."""
 
     mixture: Mixture
     augment: AugmentConfig
@@ -101,16 +102,21 @@ class _ClickedSamples(Dataset[ClickedSample]):
             recipe = self._recipe
             self._samples = TrainingSamples(recipe.mixture, recipe.augment, recipe.seed)
         sample, rng = self._samples.get(number)
-        return click(sample, rng, number, self._recipe.stray_clicks)
+        return add_initial_clicks(sample, rng, number, self._recipe.stray_clicks)
 
 
 def batches(
     recipe: SampleRecipe, numbers: Sequence[Sequence[int]], workers: int
 ) -> Iterator[Batch]:
-    """One batch for each list of sample numbers, prepared by ``workers`` processes (0: this one).
+    """Yield one batch per list of sample numbers.
 
-    Workers are started afresh, not forked: a fork of a process with threads can hang. They end with
-    this process, however it ends.
+    Loader processes are spawned, not forked, because a fork of a process with threads can hang.
+    They end with this process, however it ends.
+
+    Args:
+        recipe: what the samples are made from.
+        numbers: for each batch, the numbers of its samples.
+        workers: number of loader processes; 0 prepares the samples in this process.
     """
     loader = DataLoader(
         _ClickedSamples(recipe),
@@ -124,6 +130,6 @@ def batches(
 
 
 def _start_worker(parent: int, _worker: int) -> None:
-    die_with_parent(parent)  # torch's own watch hangs where batches wait that nobody will fetch
+    die_with_parent(parent)  # torch's own check hangs on unread batches
     torch.set_num_threads(1)
     cv2.setNumThreads(0)

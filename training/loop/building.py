@@ -1,4 +1,4 @@
-"""The network a run begins with, and the file it leaves."""
+"""Builds the network that a run starts with, and writes its weights."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,22 +16,26 @@ from training.loop.sources import Sources
 from training.loop.start_weights import load_backbone
 
 REFINER = "refiner."
-"""Begins anew on a checkpoint that has none, or one of another build: it changes nothing before it
-is trained. All else of a network must be in its checkpoint."""
+"""Prefix of the refiner's parameters. If the checkpoint has no refiner of this shape, the refiner
+keeps its initial weights, with which it changes nothing. All other parts must be in it."""
 
 DECODER = "mask_decoder."
-"""Is left behind only by a config that says ``decoder_layers: 0``: training makes up for it."""
+"""Prefix of the mask decoder's parameters. A checkpoint's decoder is dropped only if the config
+says ``decoder_layers: 0``."""
 
 
 def build_model(
     config: TrainingConfig, device: torch.device, note: Callable[[str], None] = lambda _: None
 ) -> DynaMITE:
-    """The config's network with its start weights; the rest is random, from the seed.
+    """Build the config's network with its start weights; all others are random, from the seed.
 
-    ``note`` is told of a refiner that begins anew and of a mask decoder that is left behind.
+    Args:
+        config: the run.
+        device: where the network goes.
+        note: called if the refiner starts from its initial weights or a mask decoder is dropped.
 
     Raises:
-        CheckpointError: start weights that cannot be read or do not fit.
+        CheckpointError: the start weights cannot be read or do not fit.
     """
     source = config.model
     with torch.random.fork_rng(devices=[]):
@@ -42,11 +46,11 @@ def build_model(
         new, old = _part(model.state_dict(), REFINER), _part(weights, REFINER)
         if new and _shapes(new) != _shapes(old):
             note(
-                f"the refiner begins anew: {source.checkpoint} has "
-                f"{'one of another build' if old else 'none'}"
+                f"the refiner starts from its initial weights: {source.checkpoint} has "
+                f"{'one of another shape' if old else 'none'}"
             )
             weights = {k: v for k, v in weights.items() if k not in old} | new
-        weights = _decoded(weights, source, model.config.decoder_layers, note)
+        weights = _with_decoder(weights, source, model.config.decoder_layers, note)
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:
@@ -58,10 +62,10 @@ def build_model(
     return model.to(device)
 
 
-def _decoded(
+def _with_decoder(
     weights: Mapping[str, Tensor], source: ModelSource, layers: int, note: Callable[[str], None]
 ) -> Mapping[str, Tensor]:
-    """The weights with as much of a mask decoder as the config asks for."""
+    """Return the weights with the mask decoder if the config has one, without it if not."""
     decoder = _part(weights, DECODER)
     if bool(decoder) == bool(layers):
         return weights
@@ -73,9 +77,9 @@ def _decoded(
         there = len({name.split(".")[2] for name in decoder})  # mask_decoder.layers.0.…
         raise CheckpointError(
             f"{source.checkpoint} has a mask decoder: say `decoder_layers: {there}` in "
-            "model.overrides to keep it, 0 to leave it behind"
+            "model.overrides to keep it, 0 to drop it"
         )
-    note(f"the mask decoder of {source.checkpoint} is left behind")
+    note(f"the mask decoder of {source.checkpoint} is dropped")
     return {name: value for name, value in weights.items() if name not in decoder}
 
 
@@ -96,7 +100,7 @@ def write_weights(
     step: int,
     metrics: dict[str, float],
 ) -> str:
-    """Write the weights with where they come from; returns their version."""
+    """Write the weights with their origin and return their version."""
     return checkpoint.save(
         model,
         path,

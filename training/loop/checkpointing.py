@@ -1,8 +1,8 @@
-"""All that a run needs to go on, in one file that is either whole or not there."""
+"""Checkpoints: all that a run needs to resume, in one file that is either complete or absent."""
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,17 @@ from dynamite.errors import CheckpointError
 from dynamite.files import replacing
 
 FORMAT = 1
+"""Version of the file format."""
+
 _KEPT = 2
+"""Number of checkpoints that are kept."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """The state after ``step`` steps.
 
-    Random numbers and the place in the data follow from the seed and the step.
+    It holds no random state and no place in the data: both follow from the seed and the step.
     """
 
     step: int
@@ -30,18 +33,18 @@ class Checkpoint:
     best: float | None
     seconds: float
     recent: list[list[float]]
-    score: dict[str, float] = field(default_factory=dict)
+    score: dict[str, float]
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write atomically and durably, then delete all but the last two."""
+    """Write a checkpoint atomically and durably, delete all but the last two, return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step_{checkpoint.step:08d}.pt"
     with replacing(path) as draft:
         _write(draft, checkpoint)
     _sync_folder(folder)
     for old in _all(folder)[:-_KEPT]:
-        old.unlink(missing_ok=True)  # an attempt believed dead may be saving the same steps
+        old.unlink(missing_ok=True)  # another attempt, believed dead, may delete it too
     return path
 
 
@@ -49,7 +52,7 @@ def _write(path: Path, checkpoint: Checkpoint) -> None:
     with path.open("wb") as file:
         try:
             torch.save({"format": FORMAT, **vars(checkpoint)}, file)
-        except RuntimeError as error:  # torch's own words of what the system has said, a full disk
+        except RuntimeError as error:  # torch hides the system's error, such as a full disk
             raise _cause(error) or error from None
 
 
@@ -61,12 +64,12 @@ def _cause(error: BaseException) -> OSError | None:
 def load_latest(
     folder: Path, device: torch.device, on_unreadable: Callable[[str], None] = lambda _: None
 ) -> Checkpoint | None:
-    """The newest readable checkpoint, or None if there is none at all.
+    """Load the newest readable checkpoint; None if there are no checkpoints.
 
-    ``on_unreadable`` is told of each newer one that was passed over.
+    ``on_unreadable`` is called with the error of each newer, unreadable one.
 
     Raises:
-        CheckpointError: there are some, and none can be read.
+        CheckpointError: there are checkpoints, but none can be read.
     """
     reasons = []
     for path in reversed(_all(folder)):
@@ -84,14 +87,18 @@ def load_latest(
 
 
 def load(path: Path, device: torch.device) -> Checkpoint:
-    """Read one checkpoint; nothing in it is executed."""
+    """Load one checkpoint, without executing anything in it.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
     try:
         values = torch.load(path, map_location=device, weights_only=True)
         if values.pop("format") != FORMAT:
             raise ValueError("another format")
         return Checkpoint(**values)
     except Exception as error:
-        reason = str(error) or type(error).__name__  # some say nothing
+        reason = str(error) or type(error).__name__  # some errors have no text
         raise CheckpointError(f"cannot read the checkpoint {path}: {reason}") from error
 
 

@@ -1,4 +1,4 @@
-"""Several processes as one: started by torchrun, on one host or several; or just this one."""
+"""The processes that train one model: started by torchrun on one or several hosts, or just one."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among all that train the same model."""
+    """This process among all processes of a run."""
 
     rank: int = 0
     count: int = 1
@@ -23,16 +23,16 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the one that writes files and speaks."""
+        """Whether this process writes files and messages."""
         return self.rank == 0
 
     def share(self, samples: int) -> slice:
-        """This process's part of a global batch; all parts have the same size."""
+        """Return this process's part of a global batch; all parts have the same size."""
         size = samples // self.count
         return slice(self.rank * size, (self.rank + 1) * size)
 
     def mean(self, value: Tensor) -> Tensor:
-        """The mean of ``value`` over all processes."""
+        """Return the mean of ``value`` over all processes."""
         if self.count == 1:
             return value
         total = value.clone()
@@ -40,7 +40,7 @@ class Processes:
         return total / self.count
 
     def maximum(self, value: int) -> int:
-        """The largest ``value`` of all processes."""
+        """Return the largest ``value`` of all processes."""
         if self.count == 1:
             return value
         tensor = torch.tensor(value, device=self.device)
@@ -48,16 +48,16 @@ class Processes:
         return int(tensor)
 
     def wait(self) -> None:
-        """Wait for all processes to come here."""
+        """Wait until all processes are here."""
         if self.count > 1:
             distributed.barrier()
 
 
 @contextmanager
 def join(device: str | None = None) -> Iterator[Processes]:
-    """Join the others that torchrun started: nccl on GPUs, gloo on CPUs.
+    """Join the processes that torchrun started: nccl on GPUs, gloo on CPUs.
 
-    ``device`` None takes a GPU if there is one, the one of this process's local rank.
+    ``device`` None takes the GPU of this process's local rank, or the CPU if there is no GPU.
 
     Raises:
         InvalidInputError: there is no such device.

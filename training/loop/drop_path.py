@@ -1,7 +1,7 @@
-"""Skipped blocks (drop path) drawn for each sample, so that it matters not which batch it is in.
+"""Drop path with a generator per sample, so that the result does not depend on the batch.
 
-timm draws for a batch at once from the process's generator: two processes would skip other blocks
-than one.
+timm draws for the whole batch from the process's generator, so two processes would skip other
+blocks than one process.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from dynamite.network._compat import import_timm
 
 
 class SampleDropPath(nn.Module):
-    """timm's ``DropPath`` with a generator for each sample, set before every batch."""
+    """timm's ``DropPath`` with one generator per sample; set ``generators`` before every batch."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class SampleDropPath(nn.Module):
         self.generators: Sequence[torch.Generator] = ()
 
     def forward(self, branch: Tensor) -> Tensor:
-        """The branch, zero for some samples of the batch, larger by as much for the others."""
+        """Zero the branch for some samples of the batch and scale it up for the others."""
         if not self.training:
             return branch
         drawn = [torch.rand((), generator=one) for one in self.generators]
@@ -30,9 +30,9 @@ class SampleDropPath(nn.Module):
 
 
 def draw_by_sample(model: nn.Module) -> list[SampleDropPath]:
-    """Put our drop path in the place of timm's, wherever the model has one; returns all of ours.
+    """Replace every drop path of timm in the model by ours; return all of ours.
 
-    A model that was trained before has ours already.
+    A model that was trained before already has ours.
     """
     theirs = import_timm().layers.DropPath
     for parent in list(model.modules()):

@@ -1,4 +1,4 @@
-"""One training iteration: encode once, click and correct, supervise the last round or all."""
+"""One training iteration: encode once, simulate rounds of clicks, compute the losses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,14 +17,16 @@ from training.loop.batches import Batch
 from training.loop.distributed import Processes
 from training.loop.drop_path import draw_by_sample
 from training.loop.randomness import Purpose, generator, torch_generator
-from training.losses import IGNORED, Losses, label_maps, merge_images, segmentation_losses
+from training.losses.object_maps import IGNORED, label_maps, merge_images
+from training.losses.segmentation import Losses, segmentation_losses
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an iteration gave: its losses, and what pictures of it show.
+    """The losses of an iteration, and its last clicks and predictions.
 
-    ``maps`` are each image's, of its objects and, last, of the background (N + 1, h, w).
+    ``maps`` holds for each image the maps of its objects and, last, of the background
+    (N + 1, h, w).
     """
 
     losses: Losses
@@ -32,14 +34,14 @@ class Outcome:
     maps: tuple[Tensor, ...]
 
     def label_maps(self, size: tuple[int, int]) -> list[Tensor]:
-        """The predicted label map of each image."""
+        """Return the predicted label map of each image at ``size`` (H, W)."""
         return label_maps(self.maps, size)
 
 
 class Iteration(nn.Module):
-    """The network and the annotator that it is trained against (MODEL_SPEC 9.3).
+    """The network together with the simulated annotator that it is trained with (MODEL_SPEC 9.3).
 
-    A module of its own, for ``DistributedDataParallel`` hooks into ``forward``.
+    It is a module because ``DistributedDataParallel`` hooks into ``forward``.
     """
 
     def __init__(self, model: DynaMITE, config: TrainingConfig, processes: Processes) -> None:
@@ -50,10 +52,10 @@ class Iteration(nn.Module):
         self.drop_paths = draw_by_sample(model)
 
     def forward(self, batch: Batch, rounds: int) -> Outcome:
-        """Losses after ``rounds`` rounds of corrective clicks, on every image of the batch.
+        """Compute the losses after ``rounds`` rounds of corrective clicks.
 
-        Gradients flow from the last prediction only, or from that of every round
-        (``supervised_rounds``), to the clicks' network and the features.
+        Gradients flow from the last prediction, or from those of all rounds
+        (``supervised_rounds``), to the whole network.
         """
         self._seed_drop_paths(batch)
         maps = self.model.encode(self.model.normalize(batch.images))
@@ -76,7 +78,7 @@ class Iteration(nn.Module):
             only_first = self.config.corrected_images == "first"
             clicks = (corrected[0], *clicks[1:]) if only_first else corrected
         if rounds and torch.is_autocast_enabled(batch.images.device.type):
-            # Weights cast under no_grad are cached without their history: no gradient would come.
+            # Weights cast under no_grad are cached without history and would get no gradient.
             torch.clear_autocast_cache()
         auxiliary = self.config.loss.auxiliary_weight > 0
         prediction = self.model.interact(maps, self._pack(clicks), auxiliary=auxiliary)
@@ -93,7 +95,7 @@ class Iteration(nn.Module):
             path.generators = generators
 
     def _pack(self, clicks: Sequence[ClickSet]) -> PackedClicks:
-        """Padded alike in all processes, since padding queries take part in attention."""
+        """Pack clicks with equal padding in all processes: it takes part in attention."""
         longest = max(map(len, clicks))
         spare = self.processes.maximum(longest) - longest + self.model.bootstrapper.extra
         return PackedClicks.pack(clicks, self.processes.device, extra=spare)
@@ -101,7 +103,7 @@ class Iteration(nn.Module):
     def _losses(
         self, layers: Sequence[Tensor], batch: Batch, clicks: Sequence[ClickSet], done: int
     ) -> Losses:
-        """Those of a prediction, at points of its own, after ``done`` rounds of corrections."""
+        """Compute the losses of a prediction made after ``done`` rounds of corrections."""
         device = batch.labels.device
         objects = [len(one.objects) for one in clicks]
         number = torch.tensor(float(sum(objects) + len(objects)), device=device)
@@ -117,7 +119,7 @@ class Iteration(nn.Module):
 
 
 def supervised_maps(prediction: Prediction, clicks: Sequence[ClickSet]) -> list[Tensor]:
-    """The maps Mhw of every prediction, those of the final one last (``segmentation_losses``)."""
+    """Return the maps Mhw of every prediction, the final one last, for ``segmentation_losses``."""
     counts = [[len(own) for own in one.objects] for one in clicks]
     if prediction.refined is None:
         final = merge_images(prediction.logits_BQhw.float(), counts)
@@ -132,10 +134,13 @@ def correct(
     clicks: Sequence[ClickSet],
     rngs: Sequence[np.random.Generator],
 ) -> tuple[ClickSet, ...]:
-    """Corrective clicks for each image of the batch, on what a person would see.
+    """Add corrective clicks for each image of the batch, based on what a person would see.
 
     Args:
-        maps: of each image those of its objects and, last, of the background (N + 1, h, w).
+        maps: for each image, the maps of its objects and, last, of the background (N + 1, h, w).
+        batch: the targets.
+        clicks: the clicks so far, one set per image.
+        rngs: one generator per image.
     """
     predictions = label_maps(maps, (batch.labels.shape[1], batch.labels.shape[2]))
     corrected = []

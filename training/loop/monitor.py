@@ -1,4 +1,4 @@
-"""What a run says while it goes on: metrics.jsonl, TensorBoard, and the terminal."""
+"""Reports a run in progress: to ``metrics.jsonl``, to TensorBoard and to the terminal."""
 
 import json
 from collections.abc import Mapping
@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 
-from training.progress import bar
+from training.progress import duration, progress_bar
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
 class Monitor:
-    """Metrics of one run, written below ``folder``; a bar on a terminal, plain lines elsewhere.
+    """Writes the metrics of one run below ``folder``; a bar on a terminal, plain lines elsewhere.
 
-    Lines after ``start`` left by a run that was killed are dropped: they will come again.
+    A run that was killed may have left lines for steps after ``start``. They are dropped, because
+    those steps are done again.
     """
 
     def __init__(self, folder: Path, total: int, start: int, *, tensorboard: bool = False) -> None:
@@ -28,7 +29,7 @@ class Monitor:
         self._writer = _tensorboard(folder, start) if tensorboard else None
         self._total = total
         self.console = Console(highlight=False)
-        self._progress = bar(self.console)
+        self._progress = progress_bar(self.console)
         self._task = self._progress.add_task("training", total=total, completed=start)
 
     def __enter__(self) -> Self:
@@ -47,11 +48,11 @@ class Monitor:
             self._writer.close()
 
     def advance(self, step: int) -> None:
-        """Move the bar: ``step`` steps are done."""
+        """Move the bar to ``step`` finished steps."""
         self._progress.update(self._task, completed=step)
 
     def record(self, step: int, metrics: Mapping[str, float], *, eta: float | None = None) -> None:
-        """Write metrics of the state after ``step`` steps; ``eta`` in seconds is only shown."""
+        """Write the metrics after ``step`` steps; ``eta``, in seconds, is shown but not written."""
         self._file.write(json.dumps({"step": step, **metrics}) + "\n")
         self._file.flush()
         if self._writer is not None:
@@ -61,18 +62,12 @@ class Monitor:
         if self.console.is_terminal:
             self._progress.update(self._task, completed=step, description=shown[:60])
         else:
-            left = "" if eta is None else f"  left {_duration(eta)}"
+            left = "" if eta is None else f"  left {duration(eta)}"
             self.say(f"step {step}/{self._total}  {shown}{left}")
 
     def say(self, text: str) -> None:
-        """One line for a person."""
+        """Print one line above the bar."""
         self._progress.console.print(text, soft_wrap=True, markup=False)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
 
 
 def _drop_after(path: Path, step: int) -> None:
@@ -84,7 +79,7 @@ def _drop_after(path: Path, step: int) -> None:
             if json.loads(line)["step"] <= step:
                 kept.append(line)
         except (ValueError, KeyError, TypeError):
-            continue  # a line cut off by a kill
+            continue  # the last line of a killed run may be cut off
     path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
 

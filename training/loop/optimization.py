@@ -1,4 +1,4 @@
-"""What is trained, how fast, and its moving average (MODEL_SPEC 9.5)."""
+"""Trained parameters, learning rates and the moving average of the weights (MODEL_SPEC 9.5)."""
 
 import copy
 import math
@@ -11,15 +11,18 @@ from dynamite.network.model import DynaMITE
 from training.config import ConfigError, OptimizerConfig, ScheduleConfig
 
 BACKBONE = "backbone."
+"""Prefix of the backbone's parameters."""
+
 _NORMS = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
 _NO_DECAY = ("relative_position_bias_table", "instance_encoder.level_embed")
+"""Suffixes of the other parameters without weight decay."""
 
 
 def freeze(model: nn.Module, config: OptimizerConfig) -> None:
-    """Switch off the gradients of what the config keeps.
+    """Switch off the gradients of the frozen parameters.
 
     Raises:
-        ConfigError: a prefix fits no parameter.
+        ConfigError: a prefix matches no parameter.
     """
     for prefix in config.freeze:
         frozen = [p for name, p in model.named_parameters() if name.startswith(prefix)]
@@ -34,7 +37,7 @@ def freeze(model: nn.Module, config: OptimizerConfig) -> None:
 
 
 def train_mode(model: nn.Module, config: OptimizerConfig) -> None:
-    """Training mode, but for batch norms whose statistics are to stay, and what is frozen."""
+    """Switch to training mode, except frozen parts and batch norms with constant statistics."""
     model.train()
     for name, module in model.named_modules():
         frozen = any(f"{name}.".startswith(prefix) for prefix in config.freeze)
@@ -43,10 +46,10 @@ def train_mode(model: nn.Module, config: OptimizerConfig) -> None:
 
 
 def parameter_groups(model: nn.Module, config: OptimizerConfig) -> list[dict[str, object]]:
-    """AdamW's groups: {backbone, rest} × {decayed, not}, each with its ``factor`` of the rate.
+    """Return AdamW's groups {backbone, rest} × {decayed, not}, each with a rate ``factor``.
 
-    Norm layers, the level table of the instance encoder and Swin's relative-position tables do not
-    decay.
+    Norm layers, the level embedding of the instance encoder and Swin's relative-position tables
+    have no weight decay.
     """
     plain = {
         f"{prefix}.{name}" if prefix else name
@@ -70,13 +73,13 @@ def parameter_groups(model: nn.Module, config: OptimizerConfig) -> list[dict[str
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give each group its share of ``rate``."""
+    """Set each group's rate to its factor of ``rate``."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["factor"]
 
 
 def rate_factor(config: ScheduleConfig, step: int, total: int) -> float:
-    """The learning rate at ``step`` (from 0) of ``total``, as a factor of the stage's."""
+    """Return the learning rate at ``step`` (from 0) of ``total``, as a factor of the stage's."""
     warm = min(1.0, (step + 1) / (config.warmup_steps + 1))
     progress = min(1.0, max(0.0, step - config.warmup_steps) / max(1, total - config.warmup_steps))
     low = config.final_factor
@@ -93,7 +96,7 @@ def rate_factor(config: ScheduleConfig, step: int, total: int) -> float:
 
 
 class MovingAverage:
-    """An exponential moving average of a model: its parameters and its floating-point buffers."""
+    """An exponential moving average of a model's parameters and floating-point buffers."""
 
     def __init__(self, model: DynaMITE, decay: float) -> None:
         self.decay = decay
@@ -101,7 +104,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Move towards ``model``; faster in the first steps, or the start would linger."""
+        """Move towards ``model``, faster in the first steps, so that the initial weights fade."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(_floats(self.model), _floats(model), weight)
 

@@ -1,4 +1,4 @@
-"""A batch as a person would look at it: clicks, what was predicted, what it should be."""
+"""Draws a batch for people: its clicks, predictions and targets."""
 
 from pathlib import Path
 
@@ -10,14 +10,17 @@ from dynamite import ClickSet
 from dynamite.drawing import Pixels, color, mark_clicks, tint
 from training.loop.batches import Batch
 from training.loop.iteration import Outcome
-from training.losses import IGNORED
+from training.losses.object_maps import IGNORED
 
 _SHOWN = 4
+"""Maximum number of images in a picture."""
+
 _DOT, _GREY = 4, 128
+"""Radius of a click in pixels, and grey value of ignored pixels."""
 
 
 def draw_batch(batch: Batch, outcome: Outcome, path: Path) -> None:
-    """Write a PNG: a row for each of the first images; clicks, prediction, target."""
+    """Write a PNG with one row per image: clicks, prediction, target."""
     height, width = batch.labels.shape[1:]
     predictions = outcome.label_maps((height, width))
     rows = []

@@ -1,6 +1,6 @@
-"""All randomness of a run is a function of (seed, purpose, counter): nothing has to be remembered.
+"""Random generators that depend only on (seed, purpose, counters), so no state has to be kept.
 
-A resumed run, another number of processes or loader workers, and a repeated run draw the same.
+A repeated or resumed run draws the same numbers, with any number of processes.
 """
 
 from enum import IntEnum
@@ -10,7 +10,7 @@ import torch
 
 
 class Purpose(IntEnum):
-    """What a generator is for; each has its own stream."""
+    """What a generator is for; each purpose has its own stream."""
 
     CORRECTIONS = 1
     POINTS = 2
@@ -19,12 +19,12 @@ class Purpose(IntEnum):
 
 
 def generator(seed: int, purpose: Purpose, *counters: int) -> np.random.Generator:
-    """The numpy generator of one purpose and, say, one sample."""
+    """Return the numpy generator of a purpose and, for example, a sample number."""
     return np.random.default_rng((seed, int(purpose), *counters))
 
 
 def torch_seed(seed: int, purpose: Purpose, *counters: int) -> int:
-    """The same for a torch generator."""
+    """Return the seed of a torch generator for a purpose and counters."""
     words = np.random.SeedSequence((seed, int(purpose), *counters)).generate_state(1, np.uint64)
     return int(words[0] >> np.uint64(1))
 
@@ -32,5 +32,5 @@ def torch_seed(seed: int, purpose: Purpose, *counters: int) -> int:
 def torch_generator(
     seed: int, purpose: Purpose, *counters: int, device: torch.device
 ) -> torch.Generator:
-    """The torch generator of one purpose and, say, one sample."""
+    """Return the torch generator of a purpose and, for example, a sample number."""
     return torch.Generator(device).manual_seed(torch_seed(seed, purpose, *counters))

@@ -1,4 +1,4 @@
-"""A whole run in its folder: begin or resume, train, leave the weights."""
+"""A whole training run in its folder: start or resume, train, write the weights."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from training.loop import checkpointing
 from training.loop.distributed import Processes, join
 from training.loop.monitor import Monitor
 from training.loop.sources import Sources, open_sources
-from training.loop.trainer import Progress, Trainer
+from training.loop.trainer import RunResult, Trainer
 
 
 def run(
@@ -19,12 +19,14 @@ def run(
     data: Path | None = None,
     resume: bool = False,
     device: str | None = None,
-) -> Progress:
-    """Train in the folder ``out``, as one of torchrun's processes or alone.
+) -> RunResult:
+    """Train in the folder ``out``, alone or as one of torchrun's processes.
 
     Raises:
-        ConfigError: the folder holds a run already and ``resume`` is not set, or the config does
+        ConfigError: the folder already holds a run and ``resume`` is not set, or the config does
             not fit the data or the number of processes.
+        CheckpointError: the start weights or the checkpoints cannot be used.
+        DatasetError: a data set is missing or faulty.
         TrainingDivergedError: the loss became NaN or infinite.
     """
     with join(device) as processes:
@@ -39,7 +41,7 @@ def run(
         else:
             trainer.restore(checkpoint)
             before, now = checkpoint.config, config.as_dict()
-            notes += [f"not as before: {line}" for line in _differences(before, now)]
+            notes += [f"changed since the checkpoint: {line}" for line in _differences(before, now)]
         if not processes.is_main:
             return trainer.run(None)
         total = config.total_steps
@@ -47,18 +49,18 @@ def run(
             monitor.say(_introduction(config, trainer, processes))
             for note in notes:
                 monitor.say(note)
-            progress = trainer.run(monitor)
+            result = trainer.run(monitor)
             trainer.export(out / "model.safetensors")
             monitor.say(
-                f"finished: {progress.step} steps"
-                if progress.finished
-                else f"stopped after {progress.step} of {progress.total} steps; --resume goes on"
+                f"finished: {result.step} steps"
+                if result.finished
+                else f"stopped after {result.step} of {result.total} steps; continue with --resume"
             )
-        return progress
+        return result
 
 
 def export(config: TrainingConfig, out: Path, target: Path, *, data: Path | None = None) -> int:
-    """Write the weights of a run's last checkpoint, be it going on or not; returns its step.
+    """Write the weights of a run's last checkpoint and return its step; the run may be active.
 
     Raises:
         ConfigError: there is no checkpoint.
@@ -80,7 +82,9 @@ def _check(config: TrainingConfig, out: Path, processes: Processes, *, resume: b
                 f"a batch of {stage.batch} cannot be shared by {processes.count} processes"
             )
     if not resume and any((out / "checkpoints").glob("step_*.pt")):
-        raise ConfigError(f"{out} holds a run already: --resume goes on with it; or another --out")
+        raise ConfigError(
+            f"{out} already holds a run: continue it with --resume, or give another --out"
+        )
     processes.wait()
 
 
@@ -105,8 +109,8 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any], place: str =
 
 
 def _introduction(config: TrainingConfig, trainer: Trainer, processes: Processes) -> str:
-    trained = sum(parameter.numel() for parameter in trainer.trained)
-    total = sum(parameter.numel() for parameter in trainer.model.parameters())
+    trained = sum(parameter.numel() for parameter in trainer.learner.trained)
+    total = sum(parameter.numel() for parameter in trainer.learner.model.parameters())
     begin = f"from step {trainer.step}" if trainer.step else "from the start"
     return (
         f"{config.name}: {config.total_steps} steps {begin}, {total / 1e6:.2f} M parameters "

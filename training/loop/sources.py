@@ -1,4 +1,4 @@
-"""From a config's sets to numbered training samples and the held-out part."""
+"""Opens the data sets of a config: training samples and a hold-out part for validation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from training.config import ConfigError, DataConfig, Stage, describe
+from training.config import ConfigError, DataConfig, Stage
+from training.config_files import describe
 from training.data.augment import AugmentConfig
 from training.data.catalog import Subset, open_dataset, split
 from training.data.problems import Problems, left_out
@@ -17,23 +18,28 @@ from training.loop.batches import SampleRecipe
 
 @dataclass(frozen=True)
 class Sources:
-    """The opened sets: what is trained on, and what is kept for validation."""
+    """The opened sets: the training mixture, and the held-out parts for validation."""
 
     mixture: Mixture
     held_out: tuple[Subset, ...]
     images: dict[str, int]
-    """Number of training images of each set."""
+    """Number of training images by set."""
     left_out: dict[str, Problems]
-    """Of the sets that had to be opened without some of their images or objects."""
+    """Problems by set, of the sets opened without their faulty entries."""
 
     def recipe(self, config: DataConfig, stage: Stage, seed: int) -> SampleRecipe:
-        """What makes the samples of a stage."""
+        """Return what the samples of a stage are made from."""
         augment = augment_config(config.augment, stage.crop)
         return SampleRecipe(self.mixture, augment, seed, config.stray_clicks)
 
 
 def open_sources(config: DataConfig, root: Path | None) -> Sources:
-    """Open the sets of a config below ``root``, or below its own root."""
+    """Open the sets of a config below ``root``, or below the config's own root if None.
+
+    Raises:
+        ConfigError: a set is listed twice.
+        DatasetError: a set is missing or faulty.
+    """
     below = root or (Path(config.root).expanduser() if config.root else None)
     training: dict[str, Subset] = {}
     weights: dict[str, float] = {}
@@ -45,7 +51,7 @@ def open_sources(config: DataConfig, root: Path | None) -> Sources:
             faults[dataset.name] = left_out(dataset)
         part, kept = split(dataset, config.holdout)
         if part.name in training:
-            raise ConfigError(f"data.sets: {part.name} is there twice")
+            raise ConfigError(f"data.sets: {part.name} is listed twice")
         training[part.name] = part
         weights[part.name] = float(len(part)) if source.weight is None else source.weight
         held_out.append(kept)
@@ -54,10 +60,10 @@ def open_sources(config: DataConfig, root: Path | None) -> Sources:
 
 
 def augment_config(values: Mapping[str, Any], size: int) -> AugmentConfig:
-    """The augmentation that a config's mapping means, for crops of ``size``.
+    """Read an augmentation config for crops of ``size`` pixels from a mapping.
 
     Raises:
-        ConfigError: an unknown key or a value of the wrong kind.
+        ConfigError: a key is unknown or a value invalid.
     """
     _check_keys(AugmentConfig, values, "data.augment")
     try:
@@ -70,7 +76,7 @@ def _check_keys(kind: Any, values: Mapping[str, Any], place: str) -> None:
     known = {field.name: field for field in fields(kind)}
     for key, value in values.items():
         if key not in known or key == "size":
-            raise ConfigError(f"{place}.{key}: unknown key; there are {', '.join(known)}")
+            raise ConfigError(f"{place}.{key}: unknown key; known are {', '.join(known)}")
         inner: Any = known[key].default_factory
         if isinstance(value, Mapping) and is_dataclass(inner):
             _check_keys(inner, value, f"{place}.{key}")

@@ -1,4 +1,4 @@
-"""The weights a run begins with: of a backbone trained on ImageNet, or of a whole model of ours."""
+"""Loads start weights for backbones: those trained on ImageNet."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -14,22 +14,23 @@ from dynamite.network.backbones import Backbone
 from dynamite.network.backbones.trunks import TRUNKS
 
 PACKAGE = "package:"
+"""Prefix of a source that is a Python package."""
 
 
 def load_backbone(backbone: Backbone, name: str, source: str) -> None:
-    """Load ImageNet weights into a backbone of that name.
+    """Load ImageNet weights into a backbone.
 
-    The file may call its tensors as timm does, or as the published networks do: the files that
-    the authors of Swin, HRNet and SegFormer give out. Swin's output norms are not in them and stay.
+    The file may use timm's names, or those of the published networks, as the files from the authors
+    of Swin, HRNet and SegFormer do. These lack Swin's output norms, which keep their values.
 
     Args:
-        backbone: what ``build_backbone(name)`` gave.
+        backbone: the result of ``build_backbone(name)``.
         name: its name.
         source: a file (.pth read with ``weights_only``, .safetensors), or ``package:NAME`` for the
             only .pth inside an installed Python package.
 
     Raises:
-        CheckpointError: no such file, or its tensors do not fit.
+        CheckpointError: there is no such file, or its tensors do not fit.
     """
     path = _locate(source)
     weights = _read(path)
@@ -66,8 +67,8 @@ def _locate(source: str) -> Path:
         path = Path(source).expanduser()
         if not path.is_file():
             raise CheckpointError(
-                f"no backbone weights at {path.resolve()}: they do not ship; put the file of the "
-                "backbone's authors there, or name another as model.backbone_weights"
+                f"no backbone weights at {path.resolve()}: they do not ship; put the file from "
+                "the backbone's authors there, or set model.backbone_weights to another"
             )
         return path
     package = source.removeprefix(PACKAGE)
@@ -104,7 +105,7 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _rename_by_order(weights: Mapping[str, Tensor], timm_name: str) -> dict[str, Tensor]:
-    """The names of timm's classifier: it has the same tensors in the same order."""
+    """Rename to timm's names: its classifier has the same tensors in the same order."""
     names = import_timm().create_model(timm_name, pretrained=False).state_dict()
     if len(names) != len(weights):
         raise CheckpointError(f"{len(weights)} tensors are not the {len(names)} of {timm_name}")

@@ -1,4 +1,4 @@
-"""How good the weights are so far: MIST on images that training never sees (MODEL_SPEC 10.4)."""
+"""Validation: MIST on the held-out images (MODEL_SPEC 10.4)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,33 +12,34 @@ from training.config import ValidationConfig
 from training.data.catalog import Subset
 from training.evaluation.mist import mist_score
 from training.evaluation.model_segmenter import ModelSegmenter
-from training.evaluation.plan import Plan
+from training.evaluation.plan import EvaluationPlan
 from training.evaluation.runner import evaluate
 from training.loop.distributed import Processes
 
 
 @dataclass(frozen=True)
 class Score:
-    """``nci`` clicks per object (less is better), mean ``iou``, share of ``failed`` objects."""
+    """``nci`` clicks per object (lower is better), mean ``iou``, share of ``failed`` objects."""
 
     nci: float
     iou: float
     failed: float
 
     def as_metrics(self) -> dict[str, float]:
-        """By the names of metrics.jsonl."""
+        """Return the scores by their names in ``metrics.jsonl``."""
         return {f"validation_{name}": value for name, value in vars(self).items()}
 
 
 def validate(
     model: DynaMITE, sets: Sequence[Subset], config: ValidationConfig, processes: Processes
 ) -> Score:
-    """MIST, strategy "random", on up to ``config.images`` images, the sets taking turns.
+    """Score a model by MIST, strategy "random", on up to ``config.images`` images.
 
-    Every image has its own seed, so that any number of processes gives the same score.
+    Images are taken from the sets in turn. Every image has its own seed, so any number of processes
+    gives the same score.
     """
     segmenter = ModelSegmenter(Predictor(model))
-    plan = Plan(threshold=config.iou)
+    plan = EvaluationPlan(threshold=config.iou)
     images = _taking_turns(sets, config.images)
     totals = torch.zeros(len(images), 5, dtype=torch.float64)
     for position in range(processes.rank, len(images), processes.count):
@@ -49,7 +50,7 @@ def validate(
             totals[position] = torch.tensor(
                 [1, score.nci, score.iou, score.nfo, score.objects], dtype=torch.float64
             )
-    # Each row is some process's own: their mean, times their number, is all of them.
+    # Each row is set in one process only, so mean × number of processes is their sum.
     rows = processes.mean(totals.to(processes.device)).cpu() * processes.count
     count, nci, iou, failed, objects = rows.sum(0).tolist()
     return Score(nci / count, iou / count, failed / objects)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from dynamite.clicks import MAX_CLICKS
 from training.data.sample import InstanceDataset, Sample
 from training.evaluation.mist import mist_score, object_clicks
-from training.evaluation.plan import Plan
+from training.evaluation.plan import EvaluationPlan
 from training.evaluation.runner import Record, evaluate
 from training.evaluation.segmenter import Segmenter
 
@@ -119,7 +119,7 @@ def compare(
         name: Name of the comparison.
         report: Called with the images done and those chosen.
     """
-    plan = Plan(per_object=budget)
+    plan = EvaluationPlan(clicks_per_object=budget)
     chosen = chosen_indices(dataset, most)
     started = time.monotonic()
     found: list[Judged] = []
@@ -147,8 +147,8 @@ def chosen_indices(dataset: InstanceDataset, most: int) -> list[int]:
 
 
 def _judged(dataset: InstanceDataset, sample: Sample, records: list[Record], budget: int) -> Judged:
-    clicks = [object_clicks(one.ious[-1], one.spent, per_object=budget) for one in records]
-    scores = [mist_score([record.ious], per_object=budget) for record in records]
+    clicks = [object_clicks(one.ious[-1], one.spent, clicks_per_object=budget) for one in records]
+    scores = [mist_score([record.ious], clicks_per_object=budget) for record in records]
     ious = [float(np.nanmean(after_clicks(record.ious, SHOWN_CLICKS))) for record in records]
     return Judged(
         dataset,

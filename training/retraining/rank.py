@@ -15,7 +15,7 @@ def main() -> None:
     from pathlib import Path  # noqa: PLC0415
 
     from dynamite.errors import DynamiteError  # noqa: PLC0415
-    from training.config import from_dict  # noqa: PLC0415
+    from training.config_files import from_dict  # noqa: PLC0415
     from training.loop.run import run  # noqa: PLC0415
 
     config, out = map(Path, sys.argv[1:3])

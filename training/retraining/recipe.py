@@ -8,7 +8,8 @@ from dynamite.checkpoints.checkpoint import read
 from dynamite.errors import CheckpointError
 from dynamite.network.config import ModelConfig, preset
 from training.annotation_store import CORRECTED, UNCHANGED
-from training.config import TrainingConfig, from_dict
+from training.config import TrainingConfig
+from training.config_files import from_dict
 from training.retraining.request import RequestError, RetrainingRequest
 
 EARLY = ("backbone.body.conv_stem.", "backbone.body.bn1.", "backbone.body.blocks.0.")

@@ -99,7 +99,7 @@ def picture(image: Judged) -> Image:
         halves.append(
             overlay(
                 sample.image,
-                sample.instances,
+                sample.label_map,
                 record.answer,
                 record.clicks,
                 ignore=sample.ignore,

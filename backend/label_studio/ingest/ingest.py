@@ -8,9 +8,10 @@ from redis import Redis
 
 from backend.label_studio.access import known_access
 from backend.label_studio.api import LabelStudioApi
-from backend.label_studio.fetching import Fetcher, open_fetcher
 from backend.label_studio.ingest.bookkeeping import Bookkeeping, bookkeeping_path
+from backend.label_studio.task_images import open_fetcher
 from backend.retraining.store import open_store
+from backend.serving.image_cache import Fetcher
 from backend.settings import Settings, load
 from dynamite.errors import DynamiteError
 from training.annotation_store import AnnotationStore

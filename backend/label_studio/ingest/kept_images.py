@@ -9,12 +9,12 @@ import numpy as np
 
 from backend.images.decode import decode
 from backend.images.errors import ImageError, ImageUnauthorizedError, ImageUnreachableError
-from backend.label_studio.fetching import Fetcher
 from backend.label_studio.ingest.ingest import TryLaterError
 from backend.label_studio.ingest.masks import Accepted, Size
 from backend.label_studio.labeling_config import LabelingConfig
 from backend.label_studio.predict_request import image_addresses
-from backend.session.call import ImageKey
+from backend.serving.image_cache import Fetcher
+from backend.session.regions import ImageKey
 from training.annotation_store import AcceptedImage, AnnotationStore, Region
 
 

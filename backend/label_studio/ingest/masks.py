@@ -1,7 +1,7 @@
 """Reads the ``brushlabels`` results of an annotation: objects for the store, or why not.
 
 Keypoints and rectangles are prompts, not accepted masks. Results in which another tag repeats a
-mask do not count either (docs/label-studio-protocol.md).
+mask do not count either (docs/label-studio-protocol.md, 5).
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from backend.label_studio.labeling_config import BRUSH, LabelingConfig
 from backend.label_studio.region_reader import RegionError, read_region
-from backend.session.call import ImageKey, Painted
+from backend.session.paint import Paint
+from backend.session.regions import ImageKey
 from dynamite import brush_rle
 from dynamite.errors import InvalidInputError
 from training.annotation_store import Origin, Region, Rejection, encode_mask
@@ -62,7 +63,7 @@ def read_masks(result: object, config: LabelingConfig, answers: Answers) -> Acce
         name = str(raw.get("id", ""))[:80] or None
         try:
             painted = read_region(raw)
-            if not isinstance(painted, Painted):
+            if not isinstance(painted, Paint):
                 raise RegionError("it holds no mask")
             region = _region(painted, raw, config, answers)
         except RegionError as error:
@@ -82,7 +83,7 @@ class _RejectedError(Exception):
 
 
 def _region(
-    painted: Painted, raw: Mapping[str, Any], config: LabelingConfig, answers: Answers
+    painted: Paint, raw: Mapping[str, Any], config: LabelingConfig, answers: Answers
 ) -> Region:
     controls = config.of_type(BRUSH, painted.image.name)
     if not any(control.offers(painted.label) for control in controls):
@@ -99,7 +100,7 @@ def _region(
     return Region(painted.id, painted.label, encode_mask(mask), area, origin, version, clicks)
 
 
-def _mask(painted: Painted) -> npt.NDArray[np.bool_]:
+def _mask(painted: Paint) -> npt.NDArray[np.bool_]:
     if not painted.rle:
         raise _RejectedError("bad_region", "it holds strokes, but no rle")
     try:
@@ -110,7 +111,7 @@ def _mask(painted: Painted) -> npt.NDArray[np.bool_]:
 
 
 def provenance(
-    painted: Painted, raw: Mapping[str, Any], answers: Answers
+    painted: Paint, raw: Mapping[str, Any], answers: Answers
 ) -> tuple[Origin, str | None, int | None]:
     """Compare a mask with what the model answered for its region.
 

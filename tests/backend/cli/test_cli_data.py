@@ -70,7 +70,7 @@ def ritm(tmp_path: Path) -> Path:
         (tmp_path / name).mkdir()
     photo = open_dataset(MINI)[0]
     shutil.copy(MINI / "images" / "000000000030.jpg", tmp_path / "images" / "30.jpg")
-    layer = cv2.imencode(".png", (photo.instances + 1).astype(np.uint8))[1]
+    layer = cv2.imencode(".png", (photo.label_map + 1).astype(np.uint8))[1]
     (tmp_path / "masks" / "30.pickle").write_bytes(pickle.dumps(([layer], [(0, 1), (0, 2)])))
     listing = {"30": {"num_instance_masks": 2, "hierarchy": {0: None, 1: None}}}
     (tmp_path / "hannotation.pickle").write_bytes(pickle.dumps(listing))
@@ -79,7 +79,7 @@ def ritm(tmp_path: Path) -> Path:
 
 def test_from_ritm_writes_coco_json(ritm: Path) -> None:
     assert "1 images, 2 objects" in run("from-ritm", ritm)
-    assert (open_dataset(ritm)[0].instances == open_dataset(MINI)[0].instances).all()
+    assert (open_dataset(ritm)[0].label_map == open_dataset(MINI)[0].label_map).all()
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(ritm: Path) -> None:

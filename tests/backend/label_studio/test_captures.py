@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.label_studio import batch, labeling_config
-from backend.label_studio.predict_request import read_call
+from backend.label_studio import labeling_config
+from backend.label_studio.batch import plan_batch
+from backend.label_studio.predict_request import read_request
 from backend.session.masks import MaskReader
 from dynamite import brush_rle
 from tests.backend.session.page_model import Backend
@@ -110,7 +111,7 @@ def test_painted_strokes_keep_their_pixels(backend):
     call = body("draft-with-brush-touches")
     result = backend(call)
     assert labels(result) == ["A", "B"]
-    stroke = read_call(call).tasks[0].drafts[0].painted["aS3pG9-AB7"]
+    stroke = read_request(call).tasks[0].drafts[0].masks["aS3pG9-AB7"]
     painted = MaskReader()(stroke).array()
     assert painted.sum() > 800
     for mask in masks(result).values():
@@ -149,12 +150,12 @@ def test_click_in_a_submitted_mask_updates_that_region(backend):
 
 def test_accepted_mask_with_a_second_label_result_counts_once(backend):
     call = body("race-1")
-    (draft,) = read_call(call).tasks[0].drafts
+    (draft,) = read_request(call).tasks[0].drafts
     assert [entry.label for entry in draft.entries] == ["Object 1", "Object 1"]
-    assert len(draft.painted) == 1
+    assert len(draft.masks) == 1
     result = backend(call)
     assert labels(result) == ["Object 1"]
-    assert result[0]["id"] not in draft.painted
+    assert result[0]["id"] not in draft.masks
 
 
 def test_background_label_gets_no_mask_of_its_own(backend):
@@ -178,10 +179,10 @@ def test_auto_accept_outside_is_new_and_inside_refines(backend):
 
 
 def test_batch_without_prompts_plans_nothing():
-    call = read_call(body("batch-three-tasks"))
-    assert call.evidence is None
+    call = read_request(body("batch-three-tasks"))
+    assert call.call is None
     assert len(call.tasks) == 3
-    assert all(not batch.plan(call, task).images for task in call.tasks)
+    assert all(not plan_batch(call, task).images for task in call.tasks)
 
 
 def test_batch_gives_each_box_of_a_detector_a_mask():
@@ -192,11 +193,11 @@ def test_batch_gives_each_box_of_a_detector_a_mask():
     unknown = copy.deepcopy(box) | {"id": "unknown"}
     unknown["value"]["rectanglelabels"] = ["Zebra"]
     raw["tasks"][1]["predictions"] = [{"id": 1, "result": [box, other, unknown]}]
-    call = read_call(raw)
-    (image,) = batch.plan(call, call.tasks[1]).images
+    call = read_request(raw)
+    (image,) = plan_batch(call, call.tasks[1]).images
     assert [target.label for target in image.targets] == ["B", "B"]
     assert len({target.id for target in image.targets}) == 2
-    assert not batch.plan(call, call.tasks[0]).images
+    assert not plan_batch(call, call.tasks[0]).images
 
 
 def test_batch_joins_the_keypoints_of_a_label():
@@ -204,10 +205,10 @@ def test_batch_joins_the_keypoints_of_a_label():
     raw["tasks"][0]["annotations"] = [
         {"id": 5, "result": body("negative-click")["params"]["context"]["result"]}
     ]
-    call = read_call(raw)
-    (image,) = batch.plan(call, call.tasks[0]).images
+    call = read_request(raw)
+    (image,) = plan_batch(call, call.tasks[0]).images
     (target,) = image.targets
-    assert (len(target.taps), len(image.background)) == (2, 1)
+    assert (len(target.clicks), len(image.background)) == (2, 1)
 
 
 def test_batch_leaves_alone_what_has_its_mask_already():
@@ -216,8 +217,8 @@ def test_batch_leaves_alone_what_has_its_mask_already():
     clicked = body("first-click")["params"]["context"]["result"]
     accepted = page(body("first-click"))
     raw["tasks"][0]["annotations"] = [{"id": 5, "result": clicked + accepted}]
-    call = read_call(raw)
-    assert not batch.plan(call, call.tasks[0]).images
+    call = read_request(raw)
+    assert not plan_batch(call, call.tasks[0]).images
 
 
 @pytest.mark.parametrize("region", ["its own", "another"])
@@ -237,8 +238,8 @@ def test_batch_gives_no_crumbs_around_the_mask_of_a_rectangle(region):
     raw["tasks"] = [raw["tasks"][0] | {"id": number}]
     raw["tasks"][0]["annotations"] = [{"id": 5, "result": [*drawn, accepted]}]
     raw["project"] = rectangle["project"]
-    call = read_call(raw)
-    assert not batch.plan(call, call.tasks[0]).images
+    call = read_request(raw)
+    assert not plan_batch(call, call.tasks[0]).images
 
 
 def _entries(call):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from backend.label_studio import batch
-from backend.label_studio.predict_request import read_call
+from backend.label_studio.batch import plan_batch
+from backend.label_studio.predict_request import read_request
 from dynamite import brush_rle
 from tests.backend.session.page_model import Backend
 
@@ -101,15 +101,15 @@ def test_tag_the_config_does_not_know_is_taken_for_smart():
 def test_what_the_call_itself_names_stays():
     pin, click = point("A", 20, 30, name="pin"), point("A", 60, 30)
     call = body(pin, click)
-    evidence = read_call(call).evidence
-    assert [entry.id for entry in evidence.context] == [pin["id"], click["id"]]
-    assert list(evidence.drafts[0].prompts) == [pin["id"], click["id"]]
+    asked = read_request(call).call
+    assert [entry.id for entry in asked.context] == [pin["id"], click["id"]]
+    assert list(asked.drafts[0].prompts) == [pin["id"], click["id"]]
     assert masks(Backend(size=SIZE)(call))["A"][30, [20, 60]].all()
 
 
 def test_batch_still_gives_ordinary_boxes_their_masks():
     raw = body(kind="annotations", draft=[box("B", 30, 20), box("Region of interest", 5, 5)])
     raw["params"]["context"] = None
-    call = read_call(raw)
-    (image,) = batch.plan(call, call.tasks[0]).images
+    call = read_request(raw)
+    (image,) = plan_batch(call, call.tasks[0]).images
     assert [target.label for target in image.targets] == ["B"]

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from backend.errors import BadRequestError
 from backend.label_studio.drafts import read_saved_pages
-from backend.label_studio.predict_request import read_call
-from backend.session.call import ImageKey, Kind
+from backend.label_studio.predict_request import read_request
+from backend.session.prompts import Point
+from backend.session.regions import ImageKey
 from dynamite import brush_rle
 from tests.backend.session.page_model import Backend
 
@@ -39,9 +40,9 @@ REGION = "params__context__result__0"
 
 
 def test_click_is_read():
-    read = read_call(FIRST)
-    (prompt,) = read.evidence.context
-    assert (prompt.id, prompt.label, prompt.kind) == ("qNNJC5cg6L", "A", Kind.POINT)
+    read = read_request(FIRST)
+    (prompt,) = read.call.context
+    assert (prompt.id, prompt.label, type(prompt)) == ("qNNJC5cg6L", "A", Point)
     assert prompt.x == pytest.approx(0.5005875)
     assert prompt.positive is True
     assert read.tasks[0].images == {ImageKey("image"): "/data/upload/3/8d03ac02-coffee.jpg"}
@@ -93,7 +94,7 @@ def test_click_is_read():
 )
 def test_what_is_wrong_is_said(body, code):
     with pytest.raises(BadRequestError) as caught:
-        read_call(body)
+        read_request(body)
     assert caught.value.code == code
     assert str(caught.value)[0].isupper()
     assert str(caught.value).endswith(".")
@@ -102,20 +103,20 @@ def test_what_is_wrong_is_said(body, code):
 
 @pytest.mark.parametrize("context", [None, ...])
 def test_call_without_context_is_a_batch(context):
-    assert read_call(call(params__context=context)).evidence is None
-    assert read_call(call(params=...)).evidence is None
+    assert read_request(call(params__context=context)).call is None
+    assert read_request(call(params=...)).call is None
 
 
 @pytest.mark.parametrize("context", [{"result": []}, {"result": None}, {}])
 def test_call_with_nothing_left_is_interactive(context):
-    read = read_call(call(params__context=context))
-    assert read.evidence.context == ()
+    read = read_request(call(params__context=context))
+    assert read.call.context == ()
 
 
 def test_point_a_little_outside_is_moved_to_the_edge():
-    (prompt,) = read_call(
+    (prompt,) = read_request(
         call(**{f"{REGION}__value__x": -1, f"{REGION}__value__y": 101})
-    ).evidence.context
+    ).call.context
     assert (prompt.x, prompt.y) == (0, 1)
 
 
@@ -170,7 +171,7 @@ def test_turned_rectangle_may_be_longer_than_the_image_is_wide():
 )
 def test_rectangle_outside_the_image_or_beyond_measure_is_refused(value):
     with pytest.raises(BadRequestError) as caught:
-        read_call(call(params__context__result=[a_box(**value)]))
+        read_request(call(params__context__result=[a_box(**value)]))
     assert caught.value.code == "bad_region"
     assert "A region of the context cannot be used: " in str(caught.value)
 
@@ -185,21 +186,21 @@ def test_one_bad_region_of_the_context_does_not_cost_the_others(change, value, p
         value = {**good["value"], **value}
     regions = [good]
     regions.insert(place, good | {"id": "bad", change: value})
-    read = read_call(call(params__context__result=regions))
-    assert [prompt.id for prompt in read.evidence.context] == [good["id"]]
+    read = read_request(call(params__context__result=regions))
+    assert [prompt.id for prompt in read.call.context] == [good["id"]]
     (note,) = read.notes
     assert note.startswith("left out: ")
     assert len(Backend(size=(400, 600))(call(params__context__result=regions))) == 1
 
 
 def test_region_without_id_gets_a_steady_one():
-    first, second = (read_call(call(**{f"{REGION}__id": ...})) for _ in range(2))
-    assert first.evidence.context[0].id == second.evidence.context[0].id != ""
+    first, second = (read_request(call(**{f"{REGION}__id": ...})) for _ in range(2))
+    assert first.call.context[0].id == second.call.context[0].id != ""
 
 
 def test_newer_name_of_polarity_is_read():
     body = call(**{f"{REGION}__is_positive": ..., f"{REGION}__positive": False})
-    assert read_call(body).evidence.context[0].positive is False
+    assert read_request(body).call.context[0].positive is False
 
 
 @pytest.mark.parametrize(
@@ -231,7 +232,7 @@ def test_newer_name_of_polarity_is_read():
 def test_bad_region_of_a_draft_is_left_out_and_noted(raw):
     good = copy.deepcopy(FIRST["params"]["context"]["result"][0]) | {"id": "good"}
     draft = {"id": 4, "user": "a@b.c", "updated_at": "2026", "result": [raw, good]}
-    read = read_call(call(tasks__0__drafts=[draft, 3, {"id": 5}]))
+    read = read_request(call(tasks__0__drafts=[draft, 3, {"id": 5}]))
     assert list(read.tasks[0].drafts[0].prompts) == ["good"]
     assert any("draft:4" in note for note in read.notes)
 
@@ -240,14 +241,14 @@ def test_number_of_a_user_is_the_same_in_drafts_and_annotations():
     draft = {"id": 4, "user": "a@b.c", "created_username": "a@b.c, 12", "result": []}
     annotation = {"id": 5, "completed_by": 12, "result": []}
     other = {"id": 6, "completed_by": {"id": 12, "email": "a@b.c"}, "result": []}
-    read = read_call(call(tasks__0__drafts=[draft], tasks__0__annotations=[annotation, other]))
+    read = read_request(call(tasks__0__drafts=[draft], tasks__0__annotations=[annotation, other]))
     task = read.tasks[0]
     assert {s.user for s in (*task.drafts, *task.annotations)} == {"12"}
 
 
 def test_skipped_annotation_does_not_count():
     skipped = {"id": 5, "completed_by": 1, "was_cancelled": True, "result": []}
-    assert read_call(call(tasks__0__annotations=[skipped])).tasks[0].annotations == ()
+    assert read_request(call(tasks__0__annotations=[skipped])).tasks[0].annotations == ()
 
 
 json_values = st.recursive(
@@ -281,7 +282,7 @@ PATHS = [
 @given(st.sampled_from(PATHS), json_values)
 def test_any_wrong_value_is_read_or_refused_in_words(path, value):
     with contextlib.suppress(BadRequestError):
-        assert read_call(call(**{path: value})).tasks
+        assert read_request(call(**{path: value})).tasks
 
 
 @pytest.mark.parametrize(

@@ -72,12 +72,12 @@ def test_a_batch_is_answered_at_once_and_warms_the_images(backend, capture, task
     assert answer.json["results"] == [[], [], []]  # a prediction each, however empty, is stored
     assert backend.predictor.encodes == 0
     backend.predictor.gate.set()
-    backend.services._prewarmer._pool.shutdown()
+    backend.parts.label_studio._prewarmer._pool.shutdown()
     assert backend.predictor.encodes == 3
 
 
 def test_a_click_on_a_warmed_image_encodes_nothing(backend, click, task):
-    backend.services.warm("/data/upload/1/a.png", "1")
+    backend.parts.label_studio.warm("/data/upload/1/a.png", "1")
     backend.result(click("A", 200, 200))
     assert backend.predictor.encodes == 1
 
@@ -92,7 +92,7 @@ def test_one_bad_image_does_not_spoil_a_batch(backend, task, click):
     failed, answered = answer.json["results"]
     assert failed == []  # stored as nothing: Label Studio asks again for it
     assert len(answered["result"]) == 1
-    assert backend.services.journal.errors[0].code == "image_missing"
+    assert backend.parts.journal.errors[0].code == "image_missing"
 
 
 def test_a_busy_server_answers_a_batch_with_nothing_and_a_click_with_an_error(
@@ -100,7 +100,7 @@ def test_a_busy_server_answers_a_batch_with_nothing_and_a_click_with_an_error(
 ):
     backend = make_backend(threads=2)
     boxed = task() | {"predictions": [{"id": 5, "result": [click("A", 100, 100)]}]}
-    with backend.services.admission.place(), backend.services.admission.place():
+    with backend.parts.admission.place(), backend.parts.admission.place():
         assert backend.predict(None, task=boxed).json["results"] == [[]]
         assert backend.predict({"result": [click("A", 100, 100)]}).status_code == 503
     (one,) = backend.predict(None, task=boxed).json["results"]
@@ -119,7 +119,7 @@ def test_when_the_model_fails_the_last_masks_are_answered(backend, click):
     result = backend.result(click("A", 200, 200), click("A", 300, 200))
     assert [region["id"] for region in result] == [before["id"]]
     assert result[0]["value"]["rle"] == before["value"]["rle"]
-    (entry,) = backend.services.journal.errors
+    (entry,) = backend.parts.journal.errors
     assert entry.code == "internal_error"
     assert "secret detail" not in entry.message
 
@@ -197,7 +197,7 @@ def test_a_body_over_the_cap_is_refused(make_backend):
     message = answer.json["error"]["message"]
     for part in ("2,011 bytes", "1,000 bytes", "DYNAMITE_MAX_REQUEST_BYTES", "fewer tasks"):
         assert part in message
-    assert backend.services.journal.errors[0].message == message
+    assert backend.parts.journal.errors[0].message == message
 
 
 def test_unknown_paths_and_methods_are_json_errors(backend):
@@ -229,16 +229,16 @@ def test_setup_teaches_the_address_unless_it_is_configured(make_backend):
     body = {"project": "7.1", "schema": "", "hostname": "http://ls:8080", "access_token": "tok"}
     taught = make_backend()
     taught.client.post("/setup", json=body)
-    assert taught.services.label_studio_address == "http://ls:8080"
+    assert taught.parts.label_studio.connection.address == "http://ls:8080"
     fixed = make_backend(label_studio_url="http://mine", label_studio_api_key="k")
     fixed.client.post("/setup", json=body)
-    assert fixed.services.label_studio_address == "http://mine"
+    assert fixed.parts.label_studio.connection.address == "http://mine"
     strange = make_backend()
     strange.client.post("/setup", json=body, environ_base={"REMOTE_ADDR": "10.0.0.9"})
-    assert strange.services.label_studio_address is None
+    assert strange.parts.label_studio.connection.address is None
     wary = make_backend(trust_setup=False)
     wary.client.post("/setup", json=body)
-    assert wary.services.label_studio_address is None
+    assert wary.parts.label_studio.connection.address is None
 
 
 def test_a_password_guards_everything_but_health(make_backend, click):
@@ -284,7 +284,7 @@ def test_no_log_line_holds_a_body_or_a_secret(make_backend, click, caplog):
 
 
 def test_the_page_escapes_what_it_shows_and_runs_no_script(backend):
-    backend.services.journal.error("x", "<script>alert(1)</script>", "<b>id</b>")
+    backend.parts.journal.error("x", "<script>alert(1)</script>", "<b>id</b>")
     schema = "<View></View>"
     backend.client.post("/setup", json={"project": "<i>5</i>", "schema": schema})
     answer = backend.client.get("/")
@@ -336,11 +336,11 @@ def test_setup_does_not_wait_for_the_queue_server(backend, capture, monkeypatch)
         assert answers.wait(20)
         noted.append(project)
 
-    monkeypatch.setattr("backend.web.services.known_projects.note", note)
+    monkeypatch.setattr("backend.label_studio.known_projects.note", note)
     assert backend.client.post("/setup", json=capture("setup-connect")).status_code == 200
     assert noted == []
     answers.set()
-    backend.services.answers.close()
+    backend.parts.answer_log.close()
     assert noted == [int(capture("setup-connect")["project"].partition(".")[0])]
 
 
@@ -355,7 +355,7 @@ def test_warming_waits_and_says_what_it_could_not_have(backend, task, click):
 
 
 def test_a_call_overtaken_by_a_newer_one_costs_no_model_run(backend, click, monkeypatch):
-    sessions, begun = backend.services.sessions, threading.Semaphore(0)
+    sessions, begun = backend.parts.sessions, threading.Semaphore(0)
     begin = sessions.begin
 
     def counting(evidence):

@@ -17,7 +17,7 @@ def set_up(backend, hostname="http://ls:8080", token="creators", project="7.1"):
 def fetchers(monkeypatch):
     """The settings of every fetcher that is opened."""
     opened = []
-    monkeypatch.setattr("backend.label_studio.fetching.ImageFetcher", opened.append)
+    monkeypatch.setattr("backend.label_studio.task_images.ImageFetcher", opened.append)
     return opened
 
 
@@ -62,7 +62,7 @@ def test_an_unusable_hostname_is_a_problem_each_time_and_changes_nothing(backend
     for _ in range(2):
         (problem,) = set_up(backend, hostname, token)
         assert "LABEL_STUDIO_URL" in problem
-        assert backend.services.label_studio_address == "http://ls:8080"
+        assert backend.parts.label_studio.connection.address == "http://ls:8080"
     assert "LABEL_STUDIO_URL" in backend.client.get("/").text
 
 
@@ -79,11 +79,11 @@ def test_nothing_is_learned_from_a_trial_of_doctor(backend):
     answer = backend.client.post("/setup", json=body)
     assert answer.status_code == 200, answer.text
     assert answer.json["problems"], "what is wrong with the config is said all the same"
-    assert backend.services.label_studio_address is None
+    assert backend.parts.label_studio.connection.address is None
     assert known_access(backend.settings) == Access(None, None)
     assert "Project 7" not in backend.client.get("/").text
     backend.client.post("/setup", json=body | {"extra_params": None})
-    assert backend.services.label_studio_address == "http://ls:8080"
+    assert backend.parts.label_studio.connection.address == "http://ls:8080"
     assert "Project 7" in backend.client.get("/").text
 
 

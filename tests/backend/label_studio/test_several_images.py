@@ -29,7 +29,7 @@ def test_a_broken_image_does_not_cost_the_others_their_masks(backend, click, sev
     assert backend.predict({"result": [on_broken]}, task=own, config=CONFIG).status_code == 404
     (region,) = backend.result(click("B", 100, 100) | {"item_index": 0}, task=own, config=CONFIG)
     assert spot(region) == (0, "B")
-    assert backend.services.journal.counts == {"image_missing": 2}
+    assert backend.parts.journal.counts == {"image_missing": 2}
     again = backend.predict({"result": [on_broken]}, task=own, config=CONFIG)
     assert [spot(region) for region in again.json["results"][0]["result"]] == [(0, "B")]
 
@@ -37,14 +37,14 @@ def test_a_broken_image_does_not_cost_the_others_their_masks(backend, click, sev
 def test_an_image_that_breaks_shows_its_last_masks(backend, click, several, monkeypatch):
     own = several("a.png", "b.png")
     (before,) = backend.result(click("A", 50, 50) | {"item_index": 1}, task=own, config=CONFIG)
-    open_image = backend.services.images.open
+    open_image = backend.parts.label_studio.connection.images.open
 
     def break_one(address, task):
         if address.endswith("b.png"):
             raise ImageMissingError("there is no image any more")
         return open_image(address, task)
 
-    monkeypatch.setattr(backend.services.images, "open", break_one)
+    monkeypatch.setattr(backend.parts.label_studio.connection.images, "open", break_one)
     result = backend.result(click("B", 100, 100) | {"item_index": 0}, task=own, config=CONFIG)
     found = {spot(region): region for region in result}
     assert found.keys() == {(0, "B"), (1, "A")}
@@ -54,7 +54,7 @@ def test_an_image_that_breaks_shows_its_last_masks(backend, click, several, monk
 @pytest.fixture
 def silent(backend, monkeypatch):
     """Hosts that do not answer: which of their images were asked for."""
-    asked, open_image = [], backend.services.images.open
+    asked, open_image = [], backend.parts.label_studio.connection.images.open
 
     def open_or_wait(address, task):
         if "silent" not in address:
@@ -62,7 +62,7 @@ def silent(backend, monkeypatch):
         asked.append(address[-5])
         raise ImageTimeoutError("nothing within 20 s")
 
-    monkeypatch.setattr(backend.services.images, "open", open_or_wait)
+    monkeypatch.setattr(backend.parts.label_studio.connection.images, "open", open_or_wait)
     return asked
 
 
@@ -85,7 +85,7 @@ def test_no_image_is_fetched_for_a_call_that_a_newer_one_has_replaced(
     own = several("a.png", "b.png")
     backend.result(click("A", 50, 50) | {"item_index": 1}, task=own, config=CONFIG)
     backend.photos.fetched.clear()
-    monkeypatch.setattr(backend.services.sessions, "superseded", lambda ticket: True)
+    monkeypatch.setattr(backend.parts.sessions, "is_superseded", lambda ticket: True)
     assert backend.result(click("B", 9, 9) | {"item_index": 0}, task=own, config=CONFIG) == []
     assert backend.photos.fetched == []
 

@@ -31,7 +31,7 @@ def retrieve(backend, click, task):
 @pytest.fixture
 def opening(backend, monkeypatch):
     """Which images were asked for; those with a time in their name take that, or never come."""
-    asked, open_image, real = [], backend.services.images.open, time.monotonic
+    asked, open_image, real = [], backend.parts.label_studio.connection.images.open, time.monotonic
     spent = 0.0
     monkeypatch.setattr(batch_deadline, "monotonic", lambda: real() + spent)
 
@@ -45,7 +45,7 @@ def opening(backend, monkeypatch):
             spent += 40
         return open_image(address, task)
 
-    monkeypatch.setattr(backend.services.images, "open", open_or_wait)
+    monkeypatch.setattr(backend.parts.label_studio.connection.images, "open", open_or_wait)
     return asked
 
 
@@ -54,7 +54,7 @@ def test_the_tasks_left_when_time_is_over_are_told_and_asked_for_again(backend, 
     first = retrieve(*names)
     assert first == [1, [], [], [], []]
     assert opening == names[:2], "the second one ended after its time; the others never began"
-    (entry,) = backend.services.journal.errors
+    (entry,) = backend.parts.journal.errors
     assert entry.code == "batch_unfinished"
     assert "project '3.1': 4 of the 5 tasks" in entry.message
     assert entry.message in backend.client.get("/").text.replace("&#39;", "'")
@@ -64,14 +64,14 @@ def test_the_tasks_left_when_time_is_over_are_told_and_asked_for_again(backend, 
 
 def test_a_batch_in_time_leaves_nothing(backend, retrieve, opening):
     assert retrieve("/a.png", "/slow.png", "/b.png") == [1, 1, 1]
-    assert backend.services.journal.errors == []
+    assert backend.parts.journal.errors == []
 
 
 def test_a_silent_host_is_not_asked_for_ever(backend, retrieve, opening):
     silent = [f"https://silent.example/{i}.png" for i in range(4)]
     assert retrieve(*silent, "https://else.example/a.png") == [[], [], [], [], 1]
     assert opening == [*silent[:2], "https://else.example/a.png"]
-    newest = backend.services.journal.errors[0]
+    newest = backend.parts.journal.errors[0]
     assert (newest.code, newest.count) == ("image_timeout", 2)
     assert "https://silent.example did not send 2 images" in newest.message
 
@@ -96,11 +96,13 @@ def test_what_asks_for_nothing_is_not_left_but_prepared_though_time_is_over(
     backend, task, click, opening, monkeypatch
 ):
     prepared = []
-    monkeypatch.setattr(backend.services, "prewarm", lambda address, _: prepared.append(address))
+    monkeypatch.setattr(
+        backend.parts.label_studio.predict, "_prewarm", lambda address, _: prepared.append(address)
+    )
     asking = {"predictions": [{"id": 5, "result": [click("A", 9, 9)], "created_at": "2026"}]}
     tasks = [task(i, image=f"/slow{i}.png") | asking for i in range(3)] + [task(9, image="/n.png")]
     body = {"tasks": tasks, "project": "3.1", "label_config": write(["A"])}
     answer = backend.client.post("/predict", json=body | {"params": {"context": None}})
     assert answer.status_code == 200
     assert prepared == ["/n.png"]
-    assert "2 of the 4 tasks" in backend.services.journal.errors[0].message
+    assert "2 of the 4 tasks" in backend.parts.journal.errors[0].message

@@ -83,18 +83,18 @@ def test_events_wait_on_disk_while_the_queue_is_away(make_backend, tmp_path, que
     for number in range(3):
         body = {"action": "ANNOTATION_CREATED", "annotation": {"id": number}}
         assert away.client.post("/webhook", json=body).status_code == 201
-    assert away.services.queue.depths() is None
-    assert away.services.queue.on_disk == 3
+    assert away.parts.queue.depths() is None
+    assert away.parts.queue.on_disk == 3
     assert "does not answer" in away.client.get("/").text
-    away.services.close()
+    away.parts.close()
     back = make_backend(redis_url=queue_server)  # the same state folder, after a restart
     deadline = time.monotonic() + 20
     while len(jobs()) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert [event["body"]["annotation"]["id"] for _, event in jobs()] == [0, 1, 2]
-    while back.services.queue.on_disk and time.monotonic() < deadline:
+    while back.parts.queue.on_disk and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert back.services.queue.on_disk == 0
+    assert back.parts.queue.on_disk == 0
 
 
 def test_an_event_is_kept_only_once_the_disk_has_it(make_backend, tmp_path, monkeypatch):
@@ -159,6 +159,6 @@ def test_a_project_that_connects_is_remembered_for_the_comparison(make_backend, 
     backend = make_backend()
     assert setup(backend, "3.1795330728").status_code == 200
     assert setup(make_backend(redis_url="unix:///nobody.sock"), "4.1").status_code == 200
-    backend.services.answers.close()  # writes what waits: /setup itself waits for nothing
+    backend.parts.answer_log.close()  # writes what waits: /setup itself waits for nothing
     with Redis.from_url(queue_server) as redis:
         assert redis.smembers("dynamite:projects:label_studio") == {b"3"}

@@ -31,7 +31,7 @@ def test_one_request_too_many_is_told_so_at_once(make_backend, click, task):
     with ThreadPoolExecutor() as people:
         waiting = [people.submit(wait, number) for number in (1, 2)]
         started.wait()
-        while backend.services.admission._free._value:
+        while backend.parts.admission._free._value:
             time.sleep(0.005)
         answer = backend.predict({"result": [click("A", 100, 100)]}, task=task(3))
         assert (answer.status_code, answer.json["error"]["code"]) == (503, "busy")
@@ -44,8 +44,8 @@ def test_one_request_too_many_is_told_so_at_once(make_backend, click, task):
 def test_where_masks_are_known_these_are_answered_instead(make_backend, click, task):
     backend = make_backend(threads=2)
     (before,) = backend.result(click("A", 200, 200))
-    with backend.services.admission.place(), backend.services.admission.place():
+    with backend.parts.admission.place(), backend.parts.admission.place():
         (again,) = backend.result(click("A", 200, 200), click("A", 300, 200))
     assert again["id"] == before["id"]
     assert again["value"] == before["value"]
-    assert backend.services.journal.errors[0].code == "busy"
+    assert backend.parts.journal.errors[0].code == "busy"

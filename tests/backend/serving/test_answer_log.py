@@ -4,7 +4,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as AwayError
 
 from backend.serving.answer_log import AnswerLog, recall
-from backend.session.call import digest
+from backend.session.paint import digest
 
 
 def test_what_was_answered_is_remembered_for_the_day_it_is_accepted(backend, click, queue_server):
@@ -25,7 +25,7 @@ def test_what_was_answered_is_remembered_for_the_day_it_is_accepted(backend, cli
 
 
 def test_a_note_that_cannot_be_written_does_not_stop_those_after_it(queue_server):
-    log, written = AnswerLog(queue_server, "label_studio"), []
+    log, written = AnswerLog(queue_server), []
 
     def fail(_):
         raise ValueError("no note")
@@ -37,7 +37,7 @@ def test_a_note_that_cannot_be_written_does_not_stop_those_after_it(queue_server
 
 
 def test_a_queue_that_is_away_is_one_line_in_the_log_and_one_when_it_is_back(queue_server, caplog):
-    log = AnswerLog(queue_server, "label_studio")
+    log = AnswerLog(queue_server)
 
     def away(_):
         raise AwayError("nobody")

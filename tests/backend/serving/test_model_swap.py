@@ -10,7 +10,7 @@ from tests.backend.served import Discs
 
 def new_model(backend, version="discs-2"):
     """Another model on the same device."""
-    return Model(Discs(), version, backend.services.engine.model.device)
+    return Model(Discs(), version, backend.parts.engine.model.device)
 
 
 def version_of(answer):
@@ -18,10 +18,10 @@ def version_of(answer):
 
 
 def test_a_page_with_pending_masks_keeps_its_model_and_others_get_the_new_one(backend, click, task):
-    old = backend.services.engine.model
+    old = backend.parts.engine.model
     first = click("A", 200, 200)
     assert version_of(backend.predict({"result": [first]})) == "discs-1"
-    backend.services.engine.swap(new_model(backend))
+    backend.parts.engine.swap(new_model(backend))
     second = click("A", 230, 200)
     assert version_of(backend.predict({"result": [first, second]})) == "discs-1"
     assert old.predictor.segments == 2
@@ -32,7 +32,7 @@ def test_a_page_with_pending_masks_keeps_its_model_and_others_get_the_new_one(ba
 
 def test_once_the_masks_are_accepted_the_page_gets_the_new_model(backend, click):
     (region,) = backend.result(click("A", 200, 200))
-    backend.services.engine.swap(new_model(backend))
+    backend.parts.engine.swap(new_model(backend))
     draft = {
         "id": 7,
         "user": "a@example.com",
@@ -62,7 +62,7 @@ def test_no_click_fails_while_models_are_swapped(backend, click, task):
     for thread in threads:
         thread.start()
     for number in range(30):
-        backend.services.engine.swap(new_model(backend, f"discs-{number % 3 + 2}"))
+        backend.parts.engine.swap(new_model(backend, f"discs-{number % 3 + 2}"))
     stop.set()
     for thread in threads:
         thread.join()
@@ -81,5 +81,7 @@ def test_the_status_page_and_versions_tell_of_training_and_of_a_bad_version(back
     assert backend.client.get("/versions").json["asked"]["outcome"] == "nothing to train on"
     page = backend.client.get("/").text
     assert "the Start Training button of project 3" in page and "nothing to train on" in page
-    backend.services.alarm("version lite-bad cannot be used, the old model stays: it is damaged")
+    backend.parts.reports.alarm(
+        "version lite-bad cannot be used, the old model stays: it is damaged"
+    )
     assert "lite-bad cannot be used" in backend.client.get("/").text

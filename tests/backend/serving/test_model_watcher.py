@@ -2,12 +2,12 @@ import pytest
 import torch
 
 import dynamite
+from backend.serving.current_model import load_current
 from backend.serving.engine import Model
 from backend.serving.loading import load_model
 from backend.serving.model_watcher import ModelWatcher
 from backend.serving.page_models import ANSWERING_SECONDS, PageModels
 from backend.settings import load
-from backend.web.services import load_current
 from dynamite.checkpoints import checkpoint
 from dynamite.network.config import Resize
 from dynamite.registry import Description, Registry

@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backend.label_studio import labeling_config, region_writer
-from backend.label_studio.predict_request import read_call
+from backend.label_studio import labeling_config
+from backend.label_studio.predict import write_prediction
+from backend.label_studio.predict_request import read_request
+from backend.serving.answering import compose_answer
+from backend.session.bitmask import BitMask
 from backend.session.store import SessionStore
 from dynamite import brush_rle
 from dynamite.clicks import ClickSet
@@ -63,19 +66,20 @@ class Backend:
 
     def __call__(self, body: dict[str, Any]) -> list[Region]:
         self.calls.append(body)
-        call = read_call(body)
-        assert call.evidence is not None
-        ticket = self.store.begin(call.evidence)
-        if ticket.plan.overtaken:
+        request = read_request(body)
+        assert request.call is not None
+        ticket = self.store.begin(request.call)
+        if ticket.plan.is_stale:
             return []
         segmented = {}
         for image in ticket.plan.images:
-            clicks = image.clicks(*self.size)
+            clicks = image.click_set(*self.size)
             if clicks is not None:
                 segmented[image.image] = Discs.of(clicks, *self.size)
-        answer = region_writer.answer(ticket.plan, segmented, call.config)
-        self.store.remember(ticket, answer.masks, answer.digests)
-        return answer.result
+        answer = compose_answer(ticket.plan, segmented, request.accepts, "discs")
+        masks = {o.id: BitMask.of(o.mask) for o in answer.objects}
+        self.store.remember(ticket, masks, {o.id: o.digest for o in answer.objects})
+        return write_prediction(answer, request, request.tasks[0])["result"]
 
 
 @dataclass

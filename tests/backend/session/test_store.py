@@ -4,22 +4,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backend.session import masks as painted_masks
 from backend.session.bitmask import BitMask
-from backend.session.call import Evidence, ImageKey, Kind, Painted, Prompt, SavedPage, Stroke
+from backend.session.call import Call, SavedPage
+from backend.session.paint import Paint, Stroke, draw
+from backend.session.prompts import Box, Point
+from backend.session.regions import ImageKey
 from backend.session.store import SessionStore
-from backend.session.strokes import paint
+from dynamite import brush_rle
 
 FIRST, SECOND = ImageKey("image", 0), ImageKey("image", 1)
 SHAPE = (40, 60)
 
 
 def point(name, label, x, y, *, image=FIRST, positive=True):
-    return Prompt(name, label, image, x, y, positive)
+    return Point(name, label, image, x, y, positive=positive)
 
 
 def call(*context, task="1/7", **more):
-    return Evidence(task, context, **more)
+    return Call(task, context, **more)
 
 
 def disc(x, y):
@@ -33,7 +35,7 @@ def targets(ticket):
 
 def show(store, ticket):
     """Answer a disc around the last click of each target."""
-    masks = {t.id: disc(t.taps[-1].x, t.taps[-1].y) for t in targets(ticket).values()}
+    masks = {t.id: disc(t.clicks[-1].x, t.clicks[-1].y) for t in targets(ticket).values()}
     store.remember(ticket, masks, {name: f"digest of {name}" for name in masks})
     return masks
 
@@ -63,7 +65,7 @@ def test_clicks_are_in_pixels_with_times_in_their_order():
     store.begin(call(point("b", "B", 1.0, 1.0)))
     ticket = store.begin(call(point("a", "A", 0.5, 0.25), point("n", "A", 0, 0, positive=False)))
     (image,) = ticket.plan.images
-    clicks = image.clicks(40, 60)
+    clicks = image.click_set(40, 60)
     assert [(c.x, c.y, c.time) for c in clicks] == [
         (30, 10, 0),
         (pytest.approx(60, abs=0.1), pytest.approx(40, abs=0.1), 1),
@@ -101,8 +103,8 @@ def test_an_object_that_lost_all_its_pixels_is_not_taken_for_accepted():
     assert [repeat.id for repeat in image.repeats] == [b]
     ticket = store.begin(call(point("c", "A", 0.8, 0.8)))  # the click of A has vanished
     (image,) = ticket.plan.images
-    assert not image.frozen
-    assert [(tap.x, tap.y) for tap in targets(ticket)["A"].taps] == [(0.8, 0.8)]
+    assert not image.fixed
+    assert [(click.x, click.y) for click in targets(ticket)["A"].clicks] == [(0.8, 0.8)]
 
 
 def test_slow_answer_does_not_replace_a_newer_mask():
@@ -143,7 +145,7 @@ def test_many_threads_lose_no_click():
                 context.append(point(f"{task}-{number}", "A", number / 20, 0.5))
                 ticket = store.begin(call(*context, task=task))
                 show(store, ticket)
-            assert len(targets(ticket)["A"].taps) == 20
+            assert len(targets(ticket)["A"].clicks) == 20
         except Exception as error:
             failures.append(error)
 
@@ -155,7 +157,7 @@ def test_many_threads_lose_no_click():
     assert failures == []
 
 
-STROKE = Painted("stroke", "A", FIRST, 40, 60, strokes=(Stroke(((0.2, 0.5), (0.8, 0.5)), 0.05),))
+STROKE = Paint("stroke", "A", FIRST, 40, 60, strokes=(Stroke(((0.2, 0.5), (0.8, 0.5)), 0.05),))
 
 
 def test_stroke_in_a_context_asks_for_the_mask_under_it():
@@ -163,19 +165,18 @@ def test_stroke_in_a_context_asks_for_the_mask_under_it():
     target = targets(ticket)["A"]
     assert target.id == "stroke"
     assert target.scribble
-    assert len(target.taps) > 3
-    assert all(tap.y == pytest.approx(0.5) for tap in target.taps)
+    assert len(target.clicks) > 3
+    assert all(click.y == pytest.approx(0.5) for click in target.clicks)
 
 
 def test_stroke_as_rle_is_a_prompt_too():
-    from dynamite import brush_rle
 
     mask = np.zeros(SHAPE, bool)
     mask[18:22, 10:50] = True
-    painted = Painted("stroke", "A", FIRST, *SHAPE, rle=bytes(brush_rle.encode(mask)))
+    painted = Paint("stroke", "A", FIRST, *SHAPE, rle=bytes(brush_rle.encode(mask)))
     target = targets(SessionStore().begin(call(painted)))["A"]
     assert target.id == "stroke"
-    assert all(mask[int(40 * tap.y), int(60 * tap.x)] for tap in target.taps)
+    assert all(mask[int(40 * click.y), int(60 * click.x)] for click in target.clicks)
 
 
 def test_accepted_stroke_is_frozen_afterwards():
@@ -186,13 +187,12 @@ def test_accepted_stroke_is_frozen_afterwards():
     draft = SavedPage("draft:1", "2026", (accepted,), user="1")
     ticket = store.begin(call(point("b", "B", 0.9, 0.9), drafts=(draft,)))
     assert set(targets(ticket)) == {"B"}
-    assert len(ticket.plan.images[0].frozen) == 1
+    assert len(ticket.plan.images[0].fixed) == 1
 
 
 def rle_of(stroke):
-    from dynamite import brush_rle
 
-    mask = paint(np.zeros(SHAPE, bool), stroke.strokes)
+    mask = draw(np.zeros(SHAPE, bool), stroke.strokes)
     return replace(stroke, strokes=(), rle=bytes(brush_rle.encode(mask)))
 
 
@@ -243,18 +243,18 @@ def test_masks_in_a_context_keep_their_pixels():
     accepted = rle_of(replace(OTHER, label="A"))
     (image,) = SessionStore().begin(call(accepted, STROKE)).plan.images
     assert [target.id for target in image.targets] == ["stroke"]
-    assert len(image.frozen) == 1
+    assert len(image.fixed) == 1
 
 
 @pytest.mark.parametrize("where", ["context", "draft"])
 def test_masks_are_decoded_while_other_pages_go_on(where, monkeypatch):
-    store, decode, waited = SessionStore(), painted_masks._decode, []
+    store, decode, waited = SessionStore(), Paint.decode, []
 
     def watched(painted):
         waited.append(store._lock.locked())
         return decode(painted)
 
-    monkeypatch.setattr(painted_masks, "_decode", watched)
+    monkeypatch.setattr(Paint, "decode", watched)
     accepted = rle_of(OTHER)
     draft = replace(EMPTY_DRAFT, entries=(accepted,))
     context = (accepted, STROKE) if where == "context" else (STROKE,)
@@ -263,66 +263,60 @@ def test_masks_are_decoded_while_other_pages_go_on(where, monkeypatch):
 
 
 def test_rectangle_asks_inside_and_against_its_surroundings():
-    box = Prompt("r", "A", FIRST, 0.4, 0.4, None, 0.2, 0.2, kind=Kind.BOX)
+    box = Box("r", "A", FIRST, 0.4, 0.4, 0.2, 0.2)
     (image,) = SessionStore().begin(call(box)).plan.images
     (target,) = image.targets
-    assert (target.taps[0].x, target.taps[0].y) == pytest.approx((0.5, 0.5))
-    assert len(target.taps) == 5
-    assert all(0.4 < t.x < 0.6 and 0.4 < t.y < 0.6 for t in target.taps)
+    assert (target.clicks[0].x, target.clicks[0].y) == pytest.approx((0.5, 0.5))
+    assert len(target.clicks) == 5
+    assert all(0.4 < t.x < 0.6 and 0.4 < t.y < 0.6 for t in target.clicks)
     assert len(image.background) == 4
     assert all(not (0.4 <= t.x <= 0.6 and 0.4 <= t.y <= 0.6) for t in image.background)
 
 
 def test_clicks_of_a_turned_rectangle_turn_with_it():
-    box = Prompt("r", "A", FIRST, 0.5, 0.1, None, 0.3, 0.3, 45, Kind.BOX, aspect=0.5)
+    box = Box("r", "A", FIRST, 0.5, 0.1, 0.3, 0.3, 45, aspect=0.5)
     (image,) = SessionStore().begin(call(box)).plan.images
     corners = np.array(box.corners(100, 200))
-    middle = image.targets[0].taps[0]
+    middle = image.targets[0].clicks[0]
     assert (200 * middle.x, 100 * middle.y) == pytest.approx(tuple(corners.mean(0)))
 
 
 def test_no_background_click_of_a_rectangle_lies_in_another():
-    boxes = [
-        Prompt(f"r{i}", "A", FIRST, x, 0.4, None, 0.2, 0.2, kind=Kind.BOX)
-        for i, x in enumerate((0.2, 0.41))
-    ]
+    boxes = [Box(f"r{i}", "A", FIRST, x, 0.4, 0.2, 0.2) for i, x in enumerate((0.2, 0.41))]
     (image,) = SessionStore().begin(call(*boxes)).plan.images
     assert len(image.targets) == 2
-    for tap in image.background:
+    for click in image.background:
         for box in boxes:
-            inside = box.x <= tap.x <= box.x + 0.2 and box.y <= tap.y <= box.y + 0.2
+            inside = box.x <= click.x <= box.x + 0.2 and box.y <= click.y <= box.y + 0.2
             assert not inside
 
 
 def grid(count):
     """Rectangles with room around each."""
     return [
-        Prompt(
-            f"r{i}", "A", FIRST, 0.02 + i % 20 / 20, 0.02 + i // 20 / 20,
-            width=0.02, height=0.02, kind=Kind.BOX,
-        )
+        Box(f"r{i}", "A", FIRST, 0.02 + i % 20 / 20, 0.02 + i // 20 / 20, 0.02, 0.02)
         for i in range(count)
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(("count", "inside", "around"), [(111, 5, 4), (112, 1, 0)])
 def test_rectangles_get_all_their_clicks_as_long_as_the_model_takes_them(count, inside, around):
     (image,) = SessionStore().begin(call(*grid(count))).plan.images
-    assert {len(target.taps) for target in image.targets} == {inside}
+    assert {len(target.clicks) for target in image.targets} == {inside}
     assert (len(image.targets), len(image.background)) == (count, around * count)
 
 
 def test_very_many_rectangles_are_not_compared_with_each_other(monkeypatch):
     """Other people's calls wait meanwhile."""
-    compared, holds = [], Prompt.holds
-    monkeypatch.setattr(Prompt, "holds", lambda *at: compared.append(at) or holds(*at))
+    compared, contains = [], Box.contains
+    monkeypatch.setattr(Box, "contains", lambda *at: compared.append(at) or contains(*at))
     (image,) = SessionStore().begin(call(*grid(300))).plan.images
     assert len(image.targets) == 300
     assert not compared
 
 
 def test_corrupt_mask_of_a_draft_is_no_obstacle():
-    broken = Painted("x", "A", FIRST, 40, 60, rle=b"\x00\x01\x02")
+    broken = Paint("x", "A", FIRST, 40, 60, rle=b"\x00\x01\x02")
     draft = SavedPage("draft:1", "2026", (broken,), user="1")
     ticket = SessionStore().begin(call(point("a", "A", 0.2, 0.2), drafts=(draft,)))
     assert targets(ticket)["A"].id != "x"
@@ -341,3 +335,17 @@ def test_two_tabs_of_one_person_are_two_pages():
     )
     assert set(targets(in_first)) == {"A"}
     assert set(targets(in_second)) == {"B"}
+
+
+def test_the_newest_prediction_may_have_filled_the_page():
+    def predicted(version, x):
+        mask = disc(x, 0.5).array()
+        painted = Paint(f"p{version}", "B", FIRST, *SHAPE, rle=bytes(brush_rle.encode(mask)))
+        return SavedPage(f"prediction:{version}", version, (painted,))
+
+    older, newer = predicted("2026-01", 0.2), predicted("2026-02", 0.8)
+    asked = call(point("a", "A", 0.5, 0.5), predictions=(newer, older))
+    (image,) = SessionStore().begin(asked).plan.images
+    (fixed,) = image.fixed
+    assert fixed.contains(0.8, 0.5)
+    assert not fixed.contains(0.2, 0.5)

@@ -32,7 +32,7 @@ def test_clicks_and_encodes_are_timed_and_a_batch_is_no_click(backend, scrape, c
     backend.result(click("A", 200, 200))
     backend.result(click("A", 200, 200), click("A", 220, 200))
     backend.client.post("/predict", json=capture("predict-batch-three-tasks"))
-    backend.services._prewarmer._pool.shutdown()
+    backend.parts.label_studio._prewarmer._pool.shutdown()
     found = scrape(backend)
     assert found["dynamite_click_seconds_count",] == 2
     assert found["dynamite_encode_seconds_count",] == backend.predictor.encodes == 4
@@ -44,13 +44,15 @@ def test_clicks_and_encodes_are_timed_and_a_batch_is_no_click(backend, scrape, c
 
 def test_a_version_that_cannot_be_used_raises_the_alarm_until_it_is_mended(backend, scrape):
     assert scrape(backend)["dynamite_model_alarm",] == 0
-    backend.services.watcher = SimpleNamespace(problem="lite-bad is damaged", close=lambda: None)
-    backend.services.alarm("lite-bad is damaged")
+    backend.parts.model_status._watcher = SimpleNamespace(
+        problem="lite-bad is damaged", close=lambda: None
+    )
+    backend.parts.reports.alarm("lite-bad is damaged")
     found = scrape(backend)
     assert found["dynamite_model_alarm",] == 1
     assert found["dynamite_errors_total", "model_rejected"] == 1
     assert "lite-bad is damaged" in backend.client.get("/").text
-    backend.services.watcher.problem = None
+    backend.parts.model_status._watcher.problem = None
     assert scrape(backend)["dynamite_model_alarm",] == 0
 
 
@@ -102,7 +104,8 @@ def test_without_the_queue_server_the_rest_is_told(make_backend, scrape, tmp_pat
 
 def test_the_cache_tells_what_it_holds_by_tier(backend, scrape):
     tiers = [Tier("memory", 2, 500, 1000, hits=7), Tier("disk", 3, 900, 5000, hits=1)]
-    backend.services.cache = SimpleNamespace(tiers=lambda: tiers, misses=4, close=lambda: None)
+    backend.parts.cache.tiers = lambda: tiers
+    backend.parts.cache.misses = 4
     found = scrape(backend)
     assert found["dynamite_cache_bytes", "disk"] == 900
     assert found["dynamite_cache_hits_total", "memory"] == 7

@@ -14,7 +14,7 @@ SESSION = """
 
     from backend.serving.device_thread import Urgency
     from backend.serving.loading import load_model
-    from backend.web.services import open_services
+    from backend.composition import open_backend
     from backend.settings import load
     from dynamite import Click, ClickSet
 
@@ -29,17 +29,17 @@ SESSION = """
     cv2.connectedComponents(np.zeros((480, 640), np.uint8))  # OpenCV's pool: one for all threads
     counts = [beside_python()]
     settings = load(device="cpu")
-    services = open_services(settings)
+    backend = open_backend(settings)
     counts.append(beside_python(counts[0]))
     image = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
-    features = services.engine.features("ab", lambda: image, urgency=Urgency.PREWARM)
-    services.engine.segment(features, ClickSet([[Click(200, 200)]]))
-    services.cache.flush()
+    features = backend.engine.features("ab", lambda: image, urgency=Urgency.PREWARM)
+    backend.engine.segment(features, ClickSet([[Click(200, 200)]]))
+    backend.cache.flush()
     counts.append(beside_python(counts[1] + 1))
-    services.engine.swap(load_model(settings))
-    services.engine.segment(features, ClickSet([[Click(100, 200)]]))
+    backend.engine.swap(load_model(settings))
+    backend.engine.segment(features, ClickSet([[Click(100, 200)]]))
     counts.append(beside_python(counts[2]))
-    services.close()
+    backend.close()
     print(json.dumps(counts))
 """
 

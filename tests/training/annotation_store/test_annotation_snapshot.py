@@ -55,7 +55,7 @@ def test_a_snapshot_is_read_by_the_training_data_reader(store, tmp_path):
     sample = dataset[0]
     assert dataset.name == "corrected"
     assert sample.labels == ("door",)
-    assert (sample.instances == np.where(mask, 0, -1)).all()
+    assert (sample.label_map == np.where(mask, 0, -1)).all()
     assert not sample.ignore.any()
     assert snapshot.images == {"corrected": 1, "unchanged": 0, "holdout": 0}
 

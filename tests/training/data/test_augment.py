@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from training.data.augment import Augment, AugmentConfig, choose_objects
 from training.data.coco import open_coco
 from training.data.color import ColorConfig, jitter
-from training.data.crops import Window, crop
+from training.data.crops import CropWindow, crop
 from training.data.paste import PasteConfig, paste_objects
 from training.data.sample import Sample
 
@@ -28,16 +28,16 @@ RICH = replace(
 
 
 def painted(sample: Sample) -> Sample:
-    """The sample with every object in a colour of its own, the same for equal labels maps."""
+    """Return the sample with a colour per object, the same for equal label maps."""
     colors = np.random.default_rng(5).integers(40, 90, (len(sample.labels) + 1, 3))
     colors[1:] += np.arange(len(sample.labels))[:, None] * 7 + 30
     labels = tuple(",".join(map(str, color)) for color in colors[1:])
-    image = colors[sample.instances + 1].astype(np.uint8)
+    image = colors[sample.label_map + 1].astype(np.uint8)
     return replace(sample, image=image, labels=labels)
 
 
 def discs() -> Sample:
-    """Two plain objects to paste: photos have slivers, whose soft edges are all there is."""
+    """Return two plain objects to paste; thin objects of photos consist of soft edges only."""
     instances = np.full((80, 120), -1, np.int32)
     for index, center in enumerate([(35, 40), (90, 45)]):
         disc = cv2.circle(np.zeros((80, 120), np.uint8), center, 20, 1, cv2.FILLED)
@@ -47,7 +47,7 @@ def discs() -> Sample:
 
 
 def interior(mask: np.ndarray) -> np.ndarray:
-    """Pixels at least three away from the edge of a mask and of the crop."""
+    """Return the pixels at least three away from the edge of a mask and of the crop."""
     padded = np.pad(mask, 3)
     inner = cv2.erode(padded.astype(np.uint8), np.ones((7, 7), np.uint8))
     return inner[3:-3, 3:-3].astype(bool)
@@ -63,7 +63,7 @@ def test_image_and_label_map_stay_aligned(config: AugmentConfig, seed: int, item
     augment = Augment(config, donors=lambda rng: donor)
     result = augment(source, np.random.default_rng(seed))
     for index, label in enumerate(result.labels):
-        inside = interior(result.instances == index)
+        inside = interior(result.label_map == index)
         color = np.array(label.split(","), int)
         off = np.abs(result.image[inside].astype(int) - color).max(axis=-1, initial=0)
         assert (off <= 1).all()
@@ -78,24 +78,24 @@ def test_crops_are_well_formed_and_repeatable(config: AugmentConfig, seed: int, 
     sample = augment(PHOTOS[item], np.random.default_rng(seed))
     assert sample.image.shape == (96, 96, 3)
     assert sample.image.dtype == np.uint8
-    assert sample.instances.dtype == np.int32
-    assert sample.instances.min() >= -1
-    assert sample.instances.max() < len(sample.labels) == len(sample.parents)
+    assert sample.label_map.dtype == np.int32
+    assert sample.label_map.min() >= -1
+    assert sample.label_map.max() < len(sample.labels) == len(sample.parents)
     assert (sample.areas > config.min_visible_area).all()
-    assert (sample.instances[sample.ignore] == -1).all()
+    assert (sample.label_map[sample.ignore] == -1).all()
     again = augment(PHOTOS[item], np.random.default_rng(seed))
     assert (again.image == sample.image).all()
-    assert (again.instances == sample.instances).all()
+    assert (again.label_map == sample.label_map).all()
     assert again.labels == sample.labels
 
 
 def test_the_source_is_left_as_it_was() -> None:
     source, donor = PHOTOS[1], PHOTOS[2]
-    before = [array.copy() for s in (source, donor) for array in (s.image, s.instances, s.ignore)]
+    before = [array.copy() for s in (source, donor) for array in (s.image, s.label_map, s.ignore)]
     augment = Augment(replace(RICH, color=ColorConfig(brightness=0.2)), donors=lambda rng: donor)
     for seed in range(5):
         augment(source, np.random.default_rng(seed))
-    after = [array for s in (source, donor) for array in (s.image, s.instances, s.ignore)]
+    after = [array for s in (source, donor) for array in (s.image, s.label_map, s.ignore)]
     assert all((a == b).all() for a, b in zip(before, after, strict=True))
 
 
@@ -117,7 +117,7 @@ def test_flip_mirrors_both() -> None:
     )
     width = int((~plain.ignore).any(axis=0).sum())
     assert (mirrored.image[:, :width] == plain.image[:, :width][:, ::-1]).all()
-    assert (mirrored.instances[:, :width] == plain.instances[:, :width][:, ::-1]).all()
+    assert (mirrored.label_map[:, :width] == plain.label_map[:, :width][:, ::-1]).all()
 
 
 def test_a_crop_about_an_object_gives_it_the_wished_size() -> None:
@@ -130,7 +130,7 @@ def test_a_crop_about_an_object_gives_it_the_wished_size() -> None:
     )
     source = PHOTOS[4].keep([3])
     sample = Augment(config)(source, np.random.default_rng(0))
-    rows, columns = np.nonzero(sample.instances == 0)
+    rows, columns = np.nonzero(sample.label_map == 0)
     side = max(np.ptp(rows) + 1, np.ptp(columns) + 1)
     assert abs(int(side) - 48) <= 4
 
@@ -149,7 +149,7 @@ def test_no_crop_is_about_an_object_that_others_hide() -> None:
 
 
 def scene(areas: list[int]) -> Sample:
-    """Objects of the given areas, each on a row of its own."""
+    """Return a sample with objects of the given areas, one per row."""
     instances = np.full((len(areas), 100), -1, np.int32)
     for index, area in enumerate(areas):
         instances[index, :area] = index
@@ -164,7 +164,7 @@ def test_the_reference_keeps_seven_tenths_of_the_objects_and_at_most_thirty() ->
     for count, kept in ((1, 1), (2, 1), (3, 2), (10, 7), (60, 30)):
         sample = choose_objects(scene([80] * count), config, rng)
         assert len(sample.labels) == kept
-        assert (sample.instances >= 0).sum() == 80 * kept
+        assert (sample.label_map >= 0).sum() == 80 * kept
     assert choose_objects(scene([50, 51, 10]), config, rng).labels == ("51",)
     config = replace(config, keep_all_probability=1)
     assert len(choose_objects(scene([80] * 5), config, rng).labels) == 5
@@ -202,9 +202,9 @@ def test_labels_are_taken_from_the_middle_of_what_a_pixel_covers() -> None:
     shape = instances.shape
     image = np.zeros((*shape, 3), np.uint8)
     source = Sample(image, instances, ("",) * 20, np.zeros(shape, bool), "columns")
-    small = crop(source, Window(1, 0, 95, 95, 19, 19), 19, flip=False)
+    small = crop(source, CropWindow(1, 0, 95, 95, 19, 19), 19, flip=False)
     # Pixel i covers the columns 5i + 1 … 5i + 5, its middle is 5i + 3: of object i.
-    assert (small.instances[0] == np.arange(19)).all()
+    assert (small.label_map[0] == np.arange(19)).all()
 
 
 def test_colors_change_the_picture_and_nothing_else() -> None:
@@ -212,7 +212,7 @@ def test_colors_change_the_picture_and_nothing_else() -> None:
     gray, plain = (Augment(c)(PHOTOS[3], np.random.default_rng(4)) for c in (config, PLAIN))
     assert (np.ptp(gray.image.astype(int), axis=-1) <= 1).all()
     assert np.ptp(plain.image, axis=-1).max() > 50
-    assert (gray.instances == plain.instances).all()
+    assert (gray.label_map == plain.label_map).all()
 
 
 def test_pasted_objects_are_in_front_and_whole() -> None:
@@ -223,7 +223,7 @@ def test_pasted_objects_are_in_front_and_whole() -> None:
     config = PasteConfig(1.0, max_objects=1, size=(0.3, 0.3), min_source_area=1, max_source_share=1)
     pasted = paste_objects(target, donor, config, np.random.default_rng(1), (100, 100))
     assert pasted.labels == donor.labels
-    mask = pasted.instances == 0
+    mask = pasted.label_map == 0
     assert mask.any()
     assert not pasted.ignore[mask].any()
     assert pasted.ignore[~mask].all()

@@ -22,7 +22,7 @@ MINI = Path(__file__).parent / "mini"
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], None]], Path]:
-    """A copy of the small set whose json has been changed by the given function."""
+    """Return a copy of the small set with its json changed by the given function."""
 
     def change(edit: Callable[[dict[str, Any]], None]) -> Path:
         shutil.copytree(MINI, tmp_path / "mini")
@@ -47,9 +47,9 @@ def test_real_photos_with_polygons_and_a_crowd() -> None:
     assert len(sample.labels) == sum(not a["iscrowd"] for a in annotations)
     crowd = next(a for a in annotations if a["iscrowd"])
     crowd_mask = decode(crowd["segmentation"], (128, 192))
-    assert (sample.ignore == (crowd_mask & (sample.instances == -1))).all()
+    assert (sample.ignore == (crowd_mask & (sample.label_map == -1))).all()
     assert sample.ignore.any()
-    assert sample.instances.max() == len(sample.labels) - 1
+    assert sample.label_map.max() == len(sample.labels) - 1
     assert (np.diff([decode(a["segmentation"], (128, 192)).sum() for a in annotations]) != 0).any()
 
 
@@ -65,8 +65,8 @@ def test_ignore_bands_and_all_three_encodings() -> None:
     band = decode(annotations[0]["ignore"], sample.ignore.shape)
     assert (sample.ignore == band).all()
     second = decode(annotations[1]["segmentation"], sample.ignore.shape) & ~band
-    index = sample.instances[second][0]
-    assert ((sample.instances == index) == second).all()
+    index = sample.label_map[second][0]
+    assert ((sample.label_map == index) == second).all()
 
 
 def test_the_picture_is_rgb_and_turned_as_exif_says(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_the_picture_is_rgb_and_turned_as_exif_says(tmp_path: Path) -> None:
     assert (sample.image == red_above_blue).all()
     assert sample.labels == ("sky",)
     assert sample.stuff == (True,)
-    assert (sample.image[sample.instances == 0] == (255, 0, 0)).all()
+    assert (sample.image[sample.label_map == 0] == (255, 0, 0)).all()
 
 
 def first(content: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +113,7 @@ FAULTS: dict[str, tuple[str, Callable[[dict[str, Any]], Any]]] = {
         lambda c: first(c).update(segmentation={"size": [1, 1], "counts": [1]}),
     ),
     "unknown encoding": ("annotation 1", lambda c: first(c).update(segmentation="zlib")),
-    "run lengths lie": (
+    "wrong run lengths": (
         "annotation 1",
         lambda c: first(c).update(segmentation={"size": [128, 192], "counts": [1, 2]}),
     ),
@@ -217,7 +217,7 @@ XMP = (
 @pytest.mark.parametrize("turned_by", ["nothing", "exif", "xmp"])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF"])
 def test_the_size_is_that_of_the_pixels_whatever_says_how_a_picture_lies(tmp_path, kind, turned_by):
-    """One image that somebody accepted, with another size, failed each training of its line."""
+    """An accepted image whose size differed from the json failed every training that used it."""
     exif, text = Image.Exif(), PngInfo()
     exif[0x112] = 6
     text.add_itxt("XML:com.adobe.xmp", XMP)
@@ -328,7 +328,7 @@ def test_images_without_objects_are_left_out_and_listed(
     kept = open_coco(path, keep_empty=True)
     assert len(kept) == 5
     assert kept[1].labels == ()
-    assert (kept[1].instances == -1).all()
+    assert (kept[1].label_map == -1).all()
 
 
 def test_an_object_that_is_wholly_hidden_stays_only_when_asked(

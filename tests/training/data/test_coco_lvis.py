@@ -22,7 +22,7 @@ def read() -> dict[str, Any]:
 
 
 def lvis_of(content: dict[str, Any], image_id: int = 1) -> dict[str, Any]:
-    """An LVIS json about one image: addresses for names, no crowds."""
+    """Return an LVIS json for one image: URLs instead of names, no crowds."""
     lvis = copy.deepcopy(content)
     lvis["images"] = [image for image in lvis["images"] if image["id"] == image_id]
     for image in lvis["images"]:
@@ -38,7 +38,7 @@ def lvis_of(content: dict[str, Any], image_id: int = 1) -> dict[str, Any]:
 
 @pytest.fixture
 def coco_folder(tmp_path: Path) -> Path:
-    """A folder laid out as COCO's: coco/train2017 and coco/annotations."""
+    """Make a folder laid out like COCO's: ``coco/train2017`` and ``coco/annotations``."""
     shutil.copytree(MINI / "images", tmp_path / "coco" / "train2017")
     (tmp_path / "coco" / "annotations").mkdir()
     return tmp_path

@@ -9,18 +9,18 @@ from scipy.io import savemat
 
 from training.data.catalog import open_dataset
 from training.data.coco import open_coco
-from training.data.mask_file_datasets import PairedDataset
+from training.data.mask_file_datasets import MaskFileDataset
 from training.data.problems import DatasetError
 from training.data.sample import Sample
 
 MINI = open_coco(Path(__file__).parent / "mini" / "annotations.json")
 PHOTO: Sample = MINI[0]
-LARGE, SMALL = PHOTO.instances == 0, PHOTO.instances == 1
+LARGE, SMALL = PHOTO.label_map == 0, PHOTO.label_map == 1
 assert LARGE.sum() > SMALL.sum() > 0
 
 
 def write(path: Path, pixels: np.ndarray) -> Path:
-    """A picture file; colours are RGB."""
+    """Write an image file; colours are RGB."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
     return path
@@ -46,7 +46,7 @@ def write_mat(path: Path, numbers: np.ndarray, categories: list[int]) -> None:
 
 
 def numbered() -> np.ndarray:
-    """The photo's two objects as 1 and 2."""
+    """Return the photo's two objects as 1 and 2."""
     return np.where(SMALL, 2, np.where(LARGE, 1, 0))
 
 
@@ -77,7 +77,7 @@ def test_trimaps(name: str, layout: Callable[[Path], None], tmp_path: Path) -> N
     assert list(dataset.sample_ids) == [f"{name}/a", f"{name}/b"]
     sample = dataset[0]
     assert (sample.ignore == (trimap() == 128)).all()
-    assert ((sample.instances == 0) == (trimap() == 255)).all()
+    assert ((sample.label_map == 0) == (trimap() == 255)).all()
     assert len(sample.labels) == 1
     assert np.abs(sample.image.astype(int) - PHOTO.image).mean() < 6
 
@@ -86,7 +86,7 @@ def test_coco_mval_counts_only_bright_pixels(tmp_path: Path) -> None:
     write(tmp_path / "COCO_MVal/img/a.jpg", PHOTO.image)
     write(tmp_path / "COCO_MVal/gt/a.png", np.where(LARGE, 255, 128).astype(np.uint8))
     sample = open_dataset("coco_Mval", tmp_path)[0]
-    assert ((sample.instances == 0) == LARGE).all()
+    assert ((sample.label_map == 0) == LARGE).all()
     assert not sample.ignore.any()
 
 
@@ -97,7 +97,7 @@ def test_davis_as_single_frames_counts_every_color(tmp_path: Path) -> None:
     colors[SMALL] = (0, 0, 1)
     write(tmp_path / "davis/gt/a.png", colors)
     sample = open_dataset("davis_single_inst", tmp_path)[0]
-    assert ((sample.instances == 0) == (LARGE | SMALL)).all()
+    assert ((sample.label_map == 0) == (LARGE | SMALL)).all()
 
 
 def test_davis_2016_leaves_out_frames_without_object(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_davis_2016_leaves_out_frames_without_object(tmp_path: Path) -> None:
     write_list(root / "ImageSets/480p/val.txt", *lines)
     dataset = open_dataset("davis_2016_val", tmp_path)
     assert list(dataset.sample_ids) == ["davis_2016_val/cat/00000"]
-    assert isinstance(dataset, PairedDataset)
+    assert isinstance(dataset, MaskFileDataset)
     assert dataset.without_objects == ["davis_2016_val/cat/00001"]
     kept = open_dataset("davis_2016_val", tmp_path, keep_empty=True)
     assert [len(kept[index].labels) for index in range(len(kept))] == [1, 0]
@@ -173,8 +173,8 @@ def test_davis_2017_knows_the_objects_of_the_first_frame_only(tmp_path: Path) ->
     for index in range(2):
         sample = dataset[index]
         assert sample.labels == ("object 1", "object 2")
-        assert ((sample.instances == 0) == LARGE).all()
-        assert ((sample.instances == 1) == SMALL).all()
+        assert ((sample.label_map == 0) == LARGE).all()
+        assert ((sample.label_map == 1) == SMALL).all()
 
 
 def sbd(root: Path) -> None:
@@ -190,7 +190,7 @@ def test_sbd_with_all_objects_of_an_image(tmp_path: Path) -> None:
     dataset = open_dataset("sbd_multi_insts", tmp_path)
     assert len(dataset) == 2
     assert dataset[0].labels == ("person", "chair")
-    assert ((dataset[0].instances == 1) == SMALL).all()
+    assert ((dataset[0].label_map == 1) == SMALL).all()
     assert dataset[1].labels == ("chair",)
 
 
@@ -205,7 +205,7 @@ def test_sbd_with_a_sample_for_each_object(tmp_path: Path) -> None:
     for index, (label, mask) in enumerate([("person", LARGE), ("chair", SMALL)]):
         sample = dataset[index]
         assert sample.labels == (label,)
-        assert ((sample.instances == 0) == mask).all()
+        assert ((sample.label_map == 0) == mask).all()
 
 
 def test_pascal_voc_ignores_the_border(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_pascal_voc_ignores_the_border(tmp_path: Path) -> None:
     assert len(dataset) == 4
     for index, mask in enumerate((LARGE, SMALL) * 2):
         sample = dataset[index]
-        assert ((sample.instances == 0) == (mask & ~border)).all()
+        assert ((sample.label_map == 0) == (mask & ~border)).all()
         assert (sample.ignore == border).all()
 
 
@@ -271,7 +271,7 @@ def test_a_set_that_is_not_there_is_named(name: str, message: str, tmp_path: Pat
 
 def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
     (tmp_path / "GrabCut/data_GT").mkdir(parents=True)
-    with pytest.raises(DatasetError, match="no pictures"):
+    with pytest.raises(DatasetError, match="no images"):
         open_dataset("GrabCut", tmp_path)
 
 

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
 
 from training.data.masks import (
-    MOST_PIXELS,
+    MAX_PIXELS,
     MaskError,
     check_polygons,
     decode,
@@ -35,7 +35,7 @@ def test_compressed_run_lengths_survive_the_round_trip(mask: np.ndarray) -> None
     assert (decode({**rle, "counts": rle["counts"].encode()}, mask.shape) == mask).all()
 
 
-@given(st.lists(st.integers(0, MOST_PIXELS), min_size=1, max_size=12))
+@given(st.lists(st.integers(0, MAX_PIXELS), min_size=1, max_size=12))
 @settings(max_examples=50, deadline=None)
 def test_decompress_reads_what_pycocotools_writes(lengths: list[int]) -> None:
     size = [1, sum(lengths)]
@@ -54,14 +54,14 @@ def test_polygons_fill_their_inside() -> None:
 @pytest.mark.parametrize(
     ("rle", "kind"),
     [
-        ({"size": [2, 3], "counts": [1, 4]}, "run lengths lie"),
-        ({"size": [2, 3], "counts": [1, 400]}, "run lengths lie"),
-        ({"size": [2, 3], "counts": [7, -1]}, "run lengths lie"),
-        ({"size": [2, 3], "counts": [2**70]}, "run lengths lie"),
-        ({"size": [2, 3], "counts": []}, "run lengths lie"),
-        ({"size": [2, 3], "counts": "0"}, "run lengths lie"),
-        ({"size": [2, 3], "counts": "ooo"}, "run lengths lie"),  # the last number never ends
-        ({"size": [2, 3], "counts": "o" * 20 + "0"}, "run lengths lie"),
+        ({"size": [2, 3], "counts": [1, 4]}, "wrong run lengths"),
+        ({"size": [2, 3], "counts": [1, 400]}, "wrong run lengths"),
+        ({"size": [2, 3], "counts": [7, -1]}, "wrong run lengths"),
+        ({"size": [2, 3], "counts": [2**70]}, "wrong run lengths"),
+        ({"size": [2, 3], "counts": []}, "wrong run lengths"),
+        ({"size": [2, 3], "counts": "0"}, "wrong run lengths"),
+        ({"size": [2, 3], "counts": "ooo"}, "wrong run lengths"),  # the last number never ends
+        ({"size": [2, 3], "counts": "o" * 20 + "0"}, "wrong run lengths"),
         ({"size": [2, 3], "counts": "~~"}, "unknown encoding"),
         ({"size": [2, 3], "counts": "ä"}, "unknown encoding"),
         ({"size": [2, 3], "counts": [1.5, 4.5]}, "unknown encoding"),

@@ -16,7 +16,7 @@ from training.data.ritm_pickle import convert, load_plain
 
 MINI = Path(__file__).parent / "mini"
 PHOTO = open_coco(MINI / "annotations.json")[0]
-LARGE, SMALL = PHOTO.instances == 0, PHOTO.instances == 1
+LARGE, SMALL = PHOTO.label_map == 0, PHOTO.label_map == 1
 
 
 def png(layer: np.ndarray) -> np.ndarray:
@@ -25,7 +25,7 @@ def png(layer: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(params=[2, 4, 5])
 def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """RITM's layout about one photo: two things in layers of their own, one region of stuff."""
+    """Write RITM's files for one photo: two things in layers of their own, one region of stuff."""
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()
     shutil.copy(MINI / "images" / "000000000030.jpg", tmp_path / "images" / "30.jpg")
@@ -48,13 +48,13 @@ def test_the_layout_becomes_coco_json(folder: Path) -> None:
     for index, stuff in enumerate(sample.stuff):
         assert stuff == (sample.labels[index] == "stuff")
     things = [index for index, stuff in enumerate(sample.stuff) if not stuff]
-    masks = [sample.instances == index for index in things]
+    masks = [sample.label_map == index for index in things]
     assert (masks[0] == LARGE).all()
     assert (masks[1] == SMALL).all()
 
 
 class Malicious:
-    """Pickled, it is a call of whatever it was given."""
+    """An object whose pickle calls the given function."""
 
     def __init__(self, call: Callable[..., Any], *arguments: object) -> None:
         self.call, self.arguments = call, arguments

@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 from training.data.box_mask import box_mask
 from training.data.problems import DatasetError
-from training.data.sample import Instance, Sample, compose, paint
+from training.data.sample import AnnotatedObject, Sample, compose, paint
 
 
 def rectangle(rows: slice, columns: slice, shape: tuple[int, int] = (6, 8)) -> np.ndarray:
@@ -15,8 +15,8 @@ def rectangle(rows: slice, columns: slice, shape: tuple[int, int] = (6, 8)) -> n
     return mask
 
 
-def instance(mask: np.ndarray, label: str = "thing", *, stuff: bool = False) -> Instance:
-    return Instance(box_mask(mask), label, int(mask.sum()), 1, stuff)
+def instance(mask: np.ndarray, label: str = "thing", *, stuff: bool = False) -> AnnotatedObject:
+    return AnnotatedObject(box_mask(mask), label, int(mask.sum()), 1, stuff)
 
 
 WINDOW = rectangle(slice(2, 4), slice(2, 4))
@@ -63,7 +63,7 @@ def test_painted_objects_are_disjoint_visible_and_inside_their_masks(
 def test_pixels_are_of_an_object_or_ignored_or_background() -> None:
     sample = compose(IMAGE, [instance(HOUSE)], "a", unknown=WINDOW, crowd=TREE)
     assert sample.ignore[WINDOW].all()
-    assert (sample.instances[WINDOW] == -1).all()
+    assert (sample.label_map[WINDOW] == -1).all()
     assert not sample.ignore[HOUSE & ~WINDOW].any(), "a crowd yields to an object"
     assert sample.ignore[TREE & ~HOUSE].all()
 
@@ -72,10 +72,10 @@ def test_a_part_left_out_goes_to_what_it_is_a_part_of() -> None:
     sample = compose(IMAGE, [instance(WINDOW, "w"), instance(HOUSE, "h"), instance(TREE, "t")], "a")
     assert sample.labels == ("h", "t", "w")
     house = sample.keep([0])
-    assert (house.instances == 0).sum() == sample.areas[0] + sample.areas[2]
+    assert (house.label_map == 0).sum() == sample.areas[0] + sample.areas[2]
     assert house.labels == ("h",)
     window = sample.keep([2])
-    assert ((window.instances == 0) == WINDOW).all()
+    assert ((window.label_map == 0) == WINDOW).all()
     assert window.parents == (-1,)
     turned = sample.keep([2, 1, 0])
     assert turned.labels == ("w", "t", "h")
@@ -88,7 +88,7 @@ def test_a_whole_object_has_its_hidden_pixels_too() -> None:
     assert sample.whole_areas == (HOUSE.sum(), WINDOW.sum())
     assert sample.areas.tolist() == [HOUSE.sum() - WINDOW.sum(), WINDOW.sum()]
     assert sample.keep([1]).whole_areas == (WINDOW.sum(),)
-    assert Sample(IMAGE, sample.instances, ("h", "w"), sample.ignore, "a").whole_areas == tuple(
+    assert Sample(IMAGE, sample.label_map, ("h", "w"), sample.ignore, "a").whole_areas == tuple(
         sample.areas
     )
 

@@ -33,7 +33,7 @@ def test_a_sample_depends_on_seed_and_index_alone() -> None:
     for index in (5, 3, 4):  # any order, as after a restart or in several processes
         sample, rng = resumed.get(index)
         assert (sample.image == whole[index][0].image).all()
-        assert (sample.instances == whole[index][0].instances).all()
+        assert (sample.label_map == whole[index][0].label_map).all()
         assert rng.random() == whole[index][1].random()
     other = TrainingSamples(Mixture(SETS, weights), CONFIG, seed=8)
     assert any((other[i].image != whole[i][0].image).any() for i in range(3))

@@ -1,4 +1,4 @@
-"""Label maps of rectangles, and a method whose answers are known beforehand."""
+"""Label maps of rectangles, and a method with scripted answers."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def label_map(height, width, *boxes):
 
 
 class Script:
-    """A method that answers from a list, the last answer for ever, and keeps what it was asked."""
+    """A method that answers from a list, repeats the last answer, and records its calls."""
 
     def __init__(self, *answers):
         self.answers = list(answers)

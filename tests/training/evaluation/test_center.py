@@ -1,4 +1,4 @@
-"""Where the published protocol clicks: in the middle of objects, then of what is wrong."""
+"""Where the published protocol clicks: in the middle of objects, then of errors."""
 
 import tracemalloc
 from random import Random
@@ -15,17 +15,17 @@ from training.evaluation.strategies import STRATEGIES
 class TestFirstClicks:
     def test_fall_in_the_middle_of_each_object(self):
         target = label_map(12, 12, (0, 0, 3, 3), (5, 5, 10, 10))
-        clicks = introduce(target, 3, np.zeros((12, 12), bool))
+        clicks = first_clicks(target, 3, np.zeros((12, 12), bool))
         assert clicks == ClickSet([[Click(1, 1, 0)], [Click(7, 7, 1)], [Click(0, 0, 2)]])
 
     def test_keep_away_from_the_ignore_region(self):
         ignore = np.zeros((9, 9), bool)
         ignore[:, 3:] = True
-        assert introduce(label_map(9, 9, (0, 0, 9, 9)), 1, ignore) == ClickSet([[Click(1, 1)]])
+        assert first_clicks(label_map(9, 9, (0, 0, 9, 9)), 1, ignore) == ClickSet([[Click(1, 1)]])
 
 
-def introduce(target, count, ignore):
-    return GESTURES["center"].introduce(target, count, ignore, np.random.default_rng(0))
+def first_clicks(target, count, ignore):
+    return GESTURES["center"].first_clicks(target, count, ignore, np.random.default_rng(0))
 
 
 def test_first_clicks_on_many_objects_of_a_large_image_need_one_mask_at_a_time():
@@ -33,7 +33,7 @@ def test_first_clicks_on_many_objects_of_a_large_image_need_one_mask_at_a_time()
     ignore = np.zeros(target.shape, bool)
     for gesture in ("center", "box"):
         tracemalloc.start()
-        GESTURES[gesture].introduce(target, 100, ignore, np.random.default_rng(0))
+        GESTURES[gesture].first_clicks(target, 100, ignore, np.random.default_rng(0))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 20 * target.size, gesture
@@ -79,7 +79,7 @@ class TestNextClick:
 
 
 def next_click(predicted, target, *said, count=1, ignore=None):
-    """All clicks: ``said``, pixels (y, x), and one in the middle of the best object's error."""
+    """Return ``said``, clicks at (y, x), and one in the middle of the best object's error."""
     center = GESTURES["center"].mark
     given = iter([[point] for point in said])
     outcome = interact(

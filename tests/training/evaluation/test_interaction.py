@@ -1,4 +1,4 @@
-"""The loop of clicks and answers, driven by a scripted method; the gestures; plans and records."""
+"""The interaction loop with a scripted method, the gestures, plans and records."""
 
 from random import Random
 
@@ -16,7 +16,7 @@ from training.distance_map import DistanceMap
 from training.evaluation.gestures import GESTURES, STROKE_CLICKS
 from training.evaluation.interaction import Target, interact
 from training.evaluation.model_segmenter import ModelSegmenter
-from training.evaluation.plan import Plan
+from training.evaluation.plan import EvaluationPlan
 from training.evaluation.runner import evaluate
 from training.evaluation.strategies import STRATEGIES
 
@@ -158,7 +158,7 @@ class TestGestures:
 
     def test_a_box_is_its_middle_and_what_lies_outside_its_edges(self):
         target = label_map(60, 100, (10, 20, 35, 70))  # 25 high, 50 wide: margins 2 and 4
-        clicks = GESTURES["box"].introduce(
+        clicks = GESTURES["box"].first_clicks(
             target, 1, np.zeros(target.shape, bool), np.random.default_rng(0)
         )
         assert clicks.objects == ((Click(45, 22, 0),),)
@@ -171,7 +171,7 @@ class TestGestures:
 
     def test_box_clicks_off_the_image_or_in_another_box_are_left_out(self):
         target = label_map(20, 40, (0, 0, 20, 20), (0, 20, 20, 40))
-        clicks = GESTURES["box"].introduce(
+        clicks = GESTURES["box"].first_clicks(
             target, 2, np.zeros(target.shape, bool), np.random.default_rng(0)
         )
         assert not clicks.background
@@ -180,7 +180,7 @@ class TestGestures:
     def test_very_many_objects_stay_within_what_a_model_takes(self, gesture):
         boxes = [(y, x, y + 9, x + 61) for y in range(4, 1040, 20) for x in range(4, 350, 70)]
         target = label_map(1050, 360, *boxes)
-        clicks = GESTURES[gesture].introduce(
+        clicks = GESTURES[gesture].first_clicks(
             target, 260, np.zeros(target.shape, bool), np.random.default_rng(0)
         )
         assert all(clicks.objects)
@@ -188,7 +188,7 @@ class TestGestures:
 
     def test_an_object_without_pixels_has_no_outside(self):
         target = label_map(20, 40, (5, 5, 15, 15))
-        clicks = GESTURES["box"].introduce(
+        clicks = GESTURES["box"].first_clicks(
             target, 2, np.zeros(target.shape, bool), np.random.default_rng(0)
         )
         assert clicks.objects[1] == (Click(0, 0, 1),)
@@ -223,14 +223,14 @@ class TestEvaluate:
     def test_one_record_for_each_image_with_objects(self):
         script = Script(TWO)
         done = []
-        records = evaluate(script, self.data, Plan(), on_sample=lambda: done.append(1))
+        records = evaluate(script, self.data, EvaluationPlan(), on_sample=lambda: done.append(1))
         assert [(r.index, r.source, r.name) for r in records] == [(0, 0, "a"), (2, 2, "ccc")]
         assert len(done) == 3
         assert len(script.images) == 2
         assert np.array_equal(records[0].answer, TWO)
 
     def test_an_empty_image_is_substituted_only_when_asked(self):
-        records = evaluate(Script(TWO), self.data, Plan(substitute_empty=True))
+        records = evaluate(Script(TWO), self.data, EvaluationPlan(substitute_empty=True))
         assert [r.index for r in records] == [0, 1, 2]
         assert records[1].source in {0, 2}
         assert records[1].sample_id == self.data.sample_ids[records[1].source]
@@ -238,11 +238,11 @@ class TestEvaluate:
     def test_there_must_be_something_to_substitute(self):
         empty = Samples(sample("a", label_map(20, 40)), sample("b", label_map(20, 40)))
         with pytest.raises(DatasetError, match="memory: no image has an object"):
-            evaluate(Script(TWO), empty, Plan(substitute_empty=True))
+            evaluate(Script(TWO), empty, EvaluationPlan(substitute_empty=True))
 
     def test_single_takes_each_object_alone_and_opens_the_image_once(self):
         script = Script(label_map(20, 40, (0, 0, 10, 10)))
-        plan = Plan.single_instance(per_object=2)
+        plan = EvaluationPlan.single_instance(clicks_per_object=2)
         records = evaluate(script, self.data, plan, indices=[2])
         assert [r.name for r in records] == ["ccc#0", "ccc#1"]
         assert [len(r.ious) for r in records] == [1, 2]  # the second object is never found
@@ -251,16 +251,22 @@ class TestEvaluate:
 
     def test_one_generator_for_the_whole_set(self):
         nothing = label_map(20, 40)
-        both = evaluate(Script(nothing), self.data, Plan(per_object=4))
-        last = evaluate(Script(nothing), self.data, Plan(per_object=4), indices=[2])
-        again = evaluate(Script(nothing), self.data, Plan(per_object=4), indices=[2])
+        both = evaluate(Script(nothing), self.data, EvaluationPlan(clicks_per_object=4))
+        last = evaluate(
+            Script(nothing), self.data, EvaluationPlan(clicks_per_object=4), indices=[2]
+        )
+        again = evaluate(
+            Script(nothing), self.data, EvaluationPlan(clicks_per_object=4), indices=[2]
+        )
         assert last[0].clicks == again[0].clicks == both[0].clicks
         assert both[1].clicks != both[0].clicks  # the same image, later draws
 
     def test_the_seed_matters(self):
         nothing = label_map(20, 40)
         first, second = (
-            evaluate(Script(nothing), self.data, Plan(per_object=6, seed=seed))[0].clicks
+            evaluate(Script(nothing), self.data, EvaluationPlan(clicks_per_object=6, seed=seed))[
+                0
+            ].clicks
             for seed in (0, 1)
         )
         assert first != second
@@ -268,8 +274,13 @@ class TestEvaluate:
 
 class TestPlan:
     def test_single_instance_has_its_own_budget_and_threshold(self):
-        plan = Plan.single_instance(seed=3)
-        assert (plan.single, plan.per_object, plan.threshold, plan.seed) == (True, 20, 0.9, 3)
+        plan = EvaluationPlan.single_instance(seed=3)
+        assert (plan.single_object, plan.clicks_per_object, plan.threshold, plan.seed) == (
+            True,
+            20,
+            0.9,
+            3,
+        )
 
     @pytest.mark.parametrize(
         ("changes", "message"),
@@ -277,12 +288,12 @@ class TestPlan:
             ({"strategy": "luck"}, "strategy 'luck' is not one of best, worst"),
             ({"gesture": "shout"}, "protocol 'shout' is not one of center"),
             ({"threshold": 0.5}, "threshold 0.5 is not in 0.80"),
-            ({"per_object": 0}, "0 clicks per object"),
+            ({"clicks_per_object": 0}, "0 clicks per object"),
         ],
     )
     def test_refuses_what_does_not_exist(self, changes, message):
         with pytest.raises(InvalidInputError, match=message):
-            Plan(**changes)
+            EvaluationPlan(**changes)
 
 
 def test_the_same_answer_again_is_not_timed():

@@ -1,4 +1,4 @@
-"""Table, JSON, pictures and folder of an evaluation; the same in several processes; the command."""
+"""Table, JSON, pictures and folder of an evaluation, in one or several processes; the command."""
 
 import io
 import json
@@ -19,15 +19,14 @@ from dynamite import Click, ClickSet
 from dynamite.errors import DynamiteError
 from training.data.catalog import open_dataset
 from training.evaluation import gestures, strategies
-from training.evaluation.folder import write_report
 from training.evaluation.grabcut import GrabCut
 from training.evaluation.overlays import overlay
-from training.evaluation.plan import Plan
+from training.evaluation.plan import EvaluationPlan
 from training.evaluation.processes import evaluate_in_processes
 from training.evaluation.random_walker import RandomWalker
 from training.evaluation.report import Row, document, table, worst
+from training.evaluation.report_folder import write_report
 from training.evaluation.runner import Record
-from training.evaluation.watching import Watcher
 
 
 def record(name, ious, index=0):
@@ -39,7 +38,11 @@ def record(name, ious, index=0):
 
 
 ROWS = [
-    Row("lite", Plan(gesture=gesture), [record("a", [[0.5], [value]]), record("b", [[0.9]])])
+    Row(
+        "lite",
+        EvaluationPlan(gesture=gesture),
+        [record("a", [[0.5], [value]]), record("b", [[0.9]])],
+    )
     for gesture, value in (("center", 0.9), ("scribble", 0.2))
 ]
 
@@ -68,7 +71,7 @@ class TestReport:
         assert "spread" not in text  # nothing to say: no such protocol was run
 
     def test_table_of_single_instance(self):
-        plan = Plan.single_instance()
+        plan = EvaluationPlan.single_instance()
         row = Row("lite", plan, [record("a", [[0.5], [0.86], [0.9]]), record("b", [[0.95]])])
         text = text_of(table([row], "a set"))
         for word in ("NoC@90%", "failed@85%", "IoU@1", "2.00", "0.725"):
@@ -86,11 +89,13 @@ class TestReport:
         assert found["rows"][1]["robustness"]["rise"] == pytest.approx(5.5 / 1.5 - 1)
 
     def test_json_writes_an_absent_iou_as_null(self):
-        row = Row("lite", Plan(), [record("a", [[float("nan"), 0.9]])])
+        row = Row("lite", EvaluationPlan(), [record("a", [[float("nan"), 0.9]])])
         assert document([row])["rows"][0]["samples"][0]["ious"] == [[None, 0.9]]
 
     def test_worst_first(self):
-        found = worst(Row("m", Plan(), [record(str(v), [[v]]) for v in (0.3, 0.1, 0.9)]), 2)
+        found = worst(
+            Row("m", EvaluationPlan(), [record(str(v), [[v]]) for v in (0.3, 0.1, 0.9)]), 2
+        )
         assert [one.name for one in found] == ["0.1", "0.3"]
 
 
@@ -118,7 +123,7 @@ POINTS = {"outside": (5, 70), "missed": (20, 15), "answered": (20, 45)}
 
 @pytest.fixture
 def data(tmp_path):
-    """A COCO set of three images with two squares each, on a noisy ground."""
+    """Write a COCO set of three images with two squares each on noise."""
     rng = np.random.default_rng(0)
     images, annotations = [], []
     (tmp_path / "squares" / "images").mkdir(parents=True)
@@ -164,7 +169,7 @@ def test_baselines_cut_out_two_squares(data, method):
     opened = method().open(sample.image)
     answer = opened.segment(ClickSet([[Click(20, 22, 0)], [Click(56, 30, 1)]], [Click(40, 5, 2)]))
     for index, (y, x) in enumerate([(22, 20), (30, 56)]):
-        own = sample.instances == sample.instances[y, x]
+        own = sample.label_map == sample.label_map[y, x]
         mask = answer == index
         assert (own & mask).sum() / (own | mask).sum() > 0.8
 
@@ -179,7 +184,7 @@ def test_grabcut_keeps_what_no_click_concerns(data):
 def test_folder(data, tmp_path):
     dataset = open_dataset("squares", data)
     out = tmp_path / "out"
-    plan = Plan(strategy="worst")
+    plan = EvaluationPlan(strategy="worst")
     records = evaluate_in_processes(RandomWalker, lambda: dataset, plan, indices=range(3), jobs=1)
     for _ in range(2):  # the second report replaces the first
         write_report(out, [Row("random_walker", plan, records)], dataset, "squares", set="squares")
@@ -195,7 +200,7 @@ def test_processes_find_what_one_process_finds(data):
         evaluate_in_processes,
         RandomWalker,
         partial(open_dataset, "squares", data),
-        Plan(strategy="best", gesture="off-center", per_object=3, threshold=0.95),
+        EvaluationPlan(strategy="best", gesture="off-center", clicks_per_object=3, threshold=0.95),
         indices=range(3),
     )
     ticks = []
@@ -211,7 +216,11 @@ def test_processes_find_what_one_process_finds(data):
 def test_an_error_in_a_process_is_told(tmp_path):
     with pytest.raises(DynamiteError, match="no data set"):
         evaluate_in_processes(
-            RandomWalker, partial(open_dataset, "none", tmp_path), Plan(), indices=range(4), jobs=2
+            RandomWalker,
+            partial(open_dataset, "none", tmp_path),
+            EvaluationPlan(),
+            indices=range(4),
+            jobs=2,
         )
 
 
@@ -228,7 +237,7 @@ def test_ctrl_c_while_processes_work_is_told_as_such(data):
             evaluate_in_processes(
                 partial(time.sleep, 4),  # nothing is done yet, and its end is waited for
                 partial(open_dataset, "squares", data),
-                Plan(),
+                EvaluationPlan(),
                 indices=range(2),
                 jobs=2,
             )
@@ -257,7 +266,7 @@ class TestCommand:
         assert "random_walker, best, center: 2 of 2 images" in result.stderr
         rows = json.loads((out / "results.json").read_text())["rows"]
         assert [row["plan"]["strategy"] for row in rows] == ["worst", "best"]
-        assert {row["plan"]["per_object"] for row in rows} == {3}
+        assert {row["plan"]["clicks_per_object"] for row in rows} == {3}
 
     def test_single(self, data):
         result = self.run(
@@ -337,13 +346,3 @@ class TestCommand:
                 ["nowhere", "--set", "squares", "--data", str(data)],
                 catch_exceptions=False,
             )
-
-
-def test_watcher_draws_a_bar_on_a_terminal(capsys):
-    console = Console(force_terminal=True, width=100, record=True)
-    with Watcher(console) as watcher:
-        watcher.begin("lite, random, center", 2)
-        watcher.advance()
-        watcher.advance()
-    assert "2/2" in console.export_text()
-    capsys.readouterr()

@@ -20,7 +20,7 @@ class TestMist:
         good = rows([0.5, 0.9], [0.86, 0.9])  # 3 clicks, 2 objects: 1.5
         bad = rows([0.1], [0.3], [0.2])  # failed: its whole budget, 3 clicks
         half = rows([0.9, 0.84, 0.2])  # failed at once, still the budget: 3 per object
-        score = mist_score([good, bad, half], threshold=0.85, per_object=3)
+        score = mist_score([good, bad, half], threshold=0.85, clicks_per_object=3)
         assert score.nci == pytest.approx((1.5 + 3 + 3) / 3)
         assert (score.nfo, score.nfi) == (3, 2)
         assert score.iou == pytest.approx((0.88 + 0.2 + (0.9 + 0.84 + 0.2) / 3) / 3)
@@ -38,9 +38,9 @@ class TestMist:
 class TestObjectClicks:
     def test_a_failed_object_costs_its_own_budget_only(self):
         final, spent = np.array([0.9, 0.84, 0.85, NAN]), np.array([1, 2, 7, 1])
-        assert object_clicks(final, spent, per_object=10) == (1 + 10 + 7 + 1) / 4
+        assert object_clicks(final, spent, clicks_per_object=10) == (1 + 10 + 7 + 1) / 4
         # Nor does one that is good in the end cost more than one that is not.
-        assert object_clicks(final, spent, per_object=5) == (1 + 5 + 5 + 1) / 4
+        assert object_clicks(final, spent, clicks_per_object=5) == (1 + 5 + 5 + 1) / 4
 
     def test_where_none_fails_it_is_nci(self):
         ious = rows([0.5, 0.9], [0.86, 0.9], [0.84, 0.9], [0.9, 0.9])

@@ -11,7 +11,7 @@ LOW = np.array([0.5, 0.2, 0.7, 0.2])
 
 
 class LastChoice(Random):
-    """Takes the last candidate and remembers what there was to choose from."""
+    """Takes the last candidate and records the candidates."""
 
     def __init__(self):
         super().__init__(0)
@@ -22,8 +22,8 @@ class LastChoice(Random):
         return seq[-1]
 
 
-def strategy(name, count, *, threshold=0.85, per_object=10, rng=None):
-    return STRATEGIES[name](count, threshold, per_object, rng or Random(0))
+def strategy(name, count, *, threshold=0.85, clicks_per_object=10, rng=None):
+    return STRATEGIES[name](count, threshold, clicks_per_object, rng or Random(0))
 
 
 def test_best_and_worst_take_the_first_of_equals_below_the_threshold():
@@ -54,7 +54,7 @@ def test_max_dt_chooses_no_object():
 
 
 def test_worst_with_limit_counts_the_first_click_and_gives_up_to_the_best():
-    chosen = strategy("wlb", 3, per_object=3)
+    chosen = strategy("wlb", 3, clicks_per_object=3)
     ious = np.array([0.2, 0.5, 0.4])
     # Each has had 1 click; the worst gets two more, then the next worst, then the last.
     assert [chosen.choose(ious) for _ in range(6)] == [0, 0, 2, 2, 1, 1]

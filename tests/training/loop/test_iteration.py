@@ -1,4 +1,4 @@
-"""What happens in one iteration, and what must not."""
+"""One training iteration: rounds, gradients and losses."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 
 from dynamite import load
 from tests.training.tiny_run import TINY_MODEL, tiny_config, write_data
-from training.config import from_dict
+from training.config_files import from_dict
 from training.loop import iteration as iteration_module
 from training.loop.batches import batches
 from training.loop.distributed import Processes
@@ -75,7 +75,7 @@ def test_every_round_is_supervised_where_asked_for(tmp_path: Path) -> None:
         totals[supervised] = float(iteration(batch, rounds=1).losses.total.detach())
     early = float(config.loss.mask_weight * first.mask + config.loss.dice_weight * first.dice)
     # An early round is judged by its final prediction alone, the last one by every layer's; the
-    # points are drawn anew, hence the tolerance.
+    # points are drawn again, hence the tolerance.
     assert totals["all"] == pytest.approx((totals["last"] + early) / 2, rel=0.05)
 
 

@@ -1,4 +1,4 @@
-"""Training in processes of its own: killed, several at once, and long enough to learn something."""
+"""Training in separate processes: killed, several at once, and long enough to learn."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from dynamite import Predictor, load
 from dynamite.checkpoints import checkpoint
 from dynamite.clicks import Click, ClickSet
 from tests.training.tiny_run import TINY_MODEL, losses, write_config, write_data
-from training.config import load_config
+from training.config_files import load_config
 from training.data.catalog import open_dataset
 from training.loop.run import run
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 SIZE = {"resize": {"shortest": 64, "longest": 64}}
-"""As large as the pictures: enlarged twelve times, a last digit would turn many of their pixels."""
+"""As large as the images: enlarged twelve times, rounding would change many of their pixels."""
 ALONE = [sys.executable, "-m", "training.train"]
 TOGETHER = [
     *[sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"],
@@ -98,7 +98,7 @@ def test_a_killed_run_leaves_no_loader_process(data: Path, tmp_path: Path) -> No
 
 
 def children(parent: int) -> list[int]:
-    """The processes that this one has started, and those that they have."""
+    """Return all processes that this one has started, directly or indirectly."""
     threads = Path(f"/proc/{parent}/task").iterdir()
     own = [int(pid) for thread in threads for pid in (thread / "children").read_text().split()]
     return [*own, *(pid for child in own for pid in children(child))]
@@ -163,7 +163,7 @@ def test_four_images_are_learnt_by_heart(tmp_path: Path) -> None:
     predictor = Predictor(model, resize=None)
     dataset = open_dataset("shapes", data)
     for sample in (dataset[index] for index in range(len(dataset))):
-        masks = [sample.instances == index for index in range(len(sample.labels))]
+        masks = [sample.label_map == index for index in range(len(sample.labels))]
         centers = [(mask.nonzero()[1].mean(), mask.nonzero()[0].mean()) for mask in masks]
         clicks = ClickSet([[Click(x, y, t)] for t, (x, y) in enumerate(centers)])
         predicted = predictor.segment(predictor.encode(sample.image), clicks).masks

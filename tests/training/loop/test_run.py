@@ -11,10 +11,11 @@ from click.testing import CliRunner
 from dynamite.checkpoints import checkpoint
 from dynamite.errors import CheckpointError
 from tests.training.tiny_run import losses, tiny_config, write_config, write_data
-from training.config import ConfigError, from_dict
+from training.config import ConfigError
+from training.config_files import from_dict
 from training.loop import checkpointing
+from training.loop.learner import TrainingDivergedError
 from training.loop.run import run
-from training.loop.trainer import TrainingDivergedError
 from training.train import train as command
 
 pytestmark = pytest.mark.slow

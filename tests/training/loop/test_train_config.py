@@ -6,7 +6,8 @@ import pytest
 from dynamite.network.config import preset
 from dynamite.network.model import DynaMITE
 from tests.training.tiny_run import tiny_config, write_config
-from training.config import ConfigError, from_dict, load_config
+from training.config import ConfigError
+from training.config_files import from_dict, load_config
 from training.loop.optimization import freeze
 from training.loop.sources import augment_config
 

@@ -31,7 +31,7 @@ class Drawn:
     def __getitem__(self, index: int) -> Sample:
         return Sample(
             image=np.zeros((40, 80, 3), np.uint8),
-            instances=OBJECTS,
+            label_map=OBJECTS,
             labels=("plain", "hopeless"),
             ignore=np.zeros(OBJECTS.shape, np.bool_),
             sample_id=self.sample_ids[index],

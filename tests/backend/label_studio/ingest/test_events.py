@@ -14,7 +14,7 @@ from backend.label_studio.ingest.values import moment
 from backend.label_studio.known_projects import connected, note
 from backend.retraining.training_queue import train_queue
 from backend.serving.answer_log import Answered, AnswerLog
-from backend.session.call import digest
+from backend.session.paint import digest
 from dynamite import brush_rle
 from tests.backend.label_studio.fake_label_studio import PERSONAL
 from tests.backend.label_studio.ingest.conftest import SOURCE, an_annotation, an_event, brush, mask
@@ -163,9 +163,9 @@ def test_recorded_webhooks_are_taken(ingest, name):
 
 def test_where_a_mask_comes_from_is_known_by_what_the_model_answered(ingest, queue_server):
     answered = mask()
-    log = AnswerLog(queue_server, SOURCE)
+    log = AnswerLog(queue_server)
     name = digest(bytes(brush_rle.encode(answered)))
-    log.note("1", [Answered("r1", name, "lite-1", 3), Answered("r2", name, "lite-1", 2)])
+    log.note(SOURCE, "1", [Answered("r1", name, "lite-1", 3), Answered("r2", name, "lite-1", 2)])
     log.close()
     process_event(
         an_event(

@@ -10,7 +10,7 @@ from backend.images.errors import ImageUnreachableError
 from backend.label_studio.ingest.events import process_event
 from backend.label_studio.ingest.store_annotation import annotator
 from backend.label_studio.task_images import FetchedImage
-from backend.session.call import digest as pixels_digest
+from backend.session.paint import digest as pixels_digest
 from tests.backend.label_studio.ingest.conftest import SOURCE, an_annotation, an_event, brush, mask
 from training.annotation_store import AnnotationKey, Origin
 from training.data.images import decode_image

@@ -85,3 +85,26 @@ def test_background_click_alone_is_answered_with_nothing(page):
 def test_negative_click_first_is_answered_with_nothing(page):
     assert page.click("A", 26, 20, positive=False) == []
     assert mask_of(only(page.click("A", 20, 20), "A"))[20, 20]
+
+
+def test_a_click_after_accepting_one_of_several_is_not_lost_by_the_autosave(page):
+    """The click on the page's clock right after the accepted answer asks for a mask of its own."""
+    page.click("A", 20, 20)
+    page.click("B", 45, 40)
+    page.wait()
+    page.accept_one(only(page.click("A", 22, 20), "A")["id"])
+    page.click("A", 70, 40)
+    page.wait()
+    result = page.click("B", 45, 10)
+    assert any(mask_of(region)[40, 70] for region in result)
+
+
+def test_negative_click_in_its_own_reopened_mask_is_for_that_object(saved):
+    """Another pending mask holds the click, too."""
+    saved.click("A", 20, 20)
+    saved.accept_all()
+    saved.click("A", 22, 20)
+    taken = mask_of(only(saved.click("B", 28, 20), "B"))
+    assert taken[20, 26]
+    result = saved.click("A", 26, 20, positive=False)
+    assert not any(mask_of(region)[20, 26] for region in result)

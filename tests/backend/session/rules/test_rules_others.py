@@ -4,7 +4,8 @@ import copy
 
 import pytest
 
-from backend.session.call import ImageKey, Kind, Prompt
+from backend.session.prompts import Box
+from backend.session.regions import ImageKey
 from tests.backend.session.page_model import HEIGHT, WIDTH, Page, mask_of
 from tests.backend.session.rules.answers import by_label, only
 
@@ -151,13 +152,10 @@ def test_an_older_draft_of_another_annotation_does_not_become_the_page(server, b
 @pytest.mark.parametrize(("width", "height"), [(0.4, 0.1), (0.02, 0.3)])
 @pytest.mark.parametrize("turn", [0.0, 30.0, 90.0, 200.0, -45.0])
 def test_points_lie_in_turned_rectangles_where_the_page_shows_them(width, height, turn):
-    box = Prompt(
-        "b", "A", ImageKey("image"), 0.5, 0.1, width=width, height=height, rotation=turn,
-        kind=Kind.BOX, aspect=2.0,
-    )  # fmt: skip
+    box = Box("b", "A", ImageKey("image"), 0.5, 0.1, width, height, turn, aspect=2.0)
     places = ((0.5, 0.5, True), (0.99, 0.01, True), (0.99, 0.99, True), (1.1, 0.5, False))
     for along, across, inside in places:
-        assert box.holds(*box.at(along, across)) is inside
+        assert box.contains(*box.at(along, across)) is inside
 
 
 def test_very_many_rectangles_are_all_answered(page, backend):

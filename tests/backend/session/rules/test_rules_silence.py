@@ -211,19 +211,19 @@ def test_only_a_call_with_an_older_click_of_the_page_supersedes(page, backend):
     calls = []
 
     def begin(body):
-        from backend.label_studio.predict_request import read_call
+        from backend.label_studio.predict_request import read_request
 
-        calls.append(backend.store.begin(read_call(body).evidence))
+        calls.append(backend.store.begin(read_request(body).call))
         return []
 
     page.backend = begin
     page.click("A", 20, 20)
     page.click("B", 60, 40)
-    assert not backend.store.superseded(calls[0])
+    assert not backend.store.is_superseded(calls[0])
     page.click("A", 24, 20)
-    assert backend.store.superseded(calls[0])
-    assert not backend.store.superseded(calls[1])
-    assert not backend.store.superseded(calls[2])
+    assert backend.store.is_superseded(calls[0])
+    assert not backend.store.is_superseded(calls[1])
+    assert not backend.store.is_superseded(calls[2])
 
 
 def test_restart_between_clicks_changes_nothing(saved, backend):

@@ -4,9 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.session.bitmask import BitMask, union
-from backend.session.call import Stroke
-from backend.session.sampling import MAX_POINTS, interior
-from backend.session.strokes import MAX_CLICKS, clicks, paint
+from backend.session.paint import MAX_CLICKS, Stroke, draw
+from backend.session.sampling import MAX_POINTS, interior_points
 
 HEIGHT, WIDTH = 300, 400
 fractions = st.floats(0, 1, allow_nan=False, width=32)
@@ -24,8 +23,8 @@ def test_clicks_do_not_depend_on_the_speed_of_the_mouse(path, stops):
     for where in recorded:
         leg = min(int(where), legs - 1)
         slow.append(tuple(points[leg] + (where - leg) * (points[leg + 1] - points[leg])))
-    once = clicks(Stroke(tuple(path), 0.01), HEIGHT, WIDTH)
-    often = clicks(Stroke(tuple(slow), 0.01), HEIGHT, WIDTH)
+    once = Stroke(tuple(path), 0.01).clicks(HEIGHT, WIDTH)
+    often = Stroke(tuple(slow), 0.01).clicks(HEIGHT, WIDTH)
     if len(once) == len(often):
         assert np.allclose(once, often, atol=1e-3)
     else:  # of a length just between two numbers of clicks, by rounding
@@ -35,29 +34,29 @@ def test_clicks_do_not_depend_on_the_speed_of_the_mouse(path, stops):
 @settings(max_examples=50, deadline=None)
 @given(paths)
 def test_clicks_of_a_stroke_are_few_and_equally_far_apart_along_it(path):
-    found = clicks(Stroke(tuple(path), 0.01), HEIGHT, WIDTH)
+    found = Stroke(tuple(path), 0.01).clicks(HEIGHT, WIDTH)
     assert 1 <= len(found) <= MAX_CLICKS
-    canvas = paint(np.zeros((HEIGHT, WIDTH), bool), [Stroke(tuple(path), 8 / WIDTH)])
+    canvas = draw(np.zeros((HEIGHT, WIDTH), bool), [Stroke(tuple(path), 8 / WIDTH)])
     assert all(BitMask.of(canvas).contains(x, y) for x, y in found)
 
 
 def test_straight_stroke_is_divided_evenly():
-    found = np.array(clicks(Stroke(((0.0, 0.5), (1.0, 0.5)), 0.01), HEIGHT, WIDTH))
+    found = np.array(Stroke(((0.0, 0.5), (1.0, 0.5)), 0.01).clicks(HEIGHT, WIDTH))
     assert np.ptp(np.diff(found[:, 0])) < 1e-9
     assert len(found) == MAX_CLICKS
 
 
 def test_dot_is_one_click():
-    assert clicks(Stroke(((0.3, 0.4),), 0.01), HEIGHT, WIDTH) == [pytest.approx((0.3, 0.4))]
+    assert Stroke(((0.3, 0.4),), 0.01).clicks(HEIGHT, WIDTH) == [pytest.approx((0.3, 0.4))]
 
 
 def test_painting_is_as_wide_as_the_stroke_and_erasers_take_away():
     stroke = Stroke(((0.25, 0.5), (0.75, 0.5)), 20 / WIDTH)
-    mask = paint(np.zeros((HEIGHT, WIDTH), bool), [stroke])
+    mask = draw(np.zeros((HEIGHT, WIDTH), bool), [stroke])
     assert abs(int(mask[:, 200].sum()) - 20) <= 2
     assert abs(int(mask.sum()) - (200 * 20 + 314)) < 250
     eraser = Stroke(((0.5, 0.0), (0.5, 1.0)), 40 / WIDTH, erases=True)
-    erased = paint(mask, [eraser])
+    erased = draw(mask, [eraser])
     assert not erased[:, 200].any()
     assert erased[150, 120]
     assert mask[150, 200]  # the first mask is as it was
@@ -65,15 +64,15 @@ def test_painting_is_as_wide_as_the_stroke_and_erasers_take_away():
 
 def test_wild_strokes_are_survived():
     wild = Stroke(((-9.0, -9.0), (9.0, 9.0), (1e1, -1e1)), 10.0)
-    assert paint(np.zeros((20, 30), bool), [wild]).shape == (20, 30)
-    assert len(clicks(wild, 20, 30)) <= MAX_CLICKS
+    assert draw(np.zeros((20, 30), bool), [wild]).shape == (20, 30)
+    assert len(wild.clicks(20, 30)) <= MAX_CLICKS
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 90), st.integers(1, 90))
 def test_points_for_a_mask_lie_inside_it(seed, height, width):
     mask = np.random.default_rng(seed).random((height, width)) < 0.6
-    points = interior(mask)
+    points = interior_points(mask)
     assert len(points) <= MAX_POINTS
     assert bool(points) == mask.any()
     assert all(BitMask.of(mask).contains(x, y) for x, y in points)
@@ -82,7 +81,7 @@ def test_points_for_a_mask_lie_inside_it(seed, height, width):
 def test_points_for_a_long_mask_spread_over_it():
     mask = np.zeros((1000, 2000), bool)
     mask[480:520, 100:1900] = True
-    xs = sorted(x for x, _ in interior(mask))
+    xs = sorted(x for x, _ in interior_points(mask))
     assert xs[0] < 0.2
     assert xs[-1] > 0.8
 

@@ -1,9 +1,10 @@
-"""The backend as a class of ``label-studio-ml``'s shape, for those who run its servers.
+"""The backend as a model class for the servers of the ``label-studio-ml`` package.
 
-The protocol is served directly by ``backend.web.app``, because no release of that package can be
-installed from PyPI beside Flask 3. Who has it installed anyway gets a subclass of its base class::
+The protocol is served directly by ``backend.label_studio.routes``, because no release of that
+package can be installed from PyPI beside Flask 3. Where it is installed anyway, the class here is a
+subclass of its base class::
 
-    from backend.label_studio.ml_class import DynaMITEModel
+    from backend.launcher.label_studio_ml import DynaMITEModel
 
 Settings are those of the environment (``dynamite settings``); the queue must be running.
 """
@@ -12,14 +13,14 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from backend.label_studio import predict as answers
+from backend.composition import Backend, open_backend
+from backend.label_studio.predict import Item
 from backend.settings import load
-from backend.web.services import Services, open_services
 
 if TYPE_CHECKING:
 
     class Base:
-        """What both lines of ``LabelStudioMLBase`` have in common."""
+        """What both lines of ``LabelStudioMLBase`` share."""
 
         label_config: str | None
 
@@ -29,7 +30,7 @@ else:
     except ImportError:
 
         class Base:
-            """Stands in for ``LabelStudioMLBase`` where that is not installed."""
+            """Stands in for ``LabelStudioMLBase`` where it is not installed."""
 
             def __init__(self, project_id=None, label_config=None, **_):
                 self.project_id = project_id
@@ -37,20 +38,20 @@ else:
 
 
 @cache
-def services() -> Services:
-    """The model and all around it, opened once however many objects are made."""
-    return open_services(load())
+def backend() -> Backend:
+    """The parts of the backend, opened once for all instances."""
+    return open_backend(load())
 
 
 class DynaMITEModel(Base):
-    """Answers clicks with the masks of all objects; hands annotation events to the queue."""
+    """Answers clicks with the masks of all objects; queues annotation events."""
 
     def predict(
         self,
         tasks: list[dict[str, Any]],
         context: dict[str, Any] | None = None,
         **kwargs: Any,
-    ) -> list[answers.Item]:
+    ) -> list[Item]:
         """One answer per task; with a ``context`` the masks after a click."""
         body = {
             "tasks": tasks,
@@ -58,10 +59,10 @@ class DynaMITEModel(Base):
             "label_config": kwargs.get("label_config") or self.label_config,
             "params": {"context": context},
         }
-        return answers.predict(body, services())
+        return backend().label_studio.predict.predict(body)
 
     def fit(self, *args: Any, event: Any = None, data: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """Hand an event to the queue.
+        """Queue an event.
 
         Called ``fit(event, data, **kwargs)`` by the 2.x line and
         ``fit(tasks, workdir, event=…, data=…)`` by 1.0.9.
@@ -70,8 +71,9 @@ class DynaMITEModel(Base):
             event, data = (*args, None)[:2]
         body = {**data, "action": event} if isinstance(data, dict) else {"action": event}
         received = datetime.now(UTC).isoformat()
+        parts = backend()
         event = {"body": body, "verified": True, "received_at": received}
-        services().queue.put(event | {"source": services().label_studio_name})
+        parts.queue.put(event | {"source": parts.settings.label_studio_name})
         return {
             "enqueued": str(event),
             **{name: kwargs[name] for name in ("job_id",) if name in kwargs},

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from backend.label_studio import ml_class
 from backend.label_studio.labeling_config import write
+from backend.launcher import label_studio_ml
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
 def model(backend, monkeypatch):
-    monkeypatch.setattr(ml_class, "services", lambda: backend.services)
-    return ml_class.DynaMITEModel(project_id="3", label_config=write(["A", "B"]))
+    monkeypatch.setattr(label_studio_ml, "backend", lambda: backend.parts)
+    return label_studio_ml.DynaMITEModel(project_id="3", label_config=write(["A", "B"]))
 
 
 def test_it_predicts_after_clicks_and_in_batches(model, task, click):
@@ -35,7 +35,7 @@ def test_a_failure_within_another_server_is_answered_with_the_last_masks(
         backend.predictor.fail = RuntimeError("boom")
         (after,) = model.predict([task()], context={"result": [first, second]})
     assert [region["id"] for region in after["result"]] == [r["id"] for r in before["result"]]
-    assert backend.services.journal.counts == {"internal_error": 1}
+    assert backend.parts.journal.counts == {"internal_error": 1}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_failure_within_another_server_is_answered_with_the_last_masks(
 )
 def test_both_ways_of_calling_fit_reach_the_queue(model, backend, monkeypatch, call):
     put = []
-    monkeypatch.setattr(backend.services.queue, "put", put.append)
+    monkeypatch.setattr(backend.parts.queue, "put", put.append)
     call(model, {"annotation": {"id": 5}})
     assert put[0]["body"] == {"annotation": {"id": 5}, "action": "ANNOTATION_CREATED"}
     assert put[0]["source"] == "label_studio"
@@ -66,10 +66,10 @@ def test_it_runs_in_the_server_of_the_released_package(tmp_path, queue_server):
     weights = tmp_path / "random.safetensors"
     checkpoint.save(dynamite.load("lite", random_weights=True), weights, {})
     code = """
-        from ml_class.api import init_app
-        from ml_class.model import LabelStudioMLBase
+        from label_studio_ml.api import init_app
+        from label_studio_ml.model import LabelStudioMLBase
         from backend.label_studio.labeling_config import write
-        from backend.label_studio.ml_class import DynaMITEModel
+        from backend.launcher.label_studio_ml import DynaMITEModel
 
         assert issubclass(DynaMITEModel, LabelStudioMLBase)
         client = init_app(DynaMITEModel, model_dir="models").test_client()

@@ -1,4 +1,4 @@
-"""The folder an evaluation leaves: table, JSON, curves, and the worst images to look at."""
+"""Writes the report folder of an evaluation: table, JSON, curves and the worst images."""
 
 import json
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from training.evaluation.runner import Record
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder and write in it: what cannot be kept should not take hours to find out.
+    """Make the folder and check that it is writable, before an evaluation that may take hours.
 
     Raises:
-        OSError: no report can be written there.
+        OSError: the folder cannot be made or written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=folder):
@@ -40,7 +40,7 @@ def write_report(
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")
     plan = rows[0].plan
     curves = {
-        row.name: iou_by_clicks([record.ious for record in row.records], plan.per_object)
+        row.name: iou_by_clicks([record.ious for record in row.records], plan.clicks_per_object)
         for row in rows
     }
     plot_curves(curves, folder / "curves.png", title=title, threshold=plan.threshold)
@@ -57,7 +57,7 @@ def write_report(
 
 def _picture(record: Record, dataset: InstanceDataset) -> "np.typing.NDArray[np.uint8]":
     sample = dataset[record.source]
-    target_HW = sample.instances
+    target_HW = sample.label_map
     if record.instance is not None:
         target_HW = np.where(target_HW == record.instance, 0, -1).astype(np.int32)
     caption = (

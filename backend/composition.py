@@ -1,0 +1,178 @@
+"""Puts a serving process together: the one module that knows every adapter."""
+
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from backend.jobs.job_queue import JobQueue
+from backend.label_studio.access import unused_token
+from backend.label_studio.adapter import LabelStudio
+from backend.label_studio.ingest.jobs import EVENT_JOB
+from backend.serving.admission import Admission
+from backend.serving.answer_log import AnswerLog
+from backend.serving.answering import Answering
+from backend.serving.current_model import load_current
+from backend.serving.engine import Engine
+from backend.serving.error_journal import Journal
+from backend.serving.meters import Meters
+from backend.serving.model_watcher import ModelWatcher
+from backend.serving.page_models import PageModels
+from backend.session.store import SessionStore
+from backend.settings import Settings, slips
+from backend.settings.folders import open_registry
+from backend.web import metrics, status_page
+from backend.web.app import create_app
+from backend.web.error_reports import ErrorReports
+from backend.web.metrics_state import MetricsState
+from backend.web.model_status import ModelStatus
+
+if TYPE_CHECKING:
+    from backend.features.cache import FeatureCache
+    from dynamite.predict.features import ImageFeatures
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The parts of a serving process. Each is safe to use from many threads."""
+
+    settings: Settings
+    engine: Engine
+    cache: "FeatureCache[ImageFeatures]"
+    sessions: SessionStore
+    page_models: PageModels
+    queue: JobQueue
+    answer_log: AnswerLog
+    admission: Admission
+    journal: Journal
+    meters: Meters
+    reports: ErrorReports
+    watcher: ModelWatcher | None
+    model_status: ModelStatus
+    label_studio: LabelStudio
+
+    @cached_property
+    def app(self) -> Flask:
+        """The web application."""
+        adapters = [self.label_studio]
+        state = MetricsState(self.engine, self.cache, self.queue, self.model_status, self.journal)
+        pages = [
+            status_page.make_blueprint(
+                self.settings,
+                engine=self.engine,
+                cache=self.cache,
+                queue=self.queue,
+                model_status=self.model_status,
+                journal=self.journal,
+                adapters=adapters,
+            ),
+            metrics.make_blueprint([state, self.meters.clicks, self.meters.encodes]),
+        ]
+        return create_app(self.settings, self.journal, adapters, pages)
+
+    def close(self) -> None:
+        """Stop all threads."""
+        if self.watcher is not None:
+            self.watcher.close()
+        self.label_studio.close()
+        self.engine.close()
+        self.queue.close()
+        self.answer_log.close()
+        self.cache.close()
+
+
+def open_backend(settings: Settings) -> Backend:
+    """Load the model, open caches and queue. Takes seconds; nothing is loaded later.
+
+    Raises:
+        DynamiteError: no weights, an unknown device, a folder that cannot be written.
+    """
+    from backend.features.opening import open_cache  # noqa: PLC0415  it loads torch
+    from backend.serving.loading import load_model  # noqa: PLC0415  it loads torch
+
+    registry = open_registry(settings)
+    model, entry = load_current(settings, registry)
+    cache = open_cache(settings, model.device)
+    meters = Meters()
+    engine = Engine(model, cache, meters.encodes.observe)
+    journal = Journal()
+    watcher = ModelWatcher(
+        registry,
+        load=lambda weights: load_model(settings, weights),
+        swap=engine.swap,
+        alarm=ErrorReports(journal).alarm,
+        serving=entry.version,
+        number=entry.number,
+    )
+    queue = JobQueue(settings.queue_url, settings.state_dir / "spool", EVENT_JOB)
+    backend = assemble(
+        settings,
+        engine=engine,
+        cache=cache,
+        queue=queue,
+        journal=journal,
+        meters=meters,
+        watcher=watcher,
+    )
+    watcher.start()
+    return backend
+
+
+def assemble(
+    settings: Settings,
+    *,
+    engine: Engine,
+    cache: "FeatureCache[ImageFeatures]",
+    queue: JobQueue,
+    journal: Journal,
+    meters: Meters,
+    watcher: ModelWatcher | None = None,
+) -> Backend:
+    """Put the parts together around an engine that is ready to be used."""
+    for words in filter(None, (unused_token(settings), *slips())):
+        log.warning("%s", words)
+    sessions = SessionStore()
+    page_models = PageModels(sessions.has_pending)
+    admission = Admission(settings.threads)
+    answer_log = AnswerLog(settings.queue_url)
+    reports = ErrorReports(journal)
+    model_status = ModelStatus(engine, queue, open_registry(settings), settings.line, watcher)
+    answering = Answering(
+        engine=engine,
+        sessions=sessions,
+        page_models=page_models,
+        admission=admission,
+        answer_log=answer_log,
+        report=reports.report,
+        click_seconds=meters.clicks,
+    )
+    label_studio = LabelStudio(
+        settings,
+        engine=engine,
+        answering=answering,
+        admission=admission,
+        answer_log=answer_log,
+        queue=queue,
+        report=reports.report,
+        versions=model_status.versions,
+    )
+    return Backend(
+        settings=settings,
+        engine=engine,
+        cache=cache,
+        sessions=sessions,
+        page_models=page_models,
+        queue=queue,
+        answer_log=answer_log,
+        admission=admission,
+        journal=journal,
+        meters=meters,
+        reports=reports,
+        watcher=watcher,
+        model_status=model_status,
+        label_studio=label_studio,
+    )

@@ -1,0 +1,110 @@
+"""The adapter of Label Studio: its parts put together, as the web application mounts them."""
+
+from collections.abc import Callable, Sequence
+
+from backend.jobs.job_queue import JobQueue
+from backend.label_studio import known_projects
+from backend.label_studio.access import unused_token
+from backend.label_studio.config_problems import ConfigProblems
+from backend.label_studio.connection import Connection
+from backend.label_studio.predict import Predict
+from backend.label_studio.routes import OPEN, hide_secret, make_blueprint
+from backend.label_studio.setup import Setup
+from backend.serving.admission import Admission
+from backend.serving.answer_log import AnswerLog
+from backend.serving.answering import Answering
+from backend.serving.device_thread import Urgency
+from backend.serving.engine import Engine
+from backend.serving.prewarm import Prewarmer
+from backend.serving.segmenting import Report
+from backend.settings import Settings
+from backend.web.adapter import StatusRow
+
+
+class LabelStudio:
+    """Label Studio as the web application sees it (``backend.web.adapter.Adapter``)."""
+
+    title = "Label Studio"
+    open_endpoints = OPEN
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        engine: Engine,
+        answering: Answering,
+        admission: Admission,
+        answer_log: AnswerLog,
+        queue: JobQueue,
+        report: Report,
+        versions: Callable[[], dict[str, object]],
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._admission = admission
+        self._answer_log = answer_log
+        self._config_problems = ConfigProblems()
+        self.connection = Connection(settings)
+        self._prewarmer = Prewarmer(self._encode)
+        self.predict = Predict(
+            answering,
+            self.connection,
+            source=settings.label_studio_name,
+            background_labels=settings.background_labels,
+            image_timeout=settings.image_timeout,
+            prewarm=self._prewarmer.ask,
+            warm=self.warm,
+            report=report,
+        )
+        self.setup = Setup(
+            self.connection,
+            self._config_problems,
+            settings.background_labels,
+            self._note_project,
+        )
+        self.blueprint = make_blueprint(
+            settings,
+            engine=engine,
+            connection=self.connection,
+            predict=self.predict,
+            setup=self.setup,
+            queue=queue,
+            versions=versions,
+        )
+
+    def hide_secret(self, path: str, *, is_route: bool) -> str:
+        """An address without the webhook secret."""
+        return hide_secret(path, is_route=is_route)
+
+    def status(self) -> Sequence[StatusRow]:
+        """Where Label Studio is, and whether the configs of its projects fit."""
+        rows = [StatusRow("Address", (self.connection.address or "not known yet",))]
+        if words := unused_token(self._settings):
+            rows.append(StatusRow("Token", (words,), is_bad=True))
+        for project, problems in self._config_problems.by_project.items():
+            name = f"Project {project}"
+            if problems:
+                rows.append(StatusRow(name, problems, is_bad=True))
+            else:
+                rows.append(StatusRow(name, ("the labelling config fits",), is_good=True))
+        if not self._config_problems.by_project:
+            rows.append(StatusRow("Projects", ("none has connected yet",)))
+        return rows
+
+    def warm(self, address: str, task: str) -> None:
+        """Encode an image now, behind all clicks, in a place of its own."""
+        with self._admission.place():
+            self._encode(address, task)
+
+    def close(self) -> None:
+        """Stop encoding in the background."""
+        self._prewarmer.close()
+
+    def _encode(self, address: str, task: str) -> None:
+        image = self.connection.open_image(address, task)
+        self._engine.features(image.digest, image.pixels, urgency=Urgency.PREWARM)
+
+    def _note_project(self, number: int) -> None:
+        """Remember a connected project, without waiting for the queue server."""
+        name = self._settings.label_studio_name
+        self._answer_log.write(lambda redis: known_projects.note(redis, name, number))

@@ -1,0 +1,203 @@
+"""Answers clicks: what a person asked becomes the masks of all objects, whatever the tool."""
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from prometheus_client import Histogram
+
+from backend.serving.admission import Admission
+from backend.serving.answer_log import Answered, AnswerLog
+from backend.serving.engine import Engine, Model, SupersededError
+from backend.serving.page_models import PageModels
+from backend.serving.segmenting import Guard, OpenImage, Report, segment_plan
+from backend.session.answer_plan import AnswerPlan
+from backend.session.bitmask import BitMask, Mask
+from backend.session.call import Call
+from backend.session.composing import Segmented, compose
+from backend.session.paint import digest
+from backend.session.regions import ImageKey
+from backend.session.store import SessionStore, Ticket
+from dynamite import brush_rle
+
+Accepts = Callable[[ImageKey, str], bool]
+"""Whether the tool can show a mask with this label on this image."""
+
+
+@dataclass(frozen=True)
+class ClickRequest:
+    """One click: what was asked, how to open the task's images, what the tool can show.
+
+    What was answered is remembered under ``source``, the name of the tool or server, and ``task``.
+    """
+
+    source: str
+    task: str
+    call: Call
+    open_image: OpenImage
+    accepts: Accepts
+
+
+@dataclass(frozen=True)
+class AnsweredObject:
+    """One object of an answer: its H×W mask, never empty, also as Brush RLE.
+
+    ``score`` is the model's confidence, 0…1; None for a mask that is repeated.
+    """
+
+    image: ImageKey
+    id: str
+    label: str
+    mask: Mask = field(repr=False)
+    rle: list[int] = field(repr=False)
+    score: float | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """A name for its pixels."""
+        return digest(bytes(self.rle))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The objects to show, disjoint on each image, and the model version that made them."""
+
+    version: str
+    objects: tuple[AnsweredObject, ...] = ()
+
+    @property
+    def score(self) -> float:
+        """The mean score of the objects that have one; 0 without any."""
+        scores = [o.score for o in self.objects if o.score is not None]
+        return float(np.mean(scores)) if scores else 0.0
+
+
+class Answering:
+    """The use cases of a click and of a batch. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        sessions: SessionStore,
+        page_models: PageModels,
+        admission: Admission,
+        answer_log: AnswerLog,
+        report: Report,
+        click_seconds: Histogram | None = None,
+    ) -> None:
+        """``click_seconds`` measures each click, its image's features included."""
+        self._engine = engine
+        self._sessions = sessions
+        self._page_models = page_models
+        self._admission = admission
+        self._answer_log = answer_log
+        self._report = report
+        self._click_seconds = click_seconds
+
+    def answer_click(self, request: ClickRequest) -> Answer:
+        """The masks of all objects of the task after a click.
+
+        Annotators see no error message. Where the model fails, the last good masks are answered;
+        a click overtaken by a newer one is answered with nothing.
+
+        Raises:
+            Exception: what went wrong, where no earlier masks are known.
+        """
+        with self._click_seconds.time() if self._click_seconds else nullcontext():
+            ticket = self._sessions.begin(request.call)
+            model = self._page_models.choose(ticket.page, self._engine.model)
+            try:
+                with self._admission.place():
+                    answer = self._segment_click(request, ticket, model)
+            except SupersededError:
+                return Answer(self._engine.model.version)
+            except Exception as error:
+                last = self._sessions.last_answer(ticket)
+                if not last.images:
+                    raise
+                self._report(error)
+                answer = compose_answer(last, {}, request.accepts, model.version)
+            self._remember(request, ticket, answer)
+            return answer
+
+    def answer_batch(
+        self,
+        plan: AnswerPlan,
+        open_image: OpenImage,
+        accepts: Accepts,
+        is_over: Callable[[], bool],
+        guard: Guard,
+    ) -> Answer:
+        """The masks of a plan that no annotator waits for; images that fail are left out.
+
+        ``is_over`` says whether the batch has run out of time; ``guard`` surrounds each fetch.
+
+        Raises:
+            SupersededError: ``is_over()`` became true.
+        """
+        model = self._engine.model
+        with self._admission.place():
+            segmented = segment_plan(
+                plan,
+                open_image,
+                engine=self._engine,
+                model=model,
+                report=self._report,
+                is_superseded=is_over,
+                guard=guard,
+            )
+        return compose_answer(plan, segmented, accepts, model.version)
+
+    def _segment_click(self, request: ClickRequest, ticket: Ticket, model: Model) -> Answer:
+        plan = ticket.plan
+        if plan.is_stale:
+            raise SupersededError("a newer call of this page has been answered")
+        newest = request.call.newest
+        segmented = segment_plan(
+            plan,
+            request.open_image,
+            engine=self._engine,
+            model=model,
+            report=self._report,
+            is_superseded=lambda: self._sessions.is_superseded(ticket),
+            needed=newest.image if newest else None,
+        )
+        failed = {part.image for part in plan.images if part.targets} - segmented.keys()
+        if failed:
+            plan = plan.with_images(self._sessions.last_answer(ticket), failed)
+        return compose_answer(plan, segmented, request.accepts, model.version)
+
+    def _remember(self, request: ClickRequest, ticket: Ticket, answer: Answer) -> None:
+        """Keep what was shown, and note it so that an accepted mask is known for what it is."""
+        digests = {o.id: o.digest for o in answer.objects}
+        masks = {o.id: BitMask.of(o.mask) for o in answer.objects}
+        self._sessions.remember(ticket, masks, digests)
+        clicks = {t.id: len(t.clicks) for part in ticket.plan.images for t in part.targets}
+        self._answer_log.note(
+            request.source,
+            request.task,
+            [
+                Answered(o.id, o.digest, answer.version, clicks[o.id])
+                for o in answer.objects
+                if o.id in clicks
+            ],
+        )
+
+
+def compose_answer(
+    plan: AnswerPlan, segmented: Mapping[ImageKey, Segmented], accepts: Accepts, version: str
+) -> Answer:
+    """The answer to a plan: disjoint masks of every object that has pixels and can be shown.
+
+    ``segmented`` holds the model's answer for every image with targets.
+    """
+    objects = [
+        AnsweredObject(part.image, c.id, c.label, c.mask, brush_rle.encode(c.mask), c.score)
+        for part in plan.images
+        for c in compose(part, segmented.get(part.image))
+        if accepts(part.image, c.label) and c.mask.any()
+    ]
+    return Answer(version, tuple(objects))
