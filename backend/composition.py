@@ -10,6 +10,7 @@ from flask import Flask
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio.access import unused_token
 from backend.label_studio.adapter import LabelStudio
+from backend.label_studio.ingest.jobs import EVENT_JOB
 from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering
@@ -107,7 +108,7 @@ def open_backend(settings: Settings) -> Backend:
         serving=entry.version,
         number=entry.number,
     )
-    queue = JobQueue(settings.queue_url, settings.state_dir / "spool")
+    queue = JobQueue(settings.queue_url, settings.state_dir / "spool", EVENT_JOB)
     backend = assemble(
         settings,
         engine=engine,

@@ -1,10 +1,10 @@
-"""How many clicks so many accepted images save, on a kind of image that the model has not seen.
+"""How many clicks a number of accepted images saves, on a kind of image new to the model.
 
     python -m benchmarks.retraining_curve facade --data ../sets --images 10 20 40 --out curve
 
-Images of the set are put into an annotation store as if people had accepted them; the rest of the
-way is that of a real retraining: snapshot, training from the weights that ship, judgement on the
-held-out images of the same kind and on the base set. Prints a table, writes curve.json and .png.
+Images of the set are put into an annotation store as if people had accepted them. The rest is a
+real retraining: snapshot, training from the weights that ship, judgement on the held-out images of
+the same kind and on the base set. Prints a table, writes curve.json and curve.png.
 """
 
 import argparse
@@ -37,9 +37,10 @@ from training.evaluation.plan import EvaluationPlan
 from training.evaluation.runner import evaluate
 from training.evaluation.single_instance import noc_score
 from training.retraining.base_set import open_base_set
-from training.retraining.job_spec import Gate, read_order
 from training.retraining.judging import Comparison, chosen_indices, compare
 from training.retraining.launching import gpu_count
+from training.retraining.options import JobOptions
+from training.retraining.request import RetrainingRequest
 from training.retraining.train_candidate import train_candidate
 
 PROJECT = ProjectKey("curve", 1)
@@ -56,13 +57,13 @@ def main() -> None:
     for count in arguments.images:
         started = time.monotonic()
         folder = out / f"{arguments.set}-{count}"
-        order = accept(dataset, count, folder, arguments)
-        weights = train_candidate(read_order(order), shipped("lite"))
-        judged = judge(weights, order, arguments)
+        request = accept(dataset, count, folder, arguments)
+        weights = train_candidate(request, shipped("lite"))
+        judged = judge(weights, request, arguments)
         points.append(
             {"images": count, "minutes": round((time.monotonic() - started) / 60, 1)}
             | {comparison.name: comparison.summary() for comparison in judged}
-            | {"alone": alone(weights, order, arguments.most)}
+            | {"alone": alone(weights, request, arguments.most)}
         )
         (out / "curve.json").write_text(json.dumps(points, indent=1))
         Console(width=120).print(table(points, arguments.set))
@@ -86,8 +87,10 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def accept(dataset: Any, count: int, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """A training order on ``count`` accepted images; all held-out ones are there every time."""
+def accept(
+    dataset: Any, count: int, folder: Path, arguments: argparse.Namespace
+) -> RetrainingRequest:
+    """Request a training on ``count`` accepted images, with all held-out ones every time."""
     rules = SnapshotRules(holdout=0.3, exhaustive=frozenset({PROJECT}))
     taken = 0
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,25 +107,28 @@ def accept(dataset: Any, count: int, folder: Path, arguments: argparse.Namespace
                 )
             )
         snapshot = write_snapshot(store, [PROJECT], folder / "snapshots", rules)
-    return {
-        "line": "curve",
-        "reason": f"{count} images",
-        "digest": snapshot.digest,
-        "snapshot": str(snapshot.folder),
-        "images": snapshot.images,
-        "models": str(folder / "models"),
-        "run": str(folder / "run"),
-        "steps": arguments.steps,
-        "batch": arguments.batch,
-        "crop": arguments.crop,
-        "rate": arguments.rate,
-        "base_sets": arguments.base,
-        "base_root": str(arguments.data.resolve()),
-    }
+    options = JobOptions(
+        train_steps=arguments.steps,
+        train_batch=arguments.batch,
+        train_crop=arguments.crop,
+        train_rate=arguments.rate,
+        train_base_sets=tuple(arguments.base),
+        train_base_root=arguments.data.resolve(),
+    )
+    return RetrainingRequest(
+        line="curve",
+        reason=f"{count} images",
+        digest=snapshot.digest,
+        snapshot=snapshot.folder,
+        images=snapshot.images,
+        models=folder / "models",
+        run=folder / "run",
+        options=options,
+    )
 
 
 def stored(store: AnnotationStore, sample: Sample) -> AcceptedImage:
-    """An image of a data set as the store keeps accepted ones."""
+    """Store an image of a data set as an accepted one."""
     data = cv2.imencode(".png", sample.image[..., ::-1])[1].tobytes()
     height, width = sample.label_map.shape
     masks = [sample.label_map == index for index in range(len(sample.labels))]
@@ -134,13 +140,15 @@ def stored(store: AnnotationStore, sample: Sample) -> AcceptedImage:
     return AcceptedImage(store.put_image(data), height, width, regions)
 
 
-def judge(weights: Path, order: dict[str, Any], arguments: argparse.Namespace) -> list[Comparison]:
-    """The shipped model beside the trained one, on its kind and on the base set."""
+def judge(
+    weights: Path, request: RetrainingRequest, arguments: argparse.Namespace
+) -> list[Comparison]:
+    """Compare the shipped model with the trained one, on its kind and on the base set."""
     device = "cuda" if gpu_count() else "cpu"
     models = load_segmenter("lite", device=device), load_segmenter(weights, device=device)
     sets = {
-        "kind": (open_dataset(Path(order["snapshot"]) / HOLDOUT), arguments.budget),
-        "base": (open_base_set("", None), Gate().budget),
+        "kind": (open_dataset(request.snapshot / HOLDOUT), arguments.budget),
+        "base": (open_base_set("", None), request.options.judge_budget),
     }
     return [
         compare(
@@ -157,9 +165,9 @@ def judge(weights: Path, order: dict[str, Any], arguments: argparse.Namespace) -
     ]
 
 
-def alone(weights: Path, order: dict[str, Any], most: int) -> list[dict[str, float]]:
-    """One object at a time, under the shipped model and the trained one."""
-    dataset = open_dataset(Path(order["snapshot"]) / HOLDOUT)
+def alone(weights: Path, request: RetrainingRequest, most: int) -> list[dict[str, float]]:
+    """Evaluate one object at a time, under the shipped model and the trained one."""
+    dataset = open_dataset(request.snapshot / HOLDOUT)
     plan = EvaluationPlan.single_instance(threshold=0.85)
     scores = []
     for path in (shipped("lite"), weights):
@@ -172,13 +180,13 @@ def alone(weights: Path, order: dict[str, Any], most: int) -> list[dict[str, flo
 
 
 def saved(point: dict[str, Any], name: str) -> float:
-    """The share of clicks saved on a set, counted as the gate does."""
+    """Return the share of clicks saved on a set, counted as the gate does."""
     found, count = point[name], "nci" if name == "base" else "clicks"
     return float(1 - found[f"{count}_candidate"] / found[f"{count}_current"])
 
 
 def table(points: list[dict[str, Any]], title: str) -> Table:
-    """One line a point."""
+    """Return a table with one line per point."""
     found = Table(title=f"{title}: accepted images against clicks saved", title_justify="left")
     names = "images", "clicks", "saved", "NCI", "failed", "IoU+5", "base", "NoC@85 alone", "IoU@1"
     for name in names:
@@ -200,7 +208,7 @@ def table(points: list[dict[str, Any]], title: str) -> Table:
 
 
 def plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """A picture of the curves, by the name of their kind: dashed the NCI on the base set."""
+    """Plot the curves by the name of their kind; dashed, the NCI on the base set."""
     import matplotlib as mpl  # noqa: PLC0415
 
     mpl.use("Agg")

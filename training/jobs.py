@@ -12,22 +12,23 @@ from dynamite.errors import DynamiteError
 log = logging.getLogger(__name__)
 
 NICE = 10
+"""Niceness of a training without a GPU, added to that of its worker."""
 
 
 def retrain(values: dict[str, Any]) -> dict[str, Any]:
-    """Train on a snapshot, judge, publish (``training.retraining.job_spec.Order`` in JSON).
+    """Train on a snapshot, judge and publish, as a ``RetrainingRequest`` in JSON says.
 
-    What is wrong for good is not tried again, nor what took longer than it may; a job that was
-    killed is, and goes on from its checkpoint.
+    A job that was killed is tried again and continues from its checkpoint. One that failed, or took
+    longer than it may, is not.
     """
-    give_way()
-    from training.retraining.job_spec import read_order  # noqa: PLC0415
+    yield_cores()
+    from training.retraining import retrain as retraining  # noqa: PLC0415
     from training.retraining.launching import TrainingKilledError  # noqa: PLC0415
-    from training.retraining.retrain import retrain as work  # noqa: PLC0415
+    from training.retraining.request import read_request  # noqa: PLC0415
 
     job = get_current_job()
 
-    def tell(phase: str, done: int, total: int, left: float | None) -> None:
+    def report(phase: str, done: int, total: int, left: float | None) -> None:
         if job is None:
             return
         eta = None if left is None else round(left)
@@ -36,7 +37,7 @@ def retrain(values: dict[str, Any]) -> dict[str, Any]:
 
     attempt = f"{job.id}, by {job.worker_name}" if job else "by hand"
     try:
-        outcome = work(read_order(values), attempt, tell)
+        outcome = retraining.retrain(read_request(values), attempt, report)
     except (DynamiteError, JobTimeoutException) as error:
         log.error("training failed: %s", error)
         again = isinstance(error, TrainingKilledError) and job is not None and job.retries_left
@@ -49,8 +50,8 @@ def retrain(values: dict[str, Any]) -> dict[str, Any]:
     return outcome
 
 
-def give_way() -> None:
-    """Without a GPU of its own the job leaves half of the cores, and the first turn, to clicks."""
+def yield_cores() -> None:
+    """Leave half of the cores, and precedence, to clicks unless the job has a GPU of its own."""
     if os.environ.get("CUDA_VISIBLE_DEVICES"):
         return
     os.nice(NICE)

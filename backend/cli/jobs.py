@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from backend.retraining.status import TrainingState
 
 
+UNDER_WAY = ("started", "queued", "waiting")
+
+
 @click.command()
-@click.option("--watch", is_flag=True, help="Stay, with a progress bar, until nothing goes on.")
-@click.option("--cancel", metavar="JOB", help="End a training, or see that it does not begin.")
+@click.option("--watch", is_flag=True, help="Show progress bars until no training is left.")
+@click.option("--cancel", metavar="JOB", help="Cancel a training, whether it waits or runs.")
 def jobs(watch: bool, cancel: str | None) -> None:
     """Show training jobs and their progress."""
     from redis import Redis
@@ -35,13 +38,13 @@ def jobs(watch: bool, cancel: str | None) -> None:
             follow(redis)
         states = all_trainings(redis)
         if not states:
-            click.echo("no training yet: `dynamite retrain` asks for one")
+            click.echo("no training yet: `dynamite retrain` requests one")
             return
         print_table(table(states))
 
 
 def table(states: "Sequence[TrainingState]") -> "Table":
-    """The trainings, the newest first."""
+    """Return the trainings as a table, the newest first."""
     from rich.table import Table
 
     found = Table(box=None, header_style="bold", pad_edge=False)
@@ -53,7 +56,7 @@ def table(states: "Sequence[TrainingState]") -> "Table":
 
 
 def follow(redis: "Redis") -> None:
-    """Show a bar for each active training; plain lines where there is no terminal."""
+    """Show a bar for each training until none is left; plain lines where there is no terminal."""
     import time
 
     from rich.console import Console
@@ -63,7 +66,7 @@ def follow(redis: "Redis") -> None:
 
     with progress_bar(Console(), elapsed=False) as bars:
         rows = {}
-        while active := [s for s in all_trainings(redis) if s.status in ("started", "queued")]:
+        while active := [s for s in all_trainings(redis) if s.status in UNDER_WAY]:
             for state in active:
                 if state.job not in rows:
                     rows[state.job] = bars.add_task(state.job, total=None)

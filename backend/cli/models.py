@@ -1,4 +1,4 @@
-"""``dynamite models``: versions of the model, and which one answers."""
+"""``dynamite models``: the versions of the model, and which one is served."""
 
 import getpass
 import os
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def models(context: click.Context, line: str | None) -> None:
     """List, show, promote and roll back model versions.
 
-    Serving processes notice within seconds and swap between two clicks.
+    Serving processes notice within seconds and swap models between two clicks.
     """
     from backend.settings import load
     from backend.settings.folders import known_lines, open_registry
@@ -29,7 +29,7 @@ def models(context: click.Context, line: str | None) -> None:
 
 
 def who() -> str:
-    """Who does it, for the log; a container's user may have no name."""
+    """Return the user's name for the log; in a container the user may have none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -49,7 +49,7 @@ def list_models(registry: "Registry") -> None:
     for name in ("", "version", "made (UTC)", "from", "data", "verdict"):
         table.add_column(name, overflow="fold")
     shipped = "→" if current.version is None else ""
-    table.add_row(shipped, "(shipped)", "", "", "", "the weights that ship, or DYNAMITE_CHECKPOINT")
+    table.add_row(shipped, "(shipped)", "", "", "", "the shipped weights, or DYNAMITE_CHECKPOINT")
     for version in registry.versions():
         known = version.description
         table.add_row(
@@ -63,11 +63,11 @@ def list_models(registry: "Registry") -> None:
     print_table(table)
 
 
-@models.command(short_help="Show one VERSION: where it is and how it was judged.")
+@models.command(short_help="Show where VERSION is and how it was judged.")
 @click.argument("version")
 @click.pass_obj
 def show(registry: "Registry", version: str) -> None:
-    """Show one VERSION: where it is, what it was trained on, how it was judged."""
+    """Show where VERSION is, what it was trained on and how it was judged."""
     found = registry.get(version)
     click.echo(found.to_json())
     table = found.report / "report.txt"
@@ -80,30 +80,32 @@ def show(registry: "Registry", version: str) -> None:
 @click.argument("version")
 @click.pass_obj
 def promote(registry: "Registry", version: str) -> None:
-    """Make VERSION the one that answers; it is read whole first."""
+    """Make VERSION the one that is served, after reading all of it."""
     registry.promote(version, holder=who(), reason="promoted by hand")
-    click.echo(f"{version} is current; serving processes take it up within 10 s")
+    click.echo(f"{version} is current; serving processes load it within 10 s")
 
 
 @models.command()
 @click.pass_obj
 def rollback(registry: "Registry") -> None:
-    """Return to the version that was current before."""
+    """Make the version current that was so before."""
     entry = registry.rollback(holder=who())
     click.echo(f"{entry.version or 'the shipped weights'}: current again")
 
 
-@models.command(short_help="Show what was promoted and announced, when and by whom.")
+@models.command(short_help="Show what was promoted, when and by whom.")
 @click.pass_obj
 def log(registry: "Registry") -> None:
-    """Show what was promoted and announced, when and by whom; the newest is last."""
+    """Show what was promoted or announced, when and by whom, the newest last."""
     from rich.table import Table
 
     from backend.cli.printing import print_table
 
     entries = registry.entries()
     if not entries:
-        click.echo("nothing was promoted yet: the weights that ship answer, or DYNAMITE_CHECKPOINT")
+        click.echo(
+            "nothing was promoted yet: the shipped weights are served, or DYNAMITE_CHECKPOINT"
+        )
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("", "time (UTC)", "current since then", "by", "why"):

@@ -1,13 +1,13 @@
-"""``dynamite retrain``: train on what has been accepted, now."""
+"""``dynamite retrain``: request a training on the accepted annotations."""
 
 import click
 
 
 @click.command()
 @click.option("--line", help="Line of models [the one served here].")
-@click.option("--force", is_flag=True, help="Also on data that have been trained on already.")
+@click.option("--force", is_flag=True, help="Also if these data have been trained on already.")
 def retrain(line: str | None, force: bool) -> None:
-    """Ask for a training on the accepted annotations, now.
+    """Request a training on the annotations accepted so far.
 
     The training runs in a worker; `dynamite jobs --watch` shows its progress.
     """
@@ -25,6 +25,6 @@ def retrain(line: str | None, force: bool) -> None:
             f"no project trains a line {line!r}, only {known}: set DYNAMITE_LINES"
         )
     wait_until_ready(settings.queue_url)
+    line = line or settings.line
     with Redis.from_url(settings.queue_url) as redis, open_store(settings, redis) as store:
-        line = line or settings.line
         click.echo(request_training(settings, store, redis, line, "dynamite retrain", force=force))

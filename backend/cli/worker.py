@@ -1,4 +1,4 @@
-"""``dynamite worker``: one more process that takes jobs from the queue."""
+"""``dynamite worker``: one more process that does the jobs of the queue."""
 
 import logging
 
@@ -14,14 +14,14 @@ log = logging.getLogger(__name__)
     show_default=True,
     help="Queues to serve, comma separated: ingest, train.",
 )
-@click.option("--gpus", help="GPUs that training may use, as 0,1; left out: none.")
+@click.option("--gpus", help="GPUs that training may use, as in 0,1 [none].")
 @click.option("--burst", is_flag=True, help="Stop when the queues are empty.")
-@click.option("--quiet", is_flag=True, hidden=True)  # of serve, which tells what it starts itself
+@click.option("--quiet", is_flag=True, hidden=True)  # for serve, which reports its workers
 def worker(queues: str, gpus: str | None, burst: bool, quiet: bool) -> None:
     """Run one more worker.
 
-    `dynamite serve` starts one for each queue already. Set REDIS_URL where the queue is on another
-    machine, and DYNAMITE_MODELS_DIR and DYNAMITE_RETRAINING_DIR to folders both machines see.
+    `dynamite serve` starts one for each queue already. If the queue is on another machine, set
+    REDIS_URL, and DYNAMITE_MODELS_DIR and DYNAMITE_RETRAINING_DIR to folders both machines see.
 
     \b
     Example: a machine that trains on two GPUs

@@ -1,1 +1,1 @@
-"""The job queue: events on their way to a worker, jobs due by the clock, jobs to be rescued."""
+"""The job queue: events on their way to a worker, periodic jobs, lost jobs put back."""

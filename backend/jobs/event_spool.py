@@ -1,4 +1,4 @@
-"""Events that the queue could not take yet, as files, so that none is lost."""
+"""Keeps events that the queue could not take yet as files, so that none is lost."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ Event = dict[str, Any]
 
 
 class Spool:
-    """A folder of waiting events; a thread hands them on, oldest first, as soon as that works."""
+    """A folder of waiting events; a thread delivers them, oldest first, as soon as that works."""
 
     def __init__(self, folder: Path, deliver: Callable[[Event], None], every: float = 1.0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ class Spool:
         return sum(1 for _ in self._folder.glob("*.json"))
 
     def close(self) -> None:
-        """End the thread; what is left is delivered after the next start."""
+        """End the thread; the remaining events are delivered after the next start."""
         self._stop.set()
         self._thread.join()
 
@@ -57,7 +57,7 @@ class Spool:
             try:
                 self._deliver(event)
             except Exception as error:
-                log.warning("the queue still takes no jobs (%s); %d wait", error, len(self))
+                log.warning("the queue still takes no jobs (%s); %d events wait", error, len(self))
                 return
             path.unlink(missing_ok=True)
             if self._stop.is_set():

@@ -1,7 +1,7 @@
-"""The way into the queue: events become RQ jobs, by name, in JSON."""
+"""The queue: events become RQ jobs, called by name, with JSON arguments."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import TypeVar
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Retry
-from rq.exceptions import InvalidJobOperation
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from backend.jobs.event_spool import Event, Spool
@@ -20,30 +21,39 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 INGEST, TRAIN = QUEUES = ("ingest", "train")
-INGEST_JOB = "backend.label_studio.ingest.jobs.ingest_event"
-REQUEST_JOB = "backend.label_studio.ingest.jobs.request_training"
 JOB_SECONDS = 3600
-"""An event can ask for a training, whose snapshot of many images takes long."""
-ATTEMPTS_MORE = 5
+"""Longest time of a job but a training; the snapshot of many images takes long."""
+RETRIES = 5
+"""Further attempts at a job that was killed or failed."""
 RESULT_SECONDS = 3600
 FAILURE_SECONDS = 30 * 24 * 3600
 PATIENCE_SECONDS = 14 * 24 * 3600
-"""An event that cannot be dealt with is tried again for so long."""
+"""How long an event that cannot be handled is retried."""
 ANSWER_SECONDS = 0.03
-"""How long the queue server may take while a webhook waits: Label Studio cuts off after 1 s."""
+"""How long a webhook may wait for the queue server: Label Studio gives up after 1 s."""
 QUESTION_SECONDS = 1.0
-"""And while somebody wants to know how things stand."""
+"""How long a question about the state of the queue may take."""
 
 
 class JobQueue:
     """Hands events to the workers at once, or keeps them on disk until the queue is back.
 
-    ``answer_seconds``: how long an event waits for the queue server before it goes to disk.
+    Args:
+        url: Address of the queue server.
+        spool_folder: Folder of events that wait on disk.
+        event_job: Name of the job that takes an event.
+        answer_seconds: How long an event waits for the queue server before it goes to disk.
     """
 
     def __init__(
-        self, url: str, spool_folder: Path, *, answer_seconds: float = ANSWER_SECONDS
+        self,
+        url: str,
+        spool_folder: Path,
+        event_job: str,
+        *,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
+        self._event_job = event_job
         self._quick = Redis.from_url(
             url, socket_connect_timeout=answer_seconds, socket_timeout=answer_seconds
         )
@@ -69,30 +79,30 @@ class JobQueue:
         return len(self._spool)
 
     def depths(self) -> dict[str, dict[str, int]] | None:
-        """Jobs by queue and state (waiting, running, failed); None while the server is away."""
+        """Count jobs by queue and state (waiting, running, failed); None if the server is away."""
         try:
             return {name: depth(Queue(name, connection=self._asking)) for name in QUEUES}
         except (RedisError, OSError):
             return None
 
-    def ask(self, question: Callable[["Redis"], T]) -> T:
-        """Put a quick question to the queue server, whose absence it must bear."""
+    def ask(self, question: Callable[[Redis], T]) -> T:
+        """Call ``question`` with a quick connection; it must cope with a server that is away."""
         return question(self._asking)
 
     def close(self) -> None:
-        """Stop delivering; what waits on disk is kept."""
+        """Stop delivering; events on disk are kept."""
         self._spool.close()
         for connection in (self._quick, self._asking, self._patient):
             connection.close()
 
-    def _enqueue(self, event: Event, connection: "Redis") -> None:
+    def _enqueue(self, event: Event, connection: Redis) -> None:
         with connection.pipeline() as pipeline:  # one trip to the server instead of two
             ingest_queue(connection).enqueue(
-                INGEST_JOB,
+                self._event_job,
                 event,
-                description=INGEST_JOB,  # by default all arguments, which would end up in logs
+                description=self._event_job,  # the default, all arguments, would end up in logs
                 job_timeout=JOB_SECONDS,
-                retry=Retry(max=ATTEMPTS_MORE),  # a killed worker must not cost an annotation
+                retry=Retry(max=RETRIES),  # a killed worker must not cost an annotation
                 result_ttl=RESULT_SECONDS,
                 failure_ttl=FAILURE_SECONDS,
                 pipeline=pipeline,
@@ -100,22 +110,30 @@ class JobQueue:
             pipeline.execute()
 
 
-def ingest_queue(connection: "Redis") -> Queue:
-    """The queue of everything but trainings."""
+def ingest_queue(connection: Redis) -> Queue:
+    """Return the queue of everything but trainings."""
     return Queue(INGEST, connection=connection, serializer=JSONSerializer)
 
 
-def requeue_failed(connection: "Redis") -> int:
-    """Give each event, or request for a training, whose job failed one more attempt; how many.
+def find_job(redis: Redis, job_id: str) -> Job | None:
+    """Fetch a job by its id; None if there is none."""
+    try:
+        return Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
+    except NoSuchJobError:
+        return None
 
-    What it failed for, a full disk or a share that was away, may have used up all of its attempts
-    within seconds.
+
+def requeue_failed(connection: Redis, names: Collection[str]) -> int:
+    """Give each failed job with one of these names one more attempt; return how many there were.
+
+    A full disk, or a share that was away, can use up all attempts within seconds. Jobs older than
+    ``PATIENCE_SECONDS`` are left alone.
     """
     queue, count = ingest_queue(connection), 0
     oldest = datetime.now(UTC) - timedelta(seconds=PATIENCE_SECONDS)
     for job_id in queue.failed_job_registry.get_job_ids():
         job = queue.fetch_job(job_id)
-        if job is None or job.func_name not in (INGEST_JOB, REQUEST_JOB) or job.created_at < oldest:
+        if job is None or job.func_name not in names or job.created_at < oldest:
             continue
         with suppress(InvalidJobOperation):  # another process has just done so
             queue.failed_job_registry.requeue(job)
@@ -124,7 +142,7 @@ def requeue_failed(connection: "Redis") -> int:
 
 
 def depth(queue: Queue) -> dict[str, int]:
-    """How many jobs of a queue are waiting, running and failed."""
+    """Count the jobs of a queue that are waiting, running and failed."""
     return {
         "waiting": queue.count,
         "running": queue.started_job_registry.get_job_count(cleanup=False),

@@ -1,37 +1,49 @@
-"""What is due by the clock: comparisons with Label Studio, cleaning, trainings by cron expression.
+"""Jobs that are due by the clock.
 
-Every worker asks, and the first one claims it. What has been asked for has a key in Redis, set once
-its job is in the queue: where a worker is killed between the two, another one asks again later.
+Every worker looks, and the first one claims a due job. A key in Redis, set once the job is in the
+queue, says that it has been enqueued: if a worker is killed in between, another one takes over.
 """
 
-import json
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from croniter import CroniterBadDateError, croniter
 from redis import Redis
+from rq import Retry
+from rq.job import Job, JobStatus
+from rq.utils import now as rq_now
 
-from backend.jobs.job_queue import REQUEST_JOB
-from backend.settings import Settings
+from backend.jobs.job_queue import JOB_SECONDS, RETRIES, find_job, ingest_queue
 
-TRY_AGAIN_MINUTES = 15.0
-"""What waits is tried again so often where nothing is compared with Label Studio."""
-
-CLEAN_SECONDS = 6 * 3600.0
+log = logging.getLogger(__name__)
 
 CLAIM_SECONDS = 60
-"""To put a job into the queue takes milliseconds; after that a claim is a killed worker's."""
+"""How long a claim lasts. Enqueueing takes milliseconds, so an older one is a killed worker's."""
 
-MARGIN_SECONDS = 7 * 24 * 3600.0
-"""Clocks differ, and time stands still for a machine that is suspended."""
+TAKING_SECONDS = 60.0
+"""A job enqueued longer ago than this, and in no list, is not about to be started."""
 
-FORGOTTEN_SECONDS = 30 * 24 * 3600
-"""After so long a schedule that nobody looked at is a new one, which makes up for nothing."""
+FAILED_SECONDS = 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
-class Due:
-    """A job to be enqueued, its arguments, and the key that says for so long that it has been."""
+class PeriodicJob:
+    """A job of the ingest queue that is due once in each stretch of ``seconds``."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class DueJob:
+    """A job to be enqueued.
+
+    Attributes:
+        name: Dotted name of the function.
+        arguments: Its arguments.
+        key: Key that says that it has been enqueued.
+        seconds: How long that key lasts; None: for ever.
+    """
 
     name: str
     arguments: tuple[str, ...]
@@ -39,60 +51,67 @@ class Due:
     seconds: float | None
 
 
-def due_jobs(redis: "Redis", settings: Settings, now: float) -> list[Due]:
-    """The jobs that are due and that nobody has asked for yet."""
-    schedule = settings.train_schedule
-    slot = last_time(schedule, now) if schedule else None
-    often = 60 * (settings.reconcile_minutes or TRY_AGAIN_MINUTES)
-    due = [
-        regular("backend.label_studio.ingest.jobs.reconcile", now, often),
-        regular("backend.label_studio.ingest.jobs.clean", now, CLEAN_SECONDS),
+def due_periodic(jobs: Iterable[PeriodicJob], now: float) -> list[DueJob]:
+    """Return the periodic jobs of the present stretch of time, enqueued already or not."""
+    return [
+        DueJob(job.name, (), f"dynamite:due:{job.name}:{int(now // job.seconds)}", 2 * job.seconds)
+        for job in jobs
     ]
-    for line in settings.all_lines if schedule else ():
-        since = known_since(redis, line, schedule, now)
-        if slot is not None and slot >= since:
-            key = f"dynamite:due:train:{line}:{slot:.0f}"
-            due.append(Due(REQUEST_JOB, (line, "the schedule"), key, until_next(schedule, now)))
-    return [one for one in due if not redis.exists(one.key)]
 
 
-def claim(redis: "Redis", due: Due) -> bool:
-    """Whether nobody else is about to put a job into the queue at this moment."""
+def enqueue_due(redis: Redis, due: Iterable[DueJob]) -> None:
+    """Enqueue the due jobs that no worker has enqueued yet."""
+    for job in not_enqueued(redis, due):
+        if claim(redis, job):
+            log.debug("due: %s%s", job.name, job.arguments)
+            put(redis, job.name, job.arguments)
+            note_enqueued(redis, job)
+
+
+def not_enqueued(redis: Redis, due: Iterable[DueJob]) -> list[DueJob]:
+    """Return the due jobs that have not been enqueued yet."""
+    return [job for job in due if not redis.exists(job.key)]
+
+
+def claim(redis: Redis, due: DueJob) -> bool:
+    """Whether this worker, and no other, may enqueue a due job now."""
     return bool(redis.set(f"{due.key}:claimed", 1, nx=True, ex=CLAIM_SECONDS))
 
 
-def note_asked_for(redis: "Redis", due: Due) -> None:
-    """Remember that a job is in the queue."""
+def note_enqueued(redis: Redis, due: DueJob) -> None:
+    """Remember that a due job is in the queue."""
     redis.set(due.key, 1, ex=None if due.seconds is None else max(1, round(due.seconds)))
 
 
-def regular(name: str, now: float, seconds: float) -> Due:
-    """A job once in each stretch of ``seconds``."""
-    return Due(name, (), f"dynamite:due:{name}:{int(now // seconds)}", 2 * seconds)
+def put(redis: Redis, name: str, arguments: Sequence[object]) -> None:
+    """Put a due job into the queue, unless the same one is waiting or running.
+
+    One that takes longer than its period must not pile up, with events waiting behind.
+    """
+    job_id = "-".join(["due", name.rpartition(".")[2], *map(str, arguments[:1])])
+    queue, job = ingest_queue(redis), find_job(redis, job_id)
+    if job is not None:
+        if is_coming(job):
+            return
+        job.delete()
+    queue.enqueue(
+        name,
+        *arguments,
+        job_id=job_id,
+        job_timeout=JOB_SECONDS,
+        retry=Retry(max=RETRIES),
+        result_ttl=3600,
+        failure_ttl=FAILED_SECONDS,
+    )
 
 
-def last_time(schedule: str, now: float) -> float | None:
-    """The latest time of a cron expression; None if its first is still to come."""
-    try:
-        return float(croniter(schedule, now).get_prev(float))
-    except CroniterBadDateError:
-        return None
-
-
-def until_next(schedule: str, now: float) -> float | None:
-    """How long ``last_time`` stays the same, and a margin; None where no other time comes."""
-    try:
-        return float(croniter(schedule, now).get_next(float)) - now + MARGIN_SECONDS
-    except CroniterBadDateError:
-        return None
-
-
-def known_since(redis: "Redis", line: str, schedule: str, now: float) -> float:
-    """Since when a line has had this schedule; one that comes back after another is a new one."""
-    key = f"dynamite:since:train:{line}"
-    raw: Any = redis.get(key)
-    known, since = json.loads(raw) if raw else (None, now)
-    if known != schedule:
-        since = now
-    redis.set(key, json.dumps([schedule, since]), ex=FORGOTTEN_SECONDS)
-    return float(since)
+def is_coming(job: Job) -> bool:
+    """Whether a job is waiting or running. One lost with a killed worker only says so."""
+    if job.get_status() not in (JobStatus.QUEUED, JobStatus.STARTED, JobStatus.SCHEDULED):
+        return False
+    queue = ingest_queue(job.connection)
+    started = queue.started_job_registry.get_job_ids(cleanup=False)
+    if job.id in (*queue.get_job_ids(), *queue.intermediate_queue.get_job_ids(), *started):
+        return True
+    since = job.enqueued_at
+    return since is not None and (rq_now() - since).total_seconds() < TAKING_SECONDS

@@ -1,26 +1,38 @@
 """A worker for the queues: JSON only, each job in a fresh process that dies with the worker."""
 
+import logging
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
 from rq import Queue, SpawnWorker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from backend.jobs.housekeeping import Janitor
+from backend.jobs.housekeeping import Housekeeping
+from backend.jobs.job_queue import TRAIN
+from backend.jobs.rq_repair import repair
+from backend.jobs.schedule import due_periodic, enqueue_due
+from backend.label_studio.ingest.jobs import periodic_jobs
+from backend.retraining.enqueueing import enqueue_all_waiting, enqueue_waiting
+from backend.retraining.jobs import PERIODIC
+from backend.retraining.schedule import due_trainings
+from backend.retraining.training_queue import last_job_ids
 from backend.settings import Settings
 from dynamite.lifeline import die_with_parent
+
+log = logging.getLogger(__name__)
 
 WORKER_SECONDS, MAINTENANCE_SECONDS, MONITORING_SECONDS = 25, 5, 5
 """With rq's defaults a job whose worker was killed is found only after many minutes."""
 
-
 NICE = 5
-"""People wait for the web server, nobody for a job: where cores are few, it comes first."""
-
+"""Niceness of a worker: where cores are few, the web server, which people wait for, comes first."""
 
 JOB = ("RQ_WORKER_ID", "RQ_JOB_ID", "RQ_EXECUTION_ID", "RQ_JOB_QUEUE")
 QUEUE_URL, LOG_LEVEL = "RQ_JOB_QUEUE_URL", "RQ_JOB_LOG_LEVEL"
@@ -28,7 +40,10 @@ QUEUE_URL, LOG_LEVEL = "RQ_JOB_QUEUE_URL", "RQ_JOB_LOG_LEVEL"
 
 
 class Worker(SpawnWorker):
-    """rq's spawning worker whose job processes do not outlive it, nor show the queue's password."""
+    """rq's spawning worker, whose job processes die with it and do not show the queue's password.
+
+    After a training it enqueues the one of the same line that waits.
+    """
 
     queue_url, log_level = "", "info"
 
@@ -45,14 +60,24 @@ class Worker(SpawnWorker):
         die_with_parent(self.pid or 0)
         super().main_work_horse(*args, **kwargs)
 
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Do a job in a process of its own; after a training, let the next of its line follow."""
+        super().execute_job(job, queue)
+        line = job.meta.get("line")
+        if queue.name == TRAIN and line is not None:
+            try:
+                enqueue_waiting(self.connection, line)
+            except (RedisError, OSError) as error:  # the housekeeping does it later
+                log.warning("the queue server is away: %s", error)
+
 
 def work(
     settings: Settings, queues: Sequence[str], *, burst: bool = False, gpus: str | None = None
 ) -> None:
-    """Work until told to stop; with ``burst`` until the queues are empty.
+    """Work until told to stop; with ``burst``, until the queues are empty.
 
-    ``gpus`` are the numbers of the GPUs that its jobs may use, none unless told: the one that
-    serves is not trained on.
+    ``gpus`` are the numbers of the GPUs that its jobs may use; by default none, because the one
+    that serves is not trained on.
     """
     os.nice(NICE)
     os.environ["CUDA_VISIBLE_DEVICES"] = gpus or ""
@@ -67,9 +92,35 @@ def work(
         job_monitoring_interval=MONITORING_SECONDS,
     )
     worker.queue_url, worker.log_level = settings.queue_url, settings.log_level
-    janitor = Janitor(settings, queues)
-    janitor.start()
-    try:
-        worker.work(burst=burst, logging_level="WARNING")
-    finally:
-        janitor.close()
+    with Redis.from_url(settings.queue_url, socket_timeout=10) as redis:
+        housekeeping = Housekeeping(chores(settings, redis, queues))
+        housekeeping.start()
+        try:
+            worker.work(burst=burst, logging_level="WARNING")
+        finally:
+            housekeeping.close()
+
+
+def chores(
+    settings: Settings,
+    redis: Redis,
+    queues: Sequence[str],
+    clock: Callable[[], float] = time.time,
+) -> list[Callable[[], None]]:
+    """Return what a worker's housekeeping does.
+
+    It repairs the worker's own queues, enqueues trainings whose turn has come, and enqueues what is
+    due by the clock.
+    """
+
+    def repair_queue(name: str) -> None:
+        queue = Queue(name, connection=redis, serializer=JSONSerializer)
+        repair(queue, last_job_ids(redis) if name == TRAIN else ())
+
+    def follow_clock() -> None:
+        now = clock()
+        periodic = due_periodic([*PERIODIC, *periodic_jobs(settings)], now)
+        enqueue_due(redis, [*periodic, *due_trainings(redis, settings, now)])
+
+    repairs = [partial(repair_queue, name) for name in queues]
+    return [*repairs, partial(enqueue_all_waiting, redis), follow_clock]

@@ -1,1 +1,1 @@
-"""What the backend knows of retraining: its settings, when it starts, the models it brings."""
+"""Retraining as the backend sees it: when one is due, whose turn it is, how it stands."""

@@ -1,4 +1,7 @@
-"""What nothing needs any more goes; the current model, its parent and the way back never do."""
+"""Removes data that nothing refers to.
+
+Never the current model, its parent or the version that a rollback returns to.
+"""
 
 from pathlib import Path
 
@@ -17,17 +20,17 @@ from dynamite.registry import RegistryError
 from training.annotation_store import AnnotationStore
 
 SNAPSHOTS = 3
-"""Newest snapshots kept for a while; a training on its way keeps them all."""
+"""Newest snapshots kept for a while; while a training is on its way, all are kept."""
 
 SNAPSHOT_SECONDS = 3600.0
-"""A snapshot that somebody has just taken is kept: the training on it is not in the queue yet."""
+"""A snapshot this young is kept: the training on it may not be in the queue yet."""
 
 RUN_SECONDS = 7 * 24 * 3600.0
-"""A training that failed can be gone on with for so long after its last step."""
+"""A failed training can be continued for this long after its last step."""
 
 
 def clean_up(settings: Settings, store: AnnotationStore, redis: Redis) -> str:
-    """Remove what is not needed; how much, in words."""
+    """Remove what is not needed; return how much, in words."""
     lines = known_lines(settings)
     versions = 0
     for line in lines:
@@ -51,10 +54,10 @@ def clean_up(settings: Settings, store: AnnotationStore, redis: Redis) -> str:
 
 
 def folders(folder: Path, names: str = "[!.]*") -> list[Path]:
-    """The folders in a folder that may not be there; hidden ones are no whole snapshots or runs."""
+    """Return the folders in a folder, which may not exist. Hidden ones are incomplete."""
     return [path for path in folder.glob(names) if path.is_dir()] if folder.is_dir() else []
 
 
 def oldest_first(folder: Path) -> list[Path]:
-    """Its folders in the order they were last changed."""
+    """Return the folders in a folder, the one changed longest ago first."""
     return sorted(folders(folder), key=last_changed)

@@ -1,10 +1,10 @@
-"""Whether training is due, and the one job that all ways to start it end in."""
+"""Decides whether a training is due, and requests it: every way to start one ends here."""
 
 import logging
 
 from redis import Redis
 
-from backend.retraining.requests import TrainingRequest, enqueue_training
+from backend.retraining.enqueueing import enqueue_training
 from backend.retraining.status import note_asked
 from backend.retraining.training_queue import is_training
 from backend.settings import Settings
@@ -17,6 +17,8 @@ from training.annotation_store import (
     SnapshotRules,
     write_snapshot,
 )
+from training.retraining.options import JobOptions, TrainingOptions
+from training.retraining.request import RetrainingRequest
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ log = logging.getLogger(__name__)
 def request_if_enough(
     settings: Settings, store: AnnotationStore, redis: Redis, project: ProjectKey
 ) -> str:
-    """Ask for a training if enough was accepted since the last one; empty if not."""
+    """Request a training if enough was accepted since the last one; empty if not."""
     enough = settings.train_after
     line = settings.line_of(project)
     new = store.new_since_training(line, projects_of(settings, store, line))
@@ -34,16 +36,17 @@ def request_if_enough(
 
 
 def request_where_due(settings: Settings, store: AnnotationStore, redis: Redis) -> None:
-    """What was accepted while a training was on its way may be enough for the next.
+    """Request trainings of all lines that have enough annotations.
 
-    A line that cannot be asked for, its models being away, does not stop the others.
+    They may have come while the last training was under way. A line whose models are away does not
+    stop the others.
     """
     for project in store.projects():
         try:
             request_if_enough(settings, store, redis, project)
         except (DynamiteError, OSError) as error:
             line = settings.line_of(project)
-            log.warning("no training of %s is asked for: %s", line, error)
+            log.warning("no training of %s is requested: %s", line, error)
 
 
 def request_training(
@@ -55,10 +58,10 @@ def request_training(
     *,
     force: bool = False,
 ) -> str:
-    """Ask for a training of a line on what is accepted now; what came of it, in words.
+    """Request a training of a line on what is accepted now; return what came of it, in words.
 
-    The same data are trained on once, however often and by whomever it is asked for, unless
-    ``force``. The answer is on the status page: Label Studio's button gives none of its own.
+    Unless ``force``, the same data are trained on once, however often it is requested. The outcome
+    is also on the status page, because Label Studio's button shows none.
     """
     outcome = _request(settings, store, redis, line, reason, force=force)
     note_asked(redis, line, reason, outcome)
@@ -72,24 +75,35 @@ def _request(
     if not snapshot.images["corrected"] + snapshot.images["unchanged"]:
         return f"nothing to train {line} on: {sum(snapshot.images.values())} images are accepted"
     models = open_registry(settings, line)
-    wanted = TrainingRequest(
+    request = RetrainingRequest(
         line=line,
         reason=reason,
         digest=snapshot.digest,
-        snapshot=str(snapshot.folder),
+        change=snapshot.change,
+        snapshot=snapshot.folder,
         images=snapshot.images,
-        models=str(models.folder),
-        run=str(run_folder(settings) / f"{line}-{snapshot.digest}"),
-        settings=settings,
+        models=models.folder,
+        run=run_folder(settings) / f"{line}-{snapshot.digest}",
         begun=has_begun(redis, models) and not force,
+        preset=settings.preset,
+        checkpoint=settings.checkpoint.resolve() if settings.checkpoint else None,
+        options=job_options(settings),
     )
-    words = enqueue_training(redis, wanted, force=force)
+    words = enqueue_training(redis, request, 3600 * settings.train_hours, force=force)
     store.note_trained(line, snapshot.change)
     return words
 
 
+def job_options(settings: Settings) -> JobOptions:
+    """Return the settings that a training job is told; its folders do not depend on ours."""
+    values = settings.model_dump(include=set(TrainingOptions.model_fields))
+    if settings.train_base_root is not None:
+        values["train_base_root"] = settings.train_base_root.resolve()
+    return JobOptions(**values)
+
+
 def take_snapshot(settings: Settings, store: AnnotationStore, line: str) -> Snapshot:
-    """What is accepted now in the projects of a line."""
+    """Write a snapshot of what is accepted now in the projects of a line."""
     projects = projects_of(settings, store, line)
     rules = SnapshotRules(
         holdout=settings.holdout_share,
@@ -99,5 +113,5 @@ def take_snapshot(settings: Settings, store: AnnotationStore, line: str) -> Snap
 
 
 def projects_of(settings: Settings, store: AnnotationStore, line: str) -> list[ProjectKey]:
-    """The projects whose annotations a line is trained on."""
+    """Return the projects whose annotations a line is trained on."""
     return [p for p in store.projects() if settings.line_of(p) == line]

@@ -1,4 +1,4 @@
-"""How retraining stands: for the status page, /versions and the command line."""
+"""The state of retraining, for the status page, /versions and the command line."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,25 +8,38 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 from rq.job import Job
-from rq.registry import (
-    DeferredJobRegistry,
-    FailedJobRegistry,
-    FinishedJobRegistry,
-    StartedJobRegistry,
-)
+from rq.registry import FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 
-from backend.retraining.requests import KEPT_SECONDS
-from backend.retraining.training_queue import find_job, last_job, train_queue
+from backend.jobs.job_queue import find_job
+from backend.retraining.enqueueing import KEPT_SECONDS
+from backend.retraining.training_queue import (
+    WAITING,
+    last_job,
+    last_job_ids,
+    train_queue,
+    waiting_jobs,
+)
 
 BACKLOG_KEY = "dynamite:backlog"
 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """One training job.
+    """One training job; a field is None where it does not apply or is not known.
 
-    ``phase``, ``done``, ``total`` and ``seconds_left`` are of a job that goes on, ``verdict`` of
-    one that is finished, ``error`` of one that failed; None where not known.
+    Attributes:
+        job: Id of the job.
+        status: ``waiting`` for the one before it, ``queued``, ``started``, ``finished``, ``failed``
+            or ``stopped``.
+        reason: Why it was requested.
+        when: When it ended, else was started, enqueued or requested (UTC).
+        phase: What a started job does.
+        done: How much of the phase is done,
+        total: of how much,
+        seconds_left: and the seconds left.
+        version: Version that a finished job made.
+        verdict: Verdict on that version.
+        error: Why a failed job failed.
     """
 
     job: str
@@ -43,7 +56,9 @@ class TrainingState:
 
     @property
     def words(self) -> str:
-        """What is to be said about it, in a line."""
+        """What there is to say about it, in a line."""
+        if self.status == "waiting":
+            return "until the training before it has ended"
         if self.status == "started" and self.phase:
             left = "" if self.seconds_left is None else f", {duration(self.seconds_left)} left"
             return f"{self.phase} {self.done} of {self.total}{left}"
@@ -52,7 +67,7 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Asked:
-    """Somebody asked for a training: when (UTC), why, and what came of it."""
+    """The latest request for a training: when (UTC), why, and what came of it."""
 
     when: str
     reason: str
@@ -61,9 +76,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What is accepted but not in use: events that wait, annotations or regions set aside.
+    """What was accepted but is not in use.
 
-    Each with how many there are and the last one's reason.
+    Attributes:
+        waiting: Number of events that wait,
+        waits_for: and the reason of the last one.
+        set_aside: Number of annotations or regions that were set aside,
+        set_aside_for: and the reason of the last one.
     """
 
     waiting: int
@@ -73,22 +92,23 @@ class Backlog:
 
 
 def duration(seconds: int) -> str:
-    """A time for people: 1:02:03."""
+    """Format a time for people, as in 1:02:03."""
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}"
 
 
 def describe(job: Job) -> TrainingState:
-    """A job as it stands."""
-    status = str(job.get_status().value)
+    """Describe a job as it stands."""
+    found = job.get_status()
+    status = "waiting" if found == WAITING else str(found.value)
     progress: dict[str, Any] = job.meta.get("progress") or {}
     result = job.latest_result() if status in ("finished", "failed") else None
     outcome = result.return_value if result is not None and status == "finished" else None
     error = None
     if status == "failed":
         trace = result.exc_string if result is not None else None
-        error = job.meta.get("error") or (trace or "it ended without a word").splitlines()[-1]
+        error = job.meta.get("error") or (trace or "it ended without a message").splitlines()[-1]
     time = job.ended_at or job.started_at or job.enqueued_at or job.created_at
     return TrainingState(
         job=job.id,
@@ -105,8 +125,8 @@ def describe(job: Job) -> TrainingState:
     )
 
 
-def last_training(redis: "Redis", line: str) -> TrainingState | None:
-    """The last training of a line that was asked for; None if none, or nobody can be asked."""
+def last_training(redis: Redis, line: str) -> TrainingState | None:
+    """Return the training of a line that was enqueued last; None if there is none, or no answer."""
     try:
         job = last_job(redis, line)
         return None if job is None else describe(job)
@@ -114,14 +134,14 @@ def last_training(redis: "Redis", line: str) -> TrainingState | None:
         return None
 
 
-def note_asked(redis: "Redis", line: str, reason: str, outcome: str) -> None:
-    """Remember what came of asking for a training."""
+def note_asked(redis: Redis, line: str, reason: str, outcome: str) -> None:
+    """Remember what came of a request for a training."""
     asked = Asked(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}", reason, outcome)
     redis.set(asked_key(line), json.dumps(asdict(asked)), ex=KEPT_SECONDS)
 
 
-def last_asked(redis: "Redis", line: str) -> Asked | None:
-    """What came of asking last; None if nobody has, or nobody can be asked."""
+def last_asked(redis: Redis, line: str) -> Asked | None:
+    """Return the latest request for a training; None if there is none, or no answer."""
     try:
         raw: Any = redis.get(asked_key(line))
         return Asked(**json.loads(raw)) if raw else None
@@ -129,13 +149,13 @@ def last_asked(redis: "Redis", line: str) -> Asked | None:
         return None
 
 
-def note_backlog(redis: "Redis", backlog: Backlog) -> None:
-    """Remember what is not in use, for those who cannot look into the store."""
+def note_backlog(redis: Redis, backlog: Backlog) -> None:
+    """Remember what is not in use, for processes that cannot read the store."""
     redis.set(BACKLOG_KEY, json.dumps(asdict(backlog)))
 
 
-def last_backlog(redis: "Redis") -> Backlog | None:
-    """What was not in use when a worker looked last; None if none has, or nobody can be asked."""
+def last_backlog(redis: Redis) -> Backlog | None:
+    """Return the backlog as a worker last saw it; None if none has, or the server is away."""
     try:
         raw: Any = redis.get(BACKLOG_KEY)
         return Backlog(**json.loads(raw)) if raw else None
@@ -144,15 +164,16 @@ def last_backlog(redis: "Redis") -> Backlog | None:
 
 
 def asked_key(line: str) -> str:
-    """Where that is kept."""
+    """Return the key of a line's latest request."""
     return f"dynamite:asked:{line}"
 
 
-def all_trainings(redis: "Redis") -> list[TrainingState]:
-    """Every training that the queue remembers, the newest first."""
+def all_trainings(redis: Redis) -> list[TrainingState]:
+    """Return every training that the queue remembers, the newest first."""
     queue = train_queue(redis)
-    ids = list(queue.get_job_ids())
-    for kind in (StartedJobRegistry, DeferredJobRegistry, FinishedJobRegistry, FailedJobRegistry):
+    ids = [*last_job_ids(redis), *queue.get_job_ids()]
+    for kind in (StartedJobRegistry, FinishedJobRegistry, FailedJobRegistry):
         ids += kind(queue=queue).get_job_ids(cleanup=False)
-    jobs = [job for job in (find_job(redis, job_id) for job_id in dict.fromkeys(ids)) if job]
+    found = (find_job(redis, job_id) for job_id in dict.fromkeys(ids))
+    jobs = [*waiting_jobs(redis), *(job for job in found if job is not None)]
     return sorted((describe(job) for job in jobs), key=lambda state: state.when, reverse=True)

@@ -7,7 +7,7 @@ from backend.settings.folders import store_folder
 from training.annotation_store import AnnotationStore, StoreError, is_there
 
 
-def open_store(settings: Settings, redis: "Redis", *, anew: bool = False) -> AnnotationStore:
+def open_store(settings: Settings, redis: Redis, *, anew: bool = False) -> AnnotationStore:
     """Open the store, unless it is gone: an unmounted share leaves an empty folder.
 
     Args:

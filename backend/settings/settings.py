@@ -28,7 +28,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from backend.settings.retraining import Names, RetrainingSettings
+from backend.settings.retraining import RetrainingSettings
 from backend.settings.typos import PREFIX, guess, unknown_variables
 from backend.settings.url_checks import check_queue_url, check_webhook_secret
 from dynamite.errors import DynamiteError
@@ -55,6 +55,7 @@ class Settings(RetrainingSettings, BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_ignore_empty=True,  # a folder named "" would be the working directory
+        enable_decoding=False,  # several names are separated by commas, not written as JSON
         extra="forbid",
         frozen=True,
         populate_by_name=True,
@@ -102,7 +103,7 @@ class Settings(RetrainingSettings, BaseSettings):
     cache_memory_mb: int = Field(500, ge=0, description="feature cache in memory, MB")
     cache_disk_mb: int = Field(5000, ge=0, description="feature cache on disk, MB")
 
-    image_hosts: Names = Field(
+    image_hosts: tuple[str, ...] = Field(
         (), description="hosts images may come from, host or host:port, besides Label Studio"
     )
     local_files_root: Path | None = Field(
@@ -113,7 +114,7 @@ class Settings(RetrainingSettings, BaseSettings):
     image_timeout: float = Field(20.0, gt=0, description="time to fetch an image, seconds")
 
     max_request_bytes: int = Field(64 * MEGABYTE, ge=1, description="largest request, bytes")
-    background_labels: Names = Field(
+    background_labels: tuple[str, ...] = Field(
         ("Background",), description="labels whose clicks say: no object here; a comma: none"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(

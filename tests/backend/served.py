@@ -17,6 +17,7 @@ from backend import composition
 from backend.images.decode import digest
 from backend.images.errors import ImageMissingError
 from backend.jobs.job_queue import JobQueue
+from backend.label_studio.ingest.jobs import EVENT_JOB
 from backend.label_studio.labeling_config import write
 from backend.label_studio.task_images import FetchedImage
 from backend.serving.engine import Engine, Model
@@ -206,7 +207,10 @@ def make_backend(tmp_path, monkeypatch, queue_server):
             engine=Engine(model, cache, meters.encodes.observe),
             cache=cache,
             queue=JobQueue(
-                settings.queue_url, settings.state_dir / "spool", answer_seconds=answer_seconds
+                settings.queue_url,
+                settings.state_dir / "spool",
+                EVENT_JOB,
+                answer_seconds=answer_seconds,
             ),
             journal=Journal(),
             meters=meters,

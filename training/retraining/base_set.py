@@ -1,4 +1,4 @@
-"""The set that tells whether a model forgets."""
+"""The base set, on which a candidate must not get worse: it tells whether a model forgets."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ SHIPPED = Path(__file__).parents[1] / "base_set"
 
 
 def open_base_set(name: str, root: Path | None) -> InstanceDataset | None:
-    """The configured set, else the one that ships; None if that is not installed.
+    """Open the configured set, else the one that ships; return None if that is not installed.
 
     Raises:
-        DatasetError: the configured one cannot be read.
+        DatasetError: the configured set cannot be read.
     """
     if name:
         return open_dataset(name, root, on_problem="skip")

@@ -1,4 +1,4 @@
-"""What was trained and what it began with, in one network: most of what is new, less forgotten."""
+"""Blends trained weights with the weights they started from: most of the gain, less forgetting."""
 
 from pathlib import Path
 
@@ -8,16 +8,18 @@ import dynamite
 from dynamite.checkpoints.checkpoint import read, save
 
 TRAINED = 0.7
-"""Share of what was trained, in every weight. On images of a new kind that cost next to nothing,
-on others half or more of what was forgotten came back (docs/retraining-results.md).
-Wortsman et al., "Robust fine-tuning of zero-shot models", 2022.
+"""Share of the trained weights in the blend: 0.7 × trained + 0.3 × start.
+
+On images of the new kind the blend costs next to nothing, on others it restores half or more of
+what was forgotten (docs/retraining-results.md). Wortsman et al., "Robust fine-tuning of zero-shot
+models", 2022.
 """
 
 
 def blend(start: Path, trained: Path, out: Path) -> Path:
-    """Write the mean of two networks, ``TRAINED`` of it the second, whose config it has.
+    """Write the weighted mean of two networks to ``out``, with the config of ``trained``.
 
-    A part that is built otherwise in the first (another refiner, say) stays as it was trained.
+    A part whose weights differ in name or shape (another refiner, say) is kept as trained.
 
     Raises:
         CheckpointError: one of the files cannot be read, or does not say what network it is.

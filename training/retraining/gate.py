@@ -1,19 +1,26 @@
-"""Whether a candidate is published: by numbers alone."""
+"""The gate: decides from numbers alone whether a candidate is published."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.retraining.job_spec import Gate
+from training.retraining.options import JobOptions
 
 FLIPS = 10_000
+"""Random sign patterns of the paired test."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``gain``: share by which clicks on held-out images fall, ``rise`` that by which NCI on the
-    base set grows, ``luck`` the probability of such a gain by luck; None where not measured.
+    """The decision and what it rests on; a figure is None where it was not measured.
+
+    Attributes:
+        published: Whether the candidate passed.
+        reason: Why, in words.
+        gain: Share by which clicks per object on the held-out images fall.
+        luck: Probability that a gain this large is chance.
+        rise: Share by which NCI on the base set grows.
     """
 
     published: bool
@@ -26,22 +33,21 @@ class Verdict:
 def judge(
     held_out: NDArray[np.float64],
     base: NDArray[np.float64] | None,
-    gate: Gate,
+    options: JobOptions,
     rng: np.random.Generator,
 ) -> Verdict:
-    """Decide.
+    """Decide whether a candidate is published.
 
     Args:
-        held_out: clicks per object on held-out images, images × 2: current model, candidate.
-        base: NCI on the base set, likewise; None if there is none, and forgetting is not measured.
-        gate: what is to be reached.
-        rng: for the paired test.
+        held_out: Clicks per object on the held-out images, images × 2: current model, candidate.
+        base: NCI on the base set, in the same shape; None if forgetting is not measured.
+        options: The thresholds, ``judge_…``.
+        rng: For the paired test.
     """
-    if len(held_out) < gate.least:
-        return Verdict(
-            published=False,
-            reason=f"only {len(held_out)} held-out images, {gate.least} are needed to decide",
-        )
+    images, least = len(held_out), options.judge_least
+    if images < least:
+        reason = f"only {images} held-out images, {least} are needed to decide"
+        return Verdict(published=False, reason=reason)
     if not all(np.isfinite(clicks).all() for clicks in (held_out, base) if clicks is not None):
         return Verdict(published=False, reason="some clicks were counted as no number (NaN)")
     before, after = held_out.mean(0)
@@ -52,20 +58,23 @@ def judge(
         base_before, base_after = base.mean(0)
         rise = float((base_after - base_before) / base_before)
         forgetting = f"NCI {rise:+.1%} on the base set"
-    said = f"{-gain:+.1%} clicks on {len(held_out)} held-out images (p = {luck:.3f}), {forgetting}"
+    said = f"{-gain:+.1%} clicks on {images} held-out images (p = {luck:.3f}), {forgetting}"
     fault = None
-    # Each says what must hold: a NaN of the gate's own numbers publishes nothing.
-    if not gain >= gate.margin:
-        fault = f"needs at least −{gate.margin:.1%}"
-    elif not luck <= gate.chance:
-        fault = f"may be luck: p must be at most {gate.chance}"
-    elif rise is not None and not rise <= gate.tolerance:
-        fault = f"forgets too much: at most {gate.tolerance:+.1%} is allowed"
+    # Each comparison states what must hold, so a NaN among the thresholds publishes nothing.
+    if not gain >= options.judge_margin:
+        fault = f"needs at least −{options.judge_margin:.1%}"
+    elif not luck <= options.judge_chance:
+        fault = f"may be luck: p must be at most {options.judge_chance}"
+    elif rise is not None and not rise <= options.judge_tolerance:
+        fault = f"forgets too much: at most {options.judge_tolerance:+.1%} is allowed"
     return Verdict(fault is None, said if fault is None else f"{said}: {fault}", gain, luck, rise)
 
 
 def chance_of(differences: NDArray[np.float64], rng: np.random.Generator) -> float:
-    """The probability of a mean at least as high if every difference's sign were a coin's toss."""
+    """Return the probability of a mean at least this high if every sign were a coin toss.
+
+    ``differences`` has one entry for each image.
+    """
     signs = rng.integers(0, 2, (FLIPS, len(differences))) * 2 - 1
     means = (signs * differences).mean(1)
     return float(((means >= differences.mean() - 1e-12).sum() + 1) / (FLIPS + 1))

@@ -1,12 +1,13 @@
-"""Two models on the same images: clicks per object, image by image, by MIST.
+"""Evaluates two models on the same images: clicks per object, image by image, by MIST.
 
-A failed object costs its own budget, not its whole image's as in NCI: where an image has twenty
-objects one nearly always fails, and a far better model would have the NCI of the one before.
+A failed object costs its own budget, not that of its whole image as in NCI. In an image of twenty
+objects one nearly always fails, so a far better model could have the same NCI.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,14 +20,20 @@ from training.evaluation.runner import Record, evaluate
 from training.evaluation.segmenter import Segmenter
 
 SHOWN_CLICKS = 5
-"""The IoU is also given after this many clicks beyond one on each object."""
+"""The IoU is also reported after this many clicks beyond the first one on each object."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One image under both models; pairs are of the current one and the candidate.
+    """One image under both models. Pairs hold the current model's figure and the candidate's.
 
-    ``clicks`` per object with failures counted by object, ``nci`` with failures counted by image.
+    Attributes:
+        objects: Number of objects.
+        clicks: Clicks per object; a failed object costs its own budget.
+        nci: Clicks per object; a failed object costs the budget of the whole image.
+        failed: Objects that failed.
+        iou: Mean IoU after ``SHOWN_CLICKS`` clicks.
+        records: The evaluations themselves.
     """
 
     dataset: InstanceDataset
@@ -41,7 +48,7 @@ class Judged:
 
     @property
     def sample(self) -> Sample:
-        """The image itself, read anew: many of them may not fit into memory."""
+        """The image itself, read each time because many may not fit into memory."""
         return self.dataset[self.index]
 
 
@@ -59,7 +66,7 @@ class Comparison:
 
     @property
     def nci(self) -> NDArray[np.float64]:
-        """The same with failures counted by image."""
+        """NCI in the same shape."""
         return np.array([image.nci for image in self.images], np.float64).reshape(-1, 2)
 
     def summary(self) -> dict[str, float | int | str | None]:
@@ -100,10 +107,17 @@ def compare(
     name: str,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> Comparison:
-    """Both models on up to ``most`` images, the same ones every time, click by click alike.
+    """Evaluate both models on up to ``most`` images.
 
-    Images are taken in the order of their ids' digests, so that a set that grows keeps most of
-    its choice. No image is begun after ``seconds``, once ``least`` are done.
+    Args:
+        models: The current model and the candidate.
+        dataset: The images.
+        budget: Clicks per object before giving up.
+        most: Most images used.
+        least: After ``seconds``, stop only when this many are done.
+        seconds: No image is begun later than this.
+        name: Name of the comparison.
+        report: Called with the images done and those chosen.
     """
     plan = EvaluationPlan(clicks_per_object=budget)
     chosen = chosen_indices(dataset, most)
@@ -121,8 +135,10 @@ def compare(
 
 
 def chosen_indices(dataset: InstanceDataset, most: int) -> list[int]:
-    """Which images are used."""
-    from hashlib import blake2b  # noqa: PLC0415
+    """Return the images to use, ordered by the digests of their ids.
+
+    The choice is the same every time, and a set that grows keeps most of it.
+    """
 
     def rank(index: int) -> bytes:
         return blake2b(dataset.sample_ids[index].encode(), digest_size=8).digest()
@@ -148,6 +164,6 @@ def _judged(dataset: InstanceDataset, sample: Sample, records: list[Record], bud
 
 
 def after_clicks(ious_TN: NDArray[np.float64], clicks: int) -> Sequence[float]:
-    """The objects' IoUs after so many clicks beyond the first ones, or at the end if earlier."""
+    """Return each object's IoU after ``clicks`` clicks beyond the first ones, or at the end."""
     row: Sequence[float] = ious_TN[min(clicks, len(ious_TN) - 1)].tolist()
     return row

@@ -1,4 +1,4 @@
-"""The training itself: one process, or one a GPU by torchrun, watched and never left behind."""
+"""Runs the training: one process, or one per GPU under torchrun, ended with the job."""
 
 import contextlib
 import json
@@ -19,29 +19,29 @@ from training.config import TrainingConfig
 POLL_SECONDS = 1.0
 RANK = "training.retraining.rank"
 KILLED = re.compile(r"Signal \d+ \(SIG\w+\) received by PID")
-"""How torchrun says that one of its ranks was."""
+"""How torchrun reports that one of its ranks was killed."""
 
-OWN_WORDS = re.compile("^Error: ", re.MULTILINE)
-"""How a rank begins what it says of its end."""
+RANK_ERROR = re.compile("^Error: ", re.MULTILINE)
+"""Start of the line in which a rank reports an error of its own."""
 
 Report = Callable[[int, float | None], None]
-"""Told of the steps done, and of the seconds left if they can be known."""
+"""Called with the steps done, and the seconds left if known."""
 
 
 class TrainingFailedError(DynamiteError):
-    """The training ended early; the message holds the end of its log."""
+    """The training failed. The message holds the end of its log."""
 
 
 class TrainingKilledError(TrainingFailedError):
-    """It was killed, perhaps for its memory: the next attempt goes on from its checkpoint."""
+    """The training was killed, perhaps for its memory: the next attempt continues it."""
 
 
 def train(config: TrainingConfig, out: Path, hosts: str = "", report: Report | None = None) -> Path:
-    """Train in the folder ``out``, from its last checkpoint if there is one; the weights' file.
+    """Train in the folder ``out``, from its last checkpoint if any; return the weights' file.
 
     Raises:
-        TrainingKilledError: it, or a rank, was killed.
-        TrainingFailedError: it ended with an error.
+        TrainingKilledError: the training, or one of its ranks, was killed.
+        TrainingFailedError: the training ended with an error.
     """
     out.mkdir(parents=True, exist_ok=True)
     weights = out / "model.safetensors"
@@ -65,7 +65,7 @@ def train(config: TrainingConfig, out: Path, hosts: str = "", report: Report | N
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if process.returncode or not weights.is_file():
-        text = written(out / "train.log", start)
+        text = log_since(out / "train.log", start)
         killed = process.returncode < 0 or KILLED.search(text)
         raise (TrainingKilledError if killed else TrainingFailedError)(
             f"the training in {out} ended with status {process.returncode}: {last_words(text)}"
@@ -74,9 +74,9 @@ def train(config: TrainingConfig, out: Path, hosts: str = "", report: Report | N
 
 
 def command(gpus: int, hosts: str) -> list[str]:
-    """What Python runs: the rank itself, or torchrun for several GPUs or hosts.
+    """Return what ``python -m`` runs: the rank itself, or torchrun for several GPUs or hosts.
 
-    ``hosts`` is ``NUMBER@ADDRESS:PORT``: so many hosts meet at that address.
+    ``hosts`` is ``NUMBER@ADDRESS:PORT``: that many hosts meet at that address.
     """
     if gpus <= 1 and not hosts:
         return [RANK]
@@ -90,27 +90,27 @@ def command(gpus: int, hosts: str) -> list[str]:
 
 
 def process_count(gpus: int, hosts: str) -> int:
-    """How many processes train together: one a GPU, or one a host, on all hosts."""
+    """Return the number of processes on all hosts: one per GPU, or one per host without any."""
     number, _, _ = hosts.partition("@")
     return max(1, gpus) * int(number or 1)
 
 
 def gpu_count() -> int:
-    """GPUs this worker was given."""
+    """Return the number of GPUs that this worker may use."""
     import torch  # noqa: PLC0415
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def watch(process: "subprocess.Popen[bytes]", out: Path, total: int, report: Report | None) -> None:
-    """Wait for the end, telling of the progress."""
+    """Wait until the process ends, and report its progress."""
     started, first = time.monotonic(), None
     while process.poll() is None:
         time.sleep(POLL_SECONDS)
         step = last_step(out / "metrics.jsonl")
         if report is None or step is None:
             continue
-        if first is None or step < first:  # until the checkpoint is read, the last attempt's steps
+        if first is None or step < first:  # the last attempt's, until the checkpoint is read
             started, first = time.monotonic(), step
         done = step - first
         pace = (time.monotonic() - started) / done if done else None
@@ -118,7 +118,7 @@ def watch(process: "subprocess.Popen[bytes]", out: Path, total: int, report: Rep
 
 
 def last_step(path: Path) -> int | None:
-    """The step of the newest line of metrics."""
+    """Return the step of the newest complete line of metrics; None if there is none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 4096))
@@ -134,8 +134,8 @@ def last_step(path: Path) -> int | None:
     return None
 
 
-def written(path: Path, start: int) -> str:
-    """A log from ``start`` on: what is before, earlier attempts wrote."""
+def log_since(path: Path, start: int) -> str:
+    """Return a log from ``start`` on; earlier attempts wrote what comes before."""
     try:
         return path.read_bytes()[start:].decode("utf-8", "replace").strip()
     except OSError:
@@ -143,6 +143,6 @@ def written(path: Path, start: int) -> str:
 
 
 def last_words(text: str, length: int = 1000) -> str:
-    """What a rank says of its end, before torchrun says much of it; else the log's last lines."""
-    said = OWN_WORDS.search(text)
-    return text[said.start() :][:length] if said else text[-length:]
+    """Return a rank's own error, which torchrun's messages follow; else the end of the log."""
+    found = RANK_ERROR.search(text)
+    return text[found.start() :][:length] if found else text[-length:]

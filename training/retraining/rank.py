@@ -1,6 +1,6 @@
 """One process of a retraining: ``python -m training.retraining.rank CONFIG.json OUT``.
 
-Started alone or by torchrun. It dies with its parent: nothing trains on after a killed worker.
+Started alone or by torchrun. It dies with its parent, so no training outlives a killed worker.
 """
 
 import os
@@ -9,7 +9,7 @@ from dynamite.lifeline import die_with_parent
 
 
 def main() -> None:
-    """Begin or go on, from the last checkpoint."""
+    """Train, from the last checkpoint if there is one."""
     import json  # noqa: PLC0415
     import sys  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415

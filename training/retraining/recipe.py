@@ -1,4 +1,4 @@
-"""An order → the config of its training run."""
+"""The config of a training run, made from a retraining request."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -11,45 +11,48 @@ from dynamite.network.config import ModelConfig, preset
 from training.annotation_store import CORRECTED, UNCHANGED
 from training.config import TrainingConfig
 from training.config_files import from_dict
-from training.retraining.job_spec import Order, OrderError
+from training.retraining.request import RequestError, RetrainingRequest
 
 ROUNDS = 8
-"""Up to so many rounds of corrections before the last prediction, in place of the paper's three:
-people go on correcting, and later clicks must help, too. A step then takes a third longer.
+"""Most rounds of corrections before the last prediction, instead of the paper's three.
+
+People correct more often than that, and later clicks must help, too. A step takes a third longer.
 """
 
 
-def recipe(order: Order, start: Path, processes: int = 1) -> TrainingConfig:
-    """How to train on a snapshot, from the weights ``start``, in so many processes.
+def recipe(request: RetrainingRequest, start: Path, processes: int = 1) -> TrainingConfig:
+    """Return how to train on a snapshot, from the weights ``start``, in ``processes`` processes.
 
-    The accepted images give 1 − ``base_ratio`` of the samples, each that is only the model's own
-    answers ``unchanged_weight`` times as often as the others; the base sets share the rest. The
-    processes share a step's images evenly: their number is rounded up.
+    The accepted images give 1 − ``train_base_ratio`` of the samples; those accepted unchanged come
+    ``unchanged_weight`` times as often as the others. The base sets share the rest. The processes
+    share a step's images evenly, so ``train_batch`` is rounded up.
 
     Raises:
-        OrderError: nothing in the snapshot is to be trained on.
+        RequestError: the snapshot holds nothing to train on.
         CheckpointError: ``start`` cannot be read.
     """
     config = read(start).config
     if config is None:
         raise CheckpointError(f"{start} does not say what network it is: convert it first")
-    base = order.base_ratio if order.base_sets else 0.0
-    accepted = accepted_shares(order)
-    shares = {str(order.snapshot / part): share * (1 - base) for part, share in accepted.items()}
-    shares |= {name: base / len(order.base_sets) for name in order.base_sets}
+    options = request.options
+    base_sets = options.train_base_sets
+    base = options.train_base_ratio if base_sets else 0.0
+    accepted = accepted_shares(request)
+    shares = {str(request.snapshot / part): share * (1 - base) for part, share in accepted.items()}
+    shares |= {name: base / len(base_sets) for name in base_sets}
     values: dict[str, Any] = {
-        "name": f"{order.line}-{order.digest[:8]}",
+        "name": f"{request.line}-{request.digest[:8]}",
         "model": {
             "preset": config.name,
             "overrides": overrides(config),
             "checkpoint": str(start.resolve()),
         },
         "data": {
-            "root": str(order.base_root) if order.base_root else None,
+            "root": str(options.train_base_root) if options.train_base_root else None,
             "on_problem": "skip",
             "sets": [{"name": name, "weight": share} for name, share in shares.items()],
             "augment": {
-                "scale": scales(config, order.crop),
+                "scale": scales(config, options.train_crop),
                 "object_probability": 0.3,
                 "min_area": 15,
                 "min_visible_area": 30,
@@ -60,10 +63,10 @@ def recipe(order: Order, start: Path, processes: int = 1) -> TrainingConfig:
         },
         "stages": [
             {
-                "steps": order.steps,
-                "batch": -(-order.batch // processes) * processes,
-                "crop": order.crop,
-                "learning_rate": order.rate,
+                "steps": options.train_steps,
+                "batch": -(-options.train_batch // processes) * processes,
+                "crop": options.train_crop,
+                "learning_rate": options.train_rate,
             }
         ],
         "max_rounds": ROUNDS,
@@ -78,42 +81,46 @@ def recipe(order: Order, start: Path, processes: int = 1) -> TrainingConfig:
         },
         "schedule": {
             "kind": "trapezoid",
-            "warmup_steps": min(20, order.steps // 5),
+            "warmup_steps": min(20, options.train_steps // 5),
             "decay_share": 0.4,
         },
         "compute": {"channels_last": True},
-        "log": {"every_steps": 5, "checkpoint_steps": max(1, min(50, order.steps // 4))},
+        "log": {"every_steps": 5, "checkpoint_steps": max(1, min(50, options.train_steps // 4))},
     }
     return from_dict(values, "the retraining config")
 
 
 def scales(config: ModelConfig, crop: int) -> list[float]:
-    """From how small to how large images are seen, by what just fits the crop.
+    """Return the smallest and the largest scale of augmentation, relative to fitting the crop.
 
-    From three quarters of the size at which a square one is served to a quarter more than that of a
-    long one: how the small objects of a kind look is learned of the size they will have.
+    From three quarters of the size at which a square image is served to a quarter more than that of
+    a long one: small objects are learned at about the size at which they will be served.
     """
     served = config.resize
     return [0.75 * min(served.shortest, served.longest) / crop, 1.25 * served.longest / crop]
 
 
-def accepted_shares(order: Order) -> dict[str, float]:
-    """How much of the accepted samples each part of the snapshot gives; together 1."""
+def accepted_shares(request: RetrainingRequest) -> dict[str, float]:
+    """Return the share of the accepted samples that each part of the snapshot gives; the sum is 1.
+
+    Raises:
+        RequestError: no part has a share.
+    """
     weights = {
-        CORRECTED: float(order.images.get(CORRECTED, 0)),
-        UNCHANGED: order.images.get(UNCHANGED, 0) * order.unchanged_weight,
+        CORRECTED: float(request.images.get(CORRECTED, 0)),
+        UNCHANGED: request.images.get(UNCHANGED, 0) * request.options.unchanged_weight,
     }
     total = sum(weights.values())
     if not total:
-        raise OrderError(
-            f"nothing to train on in {order.snapshot}: {order.images} images, those accepted "
-            f"unchanged weigh {order.unchanged_weight}"
+        raise RequestError(
+            f"nothing to train on in {request.snapshot}: {request.images} images, those accepted "
+            f"unchanged weigh {request.options.unchanged_weight}"
         )
     return {part: weight / total for part, weight in weights.items() if weight}
 
 
 def overrides(config: ModelConfig) -> dict[str, Any]:
-    """In which fields a network differs from its preset."""
+    """Return the fields in which a network differs from its preset."""
     usual = preset(config.name)
     return {
         one.name: getattr(config, one.name)

@@ -1,7 +1,7 @@
-"""What a judgement leaves to read: numbers as JSON, a table, pictures before and after."""
+"""The report of a judgement: numbers as JSON, a table, pictures before and after."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,15 +14,16 @@ from training.retraining.gate import Verdict
 from training.retraining.judging import Comparison, Judged
 
 PICTURES = 6
-"""Of each set: the images that gained most and those that lost most."""
+"""Pictures of each set: half the largest gains, half the largest losses."""
 
 GAP = 8
+"""Width of the gap between two pictures, pixels."""
 
 PASSED = "passed: "
 
 
 def write_report(
-    folder: Path, verdict: Verdict, comparisons: Sequence[Comparison], facts: dict[str, object]
+    folder: Path, verdict: Verdict, comparisons: Sequence[Comparison], facts: Mapping[str, object]
 ) -> None:
     """Write ``report.json``, ``report.txt`` and ``pictures/SET-NN.jpg``."""
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
@@ -48,13 +49,13 @@ def write_report(
     (folder / "report.json").write_text(text, encoding="utf-8")
     (folder / "report.txt").write_text(table(verdict, comparisons), encoding="utf-8")
     for comparison in comparisons:
-        for place, image in enumerate(telling(comparison.images), start=1):
+        for place, image in enumerate(largest_changes(comparison.images), start=1):
             path = folder / "pictures" / f"{comparison.name}-{place:02d}.jpg"
             cv2.imwrite(str(path), cv2.cvtColor(picture(image), cv2.COLOR_RGB2BGR))
 
 
 def table(verdict: Verdict, comparisons: Sequence[Comparison]) -> str:
-    """The numbers, aligned."""
+    """Return the numbers as an aligned table."""
     lines = [f"{'set':<12}{'images':>8}{'objects':>9}{'':>4}{'current':>9}{'candidate':>11}"]
     for comparison in comparisons:
         found = comparison.summary()
@@ -75,12 +76,12 @@ def table(verdict: Verdict, comparisons: Sequence[Comparison]) -> str:
 
 
 def opinion(verdict: Verdict) -> str:
-    """The verdict in words; whether one that passed was published, the registry's log knows."""
+    """Return the verdict in words. Only the registry's log knows whether it was published."""
     return (PASSED if verdict.published else f"not {PASSED}") + verdict.reason
 
 
-def telling(images: Sequence[Judged]) -> list[Judged]:
-    """The images with the largest change for the better and for the worse."""
+def largest_changes(images: Sequence[Judged]) -> list[Judged]:
+    """Return the images with the largest changes for the better and for the worse."""
     order = sorted(images, key=lambda image: image.clicks[1] - image.clicks[0])
     if len(order) <= PICTURES:
         return order
@@ -88,7 +89,7 @@ def telling(images: Sequence[Judged]) -> list[Judged]:
 
 
 def picture(image: Judged) -> Image:
-    """The last answers of the current model (left) and the candidate."""
+    """Draw the last answers of the current model (left) and the candidate."""
     halves = []
     sample = image.sample
     for name, record, clicks in zip(

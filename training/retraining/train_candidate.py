@@ -1,4 +1,4 @@
-"""From a snapshot and what is served now to the weights that are judged beside it."""
+"""Trains the candidate: from a snapshot and start weights to the blended weights."""
 
 import errno
 import os
@@ -7,7 +7,6 @@ from pathlib import Path
 
 from dynamite.errors import DynamiteError
 from training.retraining.blending import blend
-from training.retraining.job_spec import Order
 from training.retraining.launching import (
     Report,
     TrainingKilledError,
@@ -16,7 +15,8 @@ from training.retraining.launching import (
     train,
 )
 from training.retraining.recipe import recipe
-from training.retraining.run_folder import AwayError
+from training.retraining.request import RetrainingRequest
+from training.retraining.waiting import AwayError
 
 PASSING = re.compile(
     "|".join(
@@ -24,27 +24,28 @@ PASSING = re.compile(
         for code in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE)
     )
 )
-"""What a full disk or a share that goes away is called; somebody will see to it."""
+"""Messages of a full disk or a share that is going away: faults that pass."""
 
 
-def train_candidate(order: Order, start: Path, report: Report | None = None) -> Path:
-    """Train from the weights ``start`` as the order says, and blend; the file in the run's folder.
+def train_candidate(request: RetrainingRequest, start: Path, report: Report | None = None) -> Path:
+    """Train from the weights ``start`` and blend; return the file in the run's folder.
 
     Raises:
-        AwayError: the disk is full or the share is away; the next attempt goes on from the last
+        AwayError: the disk is full or the share is away. The next attempt continues from the last
             checkpoint.
         DynamiteError: the snapshot or the weights cannot be used, or the training failed.
     """
     try:
-        config = recipe(order, start, process_count(gpu_count(), order.hosts))
-        trained = train(config, order.run, order.hosts, report)
-        return blend(start, trained, order.run / "blended.safetensors")
+        hosts = request.options.train_hosts
+        config = recipe(request, start, process_count(gpu_count(), hosts))
+        trained = train(config, request.run, hosts, report)
+        return blend(start, trained, request.run / "blended.safetensors")
     except TrainingKilledError:
         raise
     except (DynamiteError, OSError) as error:
-        for shared in (order.snapshot.parent, order.run.parent):
+        for shared in (request.snapshot.parent, request.run.parent):
             if not shared.is_dir():
                 raise AwayError(f"{shared} is not there: is it mounted? ({error})") from error
         if PASSING.search(str(error)):
-            raise AwayError(f"{order.run}: {error}") from error
+            raise AwayError(f"{request.run}: {error}") from error
         raise

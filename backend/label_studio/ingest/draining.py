@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from rq.timeouts import JobTimeoutException
 
-from backend.jobs.job_queue import INGEST_JOB, ingest_queue
+from backend.jobs.job_queue import ingest_queue
 from backend.label_studio.ingest.events import process_event
 from backend.label_studio.ingest.ingest import Ingest
+from backend.label_studio.ingest.jobs import EVENT_JOB
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def process_queued(ingest: Ingest, clock: Callable[[], float] = time.monotonic) 
         if clock() > until:
             break
         job = queue.fetch_job(job_id)
-        if job is None or job.func_name != INGEST_JOB:
+        if job is None or job.func_name != EVENT_JOB:
             continue
         try:
             process_event(job.args[0], ingest)

@@ -1,11 +1,27 @@
 """The jobs of the queue ``ingest``, called by name, with JSON values, in a process of their own."""
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rq import get_current_job
 
+from backend.jobs.schedule import PeriodicJob
+
+if TYPE_CHECKING:
+    from backend.settings import Settings
+
 log = logging.getLogger(__name__)
+
+EVENT_JOB = f"{__name__}.ingest_event"
+
+RETRY_MINUTES = 15.0
+"""How often deferred events are retried if projects are never compared with Label Studio."""
+
+
+def periodic_jobs(settings: "Settings") -> list[PeriodicJob]:
+    """Return the adapter's jobs that are due by the clock."""
+    minutes = settings.reconcile_minutes or RETRY_MINUTES
+    return [PeriodicJob(f"{__name__}.reconcile", 60 * minutes)]
 
 
 def ingest_event(event: dict[str, Any]) -> str:
@@ -15,7 +31,7 @@ def ingest_event(event: dict[str, Any]) -> str:
     events may have killed the process.
     """
     from backend.errors import BadRequestError  # noqa: PLC0415
-    from backend.jobs.job_queue import ATTEMPTS_MORE  # noqa: PLC0415
+    from backend.jobs.job_queue import RETRIES  # noqa: PLC0415
     from backend.label_studio.ingest.draining import process_queued  # noqa: PLC0415
     from backend.label_studio.ingest.events import process_event  # noqa: PLC0415
     from backend.label_studio.ingest.ingest import open_ingest  # noqa: PLC0415
@@ -28,7 +44,7 @@ def ingest_event(event: dict[str, Any]) -> str:
         except BadRequestError as error:  # another attempt would not help
             words = f"refused: {error}"
             log.warning("an event is refused: %s", error)
-        first = job is not None and job.retries_left == ATTEMPTS_MORE
+        first = job is not None and job.retries_left == RETRIES
         if first and (more := process_queued(ingest)):
             log.info("%d more events", more)
         publish_backlog(ingest.store, ingest.bookkeeping, ingest.redis)
@@ -47,33 +63,6 @@ def reconcile() -> str:
         projects = None if ingest.settings.reconcile_minutes else ()
         words = reconcile_projects(ingest, projects)
         return _logged(words, logging.DEBUG)  # it runs every quarter of an hour
-
-
-def request_training(line: str, reason: str, force: bool = False) -> str:
-    """Request the training of a line of models on what has been accepted by now."""
-    from redis import Redis  # noqa: PLC0415
-
-    from backend.retraining import requesting  # noqa: PLC0415
-    from backend.retraining.store import open_store  # noqa: PLC0415
-    from backend.settings import load  # noqa: PLC0415
-
-    settings = load()
-    with Redis.from_url(settings.queue_url) as redis, open_store(settings, redis) as store:
-        words = requesting.request_training(settings, store, redis, line, reason, force=force)
-        return _logged(words)
-
-
-def clean() -> str:
-    """Delete images, snapshots, runs and model versions that are no longer needed."""
-    from redis import Redis  # noqa: PLC0415
-
-    from backend.retraining.cleanup import clean_up  # noqa: PLC0415
-    from backend.retraining.store import open_store  # noqa: PLC0415
-    from backend.settings import load  # noqa: PLC0415
-
-    settings = load()
-    with Redis.from_url(settings.queue_url) as redis, open_store(settings, redis) as store:
-        return _logged(clean_up(settings, store, redis), logging.DEBUG)
 
 
 def _logged(words: str, level: int = logging.INFO) -> str:

@@ -23,7 +23,9 @@ from backend.label_studio.ingest.event_fields import (
 )
 from backend.label_studio.ingest.events import SECONDS, process_part
 from backend.label_studio.ingest.ingest import Ingest, TryLaterError
+from backend.label_studio.ingest.jobs import EVENT_JOB
 from backend.label_studio.ingest.store_annotation import set_aside
+from backend.retraining.jobs import REQUEST_JOB
 from backend.retraining.status import Backlog, note_backlog
 from training.annotation_store import AnnotationStore, Rejection
 
@@ -35,7 +37,7 @@ def try_again(ingest: Ingest, clock: Callable[[], float] = time.monotonic) -> st
 
     Events that the time does not suffice for come first the next time.
     """
-    until, count = clock() + SECONDS, requeue_failed(ingest.redis)
+    until, count = clock() + SECONDS, requeue_failed(ingest.redis, (EVENT_JOB, REQUEST_JOB))
     for event, _ in ingest.bookkeeping.waiting():
         if clock() > until:
             break

@@ -1,89 +1,97 @@
 import time
-from datetime import timedelta
 
-from rq import Queue
+from redis import Redis
 from rq.job import JobStatus
-from rq.serializers import JSONSerializer
 
-from backend.jobs.housekeeping import Janitor, enqueue_due
-from backend.jobs.job_queue import requeue_failed
+from backend.jobs.housekeeping import Housekeeping
+from backend.jobs.job_queue import find_job, ingest_queue, requeue_failed
+from backend.jobs.schedule import put
+from backend.launcher.worker import chores
+from backend.retraining.jobs import REQUEST_JOB
+from backend.retraining.training_queue import train_queue
 from backend.settings import load
+from tests.backend.retraining import asking
+from tests.backend.retraining.asking import end
+
+ask = asking.ask
 
 
-def test_what_is_due_reaches_a_json_worker(redis, queue_server):
-    settings = load(redis_url=queue_server)
-    janitor = Janitor(settings, ["ingest"])
-    janitor.look_around()
-    jobs = Queue("ingest", connection=redis, serializer=JSONSerializer).jobs
-    assert {job.func_name for job in jobs} == {
+def keep_house(redis, *queues, **settings):
+    Housekeeping(chores(load(**settings), redis, queues)).run_once()
+
+
+def test_what_is_due_reaches_a_json_worker(redis):
+    keep_house(redis, "ingest")
+    assert {job.func_name for job in ingest_queue(redis).jobs} == {
         "backend.label_studio.ingest.jobs.reconcile",
-        "backend.label_studio.ingest.jobs.clean",
+        "backend.retraining.jobs.clean",
     }
 
 
-def test_what_is_due_while_the_same_goes_on_waits_for_the_next_time(redis):
-    """A long comparison would have others wait behind it, and events behind those."""
-    queue = Queue("ingest", connection=redis, serializer=JSONSerializer)
+def test_a_training_due_by_the_schedule_is_asked_for(redis):
+    settings = load(train_schedule="0 2 * * *")
+    day = 20_000 * 24 * 3600
+    for time_ in (day, day + 3 * 3600):
+        Housekeeping(chores(settings, redis, ["ingest"], lambda now=time_: now)).run_once()
+    job = find_job(redis, "due-request_training-shared")
+    assert (job.func_name, tuple(job.args)) == (REQUEST_JOB, ("shared", "the schedule"))
+
+
+def test_a_waiting_training_follows_though_the_worker_before_it_was_killed(redis, ask):
+    """Any worker notices, also one that does not train."""
+    ask("a")
+    ask("b")
+    end(redis, "a", JobStatus.FAILED)
+    keep_house(redis, "ingest")
+    assert train_queue(redis).job_ids == ["train-shared-b"]
+
+
+def test_a_training_that_a_worker_of_two_queues_took_with_it_is_put_back(redis, ask):
+    """rq takes a job of several queues out of its list at once."""
+    ask("a")
+    ask("b")
+    queue = train_queue(redis)
+    redis.lpop(queue.key)
+    keep_house(redis, "ingest", "train")
+    assert queue.job_ids == []
     for _ in range(2):
-        enqueue_due(redis, "backend.label_studio.ingest.jobs.reconcile", ())
-    assert queue.job_ids == ["due-reconcile"]
-    for line in ("a", "b"):
-        enqueue_due(
-            redis, "backend.label_studio.ingest.jobs.request_training", (line, "the schedule")
-        )
-    assert len(queue) == 3
-    queue.fetch_job("due-reconcile").set_status(JobStatus.FINISHED)
-    queue.remove("due-reconcile")
-    enqueue_due(redis, "backend.label_studio.ingest.jobs.reconcile", ())
-    assert "due-reconcile" in queue.job_ids
-
-
-def test_what_is_due_is_asked_for_again_where_a_killed_worker_took_it_with_it(redis):
-    enqueue_due(redis, "backend.label_studio.ingest.jobs.reconcile", ())
-    queue = Queue("ingest", connection=redis, serializer=JSONSerializer)
-    redis.lpop(queue.key)  # as a worker of two queues does
-    enqueue_due(redis, "backend.label_studio.ingest.jobs.reconcile", ())
-    assert queue.job_ids == []  # it may just be on its way
-    job = queue.fetch_job("due-reconcile")
-    job.enqueued_at -= timedelta(seconds=90)
-    job.save()
-    enqueue_due(redis, "backend.label_studio.ingest.jobs.reconcile", ())
-    assert queue.job_ids == ["due-reconcile"]
+        redis.expire("dynamite:lost:train:train-shared-a", 500)  # a while later
+        keep_house(redis, "ingest", "train")
+        assert queue.job_ids == ["train-shared-a"]
 
 
 def test_a_scheduled_request_for_a_training_that_failed_is_made_again(redis):
     """The worker was killed, say, or the snapshot met a full disk: the night would be lost."""
-    queue = Queue("ingest", connection=redis, serializer=JSONSerializer)
-    enqueue_due(redis, "backend.label_studio.ingest.jobs.request_training", ("a", "the schedule"))
+    queue = ingest_queue(redis)
+    put(redis, REQUEST_JOB, ("a", "the schedule"))
     job = queue.jobs[0]
     assert job.retries_left
     queue.remove(job)
     queue.failed_job_registry.add(job)
-    assert requeue_failed(redis) == 1
+    assert requeue_failed(redis, ["another.job"]) == 0
+    assert requeue_failed(redis, [REQUEST_JOB]) == 1
     assert queue.job_ids == [job.id]
 
 
-def test_a_job_taken_but_not_begun_when_its_worker_was_killed_is_put_back(redis, queue_server):
-    settings = load(redis_url=queue_server, reconcile_minutes=0)
-    queue = Queue("ingest", connection=redis, serializer=JSONSerializer)
-    job = queue.enqueue("backend.label_studio.ingest.jobs.ingest_event", {})
-    redis.lmove(queue.key, queue.intermediate_queue_key, "LEFT", "LEFT")  # what a worker does first
-    janitor = Janitor(settings, ["ingest"])
-    janitor.look_around()
-    assert job.id not in queue.get_job_ids()
-    redis.expire(f"dynamite:lost:ingest:{job.id}", 500)  # a while later
-    janitor.look_around()
-    assert queue.get_job_ids().count(job.id) == 1
-    assert queue.intermediate_queue.get_job_ids() == []
+def test_a_chore_that_fails_does_not_stop_the_others(caplog):
+    done = []
+
+    def fail():
+        raise ValueError("broken")
+
+    Housekeeping([fail, lambda: done.append(1)]).run_once()
+    assert done == [1]
+    assert "a chore of the housekeeping failed" in caplog.text
 
 
 def test_the_thread_lives_through_the_absence_of_the_server(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("backend.jobs.housekeeping.EVERY_SECONDS", 0.01)
-    janitor = Janitor(load(redis_url=f"unix://{tmp_path}/nobody"), ["ingest"])
-    janitor.start()
-    deadline = time.monotonic() + 20
-    while caplog.text.count("the queue server is away") < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    with Redis.from_url(f"unix://{tmp_path}/nobody") as redis:
+        housekeeping = Housekeeping(chores(load(), redis, ["ingest"]))
+        housekeeping.start()
+        deadline = time.monotonic() + 20
+        while caplog.text.count("the queue server is away") < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        housekeeping.close()
     assert caplog.text.count("the queue server is away") >= 2
-    janitor.close()

@@ -1,192 +1,175 @@
-from datetime import timedelta
+"""Jobs of killed workers, put back."""
+
+import time
 
 import pytest
-from rq import Queue
+from rq import Queue, Retry
+from rq.executions import Execution
 from rq.job import JobStatus
 from rq.registry import StartedJobRegistry
-from rq.utils import now
+from rq.serializers import JSONSerializer
 
 from backend.jobs import rq_repair
-from backend.jobs.rq_repair import mend
-from backend.retraining.requests import TrainingRequest, enqueue_training
-from backend.retraining.training_queue import (
-    find_job,
-    free_waiting,
-    is_training,
-    last_job,
-    train_queue,
-)
-from backend.settings import load
+from backend.jobs.job_queue import RETRIES, find_job
+from backend.jobs.rq_repair import repair
+
+MARK = "dynamite:lost:ingest:a"
 
 
-def ask(redis, *digests):
-    for digest in digests:
-        images = {"corrected": 1}
-        enqueue_training(
-            redis, TrainingRequest("shared", "test", digest, "/s", images, "/m", "/r", load())
-        )
+@pytest.fixture
+def queue(redis):
+    found = Queue("ingest", connection=redis, serializer=JSONSerializer)
+    found.enqueue("time.sleep", 0, job_id="a", retry=Retry(max=RETRIES))
+    return found
 
 
-@pytest.mark.parametrize("end", ["cancel", "delete"])
-def test_the_line_goes_on_when_the_training_ahead_is_cancelled_or_deleted(redis, end):
-    ask(redis, "a", "b")
-    getattr(find_job(redis, "train-shared-a"), end)()
-    queue = train_queue(redis)
+def take(queue):
+    """What a worker of one queue does first."""
+    queue.connection.lmove(queue.key, queue.intermediate_queue_key, "LEFT", "LEFT")
+
+
+def start(queue, job, seconds):
+    """What it does then: the job is started, and counts as abandoned after so many seconds."""
+    redis = queue.connection
+    with redis.pipeline() as pipeline:
+        execution = Execution.create(job, ttl=60, pipeline=pipeline)
+        pipeline.execute()
+    key = queue.started_job_registry.key
+    redis.zadd(key, {execution.composite_key: time.time() + seconds})
+    redis.lrem(queue.intermediate_queue_key, 1, job.id)
+    job.set_status(JobStatus.STARTED)
+
+
+def later(queue):
+    """Half a minute passes."""
+    queue.connection.expire(MARK, 500)
+
+
+def test_a_job_taken_but_not_begun_when_its_worker_was_killed_is_put_back(queue):
+    take(queue)
+    repair(queue)
     assert queue.job_ids == []
-    mend(queue)
-    mend(queue)
-    assert queue.job_ids == ["train-shared-b"]
-    assert queue.deferred_job_registry.get_job_ids() == []
-    ask(redis, "c")
-    assert last_job(redis, "shared").dependency_ids == ["train-shared-b"]
+    later(queue)
+    for _ in range(2):
+        repair(queue)
+        assert queue.job_ids == ["a"]
+        assert queue.intermediate_queue.get_job_ids() == []
 
 
-@pytest.mark.parametrize("end", ["cancel", "delete"])
-def test_one_that_is_asked_for_again_comes_after_those_that_waited_for_it(redis, end):
-    ask(redis, "a", "b", "c")
-    getattr(find_job(redis, "train-shared-a"), end)()
-    ask(redis, "a")
-    assert train_queue(redis).job_ids == ["train-shared-b"]
-    assert find_job(redis, "train-shared-a").dependency_ids == ["train-shared-c"]
-    assert find_job(redis, "train-shared-c").dependency_ids == ["train-shared-b"]
+def test_a_job_just_taken_for_a_new_attempt_is_not_lost(queue):
+    take(queue)
+    repair(queue)
+    job = queue.fetch_job("a")
+    queue.connection.lrem(queue.intermediate_queue.key, 1, job.id)  # begun, killed, queued again
+    queue.enqueue_job(job)
+    later(queue)
+    take(queue)
+    repair(queue)
+    assert queue.job_ids == []
+    later(queue)
+    repair(queue)
+    assert queue.job_ids == ["a"]
 
 
-def test_one_that_is_freed_twice_at_the_same_moment_is_queued_once(redis, monkeypatch):
-    ask(redis, "a", "b")
-    find_job(redis, "train-shared-a").cancel()
-    queue, put = train_queue(redis), Queue._enqueue_job
+def test_a_job_begun_at_the_moment_it_is_found_lost_is_not_doubled(queue, monkeypatch):
+    take(queue)
+    repair(queue)
+    later(queue)
+    put = Queue.enqueue_job
 
-    def another_too(self, job, **more):
-        monkeypatch.setattr(Queue, "_enqueue_job", put)
-        free_waiting(train_queue(redis))
+    def begun(self, job, **more):
+        queue.connection.lrem(queue.intermediate_queue.key, 1, job.id)
         return put(self, job, **more)
 
-    monkeypatch.setattr(Queue, "_enqueue_job", another_too)
-    mend(queue)
-    assert queue.job_ids == ["train-shared-b"]
+    monkeypatch.setattr(Queue, "enqueue_job", begun)
+    repair(queue)
+    assert queue.job_ids == []
 
 
-def test_those_that_wait_for_one_that_is_still_to_come_wait_on(redis):
-    ask(redis, "a", "b")
-    mend(train_queue(redis))
-    assert train_queue(redis).job_ids == ["train-shared-a"]
+def test_a_job_started_just_before_it_is_put_back_is_not_doubled(queue, monkeypatch):
+    take(queue)
+    is_lost = rq_repair._is_lost
+
+    def started(queue, job):
+        start(queue, job, seconds=60)
+        return is_lost(queue, job)
+
+    repair(queue)
+    later(queue)
+    monkeypatch.setattr(rq_repair, "_is_lost", started)
+    repair(queue)
+    assert queue.job_ids == []
 
 
-def test_two_that_mend_at_the_same_moment_do_not_double_a_job(redis, monkeypatch):
+def test_a_known_job_that_waited_for_long_and_was_just_taken_is_not_lost(queue):
+    repair(queue, ["a"])
+    later(queue)
+    take(queue)
+    repair(queue, ["a"])
+    assert queue.job_ids == []
+
+
+def test_a_job_that_is_in_the_queue_again_is_not_put_there_twice(queue):
+    """Its process was killed before it was begun: rq tries it again, and leaves the old entry."""
+    queue.connection.rpush(queue.intermediate_queue_key, "a")
+    repair(queue)
+    later(queue)
+    repair(queue)
+    assert queue.job_ids == ["a"]
+
+
+def test_what_is_left_of_a_job_that_has_ended_is_removed(queue):
+    take(queue)
+    queue.fetch_job("a").set_status(JobStatus.FINISHED)
+    repair(queue)
+    assert queue.intermediate_queue.get_job_ids() == []
+    assert queue.job_ids == []
+
+
+def test_a_job_whose_worker_fell_silent_is_tried_again(queue):
+    take(queue)
+    job = queue.fetch_job("a")
+    start(queue, job, seconds=-10)
+    repair(queue)
+    assert queue.job_ids == ["a"]
+    assert find_job(queue.connection, "a").retries_left == RETRIES - 1
+
+
+def test_a_known_job_that_is_in_no_list_is_put_back(queue):
+    queue.connection.lpop(queue.key)
+    repair(queue)
+    later(queue)
+    repair(queue)
+    assert queue.job_ids == []  # of no other it is known that it is missing
+    repair(queue, ["a"])
+    later(queue)
+    repair(queue, ["a"])
+    assert queue.job_ids == ["a"]
+
+
+def test_two_that_repair_at_the_same_moment_do_not_double_a_job(queue, monkeypatch):
     cleaned = []
 
     class Registry(StartedJobRegistry):
         def cleanup(self, *arguments):
             cleaned.append(self.name)
-            mend(train_queue(redis))  # another one, at this moment
+            repair(queue)  # another one, at this moment
 
     monkeypatch.setattr(rq_repair, "StartedJobRegistry", Registry)
-    mend(train_queue(redis))
-    mend(train_queue(redis))
-    assert cleaned == ["train", "train"]
+    repair(queue)
+    repair(queue)
+    assert cleaned == ["ingest", "ingest"]
 
 
-def test_a_lock_that_rqs_own_maintenance_left_behind_does_not_last(redis):
-    queue = train_queue(redis)
+def test_a_lock_that_rqs_own_maintenance_left_behind_does_not_last(queue, redis):
     queue.acquire_maintenance_lock()
     assert redis.ttl(queue.registry_cleaning_key) > 800
-    mend(queue)
+    repair(queue)
     assert redis.ttl(queue.registry_cleaning_key) <= rq_repair.LOCK_SECONDS
 
 
-def test_a_lock_that_another_has_taken_meanwhile_is_left_to_it(redis, monkeypatch):
-    queue = train_queue(redis)
+def test_a_lock_that_another_has_taken_meanwhile_is_left_to_it(queue, redis, monkeypatch):
     lock = queue.registry_cleaning_key
-    monkeypatch.setattr(rq_repair, "requeue_lost", lambda _: redis.set(lock, "of another", ex=10))
-    mend(queue)
+    monkeypatch.setattr(rq_repair, "requeue_lost", lambda *_: redis.set(lock, "of another", ex=10))
+    repair(queue)
     assert redis.get(lock) == b"of another"
-
-
-def take(redis):
-    """What a worker does first."""
-    queue = train_queue(redis)
-    redis.lmove(queue.key, queue.intermediate_queue_key, "LEFT", "LEFT")
-
-
-def test_a_job_just_taken_for_a_new_attempt_is_not_lost(redis):
-    ask(redis, "a")
-    queue, job = train_queue(redis), find_job(redis, "train-shared-a")
-    take(redis)
-    mend(queue)
-    redis.lrem(queue.intermediate_queue.key, 1, job.id)  # begun, killed, queued again
-    queue.enqueue_job(job)
-    redis.expire("dynamite:lost:train:train-shared-a", 500)  # a while later
-    take(redis)
-    mend(queue)
-    assert queue.job_ids == []
-    redis.expire("dynamite:lost:train:train-shared-a", 500)
-    mend(queue)
-    assert queue.job_ids == [job.id]
-
-
-def test_a_job_begun_at_the_moment_it_is_found_lost_is_not_doubled(redis, monkeypatch):
-    ask(redis, "a")
-    queue = train_queue(redis)
-    take(redis)
-    mend(queue)
-    redis.expire("dynamite:lost:train:train-shared-a", 500)
-    put = type(queue)._enqueue_job
-
-    def begun(self, job, **more):
-        redis.lrem(queue.intermediate_queue.key, 1, job.id)
-        return put(self, job, **more)
-
-    monkeypatch.setattr(type(queue), "_enqueue_job", begun)
-    mend(queue)
-    assert queue.job_ids == []
-
-
-def test_a_training_that_a_worker_of_two_queues_took_with_it_is_put_back(redis):
-    """rq takes a job of several queues out of its list at once."""
-    ask(redis, "a", "b")
-    queue = train_queue(redis)
-    redis.lpop(queue.key)
-    mend(queue)
-    assert queue.job_ids == []
-    redis.expire("dynamite:vanished:train:train-shared-a", 500)
-    mend(queue)
-    assert queue.job_ids == ["train-shared-a"]
-    redis.expire("dynamite:vanished:train:train-shared-a", 500)
-    mend(queue)
-    assert queue.job_ids == ["train-shared-a"]
-
-
-def ended(redis, digest, seconds, status=JobStatus.FAILED):
-    job = find_job(redis, f"train-shared-{digest}")
-    train_queue(redis).remove(job)
-    job.ended_at = now() - timedelta(seconds=seconds)
-    job.save()
-    job.set_status(status)
-
-
-@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.FINISHED])
-def test_one_whose_turn_was_lost_with_the_worker_before_it_comes_all_the_same(redis, status):
-    ask(redis, "a", "b")
-    ended(redis, "a", 5, status)
-    mend(train_queue(redis))  # rq itself may be about to
-    assert train_queue(redis).job_ids == []
-    ended(redis, "a", 90, status)
-    mend(train_queue(redis))
-    assert train_queue(redis).job_ids == ["train-shared-b"]
-
-
-@pytest.mark.parametrize("end", ["cancel", "delete"])
-def test_cancelling_one_that_waits_sets_none_going_beside_the_first(redis, end):
-    ask(redis, "a", "b", "c")
-    getattr(find_job(redis, "train-shared-b"), end)()
-    ask(redis, "d")
-    mend(train_queue(redis))
-    assert train_queue(redis).job_ids == ["train-shared-a"]
-    assert last_job(redis, "shared").dependency_ids == ["train-shared-c"]
-    getattr(find_job(redis, "train-shared-d"), end)()
-    assert is_training(redis, "shared")
-    ask(redis, "e")
-    assert last_job(redis, "shared").dependency_ids == ["train-shared-c"]
-    ended(redis, "a", 90)
-    mend(train_queue(redis))
-    assert train_queue(redis).job_ids == ["train-shared-c"]

@@ -1,127 +1,83 @@
-"""What is due by the clock, asked by workers that know nothing of each other."""
+"""What is due by the clock, enqueued by workers that know nothing of each other."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from croniter import CroniterBadCronError
+from rq.job import JobStatus
 
-from backend.jobs.schedule import claim, due_jobs, note_asked_for
+from backend.jobs.job_queue import ingest_queue
+from backend.jobs.schedule import (
+    PeriodicJob,
+    claim,
+    due_periodic,
+    enqueue_due,
+    not_enqueued,
+    note_enqueued,
+    put,
+)
+from backend.label_studio.ingest.jobs import periodic_jobs
 from backend.settings import load
 
-HOUR = 3600.0
-DAY = 24 * HOUR
+RECONCILE = "backend.label_studio.ingest.jobs.reconcile"
+HOURLY = [PeriodicJob(RECONCILE, 3600)]
 
 
-def asked_for(redis, settings, now):
-    """What a worker asks for at that time: the names of the jobs and their arguments."""
-    due = due_jobs(redis, settings, now)
-    for one in due:
-        note_asked_for(redis, one)
-    return [(one.name, one.arguments) for one in due]
+def test_a_periodic_job_is_due_once_in_each_stretch_of_time(redis):
+    def enqueued(now):
+        due = not_enqueued(redis, due_periodic(HOURLY, now))
+        for one in due:
+            note_enqueued(redis, one)
+        return len(due)
 
-
-def trainings(redis, now, schedule):
-    settings = load(train_schedule=schedule)
-    return sum(n.endswith("request_training") for n, _ in asked_for(redis, settings, now))
-
-
-def test_two_schedulers_do_not_double_what_is_due(redis, queue_server):
-    settings = load(redis_url=queue_server, train_schedule="0 2 * * *", lines="cells=7")
-    day = 20_000 * DAY
-    assert ("backend.label_studio.ingest.jobs.reconcile", ()) in asked_for(
-        redis, settings, day + HOUR
-    )
-    first = asked_for(redis, settings, day + 2 * HOUR + 1)
-    second = asked_for(redis, settings, day + 2 * HOUR + 2)
-    assert [arguments for name, arguments in first if name.endswith("request_training")] == [
-        ("cells", "the schedule"),
-        ("shared", "the schedule"),
-    ]
-    assert second == []
-    again = asked_for(redis, settings, day + 26 * HOUR + 1)
-    assert sum(name.endswith("request_training") for name, _ in again) == 2
-
-
-def test_what_did_not_reach_the_queue_is_due_still(redis):
-    settings = load(train_schedule="0 2 * * *")
-    due_jobs(redis, settings, 20_000 * DAY)
-    now = 20_000 * DAY + 3 * HOUR
-    first, second = ([one.key for one in due_jobs(redis, settings, now + s)] for s in (0, 1))
-    assert first == second
-    assert any(":train:" in key for key in first)
+    times = (7200, 7300, 10_799, 10_801, 10_802)
+    assert [enqueued(time) for time in times] == [1, 0, 0, 1, 0]
 
 
 def test_what_two_workers_see_at_the_same_moment_only_one_of_them_asks_for(redis):
     """The other would replace a job that a worker has just begun."""
-    (first, *_), (second, *_) = (due_jobs(redis, load(), 1000.0) for _ in range(2))
+    (first,), (second,) = (due_periodic(HOURLY, 1000.0) for _ in range(2))
     assert first.key == second.key
     assert [claim(redis, one) for one in (first, second)] == [True, False]
+    enqueue_due(redis, [second])
+    assert ingest_queue(redis).job_ids == []
     redis.delete(f"{first.key}:claimed")  # it runs out, where the first was killed
-    assert claim(redis, second)
-
-
-def test_a_schedule_missed_while_all_was_down_is_made_up_for_but_not_one_before_the_first_start(
-    redis,
-):
-    day = 20_000 * DAY
-    assert trainings(redis, day + 12 * HOUR, "0 2 * * *") == 0
-    assert trainings(redis, day + 36 * HOUR, "0 2 * * *") == 1  # down at two, back at noon
-    assert trainings(redis, day + 37 * HOUR, "0 2 * * *") == 0
-
-
-def test_a_time_is_served_once_however_far_the_next_one_is(redis):
-    """Looked at for a quarter of a year, as the keys in Redis run out meanwhile."""
-    served, now = [], datetime(2026, 1, 15, tzinfo=UTC)
-    step = timedelta(hours=6)
-    while now < datetime(2026, 4, 15, tzinfo=UTC):
-        if trainings(redis, now.timestamp(), "0 3 1 * *"):
-            served.append((now.month, now.day, now.hour))
-        for key in redis.keys("dynamite:due:*"):
-            left = redis.ttl(key) - step.total_seconds()
-            redis.expire(key, int(left)) if left > 0 else redis.delete(key)
-        now += step
-    assert served == [(2, 1, 6), (3, 1, 6), (4, 1, 6)]
-
-
-def test_a_schedule_that_was_changed_makes_up_for_nothing_before_that(redis):
-    day = 20_000 * DAY
-    assert trainings(redis, day, "0 3 * * *") == 0
-    assert trainings(redis, day + 27 * HOUR, "0 3 * * *") == 1
-    assert trainings(redis, day + 40 * HOUR, "0 5 * * *") == 0
-    assert trainings(redis, day + 54 * HOUR, "0 5 * * *") == 1
-    (known,) = redis.keys("dynamite:since:*")
-    assert redis.ttl(known) > 29 * DAY
-
-
-def test_a_schedule_that_comes_back_after_another_makes_up_for_nothing_either(redis):
-    day = 20_000 * DAY
-    assert trainings(redis, day, "0 3 * * *") == 0
-    assert trainings(redis, day + HOUR, "0 3 1 1 *") == 0
-    assert trainings(redis, day + 12 * HOUR, "0 3 * * *") == 0
-    assert trainings(redis, day + 28 * HOUR, "0 3 * * *") == 1
-
-
-def test_a_schedule_whose_first_time_is_to_come_keeps_nothing_else_waiting(redis):
-    schedule = "0 3 1 1 * 0 2030"
-    first = datetime(2030, 1, 1, 3, tzinfo=UTC).timestamp()
-    names = [name for name, _ in asked_for(redis, load(train_schedule=schedule), first - HOUR)]
-    assert names == [
-        "backend.label_studio.ingest.jobs.reconcile",
-        "backend.label_studio.ingest.jobs.clean",
-    ]
-    assert trainings(redis, first + 5, schedule) == 1
-    assert trainings(redis, first + 300 * DAY, schedule) == 0
-
-
-def test_nothing_is_asked_for_when_the_schedule_cannot_be_understood(redis):
-    settings = load().model_copy(update={"train_schedule": "at noon"})
-    with pytest.raises(CroniterBadCronError):
-        due_jobs(redis, settings, 0)
+    enqueue_due(redis, [second])
+    assert ingest_queue(redis).job_ids == ["due-reconcile"]
 
 
 @pytest.mark.parametrize("minutes", [0.004, 0])
 def test_looking_more_often_than_every_second_is_borne_and_what_waits_is_tried_again_in_any_case(
     redis, minutes
 ):
-    settings = load(reconcile_minutes=minutes)
-    assert ("backend.label_studio.ingest.jobs.reconcile", ()) in asked_for(redis, settings, 1000.0)
+    due = due_periodic(periodic_jobs(load(reconcile_minutes=minutes)), 1000.0)
+    enqueue_due(redis, due)
+    assert [one.name for one in due] == [RECONCILE]
+    assert ingest_queue(redis).job_ids == ["due-reconcile"]
+
+
+def test_what_is_due_while_the_same_goes_on_waits_for_the_next_time(redis):
+    """A long comparison would have others wait behind it, and events behind those."""
+    queue = ingest_queue(redis)
+    for _ in range(2):
+        put(redis, RECONCILE, ())
+    assert queue.job_ids == ["due-reconcile"]
+    for line in ("a", "b"):
+        put(redis, "backend.retraining.jobs.request_training", (line, "the schedule"))
+    assert len(queue) == 3
+    queue.fetch_job("due-reconcile").set_status(JobStatus.FINISHED)
+    queue.remove("due-reconcile")
+    put(redis, RECONCILE, ())
+    assert "due-reconcile" in queue.job_ids
+
+
+def test_what_is_due_is_asked_for_again_where_a_killed_worker_took_it_with_it(redis):
+    put(redis, RECONCILE, ())
+    queue = ingest_queue(redis)
+    redis.lpop(queue.key)  # as a worker of two queues does
+    put(redis, RECONCILE, ())
+    assert queue.job_ids == []  # it may just be on its way
+    job = queue.fetch_job("due-reconcile")
+    job.enqueued_at -= timedelta(seconds=90)
+    job.save()
+    put(redis, RECONCILE, ())
+    assert queue.job_ids == ["due-reconcile"]

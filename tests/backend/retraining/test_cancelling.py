@@ -9,8 +9,9 @@ import pytest
 from rq.job import JobStatus
 
 from backend.cli import main
+from backend.jobs.job_queue import find_job
 from backend.retraining.cancelling import CancelError, cancel_training
-from backend.retraining.training_queue import find_job, train_queue
+from backend.retraining.training_queue import train_queue
 
 
 def test_one_that_waits_does_not_begin(redis):

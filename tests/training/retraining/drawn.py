@@ -1,4 +1,4 @@
-"""A kind of image that nobody has seen: bright rectangles on noise, accepted by hand."""
+"""A kind of image new to any model: bright rectangles on noise, accepted by hand."""
 
 import base64
 from pathlib import Path
@@ -65,8 +65,8 @@ def tiny_weights(path: Path) -> str:
     return checkpoint.save(model, path, {"training_data": "none: under-trained on purpose"})
 
 
-def order(folder: Path, images: int = 16, **more) -> dict:
-    """A training order on that many accepted images, as the queue holds it."""
+def request(folder: Path, images: int = 16, **more) -> dict:
+    """A retraining request on that many accepted images, as the queue holds it."""
     with AnnotationStore(folder / "store") as store:
         accept(store, range(1, images + 1))
         project = ProjectKey(SOURCE, 1)
@@ -84,14 +84,25 @@ def order(folder: Path, images: int = 16, **more) -> dict:
         "models": str(folder / "models" / "shared"),
         "run": str(folder / "run"),
         "checkpoint": str(folder / "start.safetensors"),
-        "steps": 6,
-        "batch": 2,
-        "crop": 64,
-        "rate": 2e-3,
-        "gate": {"least": 2, "margin": 0.0, "chance": 1.0, "budget": 3, "most": 4},
-        "judge_base_set": str(snapshot.folder / "corrected"),
+        "options": {
+            "train_steps": 6,
+            "train_batch": 2,
+            "train_crop": 64,
+            "train_rate": 2e-3,
+            "judge_least": 2,
+            "judge_margin": 0.0,
+            "judge_chance": 1.0,
+            "judge_budget": 3,
+            "judge_most": 4,
+            "judge_base_set": str(snapshot.folder / "corrected"),
+        },
         "job": "asked once",
     } | more
+
+
+def with_options(values: dict, **options) -> dict:
+    """A request with other options."""
+    return values | {"options": values["options"] | options}
 
 
 def a_task(number, data):

@@ -3,7 +3,6 @@
 import errno
 import shutil
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,17 +10,21 @@ import torch
 from rq.timeouts import JobTimeoutException
 
 import training.jobs as jobs
+import training.retraining.attempt as attempts
 import training.retraining.launching as launching
 import training.retraining.retrain as work
 import training.retraining.train_candidate as candidate
+import training.retraining.waiting as waiting
 from dynamite.registry import Description, Registry, RegistryError
-from tests.training.retraining.drawn import order, tiny_weights
+from tests.training.retraining.drawn import request, tiny_weights
+from training.retraining.attempt import Attempt
 from training.retraining.gate import Verdict
 from training.retraining.gate import judge as real_judge
-from training.retraining.job_spec import OrderError, read_order
 from training.retraining.judging import Comparison
 from training.retraining.launching import TrainingFailedError, TrainingKilledError
-from training.retraining.run_folder import AwayError, release, take
+from training.retraining.request import RequestError, read_request
+from training.retraining.run_folder import release, take
+from training.retraining.waiting import AwayError
 
 
 class Trainings:
@@ -41,7 +44,7 @@ class Trainings:
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
     folder = tmp_path_factory.mktemp("template")
-    return folder, order(folder, images=4)
+    return folder, request(folder, images=4)
 
 
 @pytest.fixture
@@ -49,17 +52,21 @@ def wanted(template, tmp_path):
     folder, values = template
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     moved = {k: v.replace(str(folder), str(tmp_path)) for k, v in values.items() if str(v) == v}
-    return read_order(values | moved)
+    return read_request(values | moved)
 
 
 @pytest.fixture
 def trainings(monkeypatch):
     found = Trainings()
     monkeypatch.setattr(candidate, "train", found)
-    monkeypatch.setattr(work, "_compare", lambda *_: [Comparison("held out", ())])
+    monkeypatch.setattr(work, "compare_models", lambda *_: [Comparison("held out", ())])
     monkeypatch.setattr(work, "judge", lambda *_: Verdict(published=True, reason="better"))
-    monkeypatch.setattr(work, "WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.02)
     return found
+
+
+def replace(wanted, **fields):
+    return wanted.model_copy(update=fields)
 
 
 def publish_another(wanted, folder):
@@ -110,19 +117,20 @@ class Killed(BaseException):
     """Stands for the end of the process."""
 
 
-@pytest.mark.parametrize("at", ["_publish", "prune", "release", "after"])
+@pytest.mark.parametrize("at", ["publish", "prune", "release", "after"])
 def test_an_attempt_killed_at_its_end_is_not_trained_again(wanted, trainings, monkeypatch, at):
     def kill(*_):
         raise Killed
 
     with monkeypatch.context() as patch:
         if at != "after":
-            patch.setattr(Registry if at == "prune" else work, at, kill)
+            where = {"publish": Attempt, "prune": Registry, "release": attempts}[at]
+            patch.setattr(where, at, kill)
             with pytest.raises(Killed):
                 work.retrain(wanted, "first")
         else:
             work.retrain(wanted, "first")
-    if at != "_publish":  # what is current is not judged against itself
+    if at != "publish":  # what is current is not judged against itself
         monkeypatch.setattr(work, "judge", lambda *_: Verdict(published=False, reason="no better"))
     outcome = work.retrain(wanted, "second")
     registry = Registry(wanted.models)
@@ -138,13 +146,13 @@ def test_an_attempt_killed_at_its_end_is_not_trained_again(wanted, trainings, mo
 def test_a_version_that_never_became_current_does_not_say_that_it_was_published(
     wanted, trainings, monkeypatch
 ):
-    publish = work._publish
+    publish = Attempt.publish
 
-    def overtaken(registry, *rest):
-        registry.promote(None, holder="somebody", reason="by hand")
-        return publish(registry, *rest)
+    def overtaken(attempt, *rest):
+        attempt.registry.promote(None, holder="somebody", reason="by hand")
+        return publish(attempt, *rest)
 
-    monkeypatch.setattr(work, "_publish", overtaken)
+    monkeypatch.setattr(Attempt, "publish", overtaken)
     outcome = work.retrain(wanted, "attempt")
     assert not outcome["published"]
     assert outcome["verdict"].startswith("not published: ")
@@ -152,7 +160,7 @@ def test_a_version_that_never_became_current_does_not_say_that_it_was_published(
     assert version.description.verdict == "passed: better"
 
 
-def test_what_is_ordered_twice_by_hand_is_trained_twice(wanted, trainings):
+def test_what_is_requested_twice_by_hand_is_trained_twice(wanted, trainings):
     for attempt in ("first", "second"):
         work.retrain(replace(wanted, job=""), attempt)
     assert len(trainings.starts) == 2
@@ -200,7 +208,7 @@ def test_no_run_is_made_where_the_share_of_snapshots_is_away(wanted, tmp_path):
         take(away, token)
     assert not (tmp_path / "retraining").exists()
     away.snapshot.parent.mkdir(parents=True)
-    with pytest.raises(OrderError, match="ask for another"):
+    with pytest.raises(RequestError, match="ask for another"):
         take(away, token)
 
 

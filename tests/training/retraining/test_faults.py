@@ -19,11 +19,14 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from backend.jobs.job_queue import JobQueue
+from backend.label_studio.ingest.jobs import EVENT_JOB
 from backend.launcher.valkey import valkey_child, wait_until_ready
+from backend.retraining.enqueueing import enqueue_training
 from dynamite.registry import Registry
-from tests.training.retraining.drawn import accepted, drawn, order
+from tests.training.retraining.drawn import accepted, drawn, request, with_options
 from tests.training.retraining.serving import wait
 from training.annotation_store import AnnotationStore
+from training.retraining.request import read_request
 
 pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 
@@ -75,8 +78,11 @@ class Site:
             job_timeout=3600,
         )
 
+    def fetch(self, name):
+        return Job.fetch(name, connection=self.redis, serializer=JSONSerializer)
+
     def status(self, job):
-        return Job.fetch(job.id, connection=self.redis, serializer=JSONSerializer).get_status()
+        return self.fetch(job.id).get_status()
 
     def finished(self, job):
         """Whether a job is; a worker that has died is started again, as ``dynamite serve`` does."""
@@ -100,7 +106,7 @@ def site(tmp_path):
 
 @pytest.fixture
 def values(tmp_path):
-    return order(tmp_path, steps=STEPS)
+    return with_options(request(tmp_path), train_steps=STEPS)
 
 
 def steps(values):
@@ -140,7 +146,7 @@ def horses(worker):
 
 
 def outcome(site, job):
-    return Job.fetch(job.id, connection=site.redis, serializer=JSONSerializer).return_value()
+    return site.fetch(job.id).return_value()
 
 
 def check_trained_once(site, job, values):
@@ -170,7 +176,7 @@ def test_a_job_process_killed_while_training_goes_on_from_its_checkpoint(site, v
 
 def test_a_job_whose_worker_was_killed_runs_again_within_90_seconds_and_goes_on(site, values):
     first = site.worker()
-    job = site.enqueue(values | {"steps": 200})
+    job = site.enqueue(with_options(values, train_steps=200))
     wait(lambda: checkpointed(values), 120, "a checkpoint")
     second = site.worker()  # idle so far
     before = {*horses(first), *ranks(values)}
@@ -190,11 +196,40 @@ def test_a_job_whose_worker_was_killed_runs_again_within_90_seconds_and_goes_on(
     check_trained_once(site, job, values)
 
 
+def test_a_training_that_waits_follows_one_whose_worker_was_killed(site, values):
+    """Never beside it, and not instead of it."""
+    first = site.worker()
+    short = with_options(values, train_steps=12)
+    for number, digest in enumerate(("first", "second")):
+        own = {"digest": digest, "change": number, "run": f"{values['run']}-{digest}"}
+        wanted = read_request((short if number else values) | own)
+        print(enqueue_training(site.redis, wanted, 3600))
+        if not number:
+            values = values | own
+    jobs = [site.fetch(f"train-shared-{digest}") for digest in ("first", "second")]
+    wait(lambda: checkpointed(values), 120, "a checkpoint")
+    first.kill()
+    first.wait()
+    site.worker()
+    second = jobs[1]
+
+    def statuses():
+        return [site.status(job) for job in jobs]
+
+    wait(lambda: statuses()[0] == "started" and ranks(values), 150, "the next attempt")
+    assert site.status(second) == "created"
+    wait(lambda: statuses() == ["finished", "finished"], 500, "the end of both")
+    ended, began = site.fetch(jobs[0].id).ended_at, site.fetch(second.id).started_at
+    assert 0 <= (began - ended).total_seconds() < 9  # its worker lets it follow at once
+    assert len(Registry(Path(values["models"])).versions()) == 2
+
+
 def test_a_queue_server_killed_with_jobs_queued_has_them_when_it_is_back(site, values):
-    job = site.enqueue(values | {"steps": 6})
+    job = site.enqueue(with_options(values, train_steps=6))
     site.worker()
     wait(lambda: site.status(job) != "queued", 120, "the beginning")
-    second = site.enqueue(values | {"steps": 6, "digest": "another", "run": values["run"] + "-2"})
+    another = {"digest": "another", "run": values["run"] + "-2"}
+    second = site.enqueue(with_options(values, train_steps=6) | another)
     time.sleep(1.5)  # appendfsync everysec
     site.server.process.send_signal(signal.SIGKILL)
     site.server.process.wait()
@@ -213,11 +248,11 @@ from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 from training.retraining.launching import TrainingFailedError, train
-from training.retraining.job_spec import read_order
+from training.retraining.request import read_request
 from training.retraining.recipe import recipe
-order = read_order(json.loads(Path(sys.argv[1]).read_text()))
+wanted = read_request(json.loads(Path(sys.argv[1]).read_text()))
 try:
-    train(recipe(order, order.checkpoint), order.run)
+    train(recipe(wanted, wanted.checkpoint), wanted.run)
     print("done")
 except TrainingFailedError as error:
     print("failed", str(error)[-300:])
@@ -227,8 +262,8 @@ except TrainingFailedError as error:
 def test_a_disk_that_is_full_at_a_checkpoint_loses_nothing_and_can_be_gone_on_with(
     values, tmp_path
 ):
-    path = tmp_path / "order.json"
-    path.write_text(json.dumps(values | {"steps": 12}))
+    path = tmp_path / "request.json"
+    path.write_text(json.dumps(with_options(values, train_steps=12)))
 
     def run(limit):
         command = [sys.executable, "-c", LIMITED, str(path), str(limit)]
@@ -249,17 +284,17 @@ SEVERAL = """
 import json, sys
 from pathlib import Path
 import training.retraining.launching as launching
-from training.retraining.job_spec import read_order
+from training.retraining.request import read_request
 from training.retraining.recipe import recipe
 launching.gpu_count = lambda: 2  # as many processes; without GPUs they meet by gloo
-order = read_order(json.loads(Path(sys.argv[1]).read_text()))
-launching.train(recipe(order, order.checkpoint), order.run)
+wanted = read_request(json.loads(Path(sys.argv[1]).read_text()))
+launching.train(recipe(wanted, wanted.checkpoint), wanted.run)
 """
 
 
 def test_the_ranks_of_torchrun_die_with_the_job_that_started_them(values, tmp_path):
-    path = tmp_path / "order.json"
-    path.write_text(json.dumps(values | {"steps": 500}))
+    path = tmp_path / "request.json"
+    path.write_text(json.dumps(with_options(values, train_steps=500)))
     environment = dict(os.environ, OMP_NUM_THREADS="1")
     with subprocess.Popen([sys.executable, "-c", SEVERAL, str(path)], env=environment) as job:
         wait(lambda: steps(values), 200, "the first steps")
@@ -303,7 +338,7 @@ class SlowPhotos:
 @pytest.mark.parametrize("at", [1, 3])  # its own job's event; one that it took along
 def test_annotations_whose_worker_was_killed_are_taken_by_the_next_one(site, tmp_path, at):
     photos = SlowPhotos()
-    queue = JobQueue(site.url, tmp_path / "spool", answer_seconds=30)
+    queue = JobQueue(site.url, tmp_path / "spool", EVENT_JOB, answer_seconds=30)
     for number in range(1, 6):
         event = accepted(number)
         if number == at:

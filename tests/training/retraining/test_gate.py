@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from training.retraining.gate import chance_of, judge
-from training.retraining.job_spec import Gate
+from training.retraining.options import JobOptions
 
-GATE = Gate(least=8, margin=0.02, tolerance=0.03)
+OPTIONS = JobOptions(judge_least=8, judge_margin=0.02, judge_tolerance=0.03)
 
 
 def pairs(before, after, count=12, noise=0.0):
@@ -14,7 +14,7 @@ def pairs(before, after, count=12, noise=0.0):
 
 
 def decide(held_out, base=None):
-    return judge(held_out, base, GATE, np.random.default_rng(0))
+    return judge(held_out, base, OPTIONS, np.random.default_rng(0))
 
 
 def test_better_on_held_out_images_and_as_good_on_the_base_set_is_published():
@@ -49,7 +49,7 @@ def test_what_is_no_number_is_never_published(bad):
     assert "no number" in decide(np.full((12, 2), bad)).reason
     verdict = decide(pairs(5, 4), np.full((12, 2), bad))
     assert not verdict.published
-    without_a_margin = Gate(least=8, margin=float("nan"))
+    without_a_margin = OPTIONS.model_copy(update={"judge_margin": float("nan")})
     assert not judge(pairs(5, 4), None, without_a_margin, np.random.default_rng(0)).published
 
 

@@ -9,8 +9,8 @@ from dynamite import ClickSet
 from training.click_simulation import LabelMap
 from training.data.sample import Sample
 from training.retraining.gate import judge
-from training.retraining.job_spec import Gate
 from training.retraining.judging import Comparison, compare
+from training.retraining.options import JobOptions
 
 OBJECTS = np.full((40, 80), -1, np.int32)
 OBJECTS[5:15, 5:25] = 0
@@ -79,6 +79,6 @@ def test_a_failed_object_costs_its_own_budget_and_in_nci_its_images(judged) -> N
 def test_a_better_model_is_published_though_every_image_keeps_a_failed_object(judged) -> None:
     comparison = judged(Method(3), Method(1), images=8)
     assert [image.nci for image in comparison.images] == [(10, 10)] * 8
-    verdict = judge(comparison.clicks, None, Gate(), np.random.default_rng(0))
+    verdict = judge(comparison.clicks, None, JobOptions(), np.random.default_rng(0))
     assert verdict.published
     assert verdict.gain == pytest.approx(2 / 13)

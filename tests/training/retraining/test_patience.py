@@ -3,12 +3,12 @@ import time
 
 import pytest
 
-import training.retraining.retrain as work
+import training.retraining.waiting as waiting
 from dynamite.registry import Registry, StaleError
 
 
 def test_a_publication_waits_for_a_shared_folder_that_is_gone_for_a_while(tmp_path, monkeypatch):
-    monkeypatch.setattr(work, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.05)
     (tmp_path / "models").mkdir()
     registry = Registry(tmp_path / "models" / "shared")
     first = registry.begin("training")
@@ -26,9 +26,9 @@ def test_a_publication_waits_for_a_shared_folder_that_is_gone_for_a_while(tmp_pa
 
     thread = threading.Thread(target=bring_back)
     thread.start()
-    entry = work.patiently(promote)
+    entry = waiting.patiently(promote)
     thread.join()
     assert entry.number == first.number + 1
     assert len(tries) > 3
     with pytest.raises(StaleError):  # not a thing to wait for
-        work.patiently(lambda: registry.promote(None, holder="x", reason="x", token=first))
+        waiting.patiently(lambda: registry.promote(None, holder="x", reason="x", token=first))

@@ -6,15 +6,16 @@ import pytest
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from backend.jobs.job_queue import INGEST_JOB, JobQueue, ingest_queue
+from backend.jobs.job_queue import JobQueue, ingest_queue
 from backend.label_studio.ingest.draining import SECONDS, process_queued
+from backend.label_studio.ingest.jobs import EVENT_JOB
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event
 
 
 @pytest.fixture
 def put(queue_server, tmp_path):
     """Puts events into the queue as webhooks do, but with all the time a busy machine needs."""
-    queue = JobQueue(queue_server, tmp_path / "spool", answer_seconds=30)
+    queue = JobQueue(queue_server, tmp_path / "spool", EVENT_JOB, answer_seconds=30)
     yield lambda *events: [queue.put(json.loads(json.dumps(event))) for event in events]
     queue.close()
 
@@ -37,11 +38,11 @@ def test_all_that_waits_is_dealt_with_and_leaves_the_queue(ingest, put):
 
 def test_what_fails_and_what_is_no_event_is_left_to_itself(ingest, put):
     put(events(1)[0], {"body": {"action": "START_TRAINING"}, "verified": True}, events(2)[0])
-    other = ingest_queue(ingest.redis).enqueue("backend.label_studio.ingest.jobs.clean")
+    other = ingest_queue(ingest.redis).enqueue("backend.retraining.jobs.clean")
     assert process_queued(ingest) == 2
     assert stored(ingest) == [1, 2]
     left = ingest_queue(ingest.redis).jobs
-    assert [job.func_name for job in left] == [INGEST_JOB, other.func_name]
+    assert [job.func_name for job in left] == [EVENT_JOB, other.func_name]
 
 
 def test_one_that_another_worker_has_taken_meanwhile_stays_his(ingest, put, monkeypatch):

@@ -6,7 +6,7 @@ from rq.job import JobStatus
 from backend.label_studio.ingest.events import process_event
 from backend.retraining.requesting import request_training, request_where_due
 from backend.retraining.status import last_asked
-from backend.retraining.training_queue import last_job, train_queue
+from backend.retraining.training_queue import train_queue, waiting_job
 from backend.settings import SettingsError, load
 from backend.settings.folders import open_registry
 from dynamite.registry import RegistryError
@@ -72,7 +72,10 @@ def test_a_second_training_of_a_line_waits_for_the_first(ingest):
     accept(ingest, 6, 7)
     request_training(*parts(ingest), "shared", "second")
     assert train_queue(ingest.redis).count == 1
-    assert last_job(ingest.redis, "shared").get_status() == JobStatus.DEFERRED
+    waiting = waiting_job(ingest.redis, "shared")
+    assert waiting.meta["reason"] == "second"
+    (running,) = train_queue(ingest.redis).jobs
+    assert waiting.args[0]["change"] > running.args[0]["change"]
 
 
 def test_the_data_of_one_line_never_enter_anothers_training(make_ingest):

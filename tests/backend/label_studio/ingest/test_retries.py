@@ -6,9 +6,9 @@ import pytest
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from backend.jobs.job_queue import ATTEMPTS_MORE, PATIENCE_SECONDS, JobQueue, ingest_queue
+from backend.jobs.job_queue import PATIENCE_SECONDS, RETRIES, JobQueue, ingest_queue
 from backend.label_studio.ingest.events import SECONDS, process_event
-from backend.label_studio.ingest.jobs import reconcile
+from backend.label_studio.ingest.jobs import EVENT_JOB, reconcile
 from backend.label_studio.ingest.retries import try_again
 from backend.label_studio.ingest.sync import reconcile_projects
 from backend.retraining.status import Backlog, last_backlog
@@ -118,7 +118,7 @@ def work(ingest, queue_server, tmp_path, monkeypatch):
     monkeypatch.setenv("REDIS_URL", queue_server)
     monkeypatch.setenv("DYNAMITE_STATE_DIR", str(tmp_path / "site"))
     monkeypatch.setattr("backend.label_studio.ingest.ingest.open_fetcher", lambda *_: ingest.images)
-    queue = JobQueue(queue_server, tmp_path / "spool", answer_seconds=30)
+    queue = JobQueue(queue_server, tmp_path / "spool", EVENT_JOB, answer_seconds=30)
 
     def do(*events):
         for event in events:
@@ -202,7 +202,7 @@ def test_a_bad_event_is_refused_at_the_first_attempt(ingest, work, monkeypatch):
 
     monkeypatch.setattr("backend.label_studio.ingest.events.process_event", count)
     assert work(an_event(annotation=an_annotation(1) | {"updated_at": None})) == []
-    assert len(attempts) == 1 < ATTEMPTS_MORE
+    assert len(attempts) == 1 < RETRIES
     with AnnotationStore(store_folder(load())) as store:
         assert [row["code"] for row in store.rejected()] == ["bad_annotation"]
 

@@ -14,9 +14,10 @@ from backend.label_studio.ingest.events import process_event
 from backend.label_studio.ingest.ingest import TryLaterError
 from backend.label_studio.ingest.sync import SECONDS, reconcile_project, reconcile_projects
 from backend.label_studio.labeling_config import write
-from backend.retraining.requests import TrainingRequest, enqueue_training
+from backend.retraining.enqueueing import enqueue_training
 from backend.retraining.training_queue import train_queue
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event, brush, mask
+from tests.backend.retraining.asking import request
 
 TIME = "2026-11-22T07:10:40Z"
 
@@ -224,9 +225,7 @@ def test_hosts_that_do_not_answer_keep_no_later_project_from_being_compared(
 
 def test_what_was_accepted_during_a_training_starts_the_next_without_label_studio(make_ingest):
     ingest = make_ingest(train_after=2)
-    images = {"corrected": 1, "unchanged": 0, "holdout": 0}
-    running = TrainingRequest("shared", "x", "d", "s", images, "m", "r", ingest.settings)
-    enqueue_training(ingest.redis, running)
+    enqueue_training(ingest.redis, request("d"), 3600)
     for number in (1, 2):
         event = an_event(annotation=an_annotation(number, task=number), image=f"/{number}.png")
         process_event(event, ingest)
