@@ -88,8 +88,8 @@ def segment(
             --background 10,10 --out overlay.png --masks masks.json
     """
     import dynamite
+    from backend.errors import ImageError
     from backend.images.decode import decode
-    from backend.images.errors import ImageError
     from backend.serving.loading import choose_device
     from dynamite import Click, ClickSet, InvalidInputError
 

@@ -8,7 +8,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from backend.doctor.findings import Finding, bad, good, unknown
-from backend.images.errors import ImageError
+from backend.errors import ImageError
 from backend.label_studio import labeling_config
 from backend.label_studio.api import ApiError, LabelStudioApi, reason, redirected
 from backend.label_studio.task_images import ImageFetcher

@@ -8,7 +8,7 @@ from backend.label_studio import batch, region_writer
 from backend.label_studio.predict_request import Call, Task, read_call
 from backend.label_studio.region_reader import shown
 from backend.serving.answer_log import Answered
-from backend.serving.batch_deadline import Patience
+from backend.serving.batch_deadline import BatchDeadline
 from backend.serving.engine import Model, SupersededError
 from backend.serving.segmenting import segment
 from backend.session.answer_plan import Plan
@@ -104,7 +104,7 @@ def answer_to(
 
 def batched(call: Call, services: "Services") -> list[Item]:
     """An answer for each task; for those that there is no time for, nothing."""
-    waits = Patience(services.image_timeout)
+    waits = BatchDeadline(services.image_timeout)
     items = [in_batch(call, task, services, waits) for task in call.tasks]
     if waits.left:
         words = (
@@ -116,7 +116,7 @@ def batched(call: Call, services: "Services") -> list[Item]:
     return items
 
 
-def in_batch(call: Call, task: Task, services: "Services", waits: Patience) -> Item:
+def in_batch(call: Call, task: Task, services: "Services", waits: BatchDeadline) -> Item:
     """Masks for what lies in the task; else nothing at once, and its features in the background."""
     plan = batch.plan(call, task)
     model = services.engine.model

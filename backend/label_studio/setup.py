@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import request
 
-from backend.errors import BadRequestError
-from backend.images.errors import ImageError
+from backend.errors import BadRequestError, ImageError
 from backend.label_studio import labeling_config
 from backend.settings import Settings
 

@@ -3,10 +3,9 @@
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from backend.errors import code_and_status
-from backend.images.errors import ImageTimeoutError
+from backend.errors import ImageTimeoutError, code_and_status
 from backend.label_studio.predict_request import Task
-from backend.serving.batch_deadline import Patience
+from backend.serving.batch_deadline import BatchDeadline
 from backend.serving.engine import Model, SupersededError
 from backend.session.answer_plan import Plan
 from backend.session.call import ImageKey
@@ -25,7 +24,7 @@ def segment(
     superseded: "Callable[[], bool]",
     model: Model,
     needed: ImageKey | None = None,
-    waits: Patience | None = None,
+    waits: BatchDeadline | None = None,
 ) -> "dict[ImageKey, Segmentation]":
     """The model's answer for each image of the plan that has something to segment.
 
@@ -41,7 +40,7 @@ def segment(
     parts = [part for part in plan.images if part.targets]
     for part in sorted(parts, key=lambda part: part.image != needed):
         if superseded():
-            raise SupersededError("a newer call of the same annotator takes this one's place")
+            raise SupersededError("a newer request of the same annotator replaces this one")
         try:
             address = task.images[part.image]
             with waits.asking(address) if waits else nullcontext():

@@ -24,8 +24,8 @@ from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
 from backend.serving.device_thread import Urgency
 from backend.serving.engine import Engine, Model
-from backend.serving.error_journal import Journal
-from backend.serving.image_cache import Pictures
+from backend.serving.error_journal import ErrorJournal
+from backend.serving.image_cache import ImageCache
 from backend.serving.meters import Meters
 from backend.serving.model_watcher import ModelWatcher
 from backend.serving.page_models import PageModels
@@ -65,7 +65,7 @@ class Services:
         self.watcher = watcher
         self.page_models = PageModels(sessions.has_pending)
         self.admission = Admission(settings.threads)
-        self.journal = Journal()
+        self.journal = ErrorJournal()
         self.answers = AnswerLog(settings.queue_url)
         self.background_labels = settings.background_labels
         self.image_timeout = settings.image_timeout
@@ -76,7 +76,7 @@ class Services:
             log.warning("%s", words)
         for words in slips():
             log.warning("%s", words)
-        self.images = Pictures(open_fetcher(settings, self._access), settings.max_image_pixels)
+        self.images = ImageCache(open_fetcher(settings, self._access), settings.max_image_pixels)
         self._prewarmer = Prewarmer(self.warm)
         self.can_ask_label_studio = (
             settings.label_studio_url is not None and settings.label_studio_api_key is not None

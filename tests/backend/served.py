@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from redis import Redis
 
+from backend.errors import ImageMissingError
 from backend.images.decode import digest
-from backend.images.errors import ImageMissingError
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio.labeling_config import write
 from backend.label_studio.task_images import FetchedImage
@@ -50,7 +50,7 @@ class Discs:
             image_size=image.shape[:2], model_version="discs-1", nbytes=1000, image=image
         )
 
-    def segment(self, features, clicks, output_size=None):
+    def segment(self, features, clicks):
         self.segments += 1
         self.order.append("segment")
         if self.fail is not None:

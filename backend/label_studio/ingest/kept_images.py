@@ -6,8 +6,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from backend.errors import ImageError, ImageUnauthorizedError, ImageUnreachableError
 from backend.images.decode import decode
-from backend.images.errors import ImageError, ImageUnauthorizedError, ImageUnreachableError
 from backend.label_studio.ingest.context import Context
 from backend.label_studio.ingest.errors import TryLaterError
 from backend.label_studio.ingest.masks import Accepted, Size

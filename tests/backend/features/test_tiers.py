@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.features.disk import ABANDONED_SECONDS, HEADER_BYTES, DiskTier
+from backend.features.entry import Key
 from backend.features.memory import MemoryTier
-from backend.features.values import Key
 from tests.backend.features.conftest import Fake
 
 names = st.sampled_from("abcdefgh")
 sizes = st.integers(0, 400)
 
 
-def key(name: str, version: str = "v") -> Key:
-    return Key(name, version, "")
+def key(name: str) -> Key:
+    return Key(name, "v")
 
 
 def on_disk(folder: Path) -> int:
@@ -133,7 +133,7 @@ class TestDisk:
         assert tier.get(key("a")) is None
         assert not path.exists()
         assert (len(tier), tier.used) == (0, 0)
-        assert "made again" in caplog.text
+        assert "recomputed" in caplog.text
         tier.put(key("a"), Fake("a", 500))
         assert tier.get(key("a")) == Fake("a", 500)
 
@@ -237,13 +237,3 @@ class TestDisk:
         tier.put(key("a"), Watched("a"))
         assert not tier.is_off
         assert open_disk(tmp_path).get(key("a")) == Fake("a")
-
-    def test_a_version_is_dropped_by_its_whole_name(self, tmp_path: Path) -> None:
-        tier = open_disk(tmp_path)
-        for version in ("v1", "v10", "v1/../x"):
-            tier.put(key("a", version), Fake(version))
-        tier.drop_version("v1")
-        assert tier.get(key("a", "v1")) is None
-        assert tier.get(key("a", "v10")) == Fake("v10")
-        assert tier.get(key("a", "v1/../x")) == Fake("v1/../x")
-        assert len(list(tmp_path.iterdir())) == 2

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from backend import errors
 from backend.fetch.client import MAX_REDIRECTS, Client
 from backend.fetch.deadline import Deadline
 from backend.fetch.hosts import AllowedHosts
 from backend.fetch.url import Url
-from backend.images import errors
 from tests.backend.http_servers import PNG, Answer, Serve, redirect, send
 
 

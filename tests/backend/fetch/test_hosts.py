@@ -2,9 +2,9 @@
 
 import pytest
 
+from backend.errors import ImageRefusedError, ImageUnreachableError
 from backend.fetch.hosts import AllowedHosts, resolve
 from backend.fetch.url import Url
-from backend.images.errors import ImageRefusedError, ImageUnreachableError
 
 PRIVATE = [
     "127.0.0.1",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from backend import errors
 from backend.fetch.local import read_below
-from backend.images import errors
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from backend.doctor.checks import check_server
 from backend.doctor.findings import Verdict
-from backend.images.errors import ImageRefusedError, ImageUnreachableError
+from backend.errors import ImageRefusedError, ImageUnreachableError
 from backend.label_studio.api import ApiError, LabelStudioApi
 from backend.label_studio.task_images import FetchSettings, ImageFetcher
 from dynamite.errors import DynamiteError

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.errors import ImageRefusedError
 from backend.fetch.url import Url
-from backend.images.errors import ImageRefusedError
 
 
 @pytest.mark.parametrize(

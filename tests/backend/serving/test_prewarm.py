@@ -23,7 +23,7 @@ def held():
 
 
 def test_an_image_waits_once_and_not_too_many_do(held, monkeypatch):
-    monkeypatch.setattr(prewarm, "WAITING", 3)
+    monkeypatch.setattr(prewarm, "MAX_WAITING", 3)
     assert [held.ask(address, "1") for address in "abbcd"] == [True, True, False, True, False]
     assert held.waiting == 3
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from backend.images.errors import ImageTimeoutError
+from backend.errors import ImageTimeoutError
 from backend.label_studio.ingest.errors import TryLaterError
 from backend.label_studio.ingest.events import take
 from backend.label_studio.ingest.sync import SECONDS, reconcile_project, reconcile_projects
