@@ -17,7 +17,7 @@ def settings() -> None:
     from rich.table import Table
 
     from backend.cli.printing import print_table
-    from backend.settings import config_file, load, slips
+    from backend.settings import config_file, load, typo_warnings
     from backend.settings.table import rows
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -27,5 +27,5 @@ def settings() -> None:
         table.add_row(row.name, row.value, row.source, row.meaning)
     print_table(table)
     click.echo(f"\nSettings file: {config_file() or 'none'}")
-    for words in slips():
+    for words in typo_warnings():
         click.echo(f"Warning: {words}", err=True)

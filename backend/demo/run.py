@@ -12,10 +12,9 @@ from backend.demo.project import prepare
 from backend.label_studio.access import configured_access, keep
 from backend.label_studio.api import LabelStudioApi
 from backend.launcher.banner import address
-from backend.launcher.checks import StartError, check_port, locked
+from backend.launcher.preflight import StartError, check_port, locked
 from backend.launcher.serve import started
-from backend.settings import Settings, variable
-from backend.settings import settings as settings_module
+from backend.settings import Settings, load, variable
 
 
 def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
@@ -46,7 +45,7 @@ def run_alone(folder: Path, port: int, tell: Callable[[str], Any]) -> None:
     os.environ[variable("label_studio_api_key")] = who.token
     if not os.environ.get(variable("state_dir")):
         os.environ[variable("state_dir")] = str(folder / "state")
-    settings = settings_module.load()
+    settings = load()
     check_ports(settings, port)
     program = label_studio.executable(folder, tell)
     tell("Starting the backend and Label Studio (half a minute on the first run) …")

@@ -31,7 +31,7 @@ from backend.serving.model_watcher import ModelWatcher
 from backend.serving.page_models import PageModels
 from backend.serving.prewarm import Prewarmer
 from backend.session.store import SessionStore
-from backend.settings import Settings, slips
+from backend.settings import Settings, typo_warnings
 from backend.settings.folders import open_registry
 from dynamite.errors import DynamiteError
 from dynamite.registry import Current, Registry, RegistryError
@@ -74,7 +74,7 @@ class Services:
         self._access = configured_access(settings)
         if words := unused_token(settings):
             log.warning("%s", words)
-        for words in slips():
+        for words in typo_warnings():
             log.warning("%s", words)
         self.images = ImageCache(open_fetcher(settings, self._access), settings.max_image_pixels)
         self._prewarmer = Prewarmer(self.warm)

@@ -10,7 +10,7 @@ from backend.demo.project import IMAGES, LABELS, attach
 from backend.demo.run import invitation, run
 from backend.label_studio.api import ApiError, detail
 from backend.label_studio.labeling_config import parse, write
-from backend.launcher.checks import StartError, locked
+from backend.launcher.preflight import StartError, locked
 from backend.settings import load, variable
 
 

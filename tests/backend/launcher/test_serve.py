@@ -133,7 +133,7 @@ def test_one_that_is_stopped_while_it_starts_says_so(environment, tmp_path):
         time.sleep(0.001)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert said == "Stopping.\nError: stopped before it had started\n"
+    assert said == "Stopping.\nError: stopped before the backend had started\n"
     wait_until_gone(children)
 
 
@@ -142,7 +142,7 @@ def test_one_that_is_stopped_while_it_starts_says_so(environment, tmp_path):
     [
         ({"DYNAMITE_CHECKPOINT": "nothing.safetensors"}, "nothing.safetensors does not exist"),
         ({"DYNAMITE_CHECKPOINT": __file__}, "is not a checkpoint"),
-        ({"DYNAMITE_STATE_DIR": "/proc/nowhere"}, "cannot be written"),
+        ({"DYNAMITE_STATE_DIR": "/proc/nowhere"}, "is not writable"),
         ({"REDIS_URL": "unix:///nowhere.sock"}, "does not answer"),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must be like redis://"),
     ],

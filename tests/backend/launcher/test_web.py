@@ -18,9 +18,9 @@ SERVER = """
 import gc
 from flask import Flask
 from backend import settings
-from backend.launcher.web import Web
+from backend.launcher.web import WebApplication
 
-class Small(Web):
+class Small(WebApplication):
     def load(self):
         app = Flask("small")
         app.add_url_rule("/health", "health", lambda: {"status": "UP"})
