@@ -1,18 +1,19 @@
-"""``dynamite settings``: what can be set, what it is now, and where it comes from."""
+"""``dynamite settings``: lists all settings with their values and sources."""
 
 import click
 
 
 @click.command()
 def settings() -> None:
-    """List all settings, their values and where they come from.
+    """List all settings, with their values and sources.
 
-    Each has an environment variable; a TOML file (dynamite.toml here, or the one DYNAMITE_CONFIG
-    names) can hold the same names in lower case and without the prefix:
+    Set each by its environment variable, or by its name in lower case without the prefix in a TOML
+    file: dynamite.toml in the working directory, or the file that DYNAMITE_CONFIG names.
 
     \b
-        port = 9091
-        label_studio_url = "http://localhost:8080"
+    Example of dynamite.toml:
+      port = 9091
+      label_studio_url = "http://localhost:8080"
     """
     from rich.table import Table
 

@@ -63,7 +63,7 @@ def test_the_api(configured: str, sentence: str, real: Server, token: str) -> No
 def test_doctor(configured: str, sentence: str) -> None:
     with LabelStudioApi(configured, LEGACY) as api:
         (found,) = check_server(api)
-    assert (found.what, found.verdict, found.words) == ("address", Verdict.BAD, sentence)
+    assert (found.check, found.verdict, found.message) == ("address", Verdict.BAD, sentence)
 
 
 def test_a_redirect_to_another_page_of_the_same_address_is_followed(serve: Serve) -> None:
