@@ -113,7 +113,7 @@ class FeatureCache(Generic[F]):
         ]
 
     def flush(self) -> None:
-        """Wait until the queued values are on disk. For tests and benchmarks."""
+        """Wait until the queued values are on disk. Only tests need this."""
         self._unwritten.join()
 
     def close(self) -> None:

@@ -1,7 +1,6 @@
 """``dynamite serve``: starts and stops queue server, workers and web server together."""
 
 import json
-import logging
 import os
 import signal
 import sys
@@ -17,8 +16,6 @@ from backend.launcher.environment import model_environment
 from backend.launcher.preflight import StartError, check_start, lock_state_folder
 from backend.launcher.valkey import valkey_child, wait_until_ready
 from backend.settings import Settings
-
-log = logging.getLogger(__name__)
 
 LOADING_SECONDS = 300.0
 

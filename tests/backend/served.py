@@ -61,9 +61,11 @@ class Discs:
         nearest = np.full((height, width), float(RADIUS))
         for index, group in [*enumerate(clicks.objects), (-1, clicks.background)]:
             for click in group:
-                distance = np.hypot(columns - click.x, rows - click.y)
-                label_map[distance < nearest] = index
-                nearest = np.minimum(nearest, distance)
+                top, left = max(0, int(click.y) - RADIUS), max(0, int(click.x) - RADIUS)
+                near = np.s_[top : top + 2 * RADIUS + 2, left : left + 2 * RADIUS + 2]
+                distance = np.hypot(columns[near] - click.x, rows[near] - click.y)
+                label_map[near][distance < nearest[near]] = index
+                nearest[near] = np.minimum(nearest[near], distance)
         return SimpleNamespace(
             label_map=label_map, scores=np.full(len(clicks.objects), 0.9, np.float32)
         )
