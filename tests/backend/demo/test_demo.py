@@ -67,7 +67,7 @@ def test_the_invitation_holds_all_one_needs(tmp_path):
 
 @pytest.fixture
 def taken():
-    """A port that somebody listens on."""
+    """A port in use."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -81,7 +81,7 @@ def free():
 
 @pytest.fixture
 def demo(tmp_path, monkeypatch):
-    """Starts a demo that can install nothing: what it says before it would."""
+    """Start a demo that cannot install anything; return its error."""
     monkeypatch.chdir(tmp_path)
     for name in ("label_studio_url", "label_studio_api_key", "state_dir"):
         monkeypatch.setenv(variable(name), "")  # the demo sets them

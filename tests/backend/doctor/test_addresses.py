@@ -1,4 +1,4 @@
-"""What ``dynamite doctor`` says of what answers at the addresses it was given."""
+"""What ``dynamite doctor`` reports about the servers at the given addresses."""
 
 import pytest
 from click.testing import CliRunner

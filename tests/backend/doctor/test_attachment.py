@@ -1,4 +1,4 @@
-"""What doctor tells Label Studio when it tries to connect the backend, and what it shows."""
+"""What doctor sends to Label Studio when it tries to connect the backend, and what it prints."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ SECRET = "a-secret-of-some-length"
 
 
 class LabelStudio:
-    """Says what a Label Studio without any backend says; remembers what was posted."""
+    """Answers like a Label Studio without a backend; records posts."""
 
     def __init__(self, refusal: str | None = None) -> None:
         self.posted: list[dict] = []

@@ -1,4 +1,4 @@
-"""What ``dynamite doctor`` says of the queue, and of what its workers could not take in."""
+"""What ``dynamite doctor`` reports about the queue and annotations not stored yet."""
 
 import pytest
 from redis import Redis

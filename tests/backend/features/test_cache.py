@@ -1,4 +1,4 @@
-"""One encode per image, from the nearest tier, and no failure because of the cache."""
+"""One encode per image, hits in the nearest tier, and no failure caused by the cache."""
 
 import sys
 import threading
@@ -18,7 +18,7 @@ WAIT = 30  # seconds no test ever takes
 
 
 def together(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Results, or errors, of as many threads that start at the same moment."""
+    """Run ``work`` in threads that start at the same moment; return results or errors."""
     barrier, results = threading.Barrier(count), [None] * count
 
     def run(index: int) -> None:
@@ -97,7 +97,7 @@ class _SupersededError(Exception):
 
 
 def waits(thread: threading.Thread) -> bool:
-    """Whether a thread waits for what another one computes."""
+    """Return whether a thread waits for the result of another one."""
     frame = sys._current_frames().get(thread.ident or 0)
     while frame is not None:
         if frame.f_code is Future.result.__code__:
@@ -107,7 +107,7 @@ def waits(thread: threading.Thread) -> bool:
 
 
 class Crowd:
-    """One who computes and others who wait; the first is held until the others are waiting."""
+    """A leader that computes and followers that wait; holds the leader until all wait."""
 
     def __init__(self, cache: FeatureCache[Fake], fate: BaseException) -> None:
         self.cache = cache
@@ -226,7 +226,7 @@ def test_a_full_memory_when_leaving_the_device_is_no_error(open_cache: Open) -> 
 
 
 def test_many_threads_many_images_little_room(open_cache: Open) -> None:
-    """Everything at once: the right value comes back and the budgets hold."""
+    """Under load every value is right and no tier exceeds its budget."""
     cache = open_cache(device="cuda", device_bytes=2500, memory_bytes=2500, disk_bytes=200_000)
     wrong: list[Any] = []
 
@@ -263,7 +263,7 @@ def test_a_disk_that_hangs_delays_nobody(open_cache: Open) -> None:
 
 
 def test_the_real_features_go_to_disk_and_back(tmp_path: Path) -> None:
-    """The seam the other tests use has the shape of ``dynamite.ImageFeatures``."""
+    """The real ``ImageFeatures`` fit the interface that the fakes of the other tests have."""
     import torch
 
     from dynamite.network.model import FeatureMaps

@@ -1,4 +1,4 @@
-"""The tiers alone: budgets, what goes first, and a disk that misbehaves."""
+"""Each tier by itself: budget, eviction order, and a failing disk."""
 
 import errno
 import logging
@@ -216,7 +216,7 @@ class TestDisk:
         assert "not kept on disk" in caplog.text
 
     def test_half_written_and_foreign_files(self, tmp_path: Path) -> None:
-        """Those of a process killed while it wrote go, once nobody can be writing them."""
+        """Old partial files, left by a killed process, are removed."""
         old, young, foreign = (tmp_path / n for n in (".a.part", ".b.part", "notes.safetensors"))
         for path in (old, young, foreign):
             path.write_text("half")

@@ -1,4 +1,4 @@
-"""Who may be asked, and to which addresses a name may lead."""
+"""Which hosts are allowed, and which addresses a name may resolve to."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files below one folder, and the ways out of it."""
+"""Reading below one folder, and attempts to leave it."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Addresses that mean one thing, and the many tricks that make them mean two."""
+"""URLs with one meaning, and many tricks to give them two."""
 
 import pytest
 from hypothesis import given, settings

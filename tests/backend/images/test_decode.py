@@ -1,4 +1,4 @@
-"""Real files of every kind, and the pixels Chromium shows for the same files."""
+"""Real files of every format against the pixels that Chromium shows for them."""
 
 import io
 import struct
@@ -73,7 +73,7 @@ SHOWN = {
     7: [GREY, GREEN, BLUE, RED],
     8: [GREEN, GREY, RED, BLUE],
 }
-"""The corners as Chromium shows them, by EXIF orientation."""
+"""The corners that Chromium shows, by EXIF orientation."""
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "AVIF", "TIFF"])
@@ -236,7 +236,7 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png_of(width: int, height: int) -> bytes:
-    """A small file that claims to be large."""
+    """A small file whose header claims a large image."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     data = zlib.compress(bytes(1000))
     chunks = [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")]

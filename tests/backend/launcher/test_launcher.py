@@ -63,7 +63,7 @@ def test_a_child_is_stopped_with_what_it_started(tmp_path):
 
 
 def test_a_child_hears_no_ctrl_c_but_shares_our_session():
-    """Between sessions the kernel shares cores evenly, whatever the niceness."""
+    """The kernel divides cores evenly between sessions, regardless of niceness."""
     child = running(SLEEP)
     child.start()
     try:
@@ -162,7 +162,7 @@ def test_two_queue_servers_do_not_share_a_folder(tmp_path):
 
 
 def test_the_password_of_the_queue_is_in_no_command_line(tmp_path):
-    """Anybody on the machine can read those."""
+    """All users of the machine can read command lines."""
     child = valkey_child(tmp_path / "s", tmp_path)
     child.command = [*child.command, "--requirepass", "a-secret"]
     child.start()
@@ -183,7 +183,7 @@ def test_the_password_of_the_queue_is_in_no_command_line(tmp_path):
 
 @pytest.mark.parametrize("quiet", [False, True])
 def test_a_worker_says_what_it_works_on_and_that_it_stops(tmp_path, queue_server, quiet):
-    """Those of `serve` do not: its own lines say it."""
+    """With --quiet, as started by `serve`, it prints nothing."""
     own = {"REDIS_URL": f"{queue_server}?password=", "DYNAMITE_STATE_DIR": str(tmp_path / "state")}
     command = [sys.executable, "-m", "backend.cli", "worker", "--queues", "ingest,train", "--burst"]
     command += ["--quiet"] * quiet

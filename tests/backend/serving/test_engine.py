@@ -26,7 +26,7 @@ def until(condition):
 
 @pytest.fixture
 def parts():
-    """An engine whose predictor waits at a gate, and a way to run calls in threads."""
+    """An engine whose predictor waits at a gate, and a function that runs calls in threads."""
 
     class Predictor:
         def __init__(self):

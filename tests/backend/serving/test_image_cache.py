@@ -1,4 +1,4 @@
-"""The digest of an image is believed for a while; its pixels are never another image's."""
+"""The digest of an address is remembered for a while; its pixels always match the digest."""
 
 import io
 import pickle
@@ -57,7 +57,7 @@ def test_a_replaced_image_never_goes_by_the_old_digest() -> None:
 def test_another_decoder_gives_the_same_file_another_digest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Features are kept by that digest, and were made of what the old decoder saw."""
+    """Features cached by the old digest depend on the pixels of the old decoder."""
     shelf = Shelf(10)
     old = ImageCache(shelf, 1000).open("a", "1").digest
     monkeypatch.setattr(image_cache, "DECODER_VERSION", DECODER_VERSION + 1)

@@ -1,4 +1,4 @@
-"""Images asked for ahead of time wait in bounded numbers and bounded memory."""
+"""The queue of images to prewarm is bounded in number and memory."""
 
 import threading
 
@@ -10,7 +10,7 @@ from backend.serving.prewarm import Prewarmer
 
 @pytest.fixture
 def held():
-    """A prewarmer whose helpers wait."""
+    """A prewarmer whose threads wait."""
     gate = threading.Event()
 
     def warm(*_):
