@@ -28,5 +28,5 @@ def settings() -> None:
         table.add_row(row.name, row.value, row.source, row.meaning)
     print_table(table)
     click.echo(f"\nSettings file: {config_file() or 'none'}")
-    for words in typo_warnings():
-        click.echo(f"Warning: {words}", err=True)
+    for warning in typo_warnings():
+        click.echo(f"Warning: {warning}", err=True)

@@ -14,7 +14,7 @@ IMAGES = Path(__file__).parent.parent / "demo_images"
 
 
 def prepare(api: LabelStudioApi, settings: Settings) -> int:
-    """Create what is missing of project, photos and connection; return the project's number."""
+    """Create the project, its photos and its connection if missing; return its number."""
     projects = api.get("/api/projects", page_size=1000)["results"]
     project = next((one["id"] for one in projects if one["title"] == TITLE), None)
     if project is None:

@@ -1,4 +1,4 @@
-"""An HTTP connection to a network address checked beforehand, without resolving the host again."""
+"""An HTTP connection to an address that was resolved and checked beforehand."""
 
 import contextlib
 import http.client
