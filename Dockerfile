@@ -1,7 +1,6 @@
-# The backend in a container. Two targets:
+# The backend in a container, with two targets that differ only in the build of torch:
 #   docker build --target cpu  -t dynamite-backend:cpu  .
 #   docker build --target cuda -t dynamite-backend:cuda .
-# Both hold the same; they differ in the torch build that pip chooses.
 
 FROM python:3.11-slim AS base
 ENV PYTHONUNBUFFERED=1 \
@@ -25,8 +24,8 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=120s --retries=3 \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9090/health', timeout=2)"]
 CMD ["dynamite", "serve"]
 
-# The index of CPU builds is PyTorch's own, because PyPI's Linux wheels bring all of CUDA with them;
-# not tried where this project is tested. One pip command: a second one could swap torch for another.
+# Use PyTorch's own index of CPU builds, because PyPI's Linux wheels include all of CUDA. The tests of
+# this project do not cover it. Use one pip command: a second one could replace torch by another build.
 FROM base AS cpu
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN pip install --extra-index-url "$TORCH_INDEX" -c constraints.txt .

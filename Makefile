@@ -1,11 +1,13 @@
-# `make serve` runs the backend, `make test` the tests; `make help` lists the rest.
+# `make serve` runs the backend, `make test` runs the tests, `make help` lists all targets.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Small networks are slower on many threads, most of all beside other processes.
+# Small networks are slower on many threads, especially next to other processes.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# Two processes share the test files; each has its own queue server.
+PARALLEL := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve demo test check lint fast test-e2e test-training test-load bench docs clean
@@ -16,29 +18,29 @@ help: ## list the targets
 IS_NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 HINT := 'Python 3.11 or newer with venv is needed: name one, as in `make PYTHON=python3.12 install`'
 
-# pip comes last into an environment: without it, making that one was interrupted.
-# One pip command: two could swap torch for another build (see docs/installation.md).
+# venv installs pip last: without pip, creating the environment was interrupted.
+# Use one pip command: a second one could replace torch by another build (docs/installation.md).
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || { $(PYTHON) -c $(IS_NEW_ENOUGH) && $(PYTHON) -m venv --clear $(VENV); } || \
 	  { echo $(HINT) >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(STAMP)
 
-install: $(STAMP) ## make .venv with everything in it
+install: $(STAMP) ## create .venv and install everything into it
 
-serve: $(STAMP) ## the backend on port 9090, with its queue and two workers
+serve: $(STAMP) ## run the backend on port 9090, with its queue and two workers
 	$(BIN)/dynamite serve
 
-demo: $(STAMP) ## Label Studio with a sample project, attached to the backend
+demo: $(STAMP) ## run Label Studio with a sample project and the backend
 	$(BIN)/dynamite demo
 
-test: $(STAMP) ## every test but the slow suites below
-	$(PYTEST) -m "not e2e and not training and not load"
+test: $(STAMP) ## run all tests but the suites below
+	$(PYTEST) $(PARALLEL) -m "not e2e and not training and not load"
 
 fast: $(STAMP)
-	$(PYTEST) -q -m "not slow and not e2e and not training and not load"
+	$(PYTEST) $(PARALLEL) -q -m "not slow and not e2e and not training and not load"
 
-check: lint fast ## lint, types, import rules, fast tests
+check: lint fast ## check style, types and import rules, and run the fast tests
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -46,16 +48,16 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-e2e: $(STAMP) ## the real Label Studio in a real browser
+test-e2e: $(STAMP) ## test with the real Label Studio in a real browser
 	$(PYTEST) -m e2e
 
-test-training: $(STAMP) ## real trainings: overfitting, resuming, retraining
+test-training: $(STAMP) ## test real trainings: overfitting, resuming, retraining
 	$(PYTEST) -m training
 
-test-load: $(STAMP) ## many clicks, many webhooks
+test-load: $(STAMP) ## test with many clicks and many webhooks
 	$(PYTEST) -m load
 
-bench: $(STAMP) ## the benchmarks; prints ratios (python -m benchmarks --write keeps them)
+bench: $(STAMP) ## run the benchmarks (python -m benchmarks --write keeps the results)
 	$(BIN)/python -m benchmarks
 
 # The pages keep their folders, so that their links hold on GitHub and on the site.
@@ -67,5 +69,5 @@ docs: $(STAMP) ## the documentation with the API reference, in build/docs; a bro
 	tar -cf - $(PAGES) | tar -xf - -C build/pages
 	$(BIN)/zensical build --clean --strict
 
-clean: ## remove .venv, the demo with its state, and caches; .state (accepted annotations, models) stays
+clean: ## remove .venv, the demo and caches; keep .state (accepted annotations, models)
 	rm -rf $(VENV) .demo build .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

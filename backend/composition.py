@@ -16,12 +16,12 @@ from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering
 from backend.serving.current_model import load_current
 from backend.serving.engine import Engine
-from backend.serving.error_journal import Journal
+from backend.serving.error_journal import ErrorJournal
 from backend.serving.meters import Meters
 from backend.serving.model_watcher import ModelWatcher
 from backend.serving.page_models import PageModels
 from backend.session.store import SessionStore
-from backend.settings import Settings, slips
+from backend.settings import Settings, typo_warnings
 from backend.settings.folders import open_registry
 from backend.web import metrics, status_page
 from backend.web.app import create_app
@@ -48,7 +48,7 @@ class Backend:
     queue: JobQueue
     answer_log: AnswerLog
     admission: Admission
-    journal: Journal
+    journal: ErrorJournal
     meters: Meters
     reports: ErrorReports
     watcher: ModelWatcher | None
@@ -99,7 +99,7 @@ def open_backend(settings: Settings) -> Backend:
     cache = open_cache(settings, model.device)
     meters = Meters()
     engine = Engine(model, cache, meters.encodes.observe)
-    journal = Journal()
+    journal = ErrorJournal()
     watcher = ModelWatcher(
         registry,
         load=lambda weights: load_model(settings, weights),
@@ -128,12 +128,12 @@ def assemble(
     engine: Engine,
     cache: "FeatureCache[ImageFeatures]",
     queue: JobQueue,
-    journal: Journal,
+    journal: ErrorJournal,
     meters: Meters,
     watcher: ModelWatcher | None = None,
 ) -> Backend:
     """Put the parts together around an engine that is ready to be used."""
-    for words in filter(None, (unused_token(settings), *slips())):
+    for words in filter(None, (unused_token(settings), *typo_warnings())):
         log.warning("%s", words)
     sessions = SessionStore()
     page_models = PageModels(sessions.has_pending)

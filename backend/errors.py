@@ -1,13 +1,28 @@
-"""What can go wrong while serving, and how it is told: a stable code, a sentence, a status."""
+"""Errors of the serving side, each with a stable code, a sentence and an HTTP status.
+
+ServingError
+├── BadRequestError
+│   └── NotJsonError
+├── RequestTooLargeError
+├── UnauthorizedError
+└── ImageError
+    ├── ImageUnreadableError
+    ├── ImageTooLargeError
+    ├── ImageRefusedError
+    ├── ImageMissingError
+    ├── ImageChangedError
+    ├── ImageUnauthorizedError
+    └── ImageUnreachableError
+        └── ImageTimeoutError
+"""
 
 from dynamite.errors import CheckpointError, DynamiteError, InvalidInputError
 
 
 class ServingError(DynamiteError):
-    """An error with the code and HTTP status it is answered with.
+    """An error with the code and HTTP status of its answer.
 
-    ``code`` never changes once published, so that programs can tell errors apart; the sentence is
-    for people.
+    ``code`` is for programs and never changes once published; the message is for people.
     """
 
     code = "internal_error"
@@ -20,7 +35,7 @@ class ServingError(DynamiteError):
 
 
 class BadRequestError(ServingError):
-    """The request is not JSON, lacks a field, or holds a value that cannot be used."""
+    """The request is not JSON, lacks a field, or holds an unusable value."""
 
     code = "bad_request"
     status = 400
@@ -46,8 +61,70 @@ class UnauthorizedError(ServingError):
     status = 401
 
 
+class ImageError(ServingError):
+    """The image of a task cannot be used."""
+
+    code = "image_unusable"
+    status = 422
+
+
+class ImageUnreadableError(ImageError):
+    """The bytes are not an image, or a damaged one, or in an unsupported format."""
+
+    code = "image_unreadable"
+
+
+class ImageTooLargeError(ImageError):
+    """The image has more pixels or bytes than the settings allow."""
+
+    code = "image_too_large"
+    status = 413
+
+
+class ImageRefusedError(ImageError):
+    """Images may not come from this URL or path."""
+
+    code = "image_refused"
+    status = 403
+
+
+class ImageMissingError(ImageError):
+    """There is nothing at the URL or path."""
+
+    code = "image_missing"
+    status = 404
+
+
+class ImageChangedError(ImageError):
+    """The URL returned a different image a moment ago."""
+
+    code = "image_changed"
+    status = 409
+
+
+class ImageUnauthorizedError(ImageError):
+    """The token is missing, or the server does not accept it."""
+
+    code = "image_unauthorized"
+    status = 502
+
+
+class ImageUnreachableError(ImageError):
+    """The server does not answer, or does not answer with an image."""
+
+    code = "image_unreachable"
+    status = 502
+
+
+class ImageTimeoutError(ImageUnreachableError):
+    """The image did not arrive in time."""
+
+    code = "image_timeout"
+    status = 504
+
+
 def code_and_status(error: BaseException) -> tuple[str, int]:
-    """The stable code and HTTP status of any error."""
+    """Return the stable code and the HTTP status for any error."""
     if isinstance(error, ServingError):
         return error.code, error.status
     code, status = getattr(error, "code", None), getattr(error, "status", None)
@@ -61,7 +138,7 @@ def code_and_status(error: BaseException) -> tuple[str, int]:
 
 
 def sentence(error: BaseException) -> str:
-    """What a caller is told: our own words, never those of an unexpected exception."""
+    """Return the message for a caller; the text of an unexpected exception is never shown."""
     if isinstance(error, DynamiteError):
         return str(error)
     return "something unexpected went wrong; the log has the details under this request id"

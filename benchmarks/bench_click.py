@@ -41,26 +41,23 @@ def one_click(desk: Desk) -> list[Row]:
     """Measure a warmed click, the model alone, and encoding with every click."""
     address = desk.add("cats.jpg", cats())
     desk.warm(address)
-    engine, cache = desk.parts.engine, desk.parts.cache
-    assert cache is not None
+    engine = desk.parts.engine
     features = engine.features(
         desk.parts.label_studio.connection.images.open(address, "0").digest, _no_encode
     )
     clicks = ClickSet([[Click(*CAT)]])
     point = [keypoint(0, *CAT, *SIZE)]
 
-    click, click_encoding = (calls(desk, address, point) for _ in range(2))
-
-    def encoding() -> None:
-        """Do what a backend without a feature cache does: decode the photo, encode it, click."""
-        cache.drop_version(engine.model.version)
-        click_encoding()
-
+    # Photos the backend has not seen yet: it decodes, encodes and clicks.
+    new = [
+        desk.body(desk.add(f"new-cats{number}.jpg", cats() ^ number), point)
+        for number in range(REPEATS + 1)
+    ]
     taken = medians(
         {
             "model": lambda: engine.segment(features, clicks),
-            "click": click,
-            "encoding": encoding,
+            "click": calls(desk, address, point),
+            "encoding": lambda: desk.send(new.pop()),
         },
         repeats=REPEATS,
     )

@@ -1,4 +1,4 @@
-"""Draws masks and clicks on a picture, in place. Pictures are (H, W, 3) uint8 RGB.
+"""Draws masks and clicks on a picture, in place. ImageCache are (H, W, 3) uint8 RGB.
 
 Only for people who look at results: nothing in this package imports it.
 """

@@ -1,6 +1,6 @@
-"""The console script ``dynamite``: subcommands by name, each loaded only when it is called.
+"""The console script ``dynamite``: each subcommand is imported only when it is called.
 
-``dynamite --help`` therefore imports neither torch nor a web framework. A subcommand ``some-name``
+Therefore ``dynamite --help`` imports neither torch nor a web framework. A subcommand ``some-name``
 lives in ``backend/cli/some_name.py`` as a click command or group called ``some_name``.
 """
 
@@ -16,19 +16,19 @@ from dynamite.errors import DynamiteError
 SECTIONS = {
     "Serve": {
         "serve": "Run the backend with its queue and workers.",
-        "demo": "Label Studio with a sample project, attached to the backend.",
+        "demo": "Run Label Studio with a sample project and the backend.",
         "worker": "Run one more worker for the queue.",
-        "doctor": "Check the connection to Label Studio and say what to mend.",
-        "settings": "List all settings, their values and where they come from.",
-        "label-config": "Write a labelling config that works.",
+        "doctor": "Check the connection to Label Studio and say how to fix it.",
+        "settings": "List all settings, with their values and sources.",
+        "label-config": "Write a labelling config for this backend.",
         "warm": "Compute the image features of a whole project ahead of time.",
     },
     "Masks and models": {
-        "segment": "Segment one image from clicks given by coordinates.",
-        "convert": "Turn a published checkpoint into this project's own format.",
+        "segment": "Segment one image from the coordinates of clicks.",
+        "convert": "Convert a published checkpoint to this project's format.",
         "data": "Check, pack and convert data sets.",
         "train": "Train a model.",
-        "evaluate": "Measure a model: how many clicks until the masks are right.",
+        "evaluate": "Count the clicks a model needs until its masks are right.",
     },
     "Retraining": {
         "models": "List, show, promote and roll back model versions.",
@@ -44,14 +44,14 @@ FAILED, INTERRUPTED = 1, 130
 
 
 class LazyGroup(click.Group):
-    """A group that knows its subcommands by name and imports one when it is called."""
+    """A group that lists its subcommands by name and imports each when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Every name of ``SECTIONS``, imported or not."""
+        """Return the names in ``SECTIONS``, without importing anything."""
         return [name for commands in SECTIONS.values() for name in commands]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the one subcommand that was asked for."""
+        """Import one subcommand; return None for an unknown name."""
         if cmd_name not in self.list_commands(ctx):
             return None
         module_name = cmd_name.replace("-", "_")
@@ -60,7 +60,7 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """The list of subcommands by section, from ``SECTIONS`` alone."""
+        """Write the subcommands by section, without importing them."""
         width = max(len(name) for commands in SECTIONS.values() for name in commands)
         for title, commands in SECTIONS.items():
             with formatter.section(title):
@@ -73,7 +73,7 @@ class LazyGroup(click.Group):
         *_: Any,
         **extra: Any,
     ) -> Any:
-        """Run the command line; whatever goes wrong is told in one sentence on stderr."""
+        """Run the command line; print errors as one sentence on stderr."""
         extra["standalone_mode"] = False
         arguments = list(sys.argv[1:] if args is None else args)
         try:
@@ -93,24 +93,24 @@ class LazyGroup(click.Group):
 
 
 def describe(error: Exception) -> str:
-    """One sentence for a person, from an error raised on purpose or by the operating system."""
+    """Return one sentence for an error raised on purpose or by the operating system."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, ModuleNotFoundError):
         return (
             f"this command needs the Python module {error.name!r}, which is not installed; "
-            "what training and evaluation need comes, in the checkout, with: "
+            "to install everything for training and evaluation, run in the checkout: "
             "pip install -c constraints.txt -e '.[train]'"
         )
     return str(error) or type(error).__name__
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--traceback", is_flag=True, help="Show where in the code an error came from.")
+@click.option("--traceback", is_flag=True, help="Show the Python traceback of an error.")
 @click.version_option(package_name="dynamite-backend", prog_name="dynamite")
 def main(traceback: bool) -> None:
-    """Click on the objects of an image, get all their masks at once.
+    """Click on the objects of an image and get all their masks at once.
 
-    To start: `dynamite demo` opens Label Studio with sample photos, `dynamite serve` runs the
-    backend for your own Label Studio, `dynamite segment --help` needs neither.
+    To start: `dynamite demo` runs Label Studio with sample photos, `dynamite serve` runs the
+    backend for your own Label Studio, and `dynamite segment` needs no Label Studio.
     """

@@ -1,4 +1,4 @@
-"""Where Label Studio and the backend are, as given on the command line."""
+"""Options for the addresses of Label Studio and the backend."""
 
 from typing import TYPE_CHECKING
 
@@ -11,19 +11,19 @@ SCHEMES = ("http://", "https://")
 
 
 def web_address(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """A callback of an option: the address as it was given, once it is one; empty is none."""
+    """Check an option's URL (a click callback); an empty one counts as not given."""
     if not value or value.lower().startswith(SCHEMES):
         return value
     if "://" in value:
         raise click.BadParameter(f"{value!r} must begin with http:// or https://")
-    raise click.BadParameter(f"{value!r} lacks its http://: give http://{value}")
+    raise click.BadParameter(f"{value!r} has no http://: give http://{value}")
 
 
-def told_access(settings: "Settings") -> tuple[str, str]:
-    """Label Studio's address and token: both as configured, or both as it said at /setup.
+def label_studio_access(settings: "Settings") -> tuple[str, str]:
+    """Return Label Studio's URL and token: both as configured, or both as it sent them to /setup.
 
     Raises:
-        UsageError: only one is configured, or neither and nobody has said.
+        UsageError: Only one is configured; or none is, and Label Studio has never connected.
     """
     from backend.label_studio.access import configured_access, known_access
 
@@ -33,7 +33,7 @@ def told_access(settings: "Settings") -> tuple[str, str]:
     if access.url is None or access.token is None:
         raise click.UsageError(
             "give both --label-studio and --token, or set LABEL_STUDIO_URL and "
-            "LABEL_STUDIO_API_KEY, or neither where Label Studio has connected to the backend: "
-            f"none has yet that keeps its state in {settings.state_dir.resolve()}"
+            "LABEL_STUDIO_API_KEY; without them, Label Studio must have connected to the backend "
+            f"once, but there is no record of that in {settings.state_dir.resolve()}"
         )
     return access.url, access.token

@@ -1,4 +1,4 @@
-"""``dynamite convert``: a published checkpoint as a file of this project's own format."""
+"""``dynamite convert``: converts a published checkpoint to this project's format."""
 
 from pathlib import Path
 
@@ -13,18 +13,18 @@ from dynamite.network.config import PUBLISHED
 @click.option(
     "--preset",
     type=click.Choice(PUBLISHED),
-    help="Which network it is. Left out, the weights tell.",
+    help="Network of the checkpoint  [default: recognized by its weights]",
 )
 @click.option(
     "--click-encoding",
     type=click.Choice(["spatial", "temporal"]),
-    help="Only for the two ablations whose weights look the same.",
+    help="Click encoding, for the two ablations whose weights look alike.",
 )
 def convert(published: Path, out: Path, preset: str | None, click_encoding: str | None) -> None:
-    """Write the weights of the PUBLISHED checkpoint to OUT, a safetensors file.
+    """Convert the PUBLISHED checkpoint to OUT, a safetensors file.
 
-    PUBLISHED is a .pth file of the official DynaMITe implementation. It is read without running
-    anything it may contain, and its weights must fit the network entry by entry.
+    PUBLISHED is a .pth file of the official DynaMITe implementation. Reading it runs no code that
+    it may contain. Every weight must fit the network.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""``dynamite data``: check data sets, pack them, and bring others' into COCO's form."""
+"""``dynamite data``: checks data sets, packs them, and converts others to the COCO format."""
 
 import json
 from pathlib import Path
@@ -15,18 +15,18 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
-_root = click.option("--root", type=_FOLDER, help="Folder that holds the sets.")
+_root = click.option("--root", type=_FOLDER, help="Folder of the data sets.")
 _skip = click.option(
-    "--skip-problems", is_flag=True, help="Leave out what is faulty instead of stopping."
+    "--skip-problems", is_flag=True, help="Skip faulty images and objects instead of stopping."
 )
 
 
 @click.group()
 def data() -> None:
-    """Check data sets, pack them, and bring others' into COCO's form.
+    """Check data sets, pack them, and convert others to the COCO format.
 
-    A set is named by its folder below --root (coco_train2017), by its published name (GrabCut,
-    davis_2017_val, coco_2017_val: docs/data.md shows the folders), or by the path of a COCO json.
+    Name a data set by its folder below --root (coco_train2017), by its published name (GrabCut,
+    davis_2017_val, coco_2017_val; docs/data.md lists the folders), or by the path of a COCO json.
     """
 
 
@@ -34,10 +34,11 @@ def data() -> None:
 @click.argument("names", nargs=-1, required=True)
 @_root
 def check(names: tuple[str, ...], root: Path | None) -> None:
-    """Read every sample of the sets and list what is wrong with them.
+    """Read every sample of the data sets and list all problems.
 
     \b
-        dynamite data check --root data ecssd pets GrabCut
+    Example:
+      dynamite data check --root data ecssd pets GrabCut
     """
     from rich.table import Table
 
@@ -72,12 +73,17 @@ def check(names: tuple[str, ...], root: Path | None) -> None:
         raise click.ClickException(f"{faulty} problems, listed above")
 
 
-@data.command(short_help="Write each set as one file that is quick to read.")
+@data.command(short_help="Pack each data set into one file that is quick to read.")
 @click.argument("names", nargs=-1, required=True)
 @_root
-@click.option("--to", type=click.Path(file_okay=False, path_type=Path), required=True)
-@click.option("--longest-side", default=512, show_default=True, help="Larger images are reduced.")
-@click.option("--quality", default=85, show_default=True, help="Of the JPEG images, up to 100.")
+@click.option(
+    "--to",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for the packed files.",
+)
+@click.option("--longest-side", default=512, show_default=True, help="Shrink larger images.")
+@click.option("--quality", default=85, show_default=True, help="JPEG quality, up to 100.")
 @_skip
 def pack(
     *,
@@ -88,13 +94,14 @@ def pack(
     quality: int,
     skip_problems: bool,
 ) -> None:
-    """Write each set as one file, NAME.pack, that is quick to read and easy to move.
+    """Pack each data set into one file, NAME.pack, that is quick to read and easy to move.
 
-    Training takes the folder of the packed files as its data folder. Those of all seven sets of
-    `lite` have 60 MB at --longest-side 448 --quality 55, and read twice as fast as the originals.
+    Give the folder of the packed files to the training as its data folder. The seven data sets of
+    `lite` need 60 MB at --longest-side 448 --quality 55, and load twice as fast as the originals.
 
     \b
-        dynamite data pack --root data --to packed ecssd pets balloon
+    Example:
+      dynamite data pack --root data --to packed ecssd pets balloon
     """
     from training.data.catalog import open_dataset
     from training.data.packed import pack as write
@@ -114,43 +121,53 @@ def pack(
 @click.argument("coco", type=_FILE)
 @click.argument("lvis", type=_FILE)
 @click.argument("out", type=_NEW_FILE)
-@click.option("--same-object", default=0.5, show_default=True, help="IoU of masks of one object.")
+@click.option(
+    "--same-object",
+    default=0.5,
+    show_default=True,
+    help="IoU of masks of one object.",
+)
 @_skip
 def merge(*, coco: Path, lvis: Path, out: Path, same_object: float, skip_problems: bool) -> None:
     """Merge the objects of COCO and LVIS on the images of LVIS.
 
-    LVIS's outlines are finer, so all its objects stay; an object of COCO is added unless LVIS has
-    it too. The two files of the full sets need some 20 GB of memory.
+    The result has all objects of LVIS, whose outlines are finer, and the objects of COCO that LVIS
+    lacks. The two files of the full data sets need about 20 GB of memory.
 
     \b
-        cd data/coco/annotations
-        dynamite data merge instances_train2017.json lvis_v1_train.json coco_lvis.json
+    Example:
+      cd data/coco/annotations
+      dynamite data merge instances_train2017.json lvis_v1_train.json coco_lvis.json
     """
     from training.data.coco_entries import load_json
     from training.data.coco_lvis import merge as merge_contents
 
     merged = merge_contents(load_json(coco), load_json(lvis), lvis, same_object)
-    _settle(merged.problems, lvis, skip_problems)
+    _report(merged.problems, lvis, skip_problems)
     _write(out, merged.content)
     click.echo(
         f"{out}: {len(merged.content['images']):,} images, {merged.from_lvis:,} objects of LVIS, "
-        f"{merged.from_coco:,} of COCO ({merged.same:,} more are the same in both)"
+        f"{merged.from_coco:,} of COCO ({merged.same:,} more are in both)"
     )
 
 
-@data.command("from-ritm", short_help="Turn RITM's COCO+LVIS files into COCO's form.")
+@data.command("from-ritm", short_help="Convert RITM's COCO+LVIS files to the COCO format.")
 @click.argument("folder", type=_FOLDER)
 @_skip
 def from_ritm(folder: Path, skip_problems: bool) -> None:
-    """Turn RITM's COCO+LVIS files in FOLDER into FOLDER/annotations.json.
+    """Convert RITM's COCO+LVIS files in FOLDER to FOLDER/annotations.json.
 
-    FOLDER holds hannotation.pickle, images/ and masks/. The pickles are read without running
-    anything in them.
+    FOLDER contains hannotation.pickle, images/ and masks/. Reading the pickles runs no code that
+    they may contain.
+
+    \b
+    Example:
+      dynamite data from-ritm data/coco_lvis_ritm
     """
     from training.data.ritm_pickle import convert
 
     content, problems = convert(folder)
-    _settle(problems, folder, skip_problems)
+    _report(problems, folder, skip_problems)
     out = folder / "annotations.json"
     _write(out, content)
     images, objects = (f"{len(content[key]):,}" for key in ("images", "annotations"))
@@ -161,13 +178,13 @@ def _on_problem(skip_problems: bool) -> "OnProblem":
     return "skip" if skip_problems else "raise"
 
 
-def _settle(problems: "Problems", source: Path, skip_problems: bool) -> None:
+def _report(problems: "Problems", source: Path, skip_problems: bool) -> None:
     if len(problems):
         click.echo(str(problems), err=True)
     problems.settle(source, _on_problem(skip_problems))
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    """All or nothing: a json that ends in the middle is worse than none."""
+    """Write a JSON file atomically: a truncated one is worse than none."""
     with replacing(path) as draft, draft.open("w") as file:
         json.dump(content, file)

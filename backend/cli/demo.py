@@ -1,4 +1,4 @@
-"""``dynamite demo``: from nothing to the first mask."""
+"""``dynamite demo``: Label Studio with a sample project and the backend."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import click
     type=click.Path(path_type=Path),
     default=Path(".demo"),
     show_default=True,
-    help="Where Label Studio and its data are kept.",
+    help="Folder of Label Studio and its data.",
 )
 @click.option(
     "--port",
@@ -21,14 +21,18 @@ import click
     help="Port of Label Studio.",
 )
 @click.option(
-    "--backend-port", type=click.IntRange(1, 65535), help="Port of the backend [default: 9090]."
+    "--backend-port", type=click.IntRange(1, 65535), help="Port of the backend  [default: 9090]"
 )
 def demo(folder: Path, port: int, backend_port: int | None) -> None:
-    """Label Studio with a sample project, attached to the backend.
+    """Run Label Studio with a sample project and the backend, until Ctrl-C.
 
-    Installs Label Studio into an environment of its own (once, about 1 GB), starts it and the
-    backend on this machine only, makes a project with a few photos, and prints where to click.
-    Set DYNAMITE_LABEL_STUDIO to an installed label-studio to use that one.
+    Installs Label Studio into its own environment (once, about 1 GB), starts it and the backend
+    for this machine only, creates a project with a few photos, and prints where to click. To use an
+    installed label-studio instead, set DYNAMITE_LABEL_STUDIO to its path.
+
+    \b
+    Example:
+      dynamite demo --port 8081 --backend-port 9091
     """
     import os
 

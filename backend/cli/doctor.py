@@ -1,8 +1,8 @@
-"""``dynamite doctor``: check the connection to Label Studio."""
+"""``dynamite doctor``: checks the connection to Label Studio."""
 
 import click
 
-from backend.cli.addresses import told_access, web_address
+from backend.cli.addresses import label_studio_access, web_address
 
 
 @click.command()
@@ -10,25 +10,29 @@ from backend.cli.addresses import told_access, web_address
     "--label-studio",
     "url",
     callback=web_address,
-    help="Address of Label Studio [LABEL_STUDIO_URL].",
+    help="Address of Label Studio  [LABEL_STUDIO_URL]",
 )
-@click.option("--token", help="Access token of either kind [LABEL_STUDIO_API_KEY].")
-@click.option("--project", type=int, help="Also check this project.")
+@click.option("--token", help="Access token, personal or legacy  [LABEL_STUDIO_API_KEY]")
+@click.option("--project", type=int, help="Also check the project with this number.")
 @click.option(
     "--backend",
     "backend_url",
     callback=web_address,
-    help="Address of the backend [where it would listen].",
+    help="Address of the backend  [default: as in the settings]",
 )
 def doctor(
     url: str | None, token: str | None, project: int | None, backend_url: str | None
 ) -> None:
-    """Check the connection to Label Studio and say what to mend.
+    """Check the connection to Label Studio and say how to fix it.
 
-    Looks at the backend, its model and queue, Label Studio's address and token and, with
-    --project, at the labelling config, the images, the connection, the webhook and the switches
-    that guard private addresses. Without address and token it takes those that Label Studio named
-    when it connected to the backend of this folder.
+    Checks the backend, its model and queue, and Label Studio's address and token. With --project,
+    also checks the labelling config, the images, the connection, the webhook and Label Studio's
+    guards against private addresses. Without an address and a token, uses those that Label Studio
+    sent when it connected to the backend.
+
+    \b
+    Example:
+      dynamite doctor --label-studio http://localhost:8080 --token TOKEN --project 1
     """
     from backend.doctor.report import findings, report
     from backend.launcher.banner import address
@@ -37,7 +41,7 @@ def doctor(
     settings = load(label_studio_url=url, label_studio_api_key=token)
     found = findings(
         settings,
-        *told_access(settings),
+        *label_studio_access(settings),
         project,
         (backend_url or address(settings)).rstrip("/"),
     )

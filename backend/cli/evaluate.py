@@ -1,4 +1,4 @@
-"""``dynamite evaluate``: how many clicks until the masks are right, beside classical baselines."""
+"""``dynamite evaluate``: measures clicks until the masks are right, for models and baselines."""
 
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,10 @@ BASELINES = ("grabcut", "random_walker")
 @click.command()
 @click.argument("checkpoint", required=False)
 @click.option(
-    "--set", "set_name", required=True, help="Evaluation set: a name below --data, or a COCO json."
+    "--set",
+    "set_name",
+    required=True,
+    help="Data set: a name below --data, or a COCO json.",
 )
 @click.option(
     "--data",
@@ -37,9 +40,9 @@ BASELINES = ("grabcut", "random_walker")
     multiple=True,
     default=["random"],
     show_default=True,
-    help="Which object is clicked next; give several to compare.",
+    help="Which object to click next; repeat the option to compare several.",
 )
-@click.option("--single", is_flag=True, help="One object at a time: NoC instead of NCI.")
+@click.option("--single", is_flag=True, help="Segment one object at a time: NoC instead of NCI.")
 @click.option(
     "--protocol",
     "protocols",
@@ -47,31 +50,35 @@ BASELINES = ("grabcut", "random_walker")
     multiple=True,
     default=["center"],
     show_default=True,
-    help="How the annotator marks; several give the rise over center clicks.",
+    help="How the annotator marks; with several, the table shows the rise over center clicks.",
 )
 @click.option(
     "--baseline",
     "baselines",
     type=click.Choice(BASELINES),
     multiple=True,
-    help="A classical method in the same run, driven by the same clicks.",
+    help="Also evaluate a classical method, on clicks placed the same way.",
 )
-@click.option("--threshold", type=float, help="IoU to reach.  [0.85; with --single 0.90]")
-@click.option("--budget", type=int, help="Clicks per object.  [10; with --single 20]")
+@click.option("--threshold", type=float, help="IoU to reach.  [default: 0.85; with --single 0.90]")
+@click.option("--budget", type=int, help="Clicks per object.  [default: 10; with --single 20]")
 @click.option(
     "--seed",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Added to the protocol's seed.",
+    help="Number added to the protocol's seed.",
 )
 @click.option(
-    "--skip-problems", is_flag=True, help="Leave out what is faulty in the set and say what."
+    "--skip-problems",
+    is_flag=True,
+    help="Skip and list faulty images and objects.",
 )
 @click.option("--substitute-empty", is_flag=True, help="Replace images without objects by others.")
-@click.option("--limit", type=click.IntRange(1), help="Only so many images.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
-@click.option("--preset", help="Network of a published checkpoint, which does not say.")
+@click.option("--limit", type=click.IntRange(1), help="Evaluate only this many images.")
+@click.option(
+    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Number of processes."
+)
+@click.option("--preset", help="Network of a published checkpoint, which does not name it.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option(
     "--out",
@@ -98,18 +105,20 @@ def evaluate(
     device: str,
     out: Path | None,
 ) -> None:
-    """Measure how many clicks it takes until the masks are right.
+    """Count the clicks a model needs until its masks are right.
 
-    CHECKPOINT is a file, or a preset whose weights ship with the package. Left out, only the
+    CHECKPOINT is a file, or a preset whose weights ship with the package. Without it, only the
     baselines run.
 
     \b
-        dynamite evaluate lite --data sets --set coco_val --strategy random \\
-            --baseline grabcut --out report
-        dynamite evaluate my.safetensors --data sets --set grabcut --single --protocol all
+    Example:
+      dynamite evaluate lite --data sets --set coco_val --strategy random \\
+          --baseline grabcut --out report
+      dynamite evaluate my.safetensors --data sets --set grabcut --single --protocol all
 
-    MIST (all objects of an image, budget 10 clicks per object): NCI is clicks per object, NFO
-    failed objects, NFI images with one. With --single: NoC, clicks per object up to 20.
+    By default, all objects of an image are segmented together (MIST), with a budget of 10 clicks
+    per object: NCI is the number of clicks per object, NFO counts failed objects, NFI images with a
+    failed object. With --single, NoC is the number of clicks per object, at most 20.
     """
     from datetime import UTC, datetime
 
@@ -139,7 +148,7 @@ def evaluate(
     if len(left_out(dataset)):
         click.echo(f"{dataset.name}: {left_out(dataset)}", err=True)
     if not len(dataset):
-        raise click.ClickException(f"{dataset.name}: no image with an object is in the set")
+        raise click.ClickException(f"{dataset.name}: no image has an object")
     indices = range(min(len(dataset), limit or len(dataset)))
     title = f"{dataset.name}, {len(indices)} of {len(dataset)} images"
     rows = []
@@ -156,9 +165,9 @@ def evaluate(
                     on_sample=counter.advance,
                 )
                 if not records:
-                    raise click.ClickException(f"{title}: there is no object")
+                    raise click.ClickException(f"{title}: no image has an object")
                 rows.append(Row(method, plan, records))
-                if out is not None:  # after each row, so that an interrupted run has its report
+                if out is not None:  # after each row, so that an interrupted run leaves a report
                     now = datetime.now(UTC).isoformat(timespec="seconds")
                     write_report(out, rows, dataset, title, set=dataset.name, date=now, jobs=jobs)
     print_table(table(rows, title))
@@ -169,9 +178,9 @@ def evaluate(
 def _methods(
     checkpoint: str | None, preset: str | None, baselines: tuple[str, ...], device: str, jobs: int
 ) -> "dict[str, Callable[[], Segmenter]]":
-    """What to compare, by name; each can be sent to another process and is built there."""
+    """Return a builder for each method to compare, by name; builders can be pickled."""
     if checkpoint is None and not baselines:
-        raise click.UsageError("say what to evaluate: a CHECKPOINT (try lite), --baseline, or both")
+        raise click.UsageError("give a CHECKPOINT (for example lite), a --baseline, or both")
     methods: dict[str, Callable[[], Segmenter]] = {}
     if checkpoint is not None:
         from backend.serving.loading import choose_device
@@ -184,7 +193,7 @@ def _methods(
             except CheckpointError:
                 raise click.UsageError(
                     f"no weights ship for {checkpoint}: give the file instead, with --preset "
-                    f"{checkpoint} where it is a published one"
+                    f"{checkpoint} if it is a published one"
                 ) from None
         chosen = choose_device(device)
         threads = 1 if jobs > 1 else None
@@ -208,7 +217,7 @@ def _chosen(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
 def _open_set(
     name: str, root: Path | None, skip_problems: bool, keep_empty: bool
 ) -> "InstanceDataset":
-    """The set; those for evaluation may lie in a folder ``eval`` below the root."""
+    """Open a data set; one for evaluation may be in the folder ``eval`` below the root."""
     from training.data.catalog import open_dataset
 
     below = f"eval/{name}"

@@ -1,4 +1,4 @@
-"""``dynamite label-config``: a labelling config that works with this backend."""
+"""``dynamite label-config``: writes a labelling config for this backend."""
 
 import shlex
 
@@ -11,17 +11,18 @@ import click
     "--background",
     default="Background",
     show_default=True,
-    help="Label whose clicks mean: no object here.",
+    help="Label whose clicks mark background.",
 )
 def label_config(labels: tuple[str, ...], background: str) -> None:
-    """Write a labelling config that works.
+    """Write a labelling config for this backend.
 
-    Paste it into Project → Settings → Labeling Interface → Code. All clicks of a label are one
-    object until they are accepted; to have several objects of a kind pending at a time, give each
-    a label of its own:
+    Paste the output into Project → Settings → Labeling Interface → Code. All clicks of a label
+    belong to one object until its mask is accepted. To work on several objects of a kind at once,
+    give each its own label.
 
     \b
-        dynamite label-config Car "Person 1" "Person 2"
+    Example:
+      dynamite label-config Car "Person 1" "Person 2"
     """
     from backend.label_studio.labeling_config import write
     from backend.settings import load
@@ -30,7 +31,7 @@ def label_config(labels: tuple[str, ...], background: str) -> None:
     known = load().background_labels
     if background not in known or set(labels) & set(known):
         click.echo(
-            f"Set DYNAMITE_BACKGROUND_LABELS={shlex.quote(background)} for the backend, so that it "
-            "takes clicks of this label, and of no other, for background.",
+            f"Set DYNAMITE_BACKGROUND_LABELS={shlex.quote(background)} for the backend, so that "
+            "clicks of this label, and of no other, mark background.",
             err=True,
         )

@@ -1,4 +1,4 @@
-"""The picture of an answer: every object in its own color, and where the clicks were."""
+"""Draws masks and clicks over an image."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,9 +8,15 @@ from dynamite.drawing import Pixels, color, mark_clicks, outline, tint
 
 
 def overlay(image: Pixels, label_map: npt.NDArray[np.int16], clicks: ClickSet) -> Pixels:
-    """The picture (H×W×3 RGB) with every object of ``label_map`` in its own color.
+    """Draw every object in its own color, clicks on it as dots, background clicks as black crosses.
 
-    Clicks on objects are dots in the object's color; clicks on the background are black crosses.
+    Args:
+        image: uint8 H×W×3 RGB.
+        label_map: H×W; the object at each pixel, -1 for background.
+        clicks: In pixels of the image.
+
+    Returns:
+        A new uint8 H×W×3 RGB image.
     """
     drawn = image.copy()
     size = max(2, round(max(image.shape[:2]) / 320))

@@ -1,4 +1,4 @@
-"""Tables on the terminal, or in a pipe."""
+"""Prints tables on the terminal or into a pipe."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ PIPE_WIDTH = 160
 
 
 def print_table(table: "Table") -> None:
-    """Print a table as it is: what annotators and errors say in it is no markup."""
+    """Print a table without interpreting markup in its texts."""
     from rich.console import Console
 
     width = None if Console().is_terminal else PIPE_WIDTH
@@ -17,5 +17,5 @@ def print_table(table: "Table") -> None:
 
 
 def counted(count: int, what: str) -> str:
-    """A number of things in words, as in "1 project" and "2 projects"."""
+    """Return a count with its noun, as in "1 project" and "2 projects"."""
     return f"{count} {what}" + ("" if count == 1 else "s")

@@ -1,4 +1,4 @@
-"""``dynamite segment``: masks for one image, from clicks given by coordinates."""
+"""``dynamite segment``: segments one image from the coordinates of clicks."""
 
 import json
 from pathlib import Path
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from dynamite.predict.predictor import Segmentation
 
 Point = tuple[float, float]
-PICTURES = (".png", ".jpg")
+OVERLAY_SUFFIXES = (".png", ".jpg")
 
 
 class Points(click.ParamType["list[Point]"]):
-    """``x,y`` or several of them, separated by semicolons."""
+    """A list of points ``x,y``, separated by semicolons."""
 
     name = "x,y[;x,y]"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> list[Point]:
-        """Read the points."""
+        """Parse the points."""
         points = []
         for text in str(value).split(";"):
             try:
                 x, y = (float(part) for part in text.split(","))
             except ValueError:
-                self.fail(f"{text!r} is no point: write x,y in pixels, as in 120,80", param, ctx)
+                self.fail(f"{text!r} is not a point: write x,y in pixels, as in 120,80", param, ctx)
             points.append((x, y))
         return points
 
@@ -43,28 +43,30 @@ class Points(click.ParamType["list[Point]"]):
     type=Points(),
     multiple=True,
     required=True,
-    help="Clicks on one object; give the option again for the next object.",
+    help="Clicks on one object; repeat the option for each object.",
 )
-@click.option("--background", type=Points(), multiple=True, help="Clicks beside all objects.")
+@click.option("--background", type=Points(), multiple=True, help="Clicks on the background.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Picture with masks, contours and clicks.",
+    help="Write an image with masks, contours and clicks.",
 )
 @click.option(
-    "--masks", type=click.Path(dir_okay=False, path_type=Path), help="Masks as COCO RLE in JSON."
+    "--masks",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write masks as COCO RLE in JSON.",
 )
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
     default="lite",
     show_default=True,
-    help="Model configuration.",
+    help="Model preset.",
 )
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path),
-    help="Weights; left out, those that ship with lite.",
+    help="File of the weights  [default: the shipped ones of lite]",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 def segment(
@@ -78,23 +80,24 @@ def segment(
     checkpoint: Path | None,
     device: str,
 ) -> None:
-    """Segment one image from clicks given by coordinates.
+    """Segment one image from the coordinates of clicks.
 
-    Coordinates are pixels from the top left. Every --object is one object; the masks of all objects
-    are found together and never overlap.
+    Coordinates are x,y in pixels from the top left. Each --object is one object. The masks of all
+    objects are computed together and never overlap.
 
     \b
-        dynamite segment photo.jpg --object 120,80 --object "300,200;340,260" \\
-            --background 10,10 --out overlay.png --masks masks.json
+    Example:
+      dynamite segment photo.jpg --object 120,80 --object "300,200;340,260" \\
+          --background 10,10 --out overlay.png --masks masks.json
     """
     import dynamite
+    from backend.errors import ImageError
     from backend.images.decode import decode
-    from backend.images.errors import ImageError
     from backend.serving.loading import choose_device
     from dynamite import Click, ClickSet, InvalidInputError
 
     if out is None and masks is None:
-        raise click.UsageError("say where to write: --out overlay.png, --masks masks.json, or both")
+        raise click.UsageError("give an output: --out overlay.png, --masks masks.json, or both")
     if checkpoint is None and preset != "lite":
         raise click.UsageError(f"no weights ship for --preset {preset}: give --checkpoint FILE")
     times = iter(range(10**6))
@@ -102,8 +105,8 @@ def segment(
         [[Click(x, y, next(times)) for x, y in points] for points in objects],
         [Click(x, y, next(times)) for points in background for x, y in points],
     )
-    if out is not None and out.suffix.lower() not in PICTURES:
-        raise click.UsageError(f"--out {out}: the name must end in {' or '.join(PICTURES)}")
+    if out is not None and out.suffix.lower() not in OVERLAY_SUFFIXES:
+        raise click.UsageError(f"--out {out}: the name must end in {' or '.join(OVERLAY_SUFFIXES)}")
     for option, path in (("--out", out), ("--masks", masks)):
         if path is not None and not path.parent.is_dir():
             raise click.UsageError(f"{option} {path}: there is no folder {path.parent}")
@@ -128,7 +131,7 @@ def segment(
 
 
 def write_overlay(path: Path, pixels: "object", result: "Segmentation", clicks: "ClickSet") -> None:
-    """Save a picture a person can look at."""
+    """Write the image with its masks and clicks drawn over it."""
     import cv2
     import numpy as np
 
@@ -141,7 +144,7 @@ def write_overlay(path: Path, pixels: "object", result: "Segmentation", clicks: 
 
 
 def write_masks(path: Path, image: Path, result: "Segmentation", version: str) -> None:
-    """Save the masks as COCO RLE, in the order the objects were given."""
+    """Write the masks as COCO RLE, in the order of the objects."""
     import numpy as np
     from pycocotools import mask as coco
 

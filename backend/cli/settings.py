@@ -1,23 +1,24 @@
-"""``dynamite settings``: what can be set, what it is now, and where it comes from."""
+"""``dynamite settings``: lists all settings with their values and sources."""
 
 import click
 
 
 @click.command()
 def settings() -> None:
-    """List all settings, their values and where they come from.
+    """List all settings, with their values and sources.
 
-    Each has an environment variable; a TOML file (dynamite.toml here, or the one DYNAMITE_CONFIG
-    names) can hold the same names in lower case and without the prefix:
+    Set each by its environment variable, or by its name in lower case without the prefix in a TOML
+    file: dynamite.toml in the working directory, or the file that DYNAMITE_CONFIG names.
 
     \b
-        port = 9091
-        label_studio_url = "http://localhost:8080"
+    Example of dynamite.toml:
+      port = 9091
+      label_studio_url = "http://localhost:8080"
     """
     from rich.table import Table
 
     from backend.cli.printing import print_table
-    from backend.settings import config_file, load, slips
+    from backend.settings import config_file, load, typo_warnings
     from backend.settings.table import rows
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -27,5 +28,5 @@ def settings() -> None:
         table.add_row(row.name, row.value, row.source, row.meaning)
     print_table(table)
     click.echo(f"\nSettings file: {config_file() or 'none'}")
-    for words in slips():
-        click.echo(f"Warning: {words}", err=True)
+    for warning in typo_warnings():
+        click.echo(f"Warning: {warning}", err=True)

@@ -1,4 +1,4 @@
-"""``dynamite train``: the command lives with the loop, for torchrun starts it there too."""
+"""``dynamite train``: defined in ``training.train``, where torchrun finds it too."""
 
 from training.train import train
 

@@ -2,7 +2,7 @@
 
 import click
 
-from backend.cli.addresses import told_access, web_address
+from backend.cli.addresses import label_studio_access, web_address
 
 
 @click.command()
@@ -37,7 +37,7 @@ def warm(project: int, url: str | None, token: str | None, backend_url: str | No
     settings = load(label_studio_url=url, label_studio_api_key=token)
     backend_url = (backend_url or address(settings)).rstrip("/")
     bar = progress_bar(Console())
-    done, failed = warm_project(settings, *told_access(settings), project, backend_url, bar)
+    done, failed = warm_project(settings, *label_studio_access(settings), project, backend_url, bar)
     click.echo(f"{done} images are warm" + (f", {failed} could not be had" if failed else ""))
     if failed:
         raise click.exceptions.Exit(1)

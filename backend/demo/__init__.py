@@ -1,1 +1,1 @@
-"""``dynamite demo``: a real Label Studio with a sample project, attached to the backend."""
+"""``dynamite demo``: a real Label Studio with a sample project, connected to the backend."""

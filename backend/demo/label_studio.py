@@ -1,4 +1,4 @@
-"""Label Studio in an environment of its own: installed once, started for the demo."""
+"""Installs Label Studio into its own environment and starts it for the demo."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from dynamite.errors import DynamiteError
 
 VERSION = "1.23.2"
 EXECUTABLE = "DYNAMITE_LABEL_STUDIO"
-"""Names an installed ``label-studio`` to use instead of installing one."""
+"""The variable that names an installed ``label-studio`` to use instead."""
 
 START_SECONDS = 600.0
 
@@ -37,7 +37,7 @@ class Login:
 
 
 def login(folder: Path) -> Login:
-    """The login kept in the demo's folder; made up on the first run."""
+    """Return the login kept in the demo's folder; generate it on the first run."""
     path = folder / "login.json"
     try:
         return Login(**json.loads(path.read_text(encoding="utf-8")))
@@ -50,10 +50,10 @@ def login(folder: Path) -> Login:
 
 
 def executable(folder: Path, tell: Callable[[str], Any]) -> Path:
-    """The ``label-studio`` to run; installs it into the demo's folder if need be.
+    """Return the ``label-studio`` to run; install it into the demo's folder if necessary.
 
     Raises:
-        DemoError: pip fails, or the named executable does not exist.
+        DemoError: pip fails, or the named executable cannot be run.
     """
     named = os.environ.get(EXECUTABLE)
     if named:
@@ -72,50 +72,54 @@ def executable(folder: Path, tell: Callable[[str], Any]) -> Path:
 
 
 def run(command: list[str]) -> None:
-    """Run a command; its last words become the error if it fails."""
+    """Run a command.
+
+    Raises:
+        DemoError: It fails; the message has the last lines of its output.
+    """
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        words = (done.stderr or done.stdout).strip().splitlines()[-3:]
-        raise DemoError(f"{' '.join(command[:4])} … failed: {' '.join(words)}")
+        last_lines = (done.stderr or done.stdout).strip().splitlines()[-3:]
+        raise DemoError(f"{' '.join(command[:4])} … failed: {' '.join(last_lines)}")
 
 
-def child(program: Path, folder: Path, port: int, who: Login) -> Child:
-    """Label Studio as a child process, told to talk to nobody outside this machine."""
+def child(program: Path, folder: Path, port: int, user: Login) -> Child:
+    """Return Label Studio as a child process that contacts no other machine."""
     command = [str(program), "start", "--no-browser", "--internal-host", "127.0.0.1"]
     return Child(
         "Label Studio",
         [*command, "--port", str(port)],
-        environment(folder, who),
+        environment(folder, user),
         output=folder / "label-studio.log",
     )
 
 
-def environment(folder: Path, who: Login) -> dict[str, str]:
-    """What Label Studio needs to start without a person and to accept a backend on this machine."""
+def environment(folder: Path, user: Login) -> dict[str, str]:
+    """Return variables to start Label Studio unattended and let it accept a local backend."""
     own = {
         "LABEL_STUDIO_BASE_DATA_DIR": str((folder / "label-studio").resolve()),
-        "LABEL_STUDIO_USERNAME": who.email,
-        "LABEL_STUDIO_PASSWORD": who.password,
-        "LABEL_STUDIO_USER_TOKEN": who.token,
+        "LABEL_STUDIO_USERNAME": user.email,
+        "LABEL_STUDIO_PASSWORD": user.password,
+        "LABEL_STUDIO_USER_TOKEN": user.token,
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
         "COLLECT_ANALYTICS": "0",
         "LATEST_VERSION_CHECK": "0",
         "SENTRY_DSN": "",
         "FRONTEND_SENTRY_DSN": "",
-        # Both guards refuse addresses of this machine: without these no backend can be attached.
+        # Both guards refuse local addresses, so no local backend could be connected.
         "ML_BLOCK_LOCAL_IP": "false",
         "SSRF_PROTECTION_ENABLED": "false",
     }
-    strange = ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY", "PYTHONPATH", "REDIS_URL")
-    rest = {name: value for name, value in os.environ.items() if name not in strange}
-    return rest | own
+    ours = ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY", "PYTHONPATH", "REDIS_URL")
+    inherited = {name: value for name, value in os.environ.items() if name not in ours}
+    return inherited | own
 
 
 def wait(url: str, process: Child) -> None:
     """Wait until Label Studio answers.
 
     Raises:
-        DemoError: it ended, or took too long; names its log.
+        DemoError: It ended or took too long; the message names its log.
     """
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""The sample project: made through Label Studio's API, found again on the next run."""
+"""The sample project: created through Label Studio's API, found again on the next run."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ IMAGES = Path(__file__).parent.parent / "demo_images"
 
 
 def prepare(api: LabelStudioApi, settings: Settings) -> int:
-    """Make the project with its photos and its backend where they are missing; its number."""
+    """Create the project, its photos and its connection if missing; return its number."""
     projects = api.get("/api/projects", page_size=1000)["results"]
     project = next((one["id"] for one in projects if one["title"] == TITLE), None)
     if project is None:
@@ -30,13 +30,13 @@ def prepare(api: LabelStudioApi, settings: Settings) -> int:
 
 
 def attach(api: LabelStudioApi, project: int, settings: Settings) -> None:
-    """Connect the backend alone: Label Studio asks only the first that is interactive.
+    """Connect the backend and remove all others: Label Studio uses only the first interactive one.
 
     Raises:
-        ApiError: Label Studio cannot connect to it; the secret is not in its words.
+        ApiError: Label Studio cannot connect to it; the message does not contain the secret.
     """
     body = connection(address(settings), settings)
-    has_password = settings.basic_auth_user is not None  # which of them a row has, nobody tells
+    has_password = settings.basic_auth_user is not None  # the API does not return a row's password
     rows = api.get("/api/ml", project=project)
     kept = [row for row in rows if row["url"].rstrip("/") == body["url"] and not has_password]
     for row in rows:
@@ -49,5 +49,5 @@ def attach(api: LabelStudioApi, project: int, settings: Settings) -> None:
             "/api/ml", body | {"project": project, "title": "DynaMITE", "is_interactive": True}
         )
     except ApiError as error:
-        words = str(error).replace(body["url"], shown(address(settings), settings))
-        raise ApiError(words, error.status) from None
+        message = str(error).replace(body["url"], shown(address(settings), settings))
+        raise ApiError(message, error.status) from None

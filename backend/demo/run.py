@@ -1,4 +1,4 @@
-"""The demo from start to stop."""
+"""Runs the demo from start to stop."""
 
 import os
 import shlex
@@ -12,49 +12,53 @@ from backend.demo.project import prepare
 from backend.label_studio.access import configured_access, keep
 from backend.label_studio.api import LabelStudioApi
 from backend.launcher.banner import address
-from backend.launcher.checks import StartError, check_port, locked
+from backend.launcher.preflight import StartError, check_port, locked
 from backend.launcher.serve import started
-from backend.settings import Settings, variable
-from backend.settings import settings as settings_module
+from backend.settings import Settings, load, variable
 
 
 def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
-    """Install, start, set up, say where, and run until Ctrl-C.
+    """Install and start everything, print where to click, and run until Ctrl-C.
+
+    Args:
+        folder: For Label Studio, its data and the demo's login.
+        port: Of Label Studio.
+        tell: Prints a line.
 
     Raises:
-        StartError: a demo runs in this folder already, or a port cannot be had.
+        StartError: A demo already runs in this folder, or a port is taken.
         DemoError: Label Studio cannot be installed, started or set up.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / "demo.lock", already_running(folder)):
-        run_alone(folder, port, tell)
+        run_locked(folder, port, tell)
 
 
 def already_running(folder: Path) -> str:
-    """What to say to who starts a second demo in one folder."""
+    """Return the message for a second demo in the same folder."""
     return (
-        f"a demo runs in the folder {folder} already; stop it, or name another folder with "
+        f"a demo already runs in the folder {folder}; stop it, or choose another folder with "
         "--folder (and other ports with --port and --backend-port)"
     )
 
 
-def run_alone(folder: Path, port: int, tell: Callable[[str], Any]) -> None:
-    """Run the demo in a folder that no other one uses."""
-    who = label_studio.login(folder)
+def run_locked(folder: Path, port: int, tell: Callable[[str], Any]) -> None:
+    """Run the demo in a folder that is locked."""
+    user = label_studio.login(folder)
     url = f"http://localhost:{port}"
     os.environ[variable("label_studio_url")] = url
-    os.environ[variable("label_studio_api_key")] = who.token
+    os.environ[variable("label_studio_api_key")] = user.token
     if not os.environ.get(variable("state_dir")):
         os.environ[variable("state_dir")] = str(folder / "state")
-    settings = settings_module.load()
+    settings = load()
     check_ports(settings, port)
     program = label_studio.executable(folder, tell)
     tell("Starting the backend and Label Studio (half a minute on the first run) …")
     with started(settings, tell) as (supervisor, _):
-        keep(configured_access(settings), settings)  # for `dynamite doctor` and its like
-        process = supervisor.add(label_studio.child(program, folder, port, who))
+        keep(configured_access(settings), settings)  # for `dynamite doctor` and other commands
+        process = supervisor.add(label_studio.child(program, folder, port, user))
         label_studio.wait(url, process)
-        with LabelStudioApi(url, who.token) as api:
+        with LabelStudioApi(url, user.token) as api:
             project = prepare(api, settings)
             task = next(api.tasks(project))["id"]
         check = (
@@ -62,40 +66,44 @@ def run_alone(folder: Path, port: int, tell: Callable[[str], Any]) -> None:
             f"{shlex.quote(program_name())} doctor --project {project} "
             f"--backend {address(settings)}"
         )
-        tell(invitation(f"{url}/projects/{project}/data?task={task}", who, check))
+        tell(instructions(f"{url}/projects/{project}/data?task={task}", user, check))
         supervisor.watch(tell)
 
 
 def check_ports(settings: Settings, port: int) -> None:
-    """Raise ``StartError`` unless the backend and Label Studio, on ``port``, could both listen."""
+    """Check that the backend could listen, and Label Studio on ``port``.
+
+    Raises:
+        StartError: One of them could not.
+    """
     if settings.port == port:
         raise StartError(
             f"--port and --backend-port (or {variable('port')}) are both {port}: "
-            "Label Studio and the backend need one each"
+            "Label Studio and the backend need different ports"
         )
     check_port(settings.host, settings.port, f"--backend-port or {variable('port')}")
     check_port("127.0.0.1", port, "--port (of Label Studio)")
 
 
 def program_name() -> str:
-    """How to call ``dynamite`` from here."""
+    """Return the path of the ``dynamite`` command, relative to the working directory."""
     return os.path.relpath(Path(sys.executable).with_name("dynamite"))
 
 
-def invitation(task_url: str, who: label_studio.Login, check: str) -> str:
-    """What to open, what to do there, and the command that says whether all is well."""
+def instructions(task_url: str, user: label_studio.Login, check: str) -> str:
+    """Return what to open, what to do there, and the command that checks the connection."""
     return "\n".join(
         [
             "",
             f"  Open      {task_url}",
-            f"  log in    {who.email}",
-            f"  password  {who.password}",
+            f"  log in    {user.email}",
+            f"  password  {user.password}",
             "",
             "  Then switch Auto-Annotation on (below the image), choose the magic point (top right",
-            "  of the image), then a label, and click on an object. Another label, another object:",
-            "  all masks are answered together. Alt-click says “not this”.",
+            "  of the image), then a label, and click on an object. Use another label for another",
+            "  object: all masks are computed together. Alt-click excludes a place.",
             "",
-            "  Is something wrong? This says what:",
+            "  If something does not work, run:",
             "",
             f"    {check}",
             "",

@@ -1,1 +1,1 @@
-"""``dynamite doctor``: is everything connected, and if not, what to mend."""
+"""``dynamite doctor``: checks the connection to Label Studio and says how to fix it."""

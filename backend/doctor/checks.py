@@ -1,4 +1,4 @@
-"""The checks, from the outside in: each a generator of findings."""
+"""Checks of the backend, its queue, Label Studio and a project; each yields findings."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from backend.doctor.findings import Finding, bad, good, unknown
-from backend.images.errors import ImageError
+from backend.errors import ImageError
 from backend.label_studio import labeling_config
 from backend.label_studio.api import ApiError, LabelStudioApi, reason, redirected
 from backend.label_studio.task_images import ImageFetcher
@@ -20,69 +20,65 @@ PROJECT_PAGE = "Project → Settings →"
 
 
 def check_server(api: LabelStudioApi) -> Iterator[Finding]:
-    """Whether Label Studio is there, and which one."""
+    """Check that Label Studio answers, and report its version."""
     try:
         answer = requests.get(f"{api.url}/api/version", timeout=10)
     except requests.RequestException as error:
-        mend = "is it running? Give the address that the browser shows, without a path"
-        yield bad("address", f"{api.url}: {reason(error, 10)}", mend)
+        fix = "is it running? Give the address that the browser shows, without a path"
+        yield bad("address", f"{api.url}: {reason(error, 10)}", fix)
         return
-    if words := redirected(api.url, answer):
-        yield bad("address", words, "or give that address with --label-studio")
+    if message := redirected(api.url, answer):
+        yield bad("address", message, "or give that address with --label-studio")
         return
     release = _release(answer)
     if release is None:
-        here = f"what answers at {api.url} is"
-        words = (
-            f"{here} this backend, not Label Studio"
-            if _health(api.url)
-            else f"{here} no Label Studio"
-        )
-        yield bad("address", words, "give the address that the browser shows, without a path")
+        what = "this backend" if _health(api.url) else "another server"
+        message = f"{api.url} is the address of {what}, not of Label Studio"
+        yield bad("address", message, "give the address that the browser shows, without a path")
         return
     yield good("address", f"Label Studio {release} answers at {api.url}")
 
 
 def _release(answer: requests.Response) -> str | None:
-    """The release that Label Studio names; None where something else answered."""
+    """Return the version in Label Studio's answer; None if another server answered."""
     try:
         body = answer.json()
     except ValueError:
         return None
-    named = answer.ok and isinstance(body, dict) and "release" in body
-    return str(body["release"]) if named else None
+    has_release = answer.ok and isinstance(body, dict) and "release" in body
+    return str(body["release"]) if has_release else None
 
 
 def check_token(api: LabelStudioApi) -> Iterator[Finding]:
-    """Whether the token is accepted, whichever kind it is."""
+    """Check that Label Studio accepts the token, of either kind."""
     kind = "personal access token" if api.has_personal_token else "legacy token"
     try:
         me = api.get("/api/current-user/whoami")
     except DynamiteError as error:
         if api.has_personal_token:
-            mend = "make a new one under Account & Settings → Personal Access Token"
+            fix = "make a new one under Account & Settings → Personal Access Token"
         else:
-            mend = (
+            fix = (
                 "use a personal access token, or let an owner allow legacy tokens under "
                 "Organization → API Tokens Settings"
             )
-        yield bad("token", f"the {kind} is not accepted: {error}", mend)
+        yield bad("token", f"the {kind} is not accepted: {error}", fix)
         return
     yield good("token", f"the {kind} of {me.get('email', '?')} is accepted")
 
 
 def check_project(api: LabelStudioApi, project: int, settings: Settings) -> Iterator[Finding]:
-    """Whether the project exists, and whether its labelling config fits."""
+    """Check that the project exists and that its labelling config fits."""
     try:
         found = api.get(f"/api/projects/{project}")
         config = labeling_config.parse(found["label_config"], settings.background_labels)
     except ApiError as error:
-        mend = "the number is in the address of its page: /projects/N"
-        yield bad("project", f"project {project}: {error}", mend)
+        fix = "the number is in the address of its page: /projects/N"
+        yield bad("project", f"project {project}: {error}", fix)
         return
     except DynamiteError as error:
-        mend = "`dynamite label-config LABEL...` writes a config that works"
-        yield bad("labelling config", str(error), mend)
+        fix = "`dynamite label-config LABEL...` writes a config that works"
+        yield bad("labelling config", str(error), fix)
         return
     yield good("project", f"project {project} is “{found['title']}”")
     for problem in config.problems:
@@ -92,7 +88,7 @@ def check_project(api: LabelStudioApi, project: int, settings: Settings) -> Iter
 
 
 def check_images(api: LabelStudioApi, project: int, fetcher: ImageFetcher) -> Iterator[Finding]:
-    """Whether the images of the first task can be fetched."""
+    """Check that the images of the first task can be fetched."""
     task = next(api.tasks(project), None)
     if task is None:
         yield unknown("images", "the project has no tasks yet")
@@ -104,32 +100,31 @@ def check_images(api: LabelStudioApi, project: int, fetcher: ImageFetcher) -> It
         try:
             size = len(fetcher.fetch(str(first), task["id"]).data)
         except ImageError as error:
-            yield bad("images", f"task {task['id']}: {error}", mend_image(error))
+            yield bad("images", f"task {task['id']}: {error}", image_fix(error))
         else:
-            yield good("images", f"that of task {task['id']} arrives ({size:,} bytes)")
+            yield good("images", f"the image of task {task['id']} arrives ({size:,} bytes)")
 
 
-def mend_image(error: ImageError) -> str:
-    """What helps against an image that cannot be had."""
+def image_fix(error: ImageError) -> str:
+    """Return what to do about an image that cannot be fetched."""
     return {
-        "image_refused": "name its host in DYNAMITE_IMAGE_HOSTS (host or host:port)",
+        "image_refused": "add its host to DYNAMITE_IMAGE_HOSTS (host or host:port)",
         "image_unauthorized": "set LABEL_STUDIO_API_KEY to a token of a member of this project",
         "image_unreachable": "set LABEL_STUDIO_URL to an address that works from this machine",
     }.get(error.code, "open the task in Label Studio: does the page show the image?")
 
 
 def check_backend(url: str) -> Iterator[Finding]:
-    """Whether the backend runs, and with which model."""
+    """Check that the backend runs, and report its model."""
     health = _health(url)
     if health is None:
         yield bad("model", f"no backend answers at {url}", "start it: `dynamite serve`")
         return
-    words = f"{health['model_version']} on {health['device']} answers at {url}"
-    yield good("model", words)
+    yield good("model", f"{health['model_version']} on {health['device']} answers at {url}")
 
 
 def _health(url: str) -> dict[str, Any] | None:
-    """What a backend of ours says of itself; None where none answers."""
+    """Return the /health of a DynaMITE backend; None if there is none at this URL."""
     try:
         found = requests.get(f"{url}/health", timeout=5).json()
     except (requests.RequestException, ValueError):
@@ -139,7 +134,7 @@ def _health(url: str) -> dict[str, Any] | None:
 
 
 def check_queue(settings: Settings) -> Iterator[Finding]:
-    """Whether the queue takes jobs, and what its workers could not take in."""
+    """Check that the queue answers, and report annotations that its workers could not store."""
     try:
         with Redis.from_url(
             settings.queue_url, socket_connect_timeout=3, socket_timeout=5
@@ -147,8 +142,8 @@ def check_queue(settings: Settings) -> Iterator[Finding]:
             client.ping()
             backlog = last_backlog(client)
     except (RedisError, OSError, UnicodeError) as error:
-        mend = "it runs while `dynamite serve` does; REDIS_URL names another one"
-        yield bad("queue", f"the queue server does not answer ({error})", mend)
+        fix = "run `dynamite serve`, which starts it, or set REDIS_URL to another one"
+        yield bad("queue", f"the queue server does not answer ({error})", fix)
         return
     yield good("queue", "the queue server answers")
     if backlog is not None:
@@ -157,12 +152,12 @@ def check_queue(settings: Settings) -> Iterator[Finding]:
 
 def _annotations(backlog: Backlog) -> Finding:
     if backlog.waiting:
-        words = f"events waiting: {backlog.waiting}; the last: {backlog.waits_for}"
-        mend = (
-            "mend that; they are tried again with each comparison (DYNAMITE_RECONCILE_MINUTES), or "
-            "every 15 minutes where there is none, for two weeks"
+        message = f"events waiting: {backlog.waiting}; the last: {backlog.waits_for}"
+        fix = (
+            "fix that; they are retried with each comparison (DYNAMITE_RECONCILE_MINUTES), or "
+            "every 15 minutes if comparisons are off, for two weeks"
         )
-        return bad("annotations", words, mend)
+        return bad("annotations", message, fix)
     if backlog.set_aside:
         listed = "`dynamite annotations rejected` lists them"
         return good("annotations", f"none waiting; set aside: {backlog.set_aside}, {listed}")

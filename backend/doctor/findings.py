@@ -1,4 +1,4 @@
-"""What a check found, in words."""
+"""The result of one check."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -14,24 +14,24 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report: what was looked at, how it is, and what to do where it is bad."""
+    """One line of the report: what was checked, the result, and how to fix it if it is bad."""
 
-    what: str
+    check: str
     verdict: Verdict
-    words: str
-    mend: str = ""
+    message: str
+    fix: str = ""
 
 
-def good(what: str, words: str) -> Finding:
-    """All is well."""
-    return Finding(what, Verdict.GOOD, words)
+def good(check: str, message: str) -> Finding:
+    """Return a finding without a problem."""
+    return Finding(check, Verdict.GOOD, message)
 
 
-def bad(what: str, words: str, mend: str) -> Finding:
-    """Something has to be mended."""
-    return Finding(what, Verdict.BAD, words, mend)
+def bad(check: str, message: str, fix: str) -> Finding:
+    """Return a finding with a problem."""
+    return Finding(check, Verdict.BAD, message, fix)
 
 
-def unknown(what: str, words: str) -> Finding:
-    """It could not be looked at."""
-    return Finding(what, Verdict.UNKNOWN, words)
+def unknown(check: str, message: str) -> Finding:
+    """Return a finding of a check that was not possible."""
+    return Finding(check, Verdict.UNKNOWN, message)

@@ -1,4 +1,4 @@
-"""All checks in order, as lines on the terminal."""
+"""Runs all checks in order and prints their findings."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +16,15 @@ MARKS = {Verdict.GOOD: "✓", Verdict.BAD: "✗", Verdict.UNKNOWN: "?"}
 def findings(
     settings: Settings, url: str, token: str, project: int | None, backend_url: str
 ) -> Iterator[Finding]:
-    """Everything that can be found; checks that need one that failed are left out."""
+    """Yield the findings of all checks; skip those that depend on a failed one.
+
+    Args:
+        settings: Of the backend.
+        url: Of Label Studio.
+        token: For Label Studio, personal or legacy.
+        project: Number of a project to check; None to skip the checks of a project.
+        backend_url: Of the backend, as Label Studio reaches it.
+    """
     yield from checks.check_backend(backend_url)
     yield from checks.check_queue(settings)
     with LabelStudioApi(url, token) as api:
@@ -29,24 +37,24 @@ def findings(
             return
         found = list(checks.check_project(api, project, settings))
         yield from found
-        if not any(one.what == "project" and one.verdict is Verdict.GOOD for one in found):
+        if not any(one.check == "project" and one.verdict is Verdict.GOOD for one in found):
             return
         fetcher = open_fetcher(settings, Access(url, token))
         try:
             yield from checks.check_images(api, project, fetcher)
             yield from attachment.check_attachment(api, project, backend_url, settings)
         except ApiError as error:
-            yield Finding("Label Studio", Verdict.BAD, str(error), "check what its log says")
+            yield Finding("Label Studio", Verdict.BAD, str(error), "check its log")
 
 
 def report(found: Iterator[Finding], tell: Callable[[str], Any]) -> int:
-    """Print the findings as they come; returns how many are bad."""
+    """Print the findings as they arrive; return how many are bad."""
     count = 0
     for one in found:
-        tell(f" {MARKS[one.verdict]} {one.what:<17} {one.words}")
-        if one.mend:
-            tell(f"   {'':<17} → {one.mend}")
+        tell(f" {MARKS[one.verdict]} {one.check:<17} {one.message}")
+        if one.fix:
+            tell(f"   {'':<17} → {one.fix}")
         count += one.verdict is Verdict.BAD
     tell("")
-    tell("All is well." if not count else f"{count} to mend.")
+    tell("All is well." if not count else f"{count} to fix.")
     return count

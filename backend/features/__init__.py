@@ -1,5 +1,5 @@
-"""The feature cache: what an encode made of an image, kept on the device, in memory and on disk.
+"""Caches the features of images on the device, in memory and on disk.
 
-Image features cost a hundred times what a click costs. A cache never is a reason to fail: what it
-does not have is computed, what it cannot keep is forgotten.
+Encoding an image costs a hundred times as much as a click. The cache never causes a failure: it
+recomputes what it does not have and drops what it cannot keep.
 """

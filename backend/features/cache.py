@@ -1,4 +1,4 @@
-"""Features from the nearest tier that has them, else from one encode."""
+"""Returns features from the nearest tier that has them, or computes them once."""
 
 import contextlib
 import logging
@@ -7,30 +7,29 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from backend.features.disk import DiskTier
-from backend.features.flights import Flights
+from backend.features.entry import Features, Key
 from backend.features.memory import MemoryTier
-from backend.features.values import Features, Key
+from backend.features.single_flight import SingleFlight
 
 log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Features)
 
-UNWRITTEN = 4
-"""Most values waiting to be written; they are held in memory beyond its budget.
+MAX_UNWRITTEN = 4
+"""Limit on values queued for the disk. They are held in memory beyond its budget.
 
-What comes while that many wait is not written: a click must not wait for a disk, nor for another
-call that computes for it and waits itself.
+When the queue is full, new values are not written: a click must not wait for a disk, nor for
+another call that computes on its behalf and waits itself.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """A tier for the status page; ``used`` and ``budget`` in bytes."""
+    """The state of a tier for the status page; ``used`` and ``budget`` are in bytes."""
 
     name: str
     entries: int
@@ -38,20 +37,21 @@ class Tier:
     budget: int
     hits: int
     is_off: bool = False
-    """After a failure, nothing more is kept until the next start."""
+    """True after a write failed: nothing more is kept until the next start."""
 
 
 class FeatureCache(Generic[F]):
-    """Keeps features in three tiers, each within its budget of bytes. For many threads.
+    """Keeps features in three tiers, each within its budget of bytes. Thread-safe.
 
-    What leaves the device goes to memory; everything new is written to disk behind the caller's
-    back, unless the disk falls behind. With ``device`` "cpu" there is no device tier.
+    Values evicted from the device move to memory. New values are written to disk by a background
+    thread, unless the disk falls behind. With ``device`` "cpu" there is no device tier.
 
     Args:
-        load: reads what ``save`` of a value has written.
-        folder: where the disk tier is.
-        variant: names what beside image and weights shapes the features: input size, dtype.
-        cancellations: errors of a ``compute`` that concern its caller alone.
+        load: Reads a file written by a value's ``save``.
+        folder: Folder of the disk tier.
+        memory_bytes, disk_bytes, device_bytes: Budgets of the tiers, in bytes.
+        device: The torch device that features are returned on.
+        cancellations: Errors of ``compute`` that concern only the caller that passed it.
     """
 
     def __init__(
@@ -63,48 +63,43 @@ class FeatureCache(Generic[F]):
         disk_bytes: int,
         device: str = "cpu",
         device_bytes: int = 0,
-        variant: str = "",
         cancellations: tuple[type[Exception], ...] = (),
     ) -> None:
         self._device_name = device
-        self._variant = variant
         self._device: MemoryTier[F] = MemoryTier(0 if device == "cpu" else device_bytes)
         self._memory: MemoryTier[F] = MemoryTier(memory_bytes)
         self._disk = DiskTier(folder, disk_bytes, load)
-        self._flights: Flights[Key, F] = Flights(cancellations)
+        self._single_flight: SingleFlight[Key, F] = SingleFlight(cancellations)
         self._counts: Counter[str] = Counter()
-        self._drops: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._unwritten: queue.Queue[tuple[Key, F, int] | None] = queue.Queue(UNWRITTEN)
+        self._unwritten: queue.Queue[tuple[Key, F] | None] = queue.Queue(MAX_UNWRITTEN)
         self._writer = threading.Thread(target=self._write, name="feature-writer", daemon=True)
         self._writer.start()
 
     def get(self, digest: str, model_version: str, compute: Callable[[], F]) -> F:
-        """The features of an image, on the device; those of ``compute`` if no tier has them.
+        """Return the features of an image, on the device; call ``compute`` if no tier has them.
+
+        Args:
+            digest: Names the image's content.
+            model_version: Names the weights that compute the features.
+            compute: Encodes the image.
 
         Raises:
-            Exception: only what ``compute`` raises.
+            Exception: Only what ``compute`` raises.
         """
-        key = Key(digest, model_version, self._variant)
-        value = self._nearby(key)
+        key = Key(digest, model_version)
+        value = self._from_memory(key)
         if value is None:
-            value = self._flights.fly(key, lambda: self._fetch(key, compute))
+            value = self._single_flight.get(key, lambda: self._from_disk_or_compute(key, compute))
         return value
-
-    def drop_version(self, model_version: str) -> None:
-        """Forget all features of a model version, also those that are being computed."""
-        with self._lock:
-            self._drops[model_version] += 1
-        for tier in (self._device, self._memory, self._disk):
-            tier.drop_version(model_version)
 
     @property
     def misses(self) -> int:
-        """How often an image had to be encoded."""
+        """How many images had to be encoded."""
         return self._counts["miss"]
 
     def tiers(self) -> list[Tier]:
-        """What each tier holds, the nearest first."""
+        """Return the state of each tier, nearest first."""
         tiers: dict[str, MemoryTier[F] | DiskTier[F]] = {
             "device": self._device,
             "memory": self._memory,
@@ -118,22 +113,21 @@ class FeatureCache(Generic[F]):
         ]
 
     def flush(self) -> None:
-        """Wait until all that is to be on disk is there."""
+        """Wait until the queued values are on disk. Only tests need this."""
         self._unwritten.join()
 
     def close(self) -> None:
-        """Write what is unwritten and end the writing thread; nothing is written after that."""
+        """Write the queued values and end the writer thread. Nothing is written afterwards."""
         self._unwritten.put(None)
         self._writer.join()
         self._disk.is_off = True
 
-    def _nearby(self, key: Key) -> F | None:
-        """From the device, or moved there from memory."""
+    def _from_memory(self, key: Key) -> F | None:
+        """Return the value from the device, or from memory, which moves it to the device."""
         value = self._device.get(key)
         if value is not None:
             self._count("device")
             return value
-        drops = self._drops[key.version]
         value = self._memory.get(key)
         if value is None:
             return None
@@ -142,51 +136,40 @@ class FeatureCache(Generic[F]):
         value = value.to(self._device_name)
         if fits:
             self._memory.remove(key)
-            self._keep(key, value, drops)
+            self._keep(key, value)
         return value
 
-    def _fetch(self, key: Key, compute: Callable[[], F]) -> F:
-        """From wherever it is; only one thread per key gets here at a time."""
-        value = self._nearby(key)
+    def _from_disk_or_compute(self, key: Key, compute: Callable[[], F]) -> F:
+        """Return the value from any tier or compute it. Called by one thread per key at a time."""
+        value = self._from_memory(key)  # another thread may have finished it just now
         if value is not None:
             return value
-        drops = self._drops[key.version]
         value = self._disk.get(key)
         if value is not None:
             self._count("disk")
             value = value.to(self._device_name)
-            self._keep(key, value, drops)
+            self._keep(key, value)
             return value
         self._count("miss")
         value = compute()
-        self._keep(key, value, drops)
+        self._keep(key, value)
         if not self._disk.is_off:
             with contextlib.suppress(queue.Full):
-                self._unwritten.put_nowait((key, value, drops))
+                self._unwritten.put_nowait((key, value))
         return value
 
-    def _keep(self, key: Key, value: F, drops: int) -> None:
-        """In the nearest tier with room; what leaves the device goes to memory.
-
-        ``drops`` was read before the value was: if its version has been dropped since, it is not
-        kept.
-        """
-        for leaving, old in self._device.put(key, value):
+    def _keep(self, key: Key, value: F) -> None:
+        """Keep a value in the nearest tier that can hold it; move evicted values to memory."""
+        for evicted, old in self._device.put(key, value):
             try:
-                self._memory.put(leaving, old.to("cpu"))
+                self._memory.put(evicted, old.to("cpu"))
             except (RuntimeError, MemoryError) as error:  # the machine's memory is full
-                log.warning("features leave the device and are not kept in memory: %s", error)
-        if not self._is_current(key, drops):
-            self._device.remove(key)
-            self._memory.remove(key)
-
-    def _is_current(self, key: Key, drops: int) -> bool:
-        return self._drops[key.version] == drops
+                log.warning("dropped features evicted from the device: %s", error)
 
     def _write(self) -> None:
         while (item := self._unwritten.get()) is not None:
-            key, value, drops = item
-            self._disk.put(key, value, partial(self._is_current, key, drops))
+            key, value = item
+            self._disk.put(key, value)
             del item, value  # an idle thread must not keep the last value alive
             self._unwritten.task_done()
         self._unwritten.task_done()

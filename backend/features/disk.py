@@ -1,4 +1,4 @@
-"""The tier on disk, which outlives the process."""
+"""The cache tier on disk, which survives restarts."""
 
 import contextlib
 import logging
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from backend.features.values import Features, Key, version_prefix
+from backend.features.entry import Features, Key
 from dynamite.files import replacing
 
 log = logging.getLogger(__name__)
@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Features)
 
 HEADER_BYTES = 1 << 16
-"""More than the names and shapes in a file take, beside its tensors."""
+"""Upper bound on what a file holds besides its tensors: names and shapes."""
 
 ABANDONED_SECONDS = 3600
-"""Age of a half-written file that nobody writes any more."""
+"""Partial files older than this were left by a process that died."""
 
 _NAME = re.compile(r"([0-9a-f]+-[0-9a-f]+)\.([0-9a-f]{8})\.safetensors")
 
@@ -36,11 +36,11 @@ class _File:
 
 
 class DiskTier(Generic[F]):
-    """A file per image in one folder, which never holds more than ``budget`` bytes.
+    """An LRU cache with a file per entry in one folder, of at most ``budget`` bytes in total.
 
-    Files that cannot be read are removed. After a failure to write, nothing more is written until
-    the next start. A file's name holds its checksum, its time the last use, so both survive too.
-    One thread writes, any may read.
+    Unreadable files are removed. After a failed write nothing more is written until the next start.
+    File names include a checksum, and modification times record the last use, so both survive a
+    restart. One thread may write, any number may read.
     """
 
     def __init__(self, folder: Path, budget: int, load: Callable[[Path], F]) -> None:
@@ -61,7 +61,7 @@ class DiskTier(Generic[F]):
         return len(self._files)
 
     def get(self, key: Key) -> F | None:
-        """The value, read from its file; None if there is none that can be read."""
+        """Read the value from its file; return None if there is no readable file."""
         with self._lock:
             file = self._files.get(key.file_name)
             if file is None:
@@ -69,11 +69,11 @@ class DiskTier(Generic[F]):
             self._files.move_to_end(key.file_name)
         try:
             if _checksum(file.path) != file.checksum:
-                raise ValueError("its bytes are not those that were written")
+                raise ValueError("its checksum is wrong")
             value = self._load(file.path)
-        except Exception as error:  # whatever is wrong with the file, it can be made again
+        except Exception as error:  # any damaged file can be recomputed
             if not _is_gone(error):
-                log.warning("%s cannot be read and is made again: %s", file.path.name, error)
+                log.warning("cannot read %s, which will be recomputed: %s", file.path.name, error)
             with self._lock:
                 if self._files.get(key.file_name) is file:
                     self._remove(key.file_name)
@@ -82,14 +82,14 @@ class DiskTier(Generic[F]):
             file.path.touch(exist_ok=True)
         return value
 
-    def put(self, key: Key, value: F, is_wanted: Callable[[], bool] = lambda: True) -> None:
-        """Write a value, unless it is over the budget or by now ``is_wanted`` says no."""
+    def put(self, key: Key, value: F) -> None:
+        """Write a value, unless it is larger than the budget."""
         name = key.file_name
         reserved = value.nbytes + HEADER_BYTES
         with self._lock:
-            if self.is_off or not is_wanted():
+            if self.is_off:
                 return
-            self._remove(name)  # also where the new value does not fit: an old one is never served
+            self._remove(name)  # even if the new value does not fit: never serve the old one
             if reserved > self.budget:
                 return
             self._make_room(reserved)
@@ -97,26 +97,17 @@ class DiskTier(Generic[F]):
         file = None
         try:
             file = self._write(name, value)
-        except Exception as error:  # the disk is full, or gone, or not ours
+        except Exception as error:  # the disk is full, unmounted or read-only
             self._switch_off(error)
         with self._lock:
             self.used -= reserved
             if file is not None:
                 self._files[name] = file
                 self.used += file.size
-                if not is_wanted():
-                    self._remove(name)
                 self._make_room(0)
 
-    def drop_version(self, version: str) -> None:
-        """Remove the files of a model version."""
-        prefix = version_prefix(version)
-        with self._lock:
-            for name in [name for name in self._files if name.startswith(prefix)]:
-                self._remove(name)
-
     def _write(self, name: str, value: F) -> _File:
-        # The checksum is known only once the file is whole, so it gets its name in two steps.
+        # The checksum in the name is known only once the file is complete, so rename twice.
         staged = self._folder / f".{name}.part"
         with replacing(staged) as path:
             value.save(path)
@@ -149,14 +140,14 @@ class DiskTier(Generic[F]):
     def _switch_off(self, error: Exception) -> None:
         self.is_off = True
         log.warning(
-            "features are not kept on disk until the next start: %s cannot be written (%s)",
+            "features are not kept on disk until the next start: cannot write to %s (%s)",
             self._folder,
             error,
         )
 
 
 def _by_age(paths: Iterator[Path]) -> list[tuple[float, int, Path]]:
-    """Age in seconds, size in bytes and path of each file, the oldest first."""
+    """Return age in seconds, size in bytes and path of each file, oldest first."""
     found = []
     now = time.time()
     for path in paths:
@@ -167,7 +158,7 @@ def _by_age(paths: Iterator[Path]) -> list[tuple[float, int, Path]]:
 
 
 def _is_gone(error: Exception) -> bool:
-    """Whether the file was not there: the error says it, asking the disk again may fail too."""
+    """Return whether the file was missing, judged by the error: asking the disk could fail too."""
     return isinstance(error.__cause__ or error, FileNotFoundError)  # a loader may wrap it
 
 

@@ -1,16 +1,16 @@
-"""A tier in memory, of the host or of the device: what was used last stays."""
+"""A cache tier in memory, of the host or of the device."""
 
 import threading
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
-from backend.features.values import Features, Key
+from backend.features.entry import Features, Key
 
 F = TypeVar("F", bound=Features)
 
 
 class MemoryTier(Generic[F]):
-    """Never holds more than ``budget`` bytes. May be used by many threads."""
+    """An LRU cache that never holds more than ``budget`` bytes. Thread-safe."""
 
     is_off = False
 
@@ -24,7 +24,7 @@ class MemoryTier(Generic[F]):
         return len(self._values)
 
     def get(self, key: Key) -> F | None:
-        """The value, which counts as used now."""
+        """Return the value and mark it as the most recently used; None on a miss."""
         with self._lock:
             value = self._values.get(key)
             if value is not None:
@@ -32,31 +32,29 @@ class MemoryTier(Generic[F]):
             return value
 
     def put(self, key: Key, value: F) -> list[tuple[Key, F]]:
-        """Keep a value; returns what has to leave for it, or itself if it is over the budget."""
+        """Keep a value.
+
+        Returns:
+            The entries evicted for it; the new entry itself if it is larger than the budget.
+        """
         if value.nbytes > self.budget:
             return [(key, value)]
-        leaving = []
+        evicted = []
         with self._lock:
-            self._take(key)
+            self._pop(key)
             while self.used + value.nbytes > self.budget:
                 oldest = next(iter(self._values))
-                leaving.append((oldest, self._take(oldest)))
+                evicted.append((oldest, self._pop(oldest)))
             self._values[key] = value
             self.used += value.nbytes
-        return [(key, old) for key, old in leaving if old is not None]
+        return [(key, old) for key, old in evicted if old is not None]
 
     def remove(self, key: Key) -> None:
-        """Forget a value, if it is there."""
+        """Drop a value, if it is there."""
         with self._lock:
-            self._take(key)
+            self._pop(key)
 
-    def drop_version(self, version: str) -> None:
-        """Forget all values of a model version."""
-        with self._lock:
-            for key in [key for key in self._values if key.version == version]:
-                self._take(key)
-
-    def _take(self, key: Key) -> F | None:
+    def _pop(self, key: Key) -> F | None:
         value = self._values.pop(key, None)
         if value is not None:
             self.used -= value.nbytes

@@ -1,4 +1,4 @@
-"""The feature cache of a serving process, as large as its settings say."""
+"""Opens the feature cache of a serving process."""
 
 from typing import TYPE_CHECKING
 
@@ -9,13 +9,10 @@ if TYPE_CHECKING:
     from dynamite.predict.features import ImageFeatures
 
 
-def open_cache(
-    settings: "Settings", device: str, variant: str = ""
-) -> "FeatureCache[ImageFeatures]":
-    """The cache of a serving process, as large as its settings say.
+def open_cache(settings: "Settings", device: str) -> "FeatureCache[ImageFeatures]":
+    """Return a cache with the budgets of the settings, for a model on ``device``.
 
-    ``variant`` names what beside image and weights shapes features here: input size, dtype.
-    On the CPU, device and memory are the same, and so both their budgets make one tier.
+    On the CPU, device and memory are the same, so their budgets are added up in one tier.
     """
     from backend.serving.engine import SupersededError  # noqa: PLC0415
     from backend.settings import MEGABYTE  # noqa: PLC0415
@@ -29,6 +26,5 @@ def open_cache(
         device_bytes=0 if on_cpu else settings.cache_device_mb * MEGABYTE,
         memory_bytes=(settings.cache_memory_mb + on_cpu * settings.cache_device_mb) * MEGABYTE,
         disk_bytes=settings.cache_disk_mb * MEGABYTE,
-        variant=variant,
         cancellations=(SupersededError,),
     )

@@ -1,6 +1,6 @@
-"""Bytes from places that an annotation project names but must not choose freely.
+"""Fetches bytes from URLs and paths found in annotation projects, which are not trusted.
 
-Knows nothing of Label Studio. ``url`` reads addresses strictly, ``hosts`` says which are allowed
-and to which network address they may lead, ``client`` gets bytes from there and nowhere else within
-caps on time and size, ``local`` reads files under one folder.
+Knows nothing of Label Studio. ``url`` parses URLs strictly, ``hosts`` decides which hosts are
+allowed and which network addresses they may resolve to, ``client`` fetches within limits on time
+and size, and ``local`` reads files below one folder.
 """

@@ -1,4 +1,4 @@
-"""HTTP within bounds: allowed hosts, checked at each redirect; caps on time and size."""
+"""An HTTP client that reaches only allowed hosts, also by redirect, within time and size limits."""
 
 import http.client
 import json
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from backend.errors import ImageTooLargeError, ImageUnreachableError
 from backend.fetch.connection import PinnedConnection
 from backend.fetch.deadline import Deadline
 from backend.fetch.hosts import AllowedHosts
 from backend.fetch.url import Url
-from backend.images.errors import ImageTooLargeError, ImageUnreachableError
 
 MAX_REDIRECTS = 5
 CHUNK = 1 << 16
@@ -20,12 +20,12 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_JSON = 1 << 16
 
 Authorize = Callable[[Url], Mapping[str, str]]
-"""The headers that prove who asks, for one address; none for a host they are not meant for."""
+"""Returns the authorization headers for a URL; empty for hosts they are not meant for."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """The last answer of a chain of redirects; ``body`` is empty unless ``status`` is 200."""
+    """The final response after redirects; ``body`` is empty unless ``status`` is 200."""
 
     status: int
     url: Url
@@ -35,7 +35,7 @@ class Reply:
 
 
 class Client:
-    """Gets bytes from allowed hosts. Each fetch has a connection of its own and no memory."""
+    """Fetches bytes from allowed hosts, with a new connection per request and no cookies."""
 
     def __init__(self, hosts: AllowedHosts, max_bytes: int) -> None:
         self._hosts = hosts
@@ -46,10 +46,10 @@ class Client:
         return ssl.create_default_context()
 
     def get(self, url: Url, deadline: Deadline, authorize: Authorize) -> Reply:
-        """What lies at an address, or where its redirects lead; each is authorized anew.
+        """Fetch a URL and follow its redirects; ``authorize`` is called for each.
 
         Raises:
-            ImageError: refused, unreachable, too large or too late.
+            ImageError: Refused, unreachable, too large or too late.
         """
         for _ in range(MAX_REDIRECTS + 1):
             reply = self._exchange("GET", url, deadline, dict(authorize(url)))
@@ -57,27 +57,30 @@ class Client:
                 return reply
             url = self._next(reply)
         raise ImageUnreachableError(
-            f"more than {MAX_REDIRECTS} redirects; the last one leads to {url.shown}"
+            f"more than {MAX_REDIRECTS} redirects; the last one points to {url.shown}"
         )
 
     def post_json(self, url: Url, deadline: Deadline, content: Any) -> tuple[int, Any]:
-        """The status and the JSON of the answer (None if it is none). Follows no redirect.
+        """Post JSON, without following redirects.
+
+        Returns:
+            The status, and the parsed JSON of the response (None if it is not JSON).
 
         Raises:
-            ImageError: refused, unreachable, too large or too late.
+            ImageError: Refused, unreachable, too large or too late.
         """
         body = json.dumps(content).encode()
         headers = {"Content-Type": "application/json"}
         reply = self._exchange("POST", url, deadline, headers, body=body, max_bytes=_MAX_JSON)
         if reply.status in _REDIRECTS and reply.location:
-            self._next(reply)  # which says so if Label Studio is elsewhere
+            self._next(reply)  # raises if Label Studio has another URL
         try:
             return reply.status, json.loads(reply.body)
         except ValueError:
             return reply.status, None
 
     def _next(self, reply: Reply) -> Url:
-        """Where a redirect leads."""
+        """Return the checked URL a redirect points to."""
         url = reply.url.join(reply.location)
         self._hosts.check_redirect(reply.url, url)
         return url
@@ -99,7 +102,7 @@ class Client:
         for index, address in enumerate(addresses):
             tls = self._tls if url.scheme == "https" else None
             share = deadline.left() / (len(addresses) - index)
-            connection = PinnedConnection(url, address, deadline, tls, patience=share)
+            connection = PinnedConnection(url, address, deadline, tls, connect_seconds=share)
             try:
                 with deadline.cutting(connection.cut):
                     connection.connect()
@@ -110,12 +113,12 @@ class Client:
                     raise deadline.error() from None
                 error = caught
                 if connection.sock is not None:
-                    break  # it did connect: another address would do no better
+                    break  # it did connect: another address would not do better
             finally:
                 connection.close()
         if isinstance(error, TimeoutError):
             raise deadline.error() from None
-        raise ImageUnreachableError(f"{url.shown} cannot be reached: {_reason(error)}") from None
+        raise ImageUnreachableError(f"cannot reach {url.shown}: {_reason(error)}") from None
 
     def _read(
         self, connection: PinnedConnection, url: Url, deadline: Deadline, max_bytes: int
@@ -137,21 +140,21 @@ class Client:
 
 def _body(response: http.client.HTTPResponse, url: Url, max_bytes: int) -> bytes:
     too_large = ImageTooLargeError(
-        f"{url.shown} holds more than the {max_bytes} bytes allowed (DYNAMITE_MAX_IMAGE_BYTES)"
+        f"{url.shown} is larger than the {max_bytes} bytes allowed (DYNAMITE_MAX_IMAGE_BYTES)"
     )
-    promised = response.length
-    if promised is not None and promised > max_bytes:
+    content_length = response.length
+    if content_length is not None and content_length > max_bytes:
         raise too_large
     if response.getheader("Content-Encoding", "identity").lower() != "identity":
-        raise ImageUnreachableError(f"{url.shown} comes compressed, which was not asked for")
+        raise ImageUnreachableError(f"{url.shown} is compressed, although that was not requested")
     parts, size = [], 0
     while part := response.read(CHUNK):
         parts.append(part)
         size += len(part)
         if size > max_bytes:
             raise too_large
-    if promised is not None and size < promised:
-        raise http.client.IncompleteRead(b"", promised - size)
+    if content_length is not None and size < content_length:
+        raise http.client.IncompleteRead(b"", content_length - size)
     return b"".join(parts)
 
 
@@ -159,9 +162,9 @@ def _reason(error: Exception | None) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted ({error.verify_message})"
     if isinstance(error, http.client.IncompleteRead):
-        return "the answer ends early"
+        return "the response ends early"
     if isinstance(error, http.client.HTTPException):
-        return f"the answer is not HTTP ({type(error).__name__})"
+        return f"the response is not HTTP ({type(error).__name__})"
     if isinstance(error, OSError):
         return error.strerror or str(error)
-    return "the request cannot be written"
+    return "the request cannot be sent"

@@ -1,4 +1,4 @@
-"""An HTTP connection to an address chosen beforehand, whatever its host name says by then."""
+"""An HTTP connection to an address that was resolved and checked beforehand."""
 
 import contextlib
 import http.client
@@ -10,10 +10,9 @@ from backend.fetch.url import PORTS, Url
 
 
 class PinnedConnection(http.client.HTTPConnection):
-    """Speaks to ``address``; the Host header and the TLS certificate are those of the URL's host.
+    """Connects to ``address``, with the Host header and TLS certificate of the URL's host.
 
-    Proxies of the environment are not used: through one, the address checked would not be the one
-    connected to.
+    Ignores proxies set in the environment: a proxy would not connect to the checked address.
     """
 
     def __init__(
@@ -23,9 +22,9 @@ class PinnedConnection(http.client.HTTPConnection):
         deadline: Deadline,
         tls: ssl.SSLContext | None,
         *,
-        patience: float,
+        connect_seconds: float,
     ) -> None:
-        """``patience``: the seconds after which an address that does not answer is given up."""
+        """``connect_seconds``: how long to wait for the address to accept the connection."""
         super().__init__(url.host, url.port)
         self.default_port = PORTS[url.scheme]
         self.is_cut = False
@@ -33,18 +32,18 @@ class PinnedConnection(http.client.HTTPConnection):
         self._address = address
         self._deadline = deadline
         self._tls = tls
-        self._patience = patience
-        self._line: socket.socket | None = None
+        self._connect_seconds = connect_seconds
+        self._socket: socket.socket | None = None
 
     def connect(self) -> None:
-        """Connect, with a TLS handshake for https, within the deadline.
+        """Connect within the deadline, with a TLS handshake for https.
 
         Raises:
-            TimeoutError: nobody answered for as long as ``patience``; there is no ``sock`` then.
+            TimeoutError: No answer within ``connect_seconds``; ``sock`` is then None.
         """
-        line = socket.create_connection((self._address, self.port), self._patience)
-        self._use(line)
-        line.settimeout(self._deadline.left())
+        connected = socket.create_connection((self._address, self.port), self._connect_seconds)
+        self._use(connected)
+        connected.settimeout(self._deadline.left())
         if self._tls is not None:
             tls = self._tls.wrap_socket(
                 self.sock, server_hostname=self._url.host, do_handshake_on_connect=False
@@ -53,14 +52,14 @@ class PinnedConnection(http.client.HTTPConnection):
             tls.do_handshake()
 
     def cut(self) -> None:
-        """End all reading and writing, from any thread."""
+        """Abort all reading and writing. Any thread may call it."""
         self.is_cut = True
-        if self._line is not None:
+        if self._socket is not None:
             with contextlib.suppress(OSError):
-                # Not SSLSocket.shutdown, which takes the TLS state from under the reading thread.
-                socket.socket.shutdown(self._line, socket.SHUT_RDWR)
+                # Not SSLSocket.shutdown, which removes the TLS state while another thread reads.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
-    def _use(self, line: socket.socket) -> None:
-        self.sock = self._line = line
-        if self.is_cut:  # a moment ago, when there was no socket to shut down yet
+    def _use(self, connected: socket.socket) -> None:
+        self.sock = self._socket = connected
+        if self.is_cut:  # by another thread, before there was a socket to shut down
             raise self._deadline.error()

@@ -1,4 +1,4 @@
-"""One moment by which everything that belongs to a fetch must be done."""
+"""A deadline for a whole fetch: resolving, connecting, redirects and reading."""
 
 import threading
 import time
@@ -8,33 +8,36 @@ from contextlib import contextmanager
 from copy import copy
 from typing import Self, TypeVar
 
-from backend.images.errors import ImageTimeoutError
+from backend.errors import ImageTimeoutError
 
 T = TypeVar("T")
 
 
 class Deadline:
-    """Counts from its creation. Timeouts of sockets are per read, so that a server which sends a
-    byte now and then never meets them; this one it meets."""
+    """Limits the time since its creation.
+
+    Socket timeouts apply to each read, so a server that sends a byte now and then never exceeds
+    them; it does exceed this.
+    """
 
     def __init__(self, seconds: float, setting: str = "") -> None:
-        """``setting``: the name of the variable that allows more, if one does."""
+        """``setting``: the variable that raises the limit, if there is one."""
         self._seconds = seconds
         self._setting = setting
         self._end = time.monotonic() + seconds
         self._awaited = "the image"
 
     def awaiting(self, what: str) -> Self:
-        """The same moment, told with what is waited for until then: an address without a query."""
+        """Return the same deadline, whose error names ``what``: a URL without its query."""
         same = copy(self)
         same._awaited = what
         return same
 
     def left(self) -> float:
-        """Seconds left, more than 0.
+        """Return the seconds left, more than 0.
 
         Raises:
-            ImageTimeoutError: none.
+            ImageTimeoutError: The time is over.
         """
         left = self._end - time.monotonic()
         if left <= 0:
@@ -42,18 +45,24 @@ class Deadline:
         return left
 
     def error(self) -> ImageTimeoutError:
-        """What to raise when the time is over."""
+        """Return the error to raise when the time is over."""
         allowed = f"{self._seconds:g} seconds" + (f" ({self._setting})" if self._setting else "")
         return ImageTimeoutError(f"{self._awaited} did not answer in full within {allowed}")
 
     def wait_for(self, work: Callable[[], T]) -> T:
-        """The result of ``work``, which cannot be interrupted and so is left behind when late."""
+        """Run ``work`` in another thread and return its result.
+
+        ``work`` cannot be interrupted: if it is late, its thread is abandoned.
+
+        Raises:
+            ImageTimeoutError: It did not finish in time.
+        """
         future: Future[T] = Future()
 
         def run() -> None:
             try:
                 future.set_result(work())
-            except BaseException as error:  # it belongs to whoever waits
+            except BaseException as error:  # raised again in the waiting thread
                 future.set_exception(error)
 
         threading.Thread(target=run, daemon=True).start()
@@ -64,7 +73,7 @@ class Deadline:
 
     @contextmanager
     def cutting(self, cut: Callable[[], None]) -> Iterator[None]:
-        """Call ``cut`` from another thread should the time end within the block."""
+        """Call ``cut`` from another thread if the time ends within the block."""
         timer = threading.Timer(self.left(), cut)
         timer.daemon = True
         timer.start()

@@ -1,25 +1,25 @@
-"""Which hosts images may come from, and to which network addresses their names may lead."""
+"""Which hosts images may come from, and which network addresses their names may resolve to."""
 
 import socket
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from backend.fetch.moved import moved
+from backend.errors import ImageRefusedError, ImageUnreachableError
 from backend.fetch.url import PORTS, Url, canonical_host
-from backend.images.errors import ImageRefusedError, ImageUnreachableError
 
 Address = IPv4Address | IPv6Address
 Resolver = Callable[[str, int], list[str]]
-"""The network addresses of a host name, for a port."""
+"""Returns the network addresses of a host name, for a port."""
 
 _NAT64 = int(IPv6Address("64:ff9b::")) >> 32
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Ask the system for the addresses of a name.
+    """Ask the system for the network addresses of a host name.
 
     Raises:
-        ImageUnreachableError: nobody knows it.
+        ImageUnreachableError: The name is not known.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -29,13 +29,14 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 class AllowedHosts:
-    """The configured server and the hosts listed beside it, each with its port.
+    """Label Studio itself and the listed hosts, each with its port.
 
-    ``own`` (Label Studio) may be anywhere, as an administrator wrote its address. A listed name may
-    lead to public addresses, and to private ones if the address is listed too, or if the name has
-    no dot (``localhost``, a container's name): nobody outside can own such a name.
+    ``own``, the URL of Label Studio, may resolve to any address, because an administrator
+    configured it. A listed name may resolve to public addresses. It may resolve to private ones
+    only if the address is listed too, or if the name has no dot (``localhost``, the name of a
+    container): outsiders cannot register such a name.
 
-    ``listed`` holds ``host``, for the usual ports, or ``host:port``.
+    ``listed`` holds entries ``host``, for the default ports, or ``host:port``.
     """
 
     def __init__(
@@ -46,48 +47,55 @@ class AllowedHosts:
         self._resolve = resolver
 
     def check(self, url: Url) -> None:
-        """Raise ``ImageRefusedError`` unless images may come from there."""
+        """Check that images may come from a URL's host and port.
+
+        Raises:
+            ImageRefusedError: They may not.
+        """
         if self.is_own(url) or self._lists(url.host, url):
             return
         raise ImageRefusedError(
-            f"images may not come from {url.host}:{url.port}: add {_written(url)!r} to "
+            f"images may not come from {url.host}:{url.port}: add {_entry_for(url)!r} to "
             "DYNAMITE_IMAGE_HOSTS if they should"
         )
 
     def check_redirect(self, url: Url, to: Url) -> None:
-        """Raise ``ImageUnreachableError`` if Label Studio says that its address is another one.
+        """Check that a redirect is not Label Studio pointing to another URL of its own.
 
-        It is then asked for the same path there. A storage on its host has another path.
+        That keeps the path; a redirect to a storage on the same host has another path.
+
+        Raises:
+            ImageUnreachableError: It is; the message says which URL to configure.
         """
         if self.own is None or not self.is_own(url) or url.target != to.target:
             return
-        if words := moved(self.own, to):
-            raise ImageUnreachableError(words)
+        if message := moved_message(self.own, to):
+            raise ImageUnreachableError(message)
 
     def is_own(self, url: Url) -> bool:
-        """Whether this is the configured server itself: same scheme, host and port."""
+        """Return whether a URL has the scheme, host and port of Label Studio."""
         return self.own is not None and url.origin == self.own.origin
 
     def addresses(self, url: Url) -> list[str]:
-        """The checked network addresses to connect to, and to no others.
+        """Resolve a URL's host to the network addresses that may be connected to.
 
         Raises:
-            ImageRefusedError: the host is not allowed, or leads where it may not.
-            ImageUnreachableError: its name is not known.
+            ImageRefusedError: The host is not allowed, or resolves only to forbidden addresses.
+            ImageUnreachableError: Its name is not known.
         """
         self.check(url)
         if url.address:
             return [url.host]
         found = self._resolve(url.host, url.port)
-        allowed = [text for text in found if self._may_lead_to(url, text)]
+        allowed = [text for text in found if self._may_resolve_to(url, text)]
         if not allowed:
             raise ImageRefusedError(
-                f"{url.host} leads to {', '.join(found) or 'no address'}, which is not public: add "
-                f"that address to DYNAMITE_IMAGE_HOSTS as well if it is meant"
+                f"{url.host} resolves to {', '.join(found) or 'no address'}, which is not public: "
+                "add that address to DYNAMITE_IMAGE_HOSTS too if this is intended"
             )
         return allowed
 
-    def _may_lead_to(self, url: Url, text: str) -> bool:
+    def _may_resolve_to(self, url: Url, text: str) -> bool:
         if self.is_own(url) or self._lists(text, url):
             return True
         address = _innermost(ip_address(text.partition("%")[0]))
@@ -96,8 +104,21 @@ class AllowedHosts:
         return address.is_global and not _special(address)
 
     def _lists(self, host: str, url: Url) -> bool:
-        usual = url.port == PORTS[url.scheme]
-        return (host, url.port) in self._listed or (usual and (host, None) in self._listed)
+        default = url.port == PORTS[url.scheme]
+        return (host, url.port) in self._listed or (default and (host, None) in self._listed)
+
+
+def moved_message(base: Url, reached: Url) -> str | None:
+    """Return a message if the server at ``base`` redirected to another origin on its host.
+
+    Returns:
+        None if ``reached`` has the same origin, or if it is on another host, such as a storage or
+        a login page.
+    """
+    if reached.host != base.host or reached.origin == base.origin:
+        return None
+    there = replace(base, scheme=reached.scheme, port=reached.port).shown.rstrip("/")
+    return f"Label Studio redirects to {there}: set LABEL_STUDIO_URL to that"
 
 
 def _special(address: Address) -> bool:
@@ -110,7 +131,7 @@ def _special(address: Address) -> bool:
 
 
 def _innermost(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one carries (mapped, translated, 6to4, Teredo), if any."""
+    """Return the IPv4 address embedded in an IPv6 one (mapped, NAT64, 6to4, Teredo), if any."""
     if isinstance(address, IPv4Address):
         return address
     if address.ipv4_mapped or address.sixtofour:
@@ -118,20 +139,21 @@ def _innermost(address: Address) -> Address:
     if address.teredo:
         return address.teredo[1]
     high, low = int(address) >> 32, int(address) & 0xFFFFFFFF
-    carries = high == _NAT64 or (high == 0 and low > 1)  # "::" and "::1" are themselves
-    return IPv4Address(low) if carries else address
+    embeds = high == _NAT64 or (high == 0 and low > 1)  # "::" and "::1" embed none
+    return IPv4Address(low) if embeds else address
 
 
 def _entry(text: str) -> tuple[str, int | None]:
-    """A listed host and its port, None for the usual ones."""
+    """Parse a listed host; its port is None for the default ports."""
     bare = text.strip()
     if bare.count(":") > 1 and not bare.startswith("["):
         return canonical_host(bare), None
     url = Url.parse(f"http://{bare}")
-    written = bare.rpartition("]")[2].rpartition(":")[2] if ":" in bare.rpartition("]")[2] else ""
-    return url.host, url.port if written else None
+    has_port = bool(bare.rpartition("]")[2].partition(":")[2])
+    return url.host, url.port if has_port else None
 
 
-def _written(url: Url) -> str:
+def _entry_for(url: Url) -> str:
+    """Write the entry that lists a URL's host."""
     host = f"[{url.host}]" if ":" in url.host else url.host
     return host if url.port == PORTS[url.scheme] else f"{host}:{url.port}"

@@ -1,24 +1,24 @@
-"""Files under one folder, and under no other."""
+"""Reads files below one folder, and from nowhere else."""
 
 import errno
 import os
 import stat
 from pathlib import Path
 
-from backend.images.errors import ImageRefusedError, ImageTooLargeError, ImageUnreachableError
+from backend.errors import ImageRefusedError, ImageTooLargeError, ImageUnreachableError
 
 
 def read_below(root: Path, relative: str, max_bytes: int) -> bytes | None:
-    """The bytes of ``root``/``relative``; None if there is no such file.
+    """Return the bytes of ``root``/``relative``; None if there is no such file.
 
-    Each folder is opened from the one before and no symbolic link is followed, so what is checked
-    is what is read, even while somebody moves things about.
+    Each folder is opened relative to the one before and no symbolic link is followed, so the file
+    that is checked is the file that is read, even if the folders change meanwhile.
 
     Raises:
-        ImageRefusedError: an absolute path, one with ``..``, a NUL or a backslash, one that meets a
-            symbolic link, or something that is no file.
-        ImageTooLargeError: more than ``max_bytes``.
-        ImageUnreachableError: it may not be read, or cannot.
+        ImageRefusedError: The path is absolute, holds ``..``, a NUL or a backslash, goes through a
+            symbolic link, or is not a regular file.
+        ImageTooLargeError: The file is larger than ``max_bytes``.
+        ImageUnreachableError: The file cannot be read.
     """
     parts = checked_parts(relative)
     shown = repr(relative[:200])
@@ -37,30 +37,30 @@ def read_below(root: Path, relative: str, max_bytes: int) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        if _meets_link(root, parts):
+        if _has_symlink(root, parts):
             raise ImageRefusedError(
                 f"{shown} goes through a symbolic link, which is not followed"
             ) from None
         if isinstance(error, NotADirectoryError) or error.errno == errno.ENAMETOOLONG:
             return None
-        raise ImageUnreachableError(f"{shown} cannot be read: {error.strerror}") from None
+        raise ImageUnreachableError(f"cannot read {shown}: {error.strerror}") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise ImageRefusedError(f"{shown} is not a file")
-    with open(descriptor, "rb") as file:  # noqa: PTH123  pathlib opens no descriptors
+    with open(descriptor, "rb") as file:  # noqa: PTH123  pathlib cannot open descriptors
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise ImageTooLargeError(
-            f"{shown} holds more than the {max_bytes} bytes allowed (DYNAMITE_MAX_IMAGE_BYTES)"
+            f"{shown} is larger than the {max_bytes} bytes allowed (DYNAMITE_MAX_IMAGE_BYTES)"
         )
     return data
 
 
 def checked_parts(relative: str) -> list[str]:
-    """The folders and the name of a path that stays below where it starts.
+    """Split a relative path that stays below its starting folder.
 
     Raises:
-        ImageRefusedError: it does not, or is no path.
+        ImageRefusedError: The path does not stay there, or is empty.
     """
     parts = [part for part in relative.split("/") if part not in ("", ".")]
     if relative.startswith("/") or ".." in parts or "\\" in relative or "\0" in relative:
@@ -70,8 +70,8 @@ def checked_parts(relative: str) -> list[str]:
     return parts
 
 
-def _meets_link(root: Path, parts: list[str]) -> bool:
+def _has_symlink(root: Path, parts: list[str]) -> bool:
     try:
         return any(root.joinpath(*parts[:end]).is_symlink() for end in range(1, len(parts) + 1))
-    except OSError:  # longer than any path of the system
+    except OSError:  # the path is too long
         return False

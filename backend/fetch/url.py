@@ -1,4 +1,4 @@
-"""HTTP addresses, read strictly: what could mean two hosts to two readers means none here."""
+"""Strict HTTP URLs: rejects those that parsers may read as different hosts."""
 
 import re
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Self
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-from backend.images.errors import ImageRefusedError
+from backend.errors import ImageRefusedError
 
 MAX_LENGTH = 8192
 PORTS = {"http": 80, "https": 443}
 
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_KEPT = "/%:=&+$,;!'()*~|"  # beside letters and digits; other characters get percent-encoded
+_SAFE = "/%:=&+$,;!'()*~|"  # besides letters and digits; the rest is percent-encoded
 
 
 @dataclass(frozen=True)
 class Url:
-    """An address with its host in one canonical form; without user, password and fragment."""
+    """A URL with its host in canonical form, without user, password and fragment."""
 
     scheme: str
     host: str
@@ -29,67 +29,71 @@ class Url:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read an absolute http or https address.
+        """Parse an absolute http or https URL.
 
         Raises:
-            ImageRefusedError: another scheme, a user name, a host that is not plainly a name or an
-                address (numbers, zones, encoded or non-ASCII characters), a port that is none,
-                ``..`` in the path, or control characters.
+            ImageRefusedError: It has another scheme, a user name, a host that is not plainly a name
+                or a network address (a number, a zone, encoded or non-ASCII characters), an invalid
+                port, ``..`` in the path, or control characters.
         """
         if len(text) > MAX_LENGTH:
-            raise ImageRefusedError(f"an address of {len(text)} characters is too long")
+            raise ImageRefusedError(
+                f"the URL has {len(text)} characters; at most {MAX_LENGTH} are allowed"
+            )
         if re.search(r"[\x00-\x1f\x7f\\]", text):
-            raise ImageRefusedError("the address holds a backslash or a control character")
+            raise ImageRefusedError("the URL contains a backslash or a control character")
         try:
             parts = urlsplit(text)
             scheme, host, port = parts.scheme, parts.hostname, parts.port
         except ValueError as error:
-            raise ImageRefusedError(f"the address cannot be read: {error}") from None
+            raise ImageRefusedError(f"the URL is not valid: {error}") from None
         if scheme not in PORTS:
-            raise ImageRefusedError(f"images come by http or https, not by {scheme or 'nothing'!r}")
+            raise ImageRefusedError(
+                f"the URL of an image must start with http:// or https://, not {scheme + '://'!r}"
+            )
         if "@" in parts.netloc:
-            raise ImageRefusedError("the address holds a user name or password")
+            raise ImageRefusedError("the URL contains a user name or password")
         if "[" in parts.netloc and ":" not in (host or ""):
-            raise ImageRefusedError("only IPv6 addresses stand in brackets")
+            raise ImageRefusedError("the URL has a host in brackets that is not an IPv6 address")
         if port == 0:
-            raise ImageRefusedError("the address names port 0")
-        path = quote(parts.path or "/", safe=_KEPT)
+            raise ImageRefusedError("the URL has port 0")
+        path = quote(parts.path or "/", safe=_SAFE)
         if ".." in re.split(r"[/\\]", unquote(unquote(path))):
-            raise ImageRefusedError("the path of the address goes up with '..'")
+            raise ImageRefusedError("the path of the URL contains '..'")
         return cls(
             scheme,
             canonical_host(host or ""),
             PORTS[scheme] if port is None else port,
             path,
-            quote(parts.query, safe=_KEPT + "?@[]"),
+            quote(parts.query, safe=_SAFE + "?@[]"),
         )
 
     def join(self, location: str) -> Self:
-        """The address a redirect leads to, read as strictly."""
+        """Return the URL that a redirect to ``location`` points to, parsed as strictly."""
         try:
             joined = urljoin(str(self), location)
         except ValueError as error:
-            raise ImageRefusedError(f"a redirect leads to no address: {error}") from None
+            raise ImageRefusedError(f"a redirect points to an invalid URL: {error}") from None
         return self.parse(joined)
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """Scheme, host and port: who is spoken to."""
+        """Scheme, host and port."""
         return self.scheme, self.host, self.port
 
     @cached_property
     def address(self) -> IPv4Address | IPv6Address | None:
-        """The host where it is a network address; None for a name."""
+        """The host as a network address; None if it is a name."""
         return _address(self.host)
 
     @property
     def target(self) -> str:
-        """Path and query, as a request line holds them."""
+        """Path and query, as in a request line."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
     @property
     def shown(self) -> str:
-        """For people and logs: without the query, where signed addresses keep their secrets."""
+        """The URL for messages and logs, without the query: signed URLs keep secrets there."""
         return f"{self._site}{self.path[:200]}"
 
     @property
@@ -103,21 +107,21 @@ class Url:
 
 
 def canonical_host(host: str) -> str:
-    """A host name or address in the one form that is compared.
+    """Return the canonical form of a host name or network address, for comparisons.
 
     Raises:
-        ImageRefusedError: it is neither plainly.
+        ImageRefusedError: It is not plainly either.
     """
     host = host.lower().removesuffix(".")
     if address := _address(host):
         return str(address)
     if not _NAME.fullmatch(host) or len(host) > 253:
         raise ImageRefusedError(
-            f"{host[:80]!r} is not a plain host name (write international ones as xn--…)"
+            f"{host[:80]!r} is not a plain host name (write international names as xn--…)"
         )
     if _NUMBER.fullmatch(host.rsplit(".", 1)[-1]):
         raise ImageRefusedError(
-            f"{host[:80]!r} is a number: write a network address as four decimals"
+            f"{host[:80]!r} is a number: write a network address as four decimal numbers"
         )
     return host
 

@@ -1,1 +1,1 @@
-"""Image files and what the browser makes of them."""
+"""Decodes image files into what the browser shows."""

@@ -1,15 +1,14 @@
-"""Image files as RGB pixels in the frame that the browser shows.
+"""Decodes image files into RGB pixels, in the orientation and size that the browser shows.
 
-The annotator's coordinates are those of the picture on the screen, so what Chromium does is right:
+The annotator's coordinates refer to the image on the screen, so this does what Chromium does:
 
-* Orientation comes from EXIF in JPEG, PNG and AVIF. Chromium does not turn WebP by its EXIF, and
-  nothing by its XMP.
-* 16-bit values lose their low byte. 32-bit and float pictures, which no browser shows, are
-  stretched between their smallest and largest finite value.
-* Transparency lies on white, the background of Label Studio's canvas.
-* CMYK becomes RGB without a color profile, and other profiles are ignored as well: they change
-  colors a little but move nothing.
-* Of an animation the first frame counts.
+* Orientation comes from EXIF in JPEG, PNG and AVIF. Chromium ignores the EXIF of WebP, and all XMP.
+* 16-bit values lose their low byte. 32-bit and float images, which no browser shows, are stretched
+  between their smallest and largest finite value.
+* Transparency is put on white, the background of Label Studio's canvas.
+* CMYK becomes RGB without a color profile. Other profiles are ignored too: they change colors a
+  little but move nothing.
+* An animation is reduced to its first frame.
 """
 
 import io
@@ -20,31 +19,35 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from backend.images.errors import ImageError, ImageTooLargeError, ImageUnreadableError
+from backend.errors import ImageError, ImageTooLargeError, ImageUnreadableError
 from dynamite.orientation import orientation
 
-FRAME = 1
-"""Goes up whenever the same file would become other pixels, as features of it are kept."""
+DECODER_VERSION = 1
+"""Increase it whenever a change makes the same file decode to other pixels: kept features depend on
+them."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
-_TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "AVIF")  # Pillow itself turns TIFF
+_ORIENTED_BY_EXIF = ("JPEG", "MPO", "PNG", "AVIF")  # Pillow itself orients TIFF
 
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own cap comes before ours and cannot be configured
+Image.MAX_IMAGE_PIXELS = None  # replaced by max_pixels, which can be configured
 
 Pixels = npt.NDArray[np.uint8]
 
 
 def digest(data: bytes) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal: the name of its content."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     return sha256(data).hexdigest()
 
 
 def decode(data: bytes, *, max_pixels: int) -> Pixels:
-    """The picture in ``data``, uint8 H×W×3 RGB.
+    """Decode an image file.
+
+    Returns:
+        uint8 H×W×3 RGB.
 
     Raises:
-        ImageTooLargeError: more than ``max_pixels`` by its header; nothing has been decoded.
-        ImageUnreadableError: not an image, cut off, damaged, or of a kind that is not read.
+        ImageTooLargeError: Its header says more than ``max_pixels``; nothing has been decoded.
+        ImageUnreadableError: Not an image, truncated, damaged, or in an unsupported format.
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -54,26 +57,26 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
                     f"the image has {width}×{height} pixels, more than the {max_pixels} allowed "
                     "(DYNAMITE_MAX_IMAGE_PIXELS)"
                 )
-            return _turned(_pixels(data, image), image)
+            return _oriented(_pixels(data, image), image)
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageUnreadableError(_what_it_is(data)) from None
-    except Exception as error:  # decoders of damaged files raise whatever comes to their mind
+        raise ImageUnreadableError(_why_unreadable(data)) from None
+    except Exception as error:  # decoders raise anything on damaged files
         raise ImageUnreadableError(
-            f"the image is damaged or cut off ({len(data)} bytes): {error}"
+            f"the image is damaged or truncated ({len(data)} bytes): {error}"
         ) from error
 
 
 def _pixels(data: bytes, image: Image.Image) -> Pixels:
-    """The pixels as stored, before any turning."""
-    # cv2 is twice as fast, but wrong with CMYK, and silent about why it cannot read a file.
+    """Return the pixels as stored, before orientation is applied."""
+    # cv2 is twice as fast, but wrong for CMYK, and does not say why it cannot read a file.
     if image.format == "JPEG" and image.mode in ("RGB", "L"):
         flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         if pixels is not None and pixels.shape[:2] == image.size[::-1]:
             return pixels.astype(np.uint8, copy=False)
-    return np.array(_rgb(image))  # a copy: torch wants arrays that may be written
+    return np.array(_rgb(image))  # a copy, because torch wants writable arrays
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -97,25 +100,25 @@ def _stretched(values: npt.NDArray[np.float64]) -> Pixels:
     return (np.where(finite, values - low, 0) * scale).clip(0, 255).astype(np.uint8)
 
 
-def _turned(pixels: Pixels, image: Image.Image) -> Pixels:
-    """``pixels`` as EXIF orientation says: values 5 to 8 swap the axes, then come the flips."""
-    turned_by = orientation(image) if image.format in _TURNED_BY_EXIF else 1
-    if turned_by >= 5:
+def _oriented(pixels: Pixels, image: Image.Image) -> Pixels:
+    """Apply the EXIF orientation: values 5 to 8 swap the axes, then come the flips."""
+    value = orientation(image) if image.format in _ORIENTED_BY_EXIF else 1
+    if value >= 5:
         pixels = pixels.transpose(1, 0, 2)
-    if turned_by in (3, 4, 7, 8):
+    if value in (3, 4, 7, 8):
         pixels = pixels[::-1]
-    if turned_by in (2, 3, 6, 7):
+    if value in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
 
 
-def _what_it_is(data: bytes) -> str:
+def _why_unreadable(data: bytes) -> str:
     kinds = ", ".join(FORMATS)
     if not data:
         return "the image file is empty"
     start = data[:256].lstrip().lower()
     if b"<svg" in start:
-        return f"this is an SVG drawing; give a picture of pixels ({kinds})"
+        return f"the file is an SVG drawing; a raster image is needed ({kinds})"
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "this is a web page, not an image; perhaps the address asks for a login"
-    return f"these {len(data)} bytes are no image that can be read ({kinds})"
+        return "the file is a web page, not an image; the URL may require a login"
+    return f"the file ({len(data)} bytes) is not an image in a supported format ({kinds})"

@@ -7,11 +7,10 @@ from typing import Any
 
 import requests
 
-from backend.errors import ServingError
+from backend.errors import ImageError, ServingError
 from backend.fetch.deadline import Deadline
-from backend.fetch.moved import moved
+from backend.fetch.hosts import moved_message
 from backend.fetch.url import Url
-from backend.images.errors import ImageError
 from backend.label_studio.tokens import Tokens
 
 SECONDS = 30.0
@@ -138,7 +137,7 @@ def redirected(url: str, response: requests.Response) -> str | None:
     """What to say if Label Studio at ``url`` redirects to another address of its own; else None."""
     reached = response.next.url if response.next else response.url
     try:
-        return moved(Url.parse(url), Url.parse(reached or url))
+        return moved_message(Url.parse(url), Url.parse(reached or url))
     except ImageError:  # an unreadable address is no Label Studio
         return None
 

@@ -5,7 +5,7 @@ import threading
 
 from backend.label_studio.access import Access, completed, configured_access, keep
 from backend.label_studio.task_images import open_fetcher
-from backend.serving.image_cache import Picture, Pictures
+from backend.serving.image_cache import ImageCache, LazyImage
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ class Connection:
         self._settings = settings
         self._lock = threading.Lock()
         self._access = configured_access(settings)
-        self.images = Pictures(open_fetcher(settings, self._access), settings.max_image_pixels)
+        self.images = ImageCache(open_fetcher(settings, self._access), settings.max_image_pixels)
 
     @property
     def address(self) -> str | None:
@@ -49,7 +49,7 @@ class Connection:
             keep(access, self._settings)
         log.info("Label Studio is at %s, as it says", access.url)
 
-    def open_image(self, address: str, task: str) -> Picture:
+    def open_image(self, address: str, task: str) -> LazyImage:
         """The image at an address of a task's data.
 
         Raises:

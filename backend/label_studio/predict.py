@@ -12,7 +12,7 @@ from backend.label_studio.predict_request import PredictRequest, Task, read_requ
 from backend.label_studio.region_reader import shown
 from backend.label_studio.region_writer import write_region
 from backend.serving.answering import Answer, Answering, ClickRequest
-from backend.serving.batch_deadline import Patience
+from backend.serving.batch_deadline import BatchDeadline
 from backend.serving.engine import SupersededError
 from backend.serving.segmenting import OpenedImage, OpenImage, Report
 from backend.session.call import Call
@@ -109,7 +109,7 @@ class Predict:
 
     def _answer_batch(self, request: PredictRequest) -> list[Item]:
         """An answer for each task; an empty one for those that time runs out for."""
-        deadline = Patience(self._image_timeout)
+        deadline = BatchDeadline(self._image_timeout)
         items = [self._answer_in_batch(request, task, deadline) for task in request.tasks]
         if deadline.left:
             words = (
@@ -120,7 +120,9 @@ class Predict:
             self._report(ServingError(words, code="batch_unfinished"))
         return items
 
-    def _answer_in_batch(self, request: PredictRequest, task: Task, deadline: Patience) -> Item:
+    def _answer_in_batch(
+        self, request: PredictRequest, task: Task, deadline: BatchDeadline
+    ) -> Item:
         """Masks for the prompts saved in the task; without any, encode its images in background."""
         plan = plan_batch(request, task)
         if not plan.images:

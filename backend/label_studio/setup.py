@@ -10,8 +10,7 @@ from typing import Any
 
 from flask import request
 
-from backend.errors import BadRequestError
-from backend.images.errors import ImageError
+from backend.errors import BadRequestError, ImageError
 from backend.label_studio import labeling_config
 from backend.label_studio.config_problems import ConfigProblems
 from backend.label_studio.connection import Connection

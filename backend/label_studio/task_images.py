@@ -19,13 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from backend.fetch.client import Client, Reply
-from backend.fetch.deadline import Deadline
-from backend.fetch.hosts import AllowedHosts, Resolver, resolve
-from backend.fetch.local import checked_parts, read_below
-from backend.fetch.url import Url
-from backend.images.decode import digest
-from backend.images.errors import (
+from backend.errors import (
     ImageMissingError,
     ImageRefusedError,
     ImageTooLargeError,
@@ -33,6 +27,12 @@ from backend.images.errors import (
     ImageUnreachableError,
     ImageUnreadableError,
 )
+from backend.fetch.client import Client, Reply
+from backend.fetch.deadline import Deadline
+from backend.fetch.hosts import AllowedHosts, Resolver, resolve
+from backend.fetch.local import checked_parts, read_below
+from backend.fetch.url import Url
+from backend.images.decode import digest
 from backend.label_studio.access import Access
 from backend.label_studio.tokens import Tokens
 from backend.settings import Settings, variable

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from backend.errors import ImageUnauthorizedError, ImageUnreachableError
 from backend.fetch.deadline import Deadline
-from backend.images.errors import ImageUnauthorizedError, ImageUnreachableError
 
 DEFAULT_LIFE = 300.0
 """Lifetime in seconds of an access token that does not state one."""

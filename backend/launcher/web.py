@@ -1,6 +1,6 @@
 """The web process: gunicorn with threads, one worker, weights loaded before the port opens.
 
-Run as ``python -m backend.launcher.web`` with the settings in the environment; the launcher does.
+The launcher runs it as ``python -m backend.launcher.web``, with the settings in the environment.
 """
 
 import gc
@@ -19,8 +19,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
 )
 
 from backend.logs import log_from
-from backend.settings import Settings
-from backend.settings import settings as settings_module
+from backend.settings import Settings, load
 from dynamite.errors import DynamiteError
 from dynamite.lifeline import die_with_parent
 
@@ -29,27 +28,27 @@ if TYPE_CHECKING:
 
 
 SPARE_THREADS = 8
-"""Threads beyond those that may wait for the model: /health and /setup always find one."""
+"""Threads beyond those that may wait for the model, so that /health and /setup always get one."""
 
-SILENCE_SECONDS = 0.05
-"""How long a new connection may hold a thread before it says something."""
+FIRST_BYTE_SECONDS = 0.05
+"""How long a new connection may occupy a thread before it sends anything."""
 
 LOAD_FAILED = 4
-"""Status of a worker that raised ``AppImportError``."""
+"""Exit status of a worker that raised ``AppImportError``."""
 
 
-class LateListener(ThreadWorker):  # type: ignore[misc]
-    """A worker that opens the port itself, once the application and its weights are loaded.
+class LateListeningWorker(ThreadWorker):  # type: ignore[misc]
+    """A worker that opens the port itself, after the application and its weights are loaded.
 
-    gunicorn's master would open it first, and callers would wait on a backend that cannot answer;
-    Label Studio gives up on /health after one second.
+    gunicorn's master would open it first, and clients would wait for a backend that cannot answer
+    yet; Label Studio gives up on /health after one second.
     """
 
     def load_wsgi(self) -> None:
         """Load the application, then listen.
 
-        What has been loaded stays, so no garbage collection need look at it again: one of all
-        400,000 objects stops every thread for 220 ms.
+        Loaded objects stay, so freeze them: a garbage collection over all 400,000 would stop every
+        thread for 220 ms.
         """
         die_with_parent(self.ppid)
         try:
@@ -63,28 +62,28 @@ class LateListener(ThreadWorker):  # type: ignore[misc]
             raise AppImportError(f"Error: {error}") from error
 
     def handle(self, conn: TConn) -> object:
-        """Answer a request; a connection that stays silent waits without holding a thread."""
-        if not conn.initialized and not conn.wait_for_data(SILENCE_SECONDS):
+        """Handle a request; a silent connection waits without occupying a thread."""
+        if not conn.initialized and not conn.wait_for_data(FIRST_BYTE_SECONDS):
             return _DEFER
         return super().handle(conn)
 
 
-class Web(BaseApplication):  # type: ignore[misc]
-    """Our application, configured from the settings instead of gunicorn's command line."""
+class WebApplication(BaseApplication):  # type: ignore[misc]
+    """gunicorn's application, configured from our settings instead of its command line."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         super().__init__()
 
     def load_config(self) -> None:
-        """One process, many threads, no port of its own; kept-alive connections for the proxy."""
+        """Use one process with many threads and no port; keep connections alive for proxies."""
         control = Path(self.settings.socket_path).with_name("web.sock")
         values: dict[str, Any] = {
             "bind": f"unix:{control}",
             "workers": 1,
             "threads": self.settings.threads + SPARE_THREADS,
-            "worker_class": LateListener,
-            "timeout": 0,  # a long encode of a huge photo is no reason to kill the process
+            "worker_class": LateListeningWorker,
+            "timeout": 0,  # do not kill the process during a long encode
             "graceful_timeout": 8,
             "keepalive": 30,
             "loglevel": "warning",
@@ -102,21 +101,21 @@ class Web(BaseApplication):  # type: ignore[misc]
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until stopped."""
     try:
-        settings = settings_module.load()
+        settings = load()
     except DynamiteError as error:
         sys.exit(f"Error: {error}")
     log_from(settings.log_level)
-    logging.getLogger("gunicorn.error").addFilter(says_something_new)
-    Web(settings).run()
+    logging.getLogger("gunicorn.error").addFilter(is_informative)
+    WebApplication(settings).run()
 
 
-def says_something_new(record: logging.LogRecord) -> bool:
-    """Leave out how gunicorn's master ends after a worker has said why it cannot start."""
-    words = record.getMessage()
-    told = ("Shutting down: Master", "Reason: App failed to load.")
-    return not (words.startswith(told) or words.endswith(f"exited with code {LOAD_FAILED}."))
+def is_informative(record: logging.LogRecord) -> bool:
+    """Drop gunicorn's lines about a failed start, which the worker has already explained."""
+    message = record.getMessage()
+    known = ("Shutting down: Master", "Reason: App failed to load.")
+    return not (message.startswith(known) or message.endswith(f"exited with code {LOAD_FAILED}."))
 
 
 if __name__ == "__main__":

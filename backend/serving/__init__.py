@@ -1,1 +1,1 @@
-"""What turns clicks into masks, whatever annotation tool they come from: model, images, answers."""
+"""Turns clicks into masks for any annotation tool: owns the model, the images and the features."""

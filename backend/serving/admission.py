@@ -1,4 +1,4 @@
-"""Places for requests that wait for the model, fewer than the server has threads."""
+"""Limits how many requests may wait for the model, below the server's number of threads."""
 
 import threading
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from backend.errors import ServingError
 
 
 class BusyError(ServingError):
-    """More requests wait for the model than there are places."""
+    """Too many requests are waiting for the model."""
 
     code = "busy"
     status = 503
 
 
 class Admission:
-    """Keeps threads free for what must be answered at once, such as /health, however many wait."""
+    """Keeps threads free for requests that must be answered at once, such as /health."""
 
     def __init__(self, places: int) -> None:
         self._places = places
@@ -23,15 +23,15 @@ class Admission:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Hold a place.
+        """Hold one of the places during the block.
 
         Raises:
-            BusyError: none is free.
+            BusyError: No place is free.
         """
         if not self._free.acquire(blocking=False):
             raise BusyError(
-                f"{self._places} requests wait for the model already: try again in a moment, or "
-                "set DYNAMITE_THREADS higher"
+                f"{self._places} requests are already waiting for the model: try again in a "
+                "moment, or increase DYNAMITE_THREADS"
             )
         try:
             yield

@@ -1,6 +1,7 @@
-"""How long a batch may take, and which hosts have kept it waiting.
+"""How long a batch may take, and which hosts it no longer waits for.
 
-Label Studio asks for all chosen tasks in one request, and drops every answer of a late one.
+Label Studio sends all selected tasks in one request, and drops all their answers if the response is
+late (docs/label-studio-protocol.md, 10).
 """
 
 import re
@@ -9,45 +10,47 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from backend.images.errors import ImageTimeoutError
+from backend.errors import ImageTimeoutError
 
-ENDS = 95.0
-"""When a batch is to be answered. Label Studio waits for 100 s (its ``ML_TIMEOUT_PREDICT``)."""
+BATCH_SECONDS = 95.0
+"""When a batch must be answered. Label Studio waits for 100 s (its ``ML_TIMEOUT_PREDICT``)."""
 
-LEAST = 20.0
-"""So long images are begun at least, however long each may take to arrive: hosts are faster."""
+MIN_START_SECONDS = 20.0
+"""How long a batch starts new images at least, however long a single image may take to arrive."""
 
-LATE = 2
-"""Images in a row that came too late, after which their host is not asked again: a single one may
-only be large. Without it, tasks of a silent host would use up the time of all the others."""
+MAX_LATE = 2
+"""Late images in a row after which their host is skipped. One late image may just be large; but the
+tasks of a host that never answers must not use up the time of all the others."""
 
 
-class Patience:
-    """That of one batch, counted from its creation; an image may take ``image_seconds`` to come."""
+class BatchDeadline:
+    """The deadline of one batch, counted from its creation."""
 
     def __init__(self, image_seconds: float) -> None:
+        """``image_seconds``: how long a single image may take to arrive."""
         self.left = 0
-        """Tasks there was no time for."""
-        self.seconds = max(LEAST, ENDS - image_seconds)
-        """After which no further image is begun."""
+        """How many tasks there was no time for."""
+        self.seconds = max(MIN_START_SECONDS, BATCH_SECONDS - image_seconds)
+        """How long new images are started."""
         self._end = monotonic() + self.seconds
         self._late: Counter[str] = Counter()
 
     def is_over(self) -> bool:
-        """Whether what is left must wait for another batch."""
+        """Return whether no further image may be started."""
         return monotonic() >= self._end
 
     @contextmanager
     def asking(self, address: str) -> Iterator[None]:
-        """Fetch an image within the block, unless its host has been silent too often.
+        """Wrap the fetch of an image, to count late images of its host.
 
         Raises:
-            ImageTimeoutError: it has.
+            ImageTimeoutError: The host was late too often.
         """
         site = _site(address)
-        if self._late[site] >= LATE:
+        if self._late[site] >= MAX_LATE:
             raise ImageTimeoutError(
-                f"{site} did not send {LATE} images of a batch in time, so its others are left out"
+                f"{site} did not send {MAX_LATE} images of this batch in time: its other images "
+                "are skipped"
             )
         try:
             yield
@@ -58,6 +61,6 @@ class Patience:
 
 
 def _site(address: str) -> str:
-    """Who is asked for an image, as its task names it."""
+    """Return scheme and host of an image's URL; paths belong to Label Studio."""
     scheme, separator, rest = address.partition("://")
     return f"{scheme}://{re.split('[/?#]', rest)[0]}" if separator else "Label Studio"

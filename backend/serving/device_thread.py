@@ -1,4 +1,4 @@
-"""One thread that does all work on a device, the most urgent first."""
+"""One thread that does all the work on a device, most urgent first."""
 
 import itertools
 import queue
@@ -14,29 +14,28 @@ T = TypeVar("T")
 
 
 class ClosedError(ServingError):
-    """The device's thread has ended, or is about to: it takes no more work."""
+    """The device's thread has ended or is ending: it accepts no more work."""
 
     code = "model_unavailable"
     status = 503
 
 
 class Urgency(IntEnum):
-    """Who is waiting; smaller comes first."""
+    """The order of queued work; smaller values run first."""
 
     CLICK = 0
-    """Somebody has clicked and looks at a spinner."""
+    """An annotator has clicked and sees a spinner."""
     ENCODE = 1
     """A click waits for the features of its image."""
     PREWARM = 2
-    """Nobody waits: features computed ahead of time."""
+    """Features computed ahead of time; no request waits for them."""
     STOP = 3
 
 
 class DeviceThread:
-    """Runs callables one at a time; a click waits for the one running, not for those queued.
+    """Runs callables one at a time; a click waits for the running one, not for those queued.
 
-    The model is used by one thread only, so that it needs no lock and torch has one pool of
-    threads.
+    Only one thread uses the model, so the model needs no lock and torch has a single thread pool.
     """
 
     def __init__(self, name: str = "device") -> None:
@@ -48,12 +47,12 @@ class DeviceThread:
         self._thread.start()
 
     def submit(self, urgency: Urgency, work: Callable[[], T]) -> "Job[T]":
-        """Queue ``work``; its result or exception arrives in the job's future.
+        """Queue ``work`` and return its job; the job's future receives the result or exception.
 
-        After ``close`` that is at once a ``ClosedError``.
+        After ``close`` the future fails at once with ``ClosedError``.
         """
         job = Job(work)
-        with self._lock:  # what is queued must be so before the order to stop
+        with self._lock:  # nothing may be queued behind the stop
             if not self._is_closed:
                 self._put(urgency, job)
                 return job
@@ -63,11 +62,11 @@ class DeviceThread:
         return job
 
     def hurry(self, job: "Job[Any]", urgency: Urgency) -> None:
-        """Make a queued job more urgent; a job already started or done stays as it is."""
+        """Make a queued job more urgent; no effect on a job that has started."""
         self._put(urgency, job)
 
     def close(self) -> None:
-        """Finish what is queued, then end the thread."""
+        """Finish the queued jobs, then end the thread."""
         with self._lock:
             self._is_closed = True
             self._put(Urgency.STOP, Job(_stop))
@@ -75,7 +74,7 @@ class DeviceThread:
 
     @property
     def waiting(self) -> int:
-        """How many jobs are queued, for the status page (hurried ones count twice)."""
+        """How many jobs are queued (hurried jobs count twice). For the status page."""
         return self._queue.qsize()
 
     def _put(self, urgency: Urgency, job: "Job[Any]") -> None:
@@ -94,7 +93,7 @@ def _stop() -> None: ...
 
 
 class Job(Generic[T]):
-    """A callable and the future of its result; runs at most once."""
+    """A callable and the future of its result. It runs at most once."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self.work = work
@@ -102,7 +101,7 @@ class Job(Generic[T]):
         self._claimed = threading.Lock()
 
     def run(self) -> None:
-        """Run it in the calling thread, unless it ran already or was cancelled."""
+        """Run the callable in this thread, unless it has already run or was cancelled."""
         if not self._claimed.acquire(blocking=False):
             return
         if not self.future.set_running_or_notify_cancel():

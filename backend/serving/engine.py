@@ -1,4 +1,4 @@
-"""The one owner of the model on a device: features of images, masks of clicks."""
+"""Owns the model on a device: computes features of images and masks for clicks."""
 
 import threading
 import time
@@ -22,36 +22,31 @@ Image = npt.NDArray[np.uint8]
 
 
 class SupersededError(DynamiteError):
-    """A newer call of the same annotator arrived before this one reached the model."""
+    """A newer request of the same annotator arrived before this one reached the model."""
 
 
 class FeatureCache(Protocol):
-    """What the engine needs of the feature cache: one computation per key, however many ask."""
+    """What the engine needs of the feature cache: one computation per key at a time."""
 
     def get(
         self, digest: str, model_version: str, compute: Callable[[], "ImageFeatures"]
     ) -> "ImageFeatures":
-        """The features kept under that key, else those of ``compute``, kept from now on."""
+        """Return the cached features, or call ``compute`` and cache its result."""
 
 
 class Segmenter(Protocol):
     """What the engine needs of ``dynamite.Predictor``."""
 
     def encode(self, image: Image) -> "ImageFeatures":
-        """The features of one RGB image, uint8 H×W×3."""
+        """Return the features of one RGB image, uint8 H×W×3."""
 
-    def segment(
-        self,
-        features: "ImageFeatures",
-        clicks: ClickSet,
-        output_size: tuple[int, int] | None = None,
-    ) -> "Segmentation":
-        """Masks of all objects, disjoint, at the image's own size."""
+    def segment(self, features: "ImageFeatures", clicks: ClickSet) -> "Segmentation":
+        """Return disjoint masks of all objects, at the image's own size."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A predictor with the name of its weights and of the device it is on."""
+    """A predictor with its model version and its device."""
 
     predictor: Segmenter
     version: str
@@ -59,7 +54,7 @@ class Model:
 
 
 class Engine:
-    """Runs the model for many threads; clicks go before encodes, encodes before prewarming."""
+    """Runs the model for many threads: clicks before encodes, encodes before prewarming."""
 
     def __init__(
         self,
@@ -67,7 +62,7 @@ class Engine:
         cache: FeatureCache,
         encoded: Callable[[float], object] = lambda _: None,
     ) -> None:
-        """``encoded`` is told how long each encode took, without its wait for the device."""
+        """``encoded`` receives the seconds of each encode, without its wait in the queue."""
         self._model = model
         self._cache = cache
         self._encoded = encoded
@@ -78,16 +73,16 @@ class Engine:
 
     @property
     def model(self) -> Model:
-        """The model new work is done with; keep the value for a whole request."""
+        """The current model. Read it once per request and pass it on."""
         return self._model
 
     @property
     def waiting(self) -> int:
-        """How much work is queued for the device."""
+        """How many jobs are queued for the device."""
         return self._device.waiting
 
     def swap(self, model: Model) -> None:
-        """Use ``model`` from now on; work that has begun finishes with the old one."""
+        """Use ``model`` from now on; work already queued or running uses the old one."""
         self._model = model
 
     def features(
@@ -98,10 +93,19 @@ class Engine:
         urgency: Urgency = Urgency.ENCODE,
         model: Model | None = None,
     ) -> "ImageFeatures":
-        """The features of the image whose content has this digest; encodes it on a cache miss.
+        """Return the features of the image with this digest; encode it on a cache miss.
 
-        ``image`` is called on a miss only. An encode that waits in the queue for nobody in
-        particular moves forward when somebody urgent asks for the same image.
+        A queued prewarming encode moves forward when a click needs the same image.
+
+        Args:
+            digest: Names the image's content.
+            image: Returns the pixels, uint8 H×W×3 RGB; called only on a miss.
+            urgency: Position in the device's queue.
+            model: The model to encode with; None means the current one.
+
+        Raises:
+            Exception: Whatever ``image`` raises.
+            ClosedError: The engine is closed.
         """
         model = model or self._model
         key = (digest, model.version)
@@ -114,25 +118,31 @@ class Engine:
         clicks: ClickSet,
         *,
         superseded: Callable[[], bool] = lambda: False,
-        output_size: tuple[int, int] | None = None,
         model: Model | None = None,
     ) -> "Segmentation":
-        """Masks for the clicks.
+        """Return the masks for all clicks.
+
+        Args:
+            features: Of the image, from ``features`` with the same model.
+            clicks: All clicks of all objects, in pixels of the image.
+            superseded: Asked just before the model runs, to skip outdated requests.
+            model: The model to segment with; None means the current one.
 
         Raises:
-            SupersededError: ``superseded()`` was true when the model's turn came.
+            SupersededError: ``superseded()`` returned true.
+            ClosedError: The engine is closed.
         """
         predictor = (model or self._model).predictor
 
         def run() -> "Segmentation":
             if superseded():
-                raise SupersededError("a newer call of the same annotator takes this one's place")
-            return predictor.segment(features, clicks, output_size)
+                raise SupersededError("a newer request of the same annotator replaces this one")
+            return predictor.segment(features, clicks)
 
         return self._device.submit(Urgency.CLICK, run).future.result()
 
     def close(self) -> None:
-        """Finish queued work and end the device's thread."""
+        """Finish the queued work and end the device's thread."""
         self._device.close()
 
     def _encode(
@@ -158,7 +168,7 @@ class Engine:
 
     @contextmanager
     def _wanting(self, key: tuple[str, str], urgency: Urgency) -> Iterator[None]:
-        """Note how urgently a key is wanted, and hurry an encode of it that is queued already."""
+        """Record how urgently a key is wanted, and hurry its encode if one is queued."""
         if urgency is Urgency.PREWARM:
             yield
             return

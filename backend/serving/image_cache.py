@@ -1,4 +1,4 @@
-"""Images by their address: which content lies there, and its pixels when they are needed."""
+"""Images by address: the digest of their content at once, their pixels on demand."""
 
 import threading
 import time
@@ -10,88 +10,99 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from backend.images.decode import FRAME, decode
-from backend.images.errors import ImageChangedError
+from backend.errors import ImageChangedError
+from backend.images.decode import DECODER_VERSION, decode
 
-REMEMBERED = 10_000
-"""Addresses whose content is remembered."""
+MAX_ADDRESSES = 10_000
+"""Limit on addresses whose digest is remembered."""
 
 FRESH_SECONDS = 600.0
-"""How long an address is believed to hold the same content."""
+"""How long an address is assumed to have the same content."""
 
 Pixels = npt.NDArray[np.uint8]
 
 
 class Fetched(Protocol):
-    """The bytes of an image file and their digest."""
+    """The file of an image."""
 
     @property
     def data(self) -> bytes:
-        """The file."""
+        """Its bytes."""
 
     @property
     def digest(self) -> str:
-        """Its SHA-256."""
+        """A digest of its bytes."""
 
 
 class Fetcher(Protocol):
-    """What is needed of an adapter's fetcher."""
+    """Fetches the file of an image; ``ImageFetcher`` for Label Studio."""
 
     def fetch(self, value: str, task_id: int | str | None = None) -> Fetched:
-        """The bytes of an image and their digest."""
+        """Return the file at an address, as written in the data of a task.
+
+        Raises:
+            ImageError: It cannot be fetched.
+        """
 
 
-class Picture:
-    """One image: the digest of its content at once, its pixels on demand."""
+class LazyImage:
+    """An image whose pixels are decoded, and if need be fetched again, on demand.
+
+    ``digest`` names the pixels: the content of the file and the version of the decoder.
+    """
 
     def __init__(self, digest: str, load: Callable[[], Pixels]) -> None:
         self.digest = digest
         self._load = load
 
     def pixels(self) -> Pixels:
-        """The decoded image, uint8 H×W×3 RGB in the frame the browser shows."""
+        """Return the decoded image, uint8 H×W×3 RGB, oriented as the browser shows it.
+
+        Raises:
+            ImageError: It cannot be fetched again or decoded.
+        """
         return self._load()
 
 
-class Pictures:
-    """Opens images; an address seen a moment ago is not fetched again for its digest."""
+class ImageCache:
+    """Opens images; remembers the digest of an address for some minutes. Thread-safe."""
 
     def __init__(self, fetcher: Fetcher, max_pixels: int) -> None:
         self._fetcher = fetcher
         self._max_pixels = max_pixels
         self._lock = threading.Lock()
-        self._known: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
+        self._digests: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
 
-    def open(self, address: str, task: str) -> Picture:
-        """The image at an address of Label Studio's ``data``; ``task`` is the task's number.
+    def open(self, address: str, task: str) -> LazyImage:
+        """Open the image at an address from the data of task number ``task``.
 
         Raises:
-            ImageError: it cannot be fetched.
+            ImageError: It cannot be fetched.
         """
         known = self._recall(address)
         if known is not None:
-            return Picture(known, lambda: self._fetch_again(address, task, known))
-        name, data = self._fetch(address, task)
-        return Picture(name, lambda: self._decode(data))
+            return LazyImage(known, lambda: self._fetch_again(address, task, known))
+        digest, data = self._fetch(address, task)
+        return LazyImage(digest, lambda: self._decode(data))
 
     def use(self, fetcher: Fetcher) -> None:
-        """Fetch with another fetcher from now on: addresses may mean another server."""
+        """Use another fetcher, and forget all digests: addresses may mean another server now."""
         self._fetcher = fetcher
         with self._lock:
-            self._known.clear()
+            self._digests.clear()
 
     def _fetch(self, address: str, task: str) -> tuple[str, bytes]:
         fetched = self._fetcher.fetch(address, task)
-        name = f"{fetched.digest}-{FRAME}"
-        self._remember(address, name)
-        return name, fetched.data
+        digest = f"{fetched.digest}-{DECODER_VERSION}"
+        self._remember(address, digest)
+        return digest, fetched.data
 
     def _fetch_again(self, address: str, task: str, known: str) -> Pixels:
-        """The pixels of content ``known``: others must not be kept under its name."""
-        name, data = self._fetch(address, task)
-        if name != known:
+        """Return the pixels with digest ``known``: no others may be cached under it."""
+        digest, data = self._fetch(address, task)
+        if digest != known:
             raise ImageChangedError(
-                f"the image of task {task} has been replaced by another: click again"
+                f"the image of task {task} has been replaced by another one: click again"
             )
         return self._decode(data)
 
@@ -100,18 +111,18 @@ class Pictures:
 
     def _recall(self, address: str) -> str | None:
         with self._lock:
-            when, name = self._known.get(_key(address), (float("-inf"), ""))
-        return name if time.monotonic() - when < FRESH_SECONDS else None
+            when, digest = self._digests.get(_key(address), (float("-inf"), ""))
+        return digest if time.monotonic() - when < FRESH_SECONDS else None
 
-    def _remember(self, address: str, name: str) -> None:
+    def _remember(self, address: str, digest: str) -> None:
         key = _key(address)
         with self._lock:
-            self._known[key] = (time.monotonic(), name)
-            self._known.move_to_end(key)
-            while len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
+            self._digests[key] = (time.monotonic(), digest)
+            self._digests.move_to_end(key)
+            while len(self._digests) > MAX_ADDRESSES:
+                self._digests.popitem(last=False)
 
 
 def _key(address: str) -> bytes:
-    """What an address is known by: a data: image is megabytes long."""
+    """Return a short key for an address: a data: URL can be megabytes long."""
     return blake2b(address.encode(errors="surrogatepass"), digest_size=16).digest()

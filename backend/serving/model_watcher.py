@@ -1,4 +1,4 @@
-"""Notices that another version is current, tries it beside the old one, and swaps."""
+"""Notices a new current version, tries it next to the old one, and swaps."""
 
 import logging
 import threading
@@ -13,18 +13,20 @@ from dynamite.registry import Registry, RegistryError
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 3.0
-AGAIN_SECONDS = 60.0
-"""A version that could not be loaded is tried again after so long: a file may be mended."""
+RETRY_SECONDS = 60.0
+"""How long to wait before retrying a version that could not be loaded: it may be repaired."""
 
 
 class ModelWatcher:
-    """Follows the registry of one line for one serving process.
+    """Follows the registry of one model line for a serving process.
 
     Args:
-        registry: where versions come from.
-        load: loads and tries weights (None: those that are configured or ship).
-        swap: makes a model the one that answers.
-        alarm: is told once of everything that goes wrong.
+        registry: The versions of the line.
+        load: Loads and tries weights (None: the configured or shipped ones).
+        swap: Makes a model the current one.
+        alarm: Receives a message about each new problem.
+        serving: The version in use; None for the configured or shipped weights.
+        number: The number of its registry entry.
     """
 
     def __init__(
@@ -45,44 +47,45 @@ class ModelWatcher:
         self._number = number
         self._failed: tuple[int, float] | None = None
         self.problem: str | None = None
-        """What is wrong at the moment, for the status page."""
+        """The current problem, if any, for the status page."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="models", daemon=True)
 
     def start(self) -> None:
-        """Look every few seconds from now on."""
+        """Start checking every few seconds."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop checking."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def check(self) -> bool:
-        """Look once; whether another model answers now.
+        """Check once; after any failure the old model stays in use.
 
-        Whatever fails leaves the old model where it is.
+        Returns:
+            Whether another model is in use now.
         """
         try:
             entry = self._registry.current()
-            # The newest alone may have been damaged, and deleted.
+            # The newest entry alone may have been damaged and deleted.
             if entry.number < self._number - 1 or (self._number and not entry.number):
                 raise RegistryError(
-                    f"{self._registry.folder} has lost entries, or is not mounted; if it was begun "
-                    "anew on purpose, start the server again"
+                    f"{self._registry.folder} has lost entries or is not mounted; if it was reset "
+                    "on purpose, restart the server"
                 )
         except DynamiteError as error:
-            self._tell(f"the model stays as it is: {error}")
+            self._report(f"the model stays in use: {error}")
             return False
         if entry.version == self._serving:
             self._number, self.problem, self._failed = entry.number, None, None
             return False
         if self._failed is not None:
             number, since = self._failed
-            if number == entry.number and time.monotonic() - since < AGAIN_SECONDS:
+            if number == entry.number and time.monotonic() - since < RETRY_SECONDS:
                 return False
-        log.info("version %s is loaded beside %s", entry.version, self._serving)
+        log.info("loading version %s next to %s", entry.version, self._serving)
         try:
             if entry.version is None:
                 model = self._load(None)
@@ -92,22 +95,22 @@ class ModelWatcher:
                 model = self._load(version.weights)
         except Exception as error:
             self._failed = entry.number, time.monotonic()
-            self._tell(f"version {entry.version} cannot be used, the old model stays: {error}")
+            self._report(f"version {entry.version} cannot be used, the old model stays: {error}")
             return False
         self._swap(model)
         self._serving, self._number = entry.version, entry.number
         self.problem, self._failed = None, None
-        log.info("model %s answers now (%s)", model.version, entry.reason)
+        log.info("model %s is in use now (%s)", model.version, entry.reason)
         return True
 
-    def _tell(self, words: str) -> None:
-        if words != self.problem:
-            self._alarm(words)
-        self.problem = words
+    def _report(self, message: str) -> None:
+        if message != self.problem:
+            self._alarm(message)
+        self.problem = message
 
     def _run(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
             try:
                 self.check()
             except Exception:
-                log.exception("the watcher of models stumbled")
+                log.exception("the model watcher failed")

@@ -1,4 +1,4 @@
-"""Features computed before anybody clicks, in the background."""
+"""Computes features in the background, before the first click."""
 
 import logging
 import threading
@@ -7,31 +7,31 @@ from concurrent.futures import ThreadPoolExecutor
 
 log = logging.getLogger(__name__)
 
-HELPERS = 2
-"""Threads that fetch and decode; the model's own thread does the rest."""
+THREADS = 2
+"""Threads that fetch and decode; the device thread encodes."""
 
-WAITING = 1000
-"""Most images waiting; more are left for the first click to encode."""
+MAX_WAITING = 1000
+"""Limit on queued images; the first click encodes the others."""
 
 MAX_CHARACTERS = 50_000_000
-"""Most characters of the addresses waiting: data: images are their own addresses."""
+"""Limit on the total length of queued addresses: a data: URL contains the whole image."""
 
 
 class Prewarmer:
-    """Runs ``warm(address, task)`` in the background, once for images asked for twice."""
+    """Calls ``warm(address, task)`` in the background; an image is queued at most once."""
 
     def __init__(self, warm: Callable[[str, str], None]) -> None:
         self._warm = warm
         self._lock = threading.Lock()
         self._pending: set[str] = set()
-        self._pool = ThreadPoolExecutor(HELPERS, thread_name_prefix="prewarm")
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="prewarm")
 
     def ask(self, address: str, task: str) -> bool:
-        """Warm an image some time soon; false if it waits already or too many do."""
+        """Queue an image; return false if it is queued already or the queue is full."""
         with self._lock:
             characters = len(address) + sum(map(len, self._pending))
-            crowded = len(self._pending) >= WAITING or characters > MAX_CHARACTERS
-            if crowded or address in self._pending:
+            is_full = len(self._pending) >= MAX_WAITING or characters > MAX_CHARACTERS
+            if is_full or address in self._pending:
                 return False
             self._pending.add(address)
         self._pool.submit(self._run, address, task)
@@ -39,19 +39,19 @@ class Prewarmer:
 
     @property
     def waiting(self) -> int:
-        """Images not warm yet."""
+        """How many images are queued or being warmed."""
         with self._lock:
             return len(self._pending)
 
     def close(self) -> None:
-        """Give up what has not begun."""
+        """Drop what is queued and wait for what is running."""
         self._pool.shutdown(cancel_futures=True)
 
     def _run(self, address: str, task: str) -> None:
         try:
             self._warm(address, task)
-        except Exception as error:  # the first click will say it again, to a person
-            log.info("task %.40r: its image cannot be prepared ahead of time: %s", task, error)
+        except Exception as error:  # the first click reports it to the annotator
+            log.info("task %.40r: cannot prepare its image ahead of time: %s", task, error)
         finally:
             with self._lock:
                 self._pending.discard(address)

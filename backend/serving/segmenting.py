@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
-from backend.images.errors import ImageTimeoutError
+from backend.errors import ImageTimeoutError
 from backend.serving.engine import Engine, Image, Model, SupersededError
 from backend.session.answer_plan import AnswerPlan
 from backend.session.regions import ImageKey
@@ -61,7 +61,7 @@ def segment_plan(
     parts = [part for part in plan.images if part.targets]
     for part in sorted(parts, key=lambda part: part.image != needed):
         if is_superseded():
-            raise SupersededError("a newer call of the same annotator takes this one's place")
+            raise SupersededError("a newer request of the same annotator replaces this one")
         try:
             with guard(part.image):
                 image = open_image(part.image)

@@ -1,4 +1,4 @@
-"""The settings as a table a person can read: value, source and meaning, secrets hidden."""
+"""The table of all settings: value, source and meaning, with secrets hidden."""
 
 import os
 from collections.abc import Mapping
@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl, BaseModel, SecretStr
 
-from backend.settings import Settings, in_file, variable
+from backend.settings import Settings, file_values, variable
 from backend.settings.retraining import RetrainingSettings
 
 
 class Row(BaseModel):
-    """One line of ``dynamite settings``."""
+    """A row of ``dynamite settings``."""
 
     name: str
     value: str
@@ -21,8 +21,8 @@ class Row(BaseModel):
 
 
 def rows(settings: Settings, environment: Mapping[str, str] = os.environ) -> list[Row]:
-    """All settings, those of retraining last, secrets hidden, with where each value comes from."""
-    file = in_file()
+    """Return a row per setting, those of retraining last."""
+    file = file_values()
     in_environment = {key.upper() for key, value in environment.items() if value}
     table = []
     for name in sorted(
@@ -41,7 +41,7 @@ def rows(settings: Settings, environment: Mapping[str, str] = os.environ) -> lis
 
 
 def show(value: Any) -> str:
-    """A setting's value as it may be printed: secrets and passwords inside addresses hidden."""
+    """Return a value for printing, without secrets and passwords in URLs."""
     if value is None or value in ((), ""):
         return "—"
     if isinstance(value, bool):

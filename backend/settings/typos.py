@@ -1,4 +1,4 @@
-"""Slips in the names of settings: what was meant, as far as that can be guessed."""
+"""Suggests the setting that a misspelled name may mean."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -6,19 +6,19 @@ from difflib import get_close_matches
 PREFIX = "DYNAMITE_"
 
 
-def guess(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about a name that is no setting; the prefix, which all share, apart."""
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence about an unknown name; ignores the prefix in the comparison."""
     bare = {one.upper().removeprefix(PREFIX): one for one in known}
     close = get_close_matches(name.upper().removeprefix(PREFIX), bare, n=1, cutoff=0.7)
     return f"did you mean {bare[close[0]]}?" if close else "`dynamite settings` lists all of them"
 
 
 def unknown_variables(known: Iterable[str], environment: Iterable[str]) -> list[str]:
-    """What to say of variables with the prefix that are no setting: nothing else reads them."""
+    """Return a warning for each variable with the prefix that is not among the known ones."""
     names = set(known)
-    odd = [name for name in environment if name.upper().startswith(PREFIX)]
+    prefixed = [name for name in environment if name.upper().startswith(PREFIX)]
     return [
-        f"{name} is no setting; {guess(name, names)}"
-        for name in sorted(odd)
+        f"{name} is not a setting; {suggestion(name, names)}"
+        for name in sorted(prefixed)
         if name.upper() not in names
     ]

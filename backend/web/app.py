@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from backend.errors import RequestTooLargeError, UnauthorizedError, code_and_status, sentence
-from backend.serving.error_journal import Journal
+from backend.serving.error_journal import ErrorJournal
 from backend.settings import Settings, variable
 from backend.web.adapter import Adapter
 from backend.web.auth import is_authorized
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 def create_app(
     settings: Settings,
-    journal: Journal,
+    journal: ErrorJournal,
     adapters: Sequence[Adapter],
     pages: Sequence[Blueprint] = (),
 ) -> Flask:
@@ -81,7 +81,7 @@ def create_app(
     return app
 
 
-def _failure(error: Exception, journal: Journal) -> Response:
+def _failure(error: Exception, journal: ErrorJournal) -> Response:
     """Answer an error as JSON with a stable code, a sentence and the request id; log it once."""
     if isinstance(error, HTTPException):
         code, status = error.name.lower().replace(" ", "_"), error.code or 500

@@ -5,7 +5,7 @@ import logging
 from flask import g, has_request_context
 
 from backend.errors import code_and_status, sentence
-from backend.serving.error_journal import Journal
+from backend.serving.error_journal import ErrorJournal
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ REJECTED = "model_rejected"
 class ErrorReports:
     """Writes errors to the log and to the journal of the status page, with the request's id."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: ErrorJournal) -> None:
         self._journal = journal
 
     def report(self, error: Exception) -> None:

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from backend.jobs.job_queue import JobQueue
 from backend.serving.engine import Engine
-from backend.serving.error_journal import Journal
+from backend.serving.error_journal import ErrorJournal
 from backend.web.model_status import ModelStatus
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class MetricsState(Collector):
         cache: "FeatureCache[ImageFeatures]",
         queue: JobQueue,
         model_status: ModelStatus,
-        journal: Journal,
+        journal: ErrorJournal,
     ) -> None:
         self._engine = engine
         self._features = cache

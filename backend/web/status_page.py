@@ -7,7 +7,7 @@ from flask import Blueprint, Response, make_response, render_template
 
 from backend.jobs.job_queue import JobQueue
 from backend.serving.engine import Engine
-from backend.serving.error_journal import Journal
+from backend.serving.error_journal import ErrorJournal
 from backend.settings import Settings
 from backend.web.adapter import Adapter
 from backend.web.model_status import ModelStatus
@@ -27,7 +27,7 @@ def make_blueprint(
     cache: "FeatureCache[ImageFeatures]",
     queue: JobQueue,
     model_status: ModelStatus,
-    journal: Journal,
+    journal: ErrorJournal,
     adapters: Sequence[Adapter],
 ) -> Blueprint:
     """The page as a route."""

@@ -14,14 +14,14 @@ from PIL import Image
 from redis import Redis
 
 from backend import composition
+from backend.errors import ImageMissingError
 from backend.images.decode import digest
-from backend.images.errors import ImageMissingError
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio.ingest.jobs import EVENT_JOB
 from backend.label_studio.labeling_config import write
 from backend.label_studio.task_images import FetchedImage
 from backend.serving.engine import Engine, Model
-from backend.serving.error_journal import Journal
+from backend.serving.error_journal import ErrorJournal
 from backend.serving.meters import Meters
 from backend.settings import load
 
@@ -50,7 +50,7 @@ class Discs:
             image_size=image.shape[:2], model_version="discs-1", nbytes=1000, image=image
         )
 
-    def segment(self, features, clicks, output_size=None):
+    def segment(self, features, clicks):
         self.segments += 1
         self.order.append("segment")
         if self.fail is not None:
@@ -61,9 +61,11 @@ class Discs:
         nearest = np.full((height, width), float(RADIUS))
         for index, group in [*enumerate(clicks.objects), (-1, clicks.background)]:
             for click in group:
-                distance = np.hypot(columns - click.x, rows - click.y)
-                label_map[distance < nearest] = index
-                nearest = np.minimum(nearest, distance)
+                top, left = max(0, int(click.y) - RADIUS), max(0, int(click.x) - RADIUS)
+                near = np.s_[top : top + 2 * RADIUS + 2, left : left + 2 * RADIUS + 2]
+                distance = np.hypot(columns[near] - click.x, rows[near] - click.y)
+                label_map[near][distance < nearest[near]] = index
+                nearest[near] = np.minimum(nearest[near], distance)
         return SimpleNamespace(
             label_map=label_map, scores=np.full(len(clicks.objects), 0.9, np.float32)
         )
@@ -212,7 +214,7 @@ def make_backend(tmp_path, monkeypatch, queue_server):
                 EVENT_JOB,
                 answer_seconds=answer_seconds,
             ),
-            journal=Journal(),
+            journal=ErrorJournal(),
             meters=meters,
         )
         parts.label_studio.connection.images.use(photos)

@@ -1,4 +1,4 @@
-"""The container files against the program they start; no Docker engine is at hand to try them."""
+"""The container files against the program that they start, without a Docker engine."""
 
 import re
 import shlex
@@ -19,7 +19,7 @@ OURS = ("backend", "worker", "trainer")
 
 
 def stages():
-    """The Dockerfile's stages: name → list of (instruction, arguments)."""
+    """Return the Dockerfile's stages: name → list of (instruction, arguments)."""
     text = re.sub(r"\\\n", " ", DOCKERFILE)
     found, current = {}, None
     for line in text.splitlines():

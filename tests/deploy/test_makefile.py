@@ -1,4 +1,4 @@
-"""The Makefile's way to an environment, by its own line, with a Python that installs nothing."""
+"""The Makefile's line that creates the environment, run with a fake Python."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ esac
 
 
 def line(python):
-    """What makes the environment, as the shell gets it."""
+    """Return the line that creates the environment, as the shell receives it."""
     text = FIRST_LINE
     values = VARIABLES | {"PYTHON": python}
     while "$(" in text:

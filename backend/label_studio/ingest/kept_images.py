@@ -7,8 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from backend.errors import ImageError, ImageUnauthorizedError, ImageUnreachableError
 from backend.images.decode import decode
-from backend.images.errors import ImageError, ImageUnauthorizedError, ImageUnreachableError
 from backend.label_studio.ingest.ingest import TryLaterError
 from backend.label_studio.ingest.masks import Accepted, Size
 from backend.label_studio.labeling_config import LabelingConfig

@@ -160,7 +160,7 @@ def test_the_backend_must_know_the_label_of_the_background(monkeypatch, labels):
 def test_warm_asks_the_label_studio_that_has_connected(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     asked = ["warm", "--project", "1"]
-    assert "none has yet that keeps its state in" in CliRunner().invoke(main, asked).output
+    assert "there is no record of that in" in CliRunner().invoke(main, asked).output
     (tmp_path / ".state").mkdir()
     keep(Access("http://127.0.0.1:9", "a-legacy-token"), load())
     result = CliRunner().invoke(main, asked)

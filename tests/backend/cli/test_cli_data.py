@@ -16,7 +16,7 @@ MINI = Path(__file__).parents[2] / "training" / "data" / "mini"
 
 
 def run(*arguments: object) -> str:
-    """The output of a command that must succeed."""
+    """Run a command that must succeed; return its output."""
     result = CliRunner().invoke(data, [str(word) for word in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
@@ -65,7 +65,7 @@ def test_merge_writes_coco_json(tmp_path: Path, broken: Path) -> None:
 
 @pytest.fixture
 def ritm(tmp_path: Path) -> Path:
-    """Two objects of the small set in RITM's form."""
+    """Two objects of the small set in RITM's format."""
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()
     photo = open_dataset(MINI)[0]

@@ -53,9 +53,9 @@ def test_a_picture_and_masks_come_out(photo, weights, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--object", "30", "--out", "o.png"], "'30' is no point"),
+        (["--object", "30", "--out", "o.png"], "'30' is not a point"),
         (["--object", "300,40", "--out", "o.png"], "(x=300, y=40) is outside the image of 120×90"),
-        (["--object", "3,4"], "say where to write"),
+        (["--object", "3,4"], "give an output"),
         (["--object", "3,4", "--out", "o.xyz"], ".png or .jpg"),
         (["--out", "o.png"], "--object"),
         (["--object", "3,4", "--out", "o.png", "--device", "tpu"], "--device is 'tpu', which"),
@@ -76,7 +76,7 @@ def test_what_is_no_image_is_told(tmp_path):
     result = run(str(text), "--object", "1,1", "--out", "o.png")
     assert result.exit_code == 1
     assert f"{text}: " in result.output
-    assert "no image" in result.output
+    assert "not an image" in result.output
 
 
 def test_where_nothing_can_be_written_is_told_before_anything_is_read(tmp_path):

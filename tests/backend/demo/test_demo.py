@@ -7,10 +7,10 @@ from requests import Response
 
 from backend.demo import label_studio
 from backend.demo.project import IMAGES, LABELS, attach
-from backend.demo.run import invitation, run
+from backend.demo.run import instructions, run
 from backend.label_studio.api import ApiError, detail
 from backend.label_studio.labeling_config import parse, write
-from backend.launcher.checks import StartError, locked
+from backend.launcher.preflight import StartError, locked
 from backend.settings import load, variable
 
 
@@ -58,7 +58,7 @@ def test_the_config_of_the_demo_has_nothing_wrong():
 def test_the_invitation_holds_all_one_needs(tmp_path):
     who = label_studio.login(tmp_path)
     check = "dynamite doctor --project 1"
-    text = invitation("http://localhost:8080/projects/1/data?task=1", who, check)
+    text = instructions("http://localhost:8080/projects/1/data?task=1", who, check)
     address = "http://localhost:8080/projects/1"
     for part in (address, who.email, who.password, "Auto-Annotation", check):
         assert part in text
@@ -67,7 +67,7 @@ def test_the_invitation_holds_all_one_needs(tmp_path):
 
 @pytest.fixture
 def taken():
-    """A port that somebody listens on."""
+    """A port in use."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -81,7 +81,7 @@ def free():
 
 @pytest.fixture
 def demo(tmp_path, monkeypatch):
-    """Starts a demo that can install nothing: what it says before it would."""
+    """Start a demo that cannot install anything; return its error."""
     monkeypatch.chdir(tmp_path)
     for name in ("label_studio_url", "label_studio_api_key", "state_dir"):
         monkeypatch.setenv(variable(name), "")  # the demo sets them
@@ -113,7 +113,7 @@ def test_a_second_demo_in_a_folder_names_the_folder_not_the_ports_it_holds(demo,
     (tmp_path / "demo").mkdir()
     with locked(tmp_path / "demo" / "demo.lock", "held already"):
         said = demo(port=taken, backend_port=taken)
-    assert f"a demo runs in the folder {tmp_path / 'demo'} already" in said
+    assert f"a demo already runs in the folder {tmp_path / 'demo'}" in said
     assert "--folder" in said
 
 

@@ -1,4 +1,4 @@
-"""What ``dynamite doctor`` says of what answers at the addresses it was given."""
+"""What ``dynamite doctor`` reports about the servers at the given addresses."""
 
 import pytest
 from click.testing import CliRunner
@@ -30,14 +30,14 @@ def checked(url):
 def test_a_label_studio_is_good(site):
     found = checked(site.url)
     assert found.verdict is Verdict.GOOD
-    assert "Label Studio 1.23.0" in found.words
+    assert "Label Studio 1.23.0" in found.message
 
 
 def test_this_backend_is_not_taken_for_label_studio(site):
     site.answers = {"/health": HEALTH}
     found = checked(site.url)
     assert found.verdict is Verdict.BAD
-    assert "this backend, not Label Studio" in found.words
+    assert "this backend, not of Label Studio" in found.message
 
 
 @pytest.mark.parametrize("version", [None, {}, [], {"detail": "who are you?"}])
@@ -45,14 +45,14 @@ def test_nor_is_anything_else(site, version):
     site.answers = {"/health": {"status": "UP"}, "/api/version": version}
     found = checked(site.url)
     assert found.verdict is Verdict.BAD
-    assert "no Label Studio" in found.words
+    assert "another server, not of Label Studio" in found.message
 
 
 def test_where_nothing_answers_that_is_said():
     found = checked(NOWHERE)
     assert found.verdict is Verdict.BAD
-    assert "nothing answers there" in found.words
-    assert "is it running?" in found.mend
+    assert "nothing answers there" in found.message
+    assert "is it running?" in found.fix
 
 
 def test_a_backend_is_one_that_names_its_model(site):

@@ -1,4 +1,4 @@
-"""What doctor tells Label Studio when it tries to connect the backend, and what it shows."""
+"""What doctor sends to Label Studio when it tries to connect the backend, and what it prints."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ SECRET = "a-secret-of-some-length"
 
 
 class LabelStudio:
-    """Says what a Label Studio without any backend says; remembers what was posted."""
+    """Answers like a Label Studio without a backend; records posts."""
 
     def __init__(self, refusal: str | None = None) -> None:
         self.posted: list[dict] = []
@@ -45,15 +45,15 @@ def test_a_guarded_backend_is_tried_with_its_password_and_secret(tmp_path):
     (body,) = studio.posted
     assert body["url"] == f"{URL}/k/{SECRET}"
     assert (body["basic_auth_user"], body["basic_auth_pass"]) == ("annotator", "pass")
-    assert "/k/(your DYNAMITE_WEBHOOK_SECRET)" in found[-1].mend
-    assert "Basic Authentication" in found[-1].mend
+    assert "/k/(your DYNAMITE_WEBHOOK_SECRET)" in found[-1].fix
+    assert "Basic Authentication" in found[-1].fix
     assert SECRET not in repr(found)
 
 
 def test_no_secret_is_shown_where_label_studio_repeats_the_address(tmp_path):
     studio = LabelStudio("Can't connect to {url}")
     (found,) = check_attachment(studio, 1, URL, guarded(tmp_path))
-    assert "Can't connect" in found.words
+    assert "Can't connect" in found.message
     assert SECRET not in repr(found)
 
 

@@ -1,4 +1,4 @@
-"""What ``dynamite doctor`` says of the queue, and of what its workers could not take in."""
+"""What ``dynamite doctor`` reports about the queue and annotations not stored yet."""
 
 import pytest
 from redis import Redis
@@ -25,7 +25,7 @@ def test_a_queue_that_answers_is_good(redis, queue_server):
 def test_one_that_does_not_is_to_be_mended(url):
     (found,) = check_queue(load(redis_url=url))
     assert found.verdict is Verdict.BAD
-    assert "REDIS_URL" in found.mend
+    assert "REDIS_URL" in found.fix
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_annotations_that_wait_are_to_be_mended(redis, queue_server, backlog, ve
     note_backlog(redis, backlog)
     _, found = check_queue(load(redis_url=queue_server))
     assert found.verdict is verdict
-    assert words in found.words
+    assert words in found.message

@@ -1,4 +1,4 @@
-"""Features that cost nothing, of the same shape as the real ones."""
+"""Fake features with the interface of the real ones."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from backend.features.cache import FeatureCache
 
 @dataclass(frozen=True)
 class Fake:
-    """``nbytes`` bytes that know their name and where they are."""
+    """``nbytes`` bytes with a name and a device."""
 
     name: str
     nbytes: int = 1000
@@ -51,7 +51,7 @@ class Open(Protocol):
 
 @pytest.fixture
 def open_cache(tmp_path: Path) -> Iterator[Open]:
-    """Opens caches on one folder, each closed at the end of the test."""
+    """Open caches on one folder; all are closed at the end of the test."""
     opened: list[FeatureCache[Fake]] = []
 
     def open_it(**how: Any) -> FeatureCache[Fake]:

@@ -1,4 +1,4 @@
-"""The tiers alone: budgets, what goes first, and a disk that misbehaves."""
+"""Each tier by itself: budget, eviction order, and a failing disk."""
 
 import errno
 import logging
@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.features.disk import ABANDONED_SECONDS, HEADER_BYTES, DiskTier
+from backend.features.entry import Key
 from backend.features.memory import MemoryTier
-from backend.features.values import Key
 from tests.backend.features.conftest import Fake
 
 names = st.sampled_from("abcdefgh")
 sizes = st.integers(0, 400)
 
 
-def key(name: str, version: str = "v") -> Key:
-    return Key(name, version, "")
+def key(name: str) -> Key:
+    return Key(name, "v")
 
 
 def on_disk(folder: Path) -> int:
@@ -133,7 +133,7 @@ class TestDisk:
         assert tier.get(key("a")) is None
         assert not path.exists()
         assert (len(tier), tier.used) == (0, 0)
-        assert "made again" in caplog.text
+        assert "recomputed" in caplog.text
         tier.put(key("a"), Fake("a", 500))
         assert tier.get(key("a")) == Fake("a", 500)
 
@@ -216,7 +216,7 @@ class TestDisk:
         assert "not kept on disk" in caplog.text
 
     def test_half_written_and_foreign_files(self, tmp_path: Path) -> None:
-        """Those of a process killed while it wrote go, once nobody can be writing them."""
+        """Old partial files, left by a killed process, are removed."""
         old, young, foreign = (tmp_path / n for n in (".a.part", ".b.part", "notes.safetensors"))
         for path in (old, young, foreign):
             path.write_text("half")
@@ -237,13 +237,3 @@ class TestDisk:
         tier.put(key("a"), Watched("a"))
         assert not tier.is_off
         assert open_disk(tmp_path).get(key("a")) == Fake("a")
-
-    def test_a_version_is_dropped_by_its_whole_name(self, tmp_path: Path) -> None:
-        tier = open_disk(tmp_path)
-        for version in ("v1", "v10", "v1/../x"):
-            tier.put(key("a", version), Fake(version))
-        tier.drop_version("v1")
-        assert tier.get(key("a", "v1")) is None
-        assert tier.get(key("a", "v10")) == Fake("v10")
-        assert tier.get(key("a", "v1/../x")) == Fake("v1/../x")
-        assert len(list(tmp_path.iterdir())) == 2

@@ -1,4 +1,4 @@
-"""Bytes over real HTTP: redirects, rebinding, caps, and servers that misbehave."""
+"""The client over real HTTP: redirects, DNS rebinding, limits, and misbehaving servers."""
 
 import contextlib
 import socket
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from backend import errors
 from backend.fetch.client import MAX_REDIRECTS, Client
 from backend.fetch.deadline import Deadline
 from backend.fetch.hosts import AllowedHosts
 from backend.fetch.url import Url
-from backend.images import errors
 from tests.backend.http_servers import PNG, Answer, Serve, redirect, send
 
 
@@ -48,7 +48,7 @@ def test_the_next_address_is_tried_if_one_does_not_answer(serve: Serve) -> None:
 
 @pytest.fixture
 def black_hole() -> Iterator[Callable[[str, int], None]]:
-    """``black_hole(host, port)``: connecting to it is answered by nobody until the test ends."""
+    """``black_hole(host, port)``: a connection to it is not answered until the test ends."""
     with contextlib.ExitStack() as stack:
 
         def dig(host: str, port: int) -> None:
@@ -62,7 +62,7 @@ def black_hole() -> Iterator[Callable[[str, int], None]]:
 
 
 def test_an_address_that_swallows_all_leaves_time_for_the_next(serve: Serve, black_hole) -> None:
-    """A host whose IPv6 goes nowhere is reached by its IPv4."""
+    """A host with an unreachable IPv6 address is reached by its IPv4 address."""
     server = serve({"/a": send()}, host="127.0.0.2")
     black_hole("127.0.0.3", server.port)
     name = f"images:{server.port}"
@@ -132,7 +132,7 @@ def test_redirects_are_followed_to_allowed_hosts(serve: Serve, status: int) -> N
     ],
 )
 def test_a_redirect_inside_is_refused(serve: Serve, trick: str) -> None:
-    """The reported way around Label Studio's own check (CVE-2023-47116)."""
+    """A known bypass of Label Studio's own check (CVE-2023-47116)."""
     inner = serve({"/secret": send(b"secret")}, host="127.0.0.2")
     start = serve({})
     start.pages["/a"] = redirect(
@@ -144,7 +144,7 @@ def test_a_redirect_inside_is_refused(serve: Serve, trick: str) -> None:
 
 
 def test_the_address_checked_is_the_one_connected_to(serve: Serve) -> None:
-    """A name that leads elsewhere when asked again (DNS rebinding) gains nothing."""
+    """A name that resolves differently the second time (DNS rebinding) gains nothing."""
     public, inner = serve({"/a": send()}, host="127.0.0.2"), serve({"/a": send(b"secret")})
     answers: Iterator[str] = iter(["127.0.0.2", "127.0.0.1", "127.0.0.1"])
     name = f"rebinding:{public.port}"
@@ -227,7 +227,7 @@ def test_an_answer_that_ends_early_is_no_image(serve: Serve) -> None:
 
 
 def drip(lead: bytes, drop: bytes) -> Answer:
-    """A byte now and then, each in good time: no timeout of a socket ever comes."""
+    """A byte now and then never exceeds a socket timeout."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(lead)
@@ -300,7 +300,7 @@ def test_something_else_than_http_answers(serve: Serve) -> None:
 def test_a_certificate_is_checked_against_the_name(
     serve: Serve, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection goes to a checked address, the certificate is still that of the name."""
+    """The connection uses the checked address, but the certificate must match the name."""
     server = serve({"/a": send()}, tls=certificate)
     listed = [f"{name}.example.com:{server.port}" for name in ("images", "other")] + [server.at]
     right, wrong = (f"https://{entry}/a" for entry in listed[:2])

@@ -1,10 +1,10 @@
-"""Who may be asked, and to which addresses a name may lead."""
+"""Which hosts are allowed, and which addresses a name may resolve to."""
 
 import pytest
 
+from backend.errors import ImageRefusedError, ImageUnreachableError
 from backend.fetch.hosts import AllowedHosts, resolve
 from backend.fetch.url import Url
-from backend.images.errors import ImageRefusedError, ImageUnreachableError
 
 PRIVATE = [
     "127.0.0.1",

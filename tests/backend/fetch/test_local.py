@@ -1,12 +1,12 @@
-"""Files below one folder, and the ways out of it."""
+"""Reading below one folder, and attempts to leave it."""
 
 import os
 from pathlib import Path
 
 import pytest
 
+from backend import errors
 from backend.fetch.local import read_below
-from backend.images import errors
 
 
 @pytest.fixture

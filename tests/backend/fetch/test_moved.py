@@ -1,10 +1,10 @@
-"""A Label Studio that redirects to its real address is told in one sentence wherever it shows."""
+"""Every part reports a Label Studio that redirects to its real URL with the same sentence."""
 
 import pytest
 
 from backend.doctor.checks import check_server
 from backend.doctor.findings import Verdict
-from backend.images.errors import ImageRefusedError, ImageUnreachableError
+from backend.errors import ImageRefusedError, ImageUnreachableError
 from backend.label_studio.api import ApiError, LabelStudioApi
 from backend.label_studio.task_images import FetchSettings, ImageFetcher
 from dynamite.errors import DynamiteError
@@ -22,13 +22,13 @@ def prefix(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def real(serve: Serve, prefix: str) -> Server:
-    """Where Label Studio is: it shows everything to everybody."""
+    """Label Studio at its real URL; it needs no token."""
     return serve({prefix + path: send() if path.endswith("png") else JSON for path in PATHS})
 
 
 @pytest.fixture(params=[301, 308])
 def configured(serve: Serve, real: Server, prefix: str, request: pytest.FixtureRequest) -> str:
-    """The address in the settings, which sends everybody to the real one."""
+    """The configured URL, which redirects to the real one."""
     pages: dict[str, Answer] = {
         prefix + path: redirect(real.url + prefix + path, request.param) for path in PATHS
     }
@@ -63,11 +63,11 @@ def test_the_api(configured: str, sentence: str, real: Server, token: str) -> No
 def test_doctor(configured: str, sentence: str) -> None:
     with LabelStudioApi(configured, LEGACY) as api:
         (found,) = check_server(api)
-    assert (found.what, found.verdict, found.words) == ("address", Verdict.BAD, sentence)
+    assert (found.check, found.verdict, found.message) == ("address", Verdict.BAD, sentence)
 
 
 def test_a_redirect_to_another_page_of_the_same_address_is_followed(serve: Serve) -> None:
-    """Label Studio adds the slash at the end of an address that lacks it."""
+    """Label Studio appends a missing slash at the end of a URL."""
     server = serve({"/api/projects": redirect("/api/projects/", 301), "/api/projects/": JSON})
     with LabelStudioApi(server.url, LEGACY) as api:
         assert api.get("/api/projects")["release"] == "1.23.2"
@@ -83,7 +83,7 @@ def test_a_storage_on_the_same_host_is_no_other_label_studio(serve: Serve) -> No
 
 
 def test_a_token_is_not_exchanged_elsewhere(serve: Serve) -> None:
-    """At another host there may be a login: where Label Studio is, a person must say."""
+    """Another host may be a login page, so a person must configure Label Studio's URL."""
     other = serve({"/login": send(b'{"access": "x"}')}, host="127.0.0.2")
     studio = serve({"/api/token/refresh": redirect(f"{other.url}/login", 307)})
     words = r"redirects \(status 307\).*LABEL_STUDIO_URL"

@@ -1,11 +1,11 @@
-"""Addresses that mean one thing, and the many tricks that make them mean two."""
+"""URLs with one meaning, and many tricks to give them two."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.errors import ImageRefusedError
 from backend.fetch.url import Url
-from backend.images.errors import ImageRefusedError
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Real files of every kind, and the pixels Chromium shows for the same files."""
+"""Real files of every format against the pixels that Chromium shows for them."""
 
 import io
 import struct
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.images import errors
+from backend import errors
 from backend.images.decode import FORMATS, decode, digest
 
 H, W = 40, 60
@@ -73,7 +73,7 @@ SHOWN = {
     7: [GREY, GREEN, BLUE, RED],
     8: [GREEN, GREY, RED, BLUE],
 }
-"""The corners as Chromium shows them, by EXIF orientation."""
+"""The corners that Chromium shows, by EXIF orientation."""
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "AVIF", "TIFF"])
@@ -206,7 +206,7 @@ def test_a_file_cut_off_is_refused(kind: str, share: float) -> None:
         kind, {}
     )
     data = as_file(rng.integers(0, 256, (60, 60, 3), dtype=np.uint8), kind, **how)
-    with pytest.raises(errors.ImageUnreadableError, match=r"damaged or cut off|no image"):
+    with pytest.raises(errors.ImageUnreadableError, match=r"damaged or truncated|not an image"):
         decode(data[: int(len(data) * share)], max_pixels=CAP)
 
 
@@ -214,13 +214,16 @@ def test_a_file_cut_off_is_refused(kind: str, share: float) -> None:
     ("data", "reason"),
     [
         (b"", "is empty"),
-        (b"hello", "these 5 bytes are no image"),
+        (b"hello", r"\(5 bytes\) is not an image"),
         (b"<!DOCTYPE html><html>Log in</html>", "web page"),
         (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
-        (b"%PDF-1.7\n", "no image that can be read"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image that can be read"),
-        (b"\xff\xd8\xff\xd9", "no image|damaged"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(40), "no image|damaged"),
+        (b"%PDF-1.7\n", "not an image in a supported format"),
+        (
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+            "not an image in a supported format",
+        ),
+        (b"\xff\xd8\xff\xd9", "not an image|damaged"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "not an image|damaged"),
     ],
 )
 def test_what_is_no_image_is_refused_with_the_reason(data: bytes, reason: str) -> None:
@@ -233,7 +236,7 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png_of(width: int, height: int) -> bytes:
-    """A small file that claims to be large."""
+    """A small file whose header claims a large image."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     data = zlib.compress(bytes(1000))
     chunks = [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")]

@@ -90,4 +90,4 @@ def test_nothing_is_learned_from_a_trial_of_doctor(backend):
 def test_a_variable_that_is_no_setting_is_in_the_log(make_backend, monkeypatch, caplog):
     monkeypatch.setenv("DYNAMITE_PORTT", "5")
     make_backend()
-    assert "DYNAMITE_PORTT is no setting; did you mean DYNAMITE_PORT?" in caplog.text
+    assert "DYNAMITE_PORTT is not a setting; did you mean DYNAMITE_PORT?" in caplog.text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.images.errors import ImageMissingError, ImageTimeoutError
+from backend.errors import ImageMissingError, ImageTimeoutError
 from backend.label_studio.labeling_config import write
 
 CONFIG = write(["A", "B"]).replace('value="$image"', 'valueList="$images"')

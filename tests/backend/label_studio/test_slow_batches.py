@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from backend.images.errors import ImageTimeoutError
+from backend.errors import ImageTimeoutError
 from backend.label_studio.labeling_config import write
 from backend.serving import batch_deadline
-from backend.serving.batch_deadline import Patience
+from backend.serving.batch_deadline import BatchDeadline
 
 
 @pytest.fixture
@@ -85,11 +85,11 @@ def test_one_image_that_comes_too_late_does_not_cost_its_host_the_others(retriev
 @pytest.mark.parametrize("image_seconds", [1, 20, 60, 75])
 def test_time_is_over_well_before_label_studio_stops_waiting(image_seconds):
     """An image that is begun at the last moment takes as long as the settings allow."""
-    assert Patience(image_seconds).seconds + image_seconds < 100
+    assert BatchDeadline(image_seconds).seconds + image_seconds < 100
 
 
 def test_some_images_are_begun_whatever_the_settings_allow_each():
-    assert Patience(600).seconds == batch_deadline.LEAST
+    assert BatchDeadline(600).seconds == batch_deadline.MIN_START_SECONDS
 
 
 def test_what_asks_for_nothing_is_not_left_but_prepared_though_time_is_over(

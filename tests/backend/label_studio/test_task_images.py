@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backend.images import errors
+from backend import errors
 from backend.images.decode import digest
 from backend.label_studio.task_images import FetchSettings, ImageFetcher
 from tests.backend.http_servers import PNG, Serve, redirect, send

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from backend import errors
 from backend.fetch.deadline import Deadline
-from backend.images import errors
 from backend.label_studio.tokens import Tokens
 from tests.backend.http_servers import PNG, Serve, redirect, send
 from tests.backend.label_studio.fake_label_studio import LEGACY, PERSONAL, LabelStudio

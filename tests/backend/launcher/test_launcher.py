@@ -14,9 +14,9 @@ from redis import Redis
 
 from backend.jobs.job_queue import ingest_queue
 from backend.launcher.banner import banner
-from backend.launcher.checks import StartError, alone_in, check, remedy
-from backend.launcher.children import FEW_DEATHS, Child, Supervisor
-from backend.launcher.environment import ALLOCATOR, WAITING, model_environment
+from backend.launcher.children import MAX_QUICK_RESTARTS, Child, Supervisor
+from backend.launcher.environment import ALLOCATOR, SPINNING, model_environment
+from backend.launcher.preflight import StartError, check_start, lock_state_folder, remedy
 from backend.launcher.valkey import QueueError, valkey_child, wait_until_ready
 from backend.settings import load
 from backend.settings.url_checks import without_password
@@ -63,7 +63,7 @@ def test_a_child_is_stopped_with_what_it_started(tmp_path):
 
 
 def test_a_child_hears_no_ctrl_c_but_shares_our_session():
-    """Between sessions the kernel shares cores evenly, whatever the niceness."""
+    """The kernel divides cores evenly between sessions, regardless of niceness."""
     child = running(SLEEP)
     child.start()
     try:
@@ -75,7 +75,7 @@ def test_a_child_hears_no_ctrl_c_but_shares_our_session():
 
 
 def test_a_child_that_ignores_sigterm_is_killed(monkeypatch, tmp_path):
-    monkeypatch.setattr("backend.launcher.children.PATIENCE", 0.2)
+    monkeypatch.setattr("backend.launcher.children.STOP_SECONDS", 0.2)
     note = tmp_path / "ready"
     code = (
         "import signal, time, pathlib; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
@@ -119,15 +119,15 @@ def test_what_dies_starts_again_and_rests_when_it_dies_too_often():
 
     def tell(line):
         said.append(line)
-        supervisor.stopping = len(said) > FEW_DEATHS
+        supervisor.stopping = len(said) > MAX_QUICK_RESTARTS
 
     supervisor.add(running([sys.executable, "-c", "raise SystemExit(7)"]))
     try:
         supervisor.watch(tell, poll=0.01)
     finally:
         supervisor.stop()
-    assert said[0] == "The sleeper ended with status 7; starts again now."
-    assert said[-1] == "The sleeper ended with status 7; starts again in 60 s."
+    assert said[0] == "The sleeper ended with status 7; restarting now."
+    assert said[-1] == "The sleeper ended with status 7; restarting in 60 s."
 
 
 def test_one_that_cannot_be_started_again_ends_none_of_the_others(tmp_path):
@@ -149,20 +149,20 @@ def test_one_that_cannot_be_started_again_ends_none_of_the_others(tmp_path):
         assert other.status is None
     finally:
         supervisor.stop()
-    assert said[1].startswith("The sleeper cannot be started: ")
+    assert said[1].startswith("Cannot start the sleeper: ")
     assert "No such file or directory" in said[1]
 
 
 def test_two_queue_servers_do_not_share_a_folder(tmp_path):
-    first, second = alone_in(tmp_path), alone_in(tmp_path)
+    first, second = lock_state_folder(tmp_path), lock_state_folder(tmp_path)
     with first, pytest.raises(StartError, match="another `dynamite serve` runs in"), second:
         pass
-    with alone_in(tmp_path):  # the first has ended
+    with lock_state_folder(tmp_path):  # the first has ended
         pass
 
 
 def test_the_password_of_the_queue_is_in_no_command_line(tmp_path):
-    """Anybody on the machine can read those."""
+    """All users of the machine can read command lines."""
     child = valkey_child(tmp_path / "s", tmp_path)
     child.command = [*child.command, "--requirepass", "a-secret"]
     child.start()
@@ -183,7 +183,7 @@ def test_the_password_of_the_queue_is_in_no_command_line(tmp_path):
 
 @pytest.mark.parametrize("quiet", [False, True])
 def test_a_worker_says_what_it_works_on_and_that_it_stops(tmp_path, queue_server, quiet):
-    """Those of `serve` do not: its own lines say it."""
+    """With --quiet, as started by `serve`, it prints nothing."""
     own = {"REDIS_URL": f"{queue_server}?password=", "DYNAMITE_STATE_DIR": str(tmp_path / "state")}
     command = [sys.executable, "-m", "backend.cli", "worker", "--queues", "ingest,train", "--burst"]
     command += ["--quiet"] * quiet
@@ -250,7 +250,7 @@ def test_a_damaged_file_of_the_queue_server_is_told_with_what_mends_it(tmp_path)
     with pytest.raises(QueueError, match="status 1: “Bad file format reading") as error:
         wait_until_ready(url, child)
     child.stop()
-    assert f"moving the folder {tmp_path / 'valkey'} away starts anew" in str(error.value)
+    assert f"move the folder {tmp_path / 'valkey'} away and start again" in str(error.value)
     (tmp_path / "valkey").rename(tmp_path / "away")
     anew = valkey_child(tmp_path / "s", tmp_path / "valkey")
     anew.start()
@@ -282,10 +282,10 @@ def test_what_is_no_queue_server_is_an_error_at_once():
 def test_the_model_gets_tuned_memory_and_threads_unless_the_user_tuned_them():
     assert model_environment(3, {})["OMP_NUM_THREADS"] == "3"
     assert int(model_environment(0, {})["OMP_NUM_THREADS"]) >= 1
-    assert (ALLOCATOR | WAITING).items() <= model_environment(1, {}).items()
+    assert (ALLOCATOR | SPINNING).items() <= model_environment(1, {}).items()
     mine = {"MALLOC_ARENA_MAX": "4", "OMP_NUM_THREADS": "7", "GOMP_SPINCOUNT": "5"}
     assert mine.items() <= model_environment(1, mine).items()
-    assert not WAITING.keys() & model_environment(1, {"OMP_WAIT_POLICY": "active"}).keys()
+    assert not SPINNING.keys() & model_environment(1, {"OMP_WAIT_POLICY": "active"}).keys()
 
 
 @pytest.fixture
@@ -303,33 +303,39 @@ def test_a_taken_port_is_one_sentence(settings):
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(StartError, match=f"cannot listen on 127.0.0.1:{port}: .*in use"):
-            check(settings(port=port))
+            check_start(settings(port=port))
 
 
 def test_a_host_that_is_none_of_ours_is_not_blamed_on_the_port(settings):
     with pytest.raises(StartError, match=r"cannot listen on .*; choose an address .* --host or"):
-        check(settings(host="192.0.2.1"))
+        check_start(settings(host="192.0.2.1"))
     unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     assert remedy(unknown, "--port").startswith("choose an address of this machine with --host")
 
 
 def test_what_to_do_about_a_port_is_said_by_what_is_wrong_with_it():
     denied = PermissionError(errno.EACCES, "Permission denied")
-    assert remedy(denied, "--port") == "low ports are for root: choose one from 1024 on with --port"
+    assert (
+        remedy(denied, "--port")
+        == "ports below 1024 are reserved for root: choose a higher one with --port"
+    )
     taken = OSError(errno.EADDRINUSE, "Address already in use")
-    assert remedy(taken, "--port") == "stop what uses it or choose another port with --port"
+    assert (
+        remedy(taken, "--port")
+        == "stop the process that uses it or choose another port with --port"
+    )
 
 
 def test_a_missing_checkpoint_is_one_sentence(settings, tmp_path):
     with pytest.raises(StartError, match=r"nothing\.safetensors does not exist"):
-        check(settings(checkpoint=tmp_path / "nothing.safetensors"))
+        check_start(settings(checkpoint=tmp_path / "nothing.safetensors"))
 
 
 def test_an_unwritable_state_folder_is_one_sentence(settings, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StartError, match=r"state folder .*file/state cannot be written"):
-        check(settings(state_dir=tmp_path / "file" / "state"))
-    check(settings(state_dir=tmp_path / "new" / "state"))
+    with pytest.raises(StartError, match=r"state folder .*file/state is not writable"):
+        check_start(settings(state_dir=tmp_path / "file" / "state"))
+    check_start(settings(state_dir=tmp_path / "new" / "state"))
 
 
 def test_the_banner_says_where_what_and_what_to_do(settings):

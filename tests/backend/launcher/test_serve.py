@@ -1,4 +1,4 @@
-"""`dynamite serve` for real: queue server, worker and web server as processes."""
+"""The real `dynamite serve`: queue server, workers and web server as processes."""
 
 import json
 import os
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """Weights that know nothing, which is enough to serve."""
+    """Random weights."""
     import dynamite
     from dynamite.checkpoints import checkpoint
 
@@ -42,7 +42,7 @@ def environment(tmp_path, checkpoint):
 
 
 def descendants(pid):
-    """The processes below ``pid``."""
+    """Return all descendants of a process."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -75,7 +75,7 @@ def start(environment, folder):
 
 
 def health(environment):
-    """What /health answers, None while the port is closed; an open port must answer."""
+    """Return the answer of /health; None while the port is closed. An open port must answer."""
     port = int(environment["DYNAMITE_PORT"])
     with socket.socket() as probe:
         probe.settimeout(1)
@@ -133,7 +133,7 @@ def test_one_that_is_stopped_while_it_starts_says_so(environment, tmp_path):
         time.sleep(0.001)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert said == "Stopping.\nError: stopped before it had started\n"
+    assert said == "Stopping.\nError: stopped before the backend had started\n"
     wait_until_gone(children)
 
 
@@ -142,7 +142,7 @@ def test_one_that_is_stopped_while_it_starts_says_so(environment, tmp_path):
     [
         ({"DYNAMITE_CHECKPOINT": "nothing.safetensors"}, "nothing.safetensors does not exist"),
         ({"DYNAMITE_CHECKPOINT": __file__}, "is not a checkpoint"),
-        ({"DYNAMITE_STATE_DIR": "/proc/nowhere"}, "cannot be written"),
+        ({"DYNAMITE_STATE_DIR": "/proc/nowhere"}, "is not writable"),
         ({"REDIS_URL": "unix:///nowhere.sock"}, "does not answer"),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must be like redis://"),
     ],

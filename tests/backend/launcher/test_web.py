@@ -18,9 +18,9 @@ SERVER = """
 import gc
 from flask import Flask
 from backend import settings
-from backend.launcher.web import Web
+from backend.launcher.web import WebApplication
 
-class Small(Web):
+class Small(WebApplication):
     def load(self):
         app = Flask("small")
         app.add_url_rule("/health", "health", lambda: {"status": "UP"})
@@ -64,7 +64,7 @@ def test_garbage_collections_leave_out_what_was_loaded(port):
 
 
 def test_connections_that_say_nothing_take_no_thread(port):
-    """gunicorn alone lets each of them hold a thread for five seconds."""
+    """Without our worker class, each would occupy a thread for five seconds."""
     with ExitStack() as stack:
         for _ in range(60):
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))

@@ -1,4 +1,4 @@
-"""However many requests wait for the model, there is a way in for the others."""
+"""Requests that wait for the model never block the others."""
 
 import threading
 import time

@@ -26,7 +26,7 @@ def until(condition):
 
 @pytest.fixture
 def parts():
-    """An engine whose predictor waits at a gate, and a way to run calls in threads."""
+    """An engine whose predictor waits at a gate, and a function that runs calls in threads."""
 
     class Predictor:
         def __init__(self):
@@ -38,7 +38,7 @@ def parts():
             self.done.append(("encode", int(image[0, 0, 0])))
             return SimpleNamespace(shade=int(image[0, 0, 0]), image_size=image.shape[:2])
 
-        def segment(self, features, clicks, output_size=None):
+        def segment(self, features, clicks):
             self.done.append(("segment", len(clicks)))
             return SimpleNamespace()
 
@@ -87,6 +87,19 @@ def test_a_click_waits_only_for_the_encode_that_runs(parts):
     until(lambda: engine.waiting == 4)
     predictor.gate.set()
     until(lambda: len(predictor.done) == 5)
+    assert predictor.done[:2] == [("encode", 0), ("segment", 1)]
+
+
+def test_a_click_goes_before_encodes_that_other_clicks_wait_for(parts):
+    engine, predictor, run = parts
+    occupy(engine, predictor, run)
+    for shade in (1, 2):
+        run(lambda s=shade: engine.features(str(s), picture(s), urgency=Urgency.ENCODE))
+    until(lambda: engine.waiting == 2)
+    run(lambda: engine.segment(FEATURES, CLICK))
+    until(lambda: engine.waiting == 3)
+    predictor.gate.set()
+    until(lambda: len(predictor.done) == 4)
     assert predictor.done[:2] == [("encode", 0), ("segment", 1)]
 
 

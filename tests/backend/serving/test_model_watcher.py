@@ -37,7 +37,7 @@ def registry(tmp_path, files):
 
 
 class Engine:
-    """Remembers what was swapped in and what was complained of."""
+    """Records swaps and alarms."""
 
     def __init__(self, registry):
         self.models, self.alarms, self.loads = [], [], 0

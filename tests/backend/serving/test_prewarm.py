@@ -1,4 +1,4 @@
-"""Images asked for ahead of time wait in bounded numbers and bounded memory."""
+"""The queue of images to prewarm is bounded in number and memory."""
 
 import threading
 
@@ -10,7 +10,7 @@ from backend.serving.prewarm import Prewarmer
 
 @pytest.fixture
 def held():
-    """A prewarmer whose helpers wait."""
+    """A prewarmer whose threads wait."""
     gate = threading.Event()
 
     def warm(*_):
@@ -23,7 +23,7 @@ def held():
 
 
 def test_an_image_waits_once_and_not_too_many_do(held, monkeypatch):
-    monkeypatch.setattr(prewarm, "WAITING", 3)
+    monkeypatch.setattr(prewarm, "MAX_WAITING", 3)
     assert [held.ask(address, "1") for address in "abbcd"] == [True, True, False, True, False]
     assert held.waiting == 3
 

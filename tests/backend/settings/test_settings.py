@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli import main
-from backend.settings import Settings, SettingsError, load, slips, variable
+from backend.settings import Settings, SettingsError, load, typo_warnings, variable
 from backend.settings.table import rows
 
 
@@ -173,10 +173,10 @@ def test_a_variable_that_is_no_setting_is_told_and_no_error(monkeypatch):
     monkeypatch.setenv("DYNAMITE_LABEL_STUDIO", "/usr/bin/label-studio")
     monkeypatch.setenv("dynamite_threads", "4")
     said = [
-        "DYNAMITE_PORTT is no setting; did you mean DYNAMITE_PORT?",
-        "DYNAMITE_REDIS_URL is no setting; did you mean REDIS_URL?",
+        "DYNAMITE_PORTT is not a setting; did you mean DYNAMITE_PORT?",
+        "DYNAMITE_REDIS_URL is not a setting; did you mean REDIS_URL?",
     ]
-    assert slips() == said
+    assert typo_warnings() == said
     result = CliRunner().invoke(main, ["settings"])
     assert result.exit_code == 0
     assert f"Warning: {said[0]}" in result.output

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 SESSION = """
     import json, os, threading, time
 
@@ -44,6 +46,7 @@ SESSION = """
 """
 
 
+@pytest.mark.slow
 def test_only_the_devices_thread_keeps_a_pool(tmp_path):
     own = {"OMP_NUM_THREADS": "2", "DYNAMITE_STATE_DIR": str(tmp_path)}
     own |= {"REDIS_URL": f"unix://{tmp_path}/nobody"}

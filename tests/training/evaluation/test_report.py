@@ -302,7 +302,7 @@ class TestCommand:
         edit(data, lambda content: content["annotations"].clear())
         result = self.run("--set", "squares", "--data", data, "--baseline", "grabcut", "--jobs", 2)
         assert result.exit_code == 1
-        assert "squares: no image with an object" in result.output
+        assert "squares: no image has an object" in result.output
 
     def test_problems_are_skipped_only_when_asked_and_told(self, data):
         edit(data, lambda content: content["annotations"][0].update(segmentation="zlib"))

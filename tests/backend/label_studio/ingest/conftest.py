@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from redis import Redis
 
+from backend.errors import ImageMissingError, ImageUnreachableError
 from backend.images.decode import digest
-from backend.images.errors import ImageMissingError, ImageUnreachableError
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.ingest.bookkeeping import Bookkeeping
 from backend.label_studio.ingest.ingest import Ingest

@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from backend.errors import BadRequestError
+from backend.errors import BadRequestError, ImageUnreachableError
 from backend.images.decode import decode, digest
-from backend.images.errors import ImageUnreachableError
 from backend.label_studio.ingest.events import process_event
 from backend.label_studio.ingest.store_annotation import annotator
 from backend.label_studio.task_images import FetchedImage

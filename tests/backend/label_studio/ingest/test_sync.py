@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from backend.images.errors import ImageTimeoutError
+from backend.errors import ImageTimeoutError
 from backend.label_studio.ingest.deletion import (
     delete_annotation,
     delete_task,

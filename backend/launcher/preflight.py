@@ -1,4 +1,4 @@
-"""What can be known to fail before anything is started, each as one clear sentence."""
+"""Checks before anything is started; each failure is one clear sentence."""
 
 import errno
 import fcntl
@@ -16,19 +16,27 @@ class StartError(DynamiteError):
     """The backend cannot start as configured."""
 
 
-def check(settings: Settings) -> None:
-    """Raise ``StartError`` for a taken port, a missing checkpoint or an unwritable folder."""
+def check_start(settings: Settings) -> None:
+    """Check the port, the checkpoint and the state folder.
+
+    Raises:
+        StartError: The port is taken, the checkpoint is missing or the folder is not writable.
+    """
     check_folder(settings.state_dir)
     if settings.checkpoint is not None and not settings.checkpoint.is_file():
         raise StartError(
             f"the checkpoint {settings.checkpoint} does not exist; "
-            f"{variable('checkpoint')} names a file, or is left empty for the shipped one"
+            f"set {variable('checkpoint')} to a file, or leave it empty for the shipped weights"
         )
     check_port(settings.host, settings.port)
 
 
 def check_port(host: str, port: int, options: str = f"--port or {variable('port')}") -> None:
-    """Raise ``StartError`` unless this process could listen there; ``options`` name the port."""
+    """Check that this process could listen on a port.
+
+    Raises:
+        StartError: It could not; the message names ``options`` as the way to choose another port.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -42,20 +50,20 @@ def check_port(host: str, port: int, options: str = f"--port or {variable('port'
 
 
 def remedy(error: OSError, options: str) -> str:
-    """What to do about an address that cannot be listened on."""
+    """Return what to do about an address that cannot be listened on."""
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"choose an address of this machine with --host or {variable('host')}"
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"low ports are for root: choose one from 1024 on with {options}"
-    return f"stop what uses it or choose another port with {options}"
+        return f"ports below 1024 are reserved for root: choose a higher one with {options}"
+    return f"stop the process that uses it or choose another port with {options}"
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep every other embedded queue server out of a state folder: both would write its file.
+def lock_state_folder(folder: Path) -> Iterator[None]:
+    """Lock a state folder, so that two embedded queue servers do not write the same file.
 
     Raises:
-        StartError: there is one already.
+        StartError: Another process holds the lock.
     """
     taken = (
         f"another `dynamite serve` runs in the state folder {folder}; stop it, choose another "
@@ -67,27 +75,32 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path, taken: str) -> Iterator[None]:
-    """Hold a file's lock; the words say what it means that another process holds it.
+    """Lock a file for the duration of the block; make it if it is missing.
 
     Raises:
-        StartError: one does, or the file cannot be written.
+        StartError: Another process holds the lock (with the message ``taken``), or the file is not
+            writable.
     """
     try:
         file = path.open("a")
     except OSError as error:
-        raise StartError(f"{path} cannot be written: {error.strerror}; remove it") from None
+        raise StartError(f"cannot write {path}: {error.strerror}; remove it") from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StartError(taken) from None
-        except OSError:  # a share without locks: there is nothing to tell by
+        except OSError:  # a network share without locks: go on unlocked
             pass
         yield
 
 
 def check_folder(folder: Path) -> None:
-    """Raise ``StartError`` unless files can be made in the folder; makes it if it is missing."""
+    """Check that files can be written to a folder; make it if it is missing.
+
+    Raises:
+        StartError: They cannot.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe-{os.getpid()}"
@@ -95,6 +108,6 @@ def check_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise StartError(
-            f"the state folder {folder} cannot be written: {(error.strerror or '').lower()}; "
+            f"the state folder {folder} is not writable: {(error.strerror or '').lower()}; "
             f"choose another with {variable('state_dir')}"
         ) from None

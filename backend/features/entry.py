@@ -1,0 +1,37 @@
+"""An entry of the cache: the key it is stored under, and what the cache asks of its value."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol, Self
+
+
+class Features(Protocol):
+    """The features of an image, such as ``dynamite.predict.features.ImageFeatures``."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, in bytes."""
+
+    def to(self, device: str) -> Self:
+        """Return the same features on another device."""
+
+    def save(self, path: Path) -> None:
+        """Write a file that the cache's ``load`` function reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Everything that determines the features: the image's content and the model version."""
+
+    digest: str
+    version: str
+
+    @property
+    def file_name(self) -> str:
+        """The file name without its ending; files of one model version share a prefix."""
+        return f"{_hash(self.version)[:20]}-{_hash(self.digest)[:40]}"
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
