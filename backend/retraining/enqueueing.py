@@ -12,6 +12,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import WatchError
 from rq import Queue, Retry
+from rq.exceptions import InvalidJobOperation
 from rq.job import Job, JobStatus
 
 from backend.jobs.job_queue import RETRIES, find_job
@@ -49,7 +50,7 @@ def enqueue_training(
     while True:
         try:
             return _enqueue(redis, request, seconds, force=force)
-        except WatchError:
+        except (WatchError, InvalidJobOperation):
             continue  # another request, or the end of a training, came in between
 
 

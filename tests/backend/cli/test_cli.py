@@ -135,9 +135,9 @@ def test_a_set_that_is_missing_names_its_path_and_the_option(tmp_path):
         ([""], "a label is empty"),
         (["Car", " "], "a label is empty"),
         (["Car", "--background", ""], "a label is empty"),
-        (["Car", "Car"], "'Car' is there twice"),
-        (["Background"], "'Background' is the label of clicks that mean no object"),
-        (["Car", "--background", "Car"], "'Car' is the label of clicks that mean no object"),
+        (["Car", "Car"], "'Car' is given twice"),
+        (["Background"], "'Background' is the label of background clicks"),
+        (["Car", "--background", "Car"], "'Car' is the label of background clicks"),
     ],
 )
 def test_labels_that_make_no_config_are_refused(arguments, words):
