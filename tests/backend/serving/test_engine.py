@@ -8,6 +8,7 @@ import pytest
 from backend.serving.device_thread import ClosedError, DeviceThread, Urgency
 from backend.serving.engine import Engine, Model, SupersededError
 from dynamite import Click, ClickSet
+from tests.fakes import KeyedCache
 
 CLICK = ClickSet([[Click(1, 1)]])
 FEATURES = SimpleNamespace(image_size=(4, 4))
@@ -42,20 +43,8 @@ def parts():
             self.done.append(("segment", len(clicks)))
             return SimpleNamespace()
 
-    class Cache:
-        def __init__(self):
-            self.kept, self.lock, self.locks = {}, threading.Lock(), {}
-
-        def get(self, digest, version, compute):
-            with self.lock:
-                lock = self.locks.setdefault((digest, version), threading.Lock())
-            with lock:
-                if (digest, version) not in self.kept:
-                    self.kept[digest, version] = compute()
-                return self.kept[digest, version]
-
     predictor = Predictor()
-    engine = Engine(Model(predictor, "v1", "cpu"), Cache())
+    engine = Engine(Model(predictor, "v1", "cpu"), KeyedCache())
     threads = []
 
     def run(work):

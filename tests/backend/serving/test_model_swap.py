@@ -5,12 +5,12 @@ from redis import Redis
 
 from backend.retraining.status import note_asked
 from backend.serving.engine import Model
-from tests.backend.served import Discs
+from tests.fakes import DiscPredictor
 
 
 def new_model(backend, version="discs-2"):
     """Another model on the same device."""
-    return Model(Discs(), version, backend.parts.engine.model.device)
+    return Model(DiscPredictor(), version, backend.parts.engine.model.device)
 
 
 def version_of(answer):

@@ -22,35 +22,15 @@ from backend.serving.answering import compose_answer
 from backend.session.bitmask import BitMask
 from backend.session.store import SessionStore
 from dynamite import brush_rle
-from dynamite.clicks import ClickSet
+from tests.fakes import discs
 
 WIDTH, HEIGHT = 90, 60
 AUTOSAVE = 5.0
+RADIUS = 9
 CONFIG = labeling_config.write(["A", "B", "C"])
 
 Region = dict[str, Any]
 Mask = npt.NDArray[np.bool_]
-
-
-@dataclass
-class Discs:
-    """A stand-in for the network: every pixel within reach goes to its nearest click."""
-
-    label_map: npt.NDArray[np.int16]
-    scores: npt.NDArray[np.float64]
-
-    @classmethod
-    def of(cls, clicks: ClickSet, height: int, width: int, reach: float = 9.0) -> "Discs":
-        rows, columns = np.mgrid[:height, :width]
-        owners = np.full((height, width), -1, np.int16)
-        nearest = np.full((height, width), reach)
-        owned = zip(clicks, clicks.owners, strict=True)
-        for click, owner in sorted(owned, key=lambda pair: pair[0].time):
-            distance = np.hypot(rows + 0.5 - click.y, columns + 0.5 - click.x)
-            closer = distance <= nearest  # of two clicks on one spot the later counts
-            owners[closer] = owner
-            nearest[closer] = distance[closer]
-        return cls(owners, np.full(len(clicks.objects), 0.9))
 
 
 @dataclass
@@ -75,7 +55,7 @@ class Backend:
         for image in ticket.plan.images:
             clicks = image.click_set(*self.size)
             if clicks is not None:
-                segmented[image.image] = Discs.of(clicks, *self.size)
+                segmented[image.image] = discs(clicks, *self.size, RADIUS)
         answer = compose_answer(ticket.plan, segmented, request.accepts, "discs")
         masks = {o.id: BitMask.of(o.mask) for o in answer.objects}
         self.store.remember(ticket, masks, {o.id: o.digest for o in answer.objects})

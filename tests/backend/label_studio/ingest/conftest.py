@@ -5,44 +5,23 @@ import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import cv2
 import numpy as np
 import pytest
 from redis import Redis
 
-from backend.errors import ImageMissingError, ImageUnreachableError
-from backend.images.decode import digest
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.ingest.bookkeeping import Bookkeeping
 from backend.label_studio.ingest.ingest import Ingest
 from backend.label_studio.labeling_config import write
-from backend.label_studio.task_images import FetchedImage
 from backend.settings import load
 from dynamite import brush_rle
+from tests.fakes import Photos
 from training.annotation_store import AnnotationStore
 
 SIZE = (40, 60)
 
 SOURCE = "label_studio"
 """The name that a Label Studio has by default."""
-
-
-class Photos:
-    """Images by address; ``away`` while nothing can be fetched; those ``larger`` are of 50×70."""
-
-    def __init__(self):
-        self.away = False
-        self.larger = None
-
-    def fetch(self, value, task_id=None):
-        if self.away:
-            raise ImageUnreachableError(f"{value} cannot be reached")
-        if "missing" in value:
-            raise ImageMissingError(f"there is no image at {value}")
-        size = (50, 70) if self.larger and self.larger in value else SIZE
-        pixels = np.full((*size, 3), sum(value.encode()) % 256, np.uint8)
-        data = cv2.imencode(".png", pixels)[1].tobytes()
-        return FetchedImage(data, digest(data))
 
 
 def mask(x=5, y=5, width=20, height=10, shape=SIZE):
@@ -94,7 +73,7 @@ def make_ingest(tmp_path, monkeypatch, queue_server):
         settings = load(**overrides)
         bookkeeping = Bookkeeping(folder / f"{settings.label_studio_name}.sqlite")
         opened.extend([redis, store, bookkeeping])
-        return Ingest(settings, store, bookkeeping, Photos(), redis, api)
+        return Ingest(settings, store, bookkeeping, Photos(*SIZE), redis, api)
 
     with Redis.from_url(queue_server) as connection:
         connection.flushall()

@@ -113,12 +113,12 @@ def test_an_image_that_is_gone_sets_the_annotation_aside(ingest):
 
 
 def test_an_image_that_is_away_makes_the_event_wait_until_it_is_back(ingest):
-    ingest.images.away = True
+    ingest.images.is_away = True
     assert "waits" in process_event(an_event(), ingest)
     reconcile_projects(ingest)
     assert kept(ingest) == {}
     assert len(ingest.bookkeeping.waiting()) == 1
-    ingest.images.away = False
+    ingest.images.is_away = False
     reconcile_projects(ingest)
     assert len(regions(ingest)) == 1
     assert ingest.bookkeeping.waiting() == []

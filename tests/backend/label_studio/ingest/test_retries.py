@@ -32,7 +32,7 @@ def waiting(ingest):
 
 def away(ingest, *numbers):
     """Have events wait."""
-    ingest.images.away = True
+    ingest.images.is_away = True
     for number in numbers:
         event = an_event(annotation=an_annotation(number, task=number))
         assert "waits" in process_event(event, ingest)
@@ -40,7 +40,7 @@ def away(ingest, *numbers):
 
 def test_whatever_is_wrong_with_one_that_waits_does_not_stop_the_others(ingest):
     away(ingest, 1, 2)
-    ingest.images.away = False
+    ingest.images.is_away = False
     fetch = ingest.images.fetch
 
     def fetch_but_once(value, task_id=None):
@@ -68,7 +68,7 @@ def test_one_that_turns_out_to_be_bad_is_listed_and_waits_no_longer(make_ingest,
 
 @pytest.mark.parametrize("verified", [True, False])
 def test_one_that_waited_too_long_is_given_up_and_listed(ingest, verified):
-    ingest.images.away = True
+    ingest.images.is_away = True
     for number, age in ((1, PATIENCE_SECONDS + 60), (2, PATIENCE_SECONDS - 60)):
         received = (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
         annotation = an_annotation(number, task=number)
@@ -135,12 +135,12 @@ def work(ingest, queue_server, tmp_path, monkeypatch):
 def test_what_waits_and_what_is_set_aside_is_told_after_each_event(ingest, work):
     work(an_event())
     assert last_backlog(ingest.redis) == Backlog(0, "", 0, "")
-    ingest.images.away = True
+    ingest.images.is_away = True
     work(*(an_event(annotation=an_annotation(n, task=n), image=f"/{n}.png") for n in (2, 3)))
     told = last_backlog(ingest.redis)
     assert (told.waiting, told.set_aside) == (2, 0)
     assert "/3.png cannot be reached" in told.waits_for
-    ingest.images.away = False
+    ingest.images.is_away = False
     work(an_event(annotation=an_annotation(4, task=4), image="/missing.png"))
     told = last_backlog(ingest.redis)
     assert (told.waiting, told.set_aside) == (2, 1)
@@ -151,7 +151,7 @@ def test_what_waits_is_told_after_each_comparison(ingest):
     away(ingest, 1, 2)
     reconcile_projects(ingest)
     assert last_backlog(ingest.redis).waiting == 2
-    ingest.images.away = False
+    ingest.images.is_away = False
     reconcile_projects(ingest)
     assert last_backlog(ingest.redis) == Backlog(0, "", 0, "")
 
@@ -176,9 +176,9 @@ def test_where_nothing_is_compared_with_label_studio_what_waits_is_tried_again_s
     monkeypatch.setenv("DYNAMITE_RECONCILE_MINUTES", "0")
     monkeypatch.setenv("LABEL_STUDIO_URL", site.url)
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "a-legacy-token")
-    ingest.images.away = True
+    ingest.images.is_away = True
     assert work(an_event()) == []
-    ingest.images.away = False
+    ingest.images.is_away = False
     assert reconcile() == "1 events tried again"
     with AnnotationStore(store_folder(load())) as store:
         assert [a.annotation_id for a in store.annotations()] == [1]

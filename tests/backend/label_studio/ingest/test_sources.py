@@ -14,14 +14,15 @@ from backend.serving.answer_log import Answered, AnswerLog, recall
 from backend.session.paint import digest
 from dynamite import brush_rle
 from tests.backend.label_studio.ingest.conftest import (
+    SIZE,
     SOURCE,
-    Photos,
     an_annotation,
     an_event,
     brush,
     mask,
     parts,
 )
+from tests.fakes import Photos
 from training.annotation_store import AnnotationKey, Origin, ProjectKey
 
 LATER = "2026-11-25T07:10:40.783276Z"
@@ -39,7 +40,7 @@ def make_both(make_ingest):
             berlin.settings.model_copy(update=name),
             berlin.store,
             Bookkeeping(folder / "paris.sqlite"),
-            Photos(),
+            Photos(*SIZE),
             berlin.redis,
             None,
         )
@@ -122,9 +123,9 @@ def test_a_comparison_deletes_only_what_came_from_its_own_label_studio(both, sit
 
 def test_what_waits_for_one_is_tried_again_by_that_one(both):
     berlin, paris = both
-    paris.images.away = True
+    paris.images.is_away = True
     assert "waits" in process_event(an_event(), paris)
-    paris.images.away = False
+    paris.images.is_away = False
     assert try_again(berlin) == "0 events tried again"
     assert try_again(paris) == "1 events tried again"
     assert kept(paris) == [("paris", 1)]

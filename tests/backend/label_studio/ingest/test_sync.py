@@ -159,11 +159,11 @@ def test_a_bad_annotation_keeps_no_good_one_of_its_task_out(ingest, site, tasks)
 
 
 def test_an_image_that_is_away_keeps_no_other_annotation_of_its_task_out(ingest, site, tasks):
-    ingest.images.away = True
+    ingest.images.is_away = True
     skipped = an_annotation(4, task=1, was_cancelled=True)
     site.answers["/api/tasks/1/annotations"].append(skipped)
     assert "1 stored, 0 deleted, 3 tasks to be tried again" in reconcile_projects(ingest, [3])
-    ingest.images.away = False
+    ingest.images.is_away = False
     assert "3 stored" in reconcile_projects(ingest, [3])
 
 
