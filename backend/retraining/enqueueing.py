@@ -119,10 +119,10 @@ def cancel_waiting(redis: Redis, job: Job) -> bool:
             return False
         pipeline.multi()
         pipeline.delete(wanted_key(line))
-        job.cancel(pipeline=pipeline)
         try:
+            job.cancel(pipeline=pipeline)
             pipeline.execute()
-        except WatchError:
+        except (WatchError, InvalidJobOperation):  # its turn has come, or another took its place
             return False
     return True
 

@@ -19,6 +19,7 @@ from backend.retraining.training_queue import (
     train_queue,
     waiting_jobs,
 )
+from backend.retraining.training_queue import status as fetched_status
 
 BACKLOG_KEY = "dynamite:backlog"
 
@@ -100,7 +101,7 @@ def duration(seconds: int) -> str:
 
 def describe(job: Job) -> TrainingState:
     """Describe a job as it stands."""
-    found = job.get_status()
+    found = fetched_status(job)
     status = "waiting" if found == WAITING else str(found.value)
     progress: dict[str, Any] = job.meta.get("progress") or {}
     result = job.latest_result() if status in ("finished", "failed") else None

@@ -14,7 +14,7 @@ import backend.retraining.enqueueing as enqueueing
 from backend.jobs.job_queue import find_job
 from backend.retraining.cancelling import CancelError, cancel_training
 from backend.retraining.enqueueing import enqueue_all_waiting, enqueue_training, enqueue_waiting
-from backend.retraining.status import all_trainings, last_training
+from backend.retraining.status import all_trainings, describe, last_training
 from backend.retraining.training_queue import (
     active_job,
     is_training,
@@ -309,6 +309,27 @@ def test_a_worker_that_ends_with_the_queue_does_the_waiting_one_as_well(
     environment = dict(os.environ, REDIS_URL=queue_server)
     subprocess.run(command, env=environment, cwd=tmp_path, check=True, timeout=120)
     assert [status(redis, digest) for digest in "ab"] == [JobStatus.FINISHED, JobStatus.FINISHED]
+
+
+def test_one_that_another_takes_the_place_of_while_it_is_cancelled_or_listed_does_no_harm(
+    redis, ask, monkeypatch
+):
+    ask("a")
+    ask("b", 1)
+    job = find_job(redis, "train-shared-b")
+    watch = enqueueing._watch
+
+    def replaced(*arguments):
+        monkeypatch.setattr(enqueueing, "_watch", watch)
+        watch(*arguments)
+        monkeypatch.setattr(enqueueing, "waiting_job", lambda *_: job)  # as it was just before
+        job.delete()
+        redis.delete(wanted_key("shared"))
+
+    monkeypatch.setattr(enqueueing, "_watch", replaced)
+    with pytest.raises(CancelError, match="try again"):
+        cancel_training(redis, "train-shared-b")
+    assert describe(job).status == "waiting"
 
 
 def test_what_goes_through_the_queue_is_json(redis, ask):
