@@ -182,7 +182,7 @@ def test_the_password_of_the_queue_is_in_no_command_line(tmp_path):
 
 
 @pytest.mark.parametrize("quiet", [False, True])
-def test_a_worker_says_what_it_works_on_and_that_it_stops(tmp_path, queue_server, quiet):
+def test_a_worker_says_what_it_works_on_and_that_it_stops(tmp_path, queue_server, redis, quiet):
     """With --quiet, as started by `serve`, it prints nothing."""
     own = {"REDIS_URL": f"{queue_server}?password=", "DYNAMITE_STATE_DIR": str(tmp_path / "state")}
     command = [sys.executable, "-m", "backend.cli", "worker", "--queues", "ingest,train", "--burst"]
