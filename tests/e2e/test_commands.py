@@ -59,7 +59,7 @@ def test_doctor_finds_a_backend_without_its_webhook(run, demo):
         demo.api.delete(f"/api/webhooks/{hook['id']}/")
     result = run("doctor", "--project", str(project))
     assert result.exit_code == 1
-    assert "no accepted annotation will ever reach the backend" in result.output
+    assert "accepted annotations will not reach the backend" in result.output
 
 
 def test_doctor_tries_to_connect_and_undoes_it(run, demo):
