@@ -17,8 +17,8 @@ from backend.cli.addresses import web_address
 @click.option(
     "--replace", is_flag=True, help="First delete what came from another project of that number."
 )
-@click.option("--anew", is_flag=True, help="Create a store of annotations where one is gone.")
-def sync(project: int, url: str | None, token: str | None, replace: bool, anew: bool) -> None:
+@click.option("--new-store", is_flag=True, help="Create a store of annotations where one is gone.")
+def sync(project: int, url: str | None, token: str | None, replace: bool, new_store: bool) -> None:
     """Compare a project with Label Studio and store what no webhook brought.
 
     What Label Studio no longer has is deleted, unless it is not the Label Studio that the accepted
@@ -36,7 +36,7 @@ def sync(project: int, url: str | None, token: str | None, replace: bool, anew: 
 
     settings = load(label_studio_url=url, label_studio_api_key=token)
     wait_until_ready(settings.queue_url)
-    with open_ingest(settings, anew=anew) as ingest:
+    with open_ingest(settings, new_store=new_store) as ingest:
         if ingest.api is None:
             raise click.UsageError(
                 "give --label-studio and --token, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"

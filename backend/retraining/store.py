@@ -7,23 +7,23 @@ from backend.settings.folders import store_folder
 from training.annotation_store import AnnotationStore, StoreError, is_there
 
 
-def open_store(settings: Settings, redis: Redis, *, anew: bool = False) -> AnnotationStore:
+def open_store(settings: Settings, redis: Redis, *, new_store: bool = False) -> AnnotationStore:
     """Open the store, unless it is gone: an unmounted share leaves an empty folder.
 
     Args:
         settings: They name its folder.
         redis: Remembers which stores have had annotations.
-        anew: Begin a new store where one is gone.
+        new_store: Begin a new store where one is gone.
 
     Raises:
         StoreError: the store cannot be opened, or is gone.
     """
     folder = store_folder(settings)
     known = f"dynamite:store:{folder}"
-    if not anew and redis.exists(known) and not is_there(folder):
+    if not new_store and redis.exists(known) and not is_there(folder):
         raise StoreError(
             f"the annotation store {folder} is gone, or its share is not mounted: mount it, or "
-            "begin a new one with `dynamite sync --project N --anew`"
+            "begin a new one with `dynamite sync --project N --new-store`"
         )
     store = AnnotationStore(folder)
     if store.change():

@@ -48,12 +48,12 @@ class Ingest:
 
 
 @contextmanager
-def open_ingest(settings: Settings | None = None, *, anew: bool = False) -> Iterator[Ingest]:
+def open_ingest(settings: Settings | None = None, *, new_store: bool = False) -> Iterator[Ingest]:
     """Open everything; close it at the end.
 
     Args:
         settings: read if not given.
-        anew: create the annotation store even if an earlier one is gone.
+        new_store: create the annotation store even if an earlier one is gone.
 
     Raises:
         StoreError: the annotation store or the bookkeeping cannot be opened.
@@ -63,7 +63,7 @@ def open_ingest(settings: Settings | None = None, *, anew: bool = False) -> Iter
     fetcher = open_fetcher(settings, access)
     with ExitStack() as stack:
         redis = stack.enter_context(Redis.from_url(settings.queue_url))
-        store = stack.enter_context(open_store(settings, redis, anew=anew))
+        store = stack.enter_context(open_store(settings, redis, new_store=new_store))
         bookkeeping = stack.enter_context(Bookkeeping(bookkeeping_path(settings)))
         bookkeeping.forget_compared_after(store.change())
         api = None

@@ -38,7 +38,7 @@ def test_a_store_that_is_gone_with_its_share_is_not_begun_anew_in_the_mount_poin
     ):
         pass
     assert not list((tmp_path / "share").iterdir())
-    with open_ingest(settings, anew=True) as ingest:  # `dynamite sync`
+    with open_ingest(settings, new_store=True) as ingest:  # `dynamite sync`
         ingest.store.delete(AnnotationKey(SOURCE, 1))
     with open_ingest(settings):
         pass
