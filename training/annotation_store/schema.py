@@ -47,7 +47,8 @@ FORMAT = FileFormat(
     version=1,
     tables=TABLES,
     remedy=(
-        "move it away: `dynamite sync --project N --new-store` fetches what was accepted into a new one"
+        "move it away: `dynamite sync --project N --new-store` fetches what was accepted into a "
+        "new one"
     ),
 )
 
