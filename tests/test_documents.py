@@ -23,6 +23,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(p for f in FOLDERS for p in (ROOT / f)
 
 FENCE = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`([^`\n]+)`")
+MODULE = re.compile(r"(\w+/)+\w+\.py")
 HEADING = re.compile(r"^#+ +(.*?) *#*$", re.MULTILINE)
 LINK = re.compile(r"""\]\(([^)\s]+)[^)]*\)|(?:href|src|srcset)=["']([^"']+)["']""")
 CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -43,6 +44,13 @@ def test_the_code_of_the_readme_runs() -> None:
     result = names["result"]
     assert result.label_map.shape == (120, 200)
     assert len(result.masks) == len(result.scores) == 2
+
+
+@every_document
+def test_modules_that_documents_name_exist(path: Path) -> None:
+    named = [span for span in SPAN.findall(path.read_text()) if MODULE.fullmatch(span)]
+    roots = [ROOT, *(ROOT / package for package in ("backend", "dynamite", "training", "tests"))]
+    assert [name for name in named if not any((root / name).is_file() for root in roots)] == []
 
 
 @pytest.mark.slow
