@@ -86,11 +86,11 @@ def test_killed_while_it_loads_the_next_version_it_comes_back_whole(backend, reg
         wait(lambda: backend.version() == first, 60, "the first version again")
         before = len(logged(backend))
         promote(registry, second)
-        wait(lambda: f"{second} is loaded beside" in logged(backend)[before:], 60, "the load", 0.01)
+        wait(lambda: f"loading version {second}" in logged(backend)[before:], 60, "the load", 0.01)
         processes = backend.processes(WEB)
         for process in processes:
             os.kill(process, signal.SIGSTOP)
-        if f"model {second} answers now" not in logged(backend)[before:]:
+        if f"model {second} is in use now" not in logged(backend)[before:]:
             return processes
         for process in processes:
             os.kill(process, signal.SIGCONT)
