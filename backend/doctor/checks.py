@@ -11,12 +11,16 @@ from backend.doctor.findings import Finding, bad, good, unknown
 from backend.errors import ImageError
 from backend.label_studio import labeling_config
 from backend.label_studio.api import ApiError, LabelStudioApi, reason, redirected
+from backend.label_studio.predict_request import image_addresses, no_image
 from backend.label_studio.task_images import ImageFetcher
 from backend.retraining.status import Backlog, last_backlog
+from backend.session.regions import ImageKey
 from backend.settings import Settings
 from dynamite.errors import DynamiteError
 
 PROJECT_PAGE = "Project → Settings →"
+MOST_IMAGES = 5
+"""Most images of a task that are tried."""
 
 
 def check_server(api: LabelStudioApi) -> Iterator[Finding]:
@@ -93,12 +97,20 @@ def check_images(api: LabelStudioApi, project: int, fetcher: ImageFetcher) -> It
     if task is None:
         yield unknown("images", "the project has no tasks yet")
         return
-    parsed = labeling_config.parse(api.get(f"/api/projects/{project}")["label_config"])
-    for tag in parsed.images:
-        value = task["data"].get(tag.value)
-        first = value[0] if isinstance(value, list) and value else value
+    whole = labeling_config.parse(api.get(f"/api/projects/{project}")["label_config"])
+    config = whole.for_task(task["data"])
+    addresses = image_addresses(task["data"], config)
+    if not config.images:
+        fix = f"{PROJECT_PAGE} Labeling Interface → Code: does <Repeater> name the right field?"
+        yield bad("images", f"task {task['id']}: the config makes no <Image> of its data", fix)
+    for tag in config.images[:MOST_IMAGES]:
+        key = ImageKey(tag.name)
+        if key not in addresses:
+            fix = f"{PROJECT_PAGE} Labeling Interface → Code: name a field that the tasks have"
+            yield bad("images", f"task {task['id']}: {no_image(key, config)}", fix)
+            continue
         try:
-            size = len(fetcher.fetch(str(first), task["id"]).data)
+            size = len(fetcher.fetch(addresses[key], task["id"]).data)
         except ImageError as error:
             yield bad("images", f"task {task['id']}: {error}", image_fix(error))
         else:

@@ -10,6 +10,7 @@ from typing import Any
 
 from backend.errors import ImageTooLargeError, ImageUnreachableError
 from backend.fetch.connection import PinnedConnection
+from backend.fetch.content_coding import CodingError, TooLargeError, decoded
 from backend.fetch.deadline import Deadline
 from backend.fetch.hosts import AllowedHosts
 from backend.fetch.url import Url
@@ -145,8 +146,6 @@ def _body(response: http.client.HTTPResponse, url: Url, max_bytes: int) -> bytes
     content_length = response.length
     if content_length is not None and content_length > max_bytes:
         raise too_large
-    if response.getheader("Content-Encoding", "identity").lower() != "identity":
-        raise ImageUnreachableError(f"{url.shown} is compressed, although that was not requested")
     parts, size = [], 0
     while part := response.read(CHUNK):
         parts.append(part)
@@ -155,7 +154,12 @@ def _body(response: http.client.HTTPResponse, url: Url, max_bytes: int) -> bytes
             raise too_large
     if content_length is not None and size < content_length:
         raise http.client.IncompleteRead(b"", content_length - size)
-    return b"".join(parts)
+    try:
+        return decoded(b"".join(parts), response.getheader("Content-Encoding", ""), max_bytes)
+    except TooLargeError:
+        raise too_large from None
+    except CodingError as error:
+        raise ImageUnreachableError(f"{url.shown} cannot be used: {error}") from None
 
 
 def _reason(error: Exception | None) -> str:

@@ -14,6 +14,7 @@ PORTS = {"http": 80, "https": 443}
 
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_ASCII = "".join(map(chr, range(128)))
 _SAFE = "/%:=&+$,;!'()*~|"  # besides letters and digits; the rest is percent-encoded
 
 
@@ -34,13 +35,13 @@ class Url:
         Raises:
             ImageRefusedError: It has another scheme, a user name, a host that is not plainly a name
                 or a network address (a number, a zone, encoded or non-ASCII characters), an invalid
-                port, ``..`` in the path, or control characters.
+                port, ``..`` in the path, a backslash before the query, or control characters.
         """
         if len(text) > MAX_LENGTH:
             raise ImageRefusedError(
                 f"the URL has {len(text)} characters; at most {MAX_LENGTH} are allowed"
             )
-        if re.search(r"[\x00-\x1f\x7f\\]", text):
+        if re.search(r"[\x00-\x1f\x7f]", text) or "\\" in re.split("[?#]", text)[0]:
             raise ImageRefusedError("the URL contains a backslash or a control character")
         try:
             parts = urlsplit(text)
@@ -69,7 +70,12 @@ class Url:
         )
 
     def join(self, location: str) -> Self:
-        """Return the URL that a redirect to ``location`` points to, parsed as strictly."""
+        """Return the URL that a redirect to ``location`` points to, parsed as strictly.
+
+        ``location`` is the header as bytes in Latin-1, which is how ``http.client`` gives it; those
+        that are not ASCII are percent-encoded, as in Chromium.
+        """
+        location = quote(location.encode("latin-1", "replace"), safe=_ASCII)
         try:
             joined = urljoin(str(self), location)
         except ValueError as error:

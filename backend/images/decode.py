@@ -2,32 +2,35 @@
 
 The annotator's coordinates refer to the image on the screen, so this does what Chromium does:
 
-* Orientation comes from EXIF in JPEG, PNG and AVIF. Chromium ignores the EXIF of WebP, and all XMP.
+* Orientation is Chromium's (``dynamite.orientation``). Pillow itself orients TIFF, which no browser
+  shows.
 * 16-bit values lose their low byte. 32-bit and float images, which no browser shows, are stretched
   between their smallest and largest finite value.
 * Transparency is put on white, the background of Label Studio's canvas.
 * CMYK becomes RGB without a color profile. Other profiles are ignored too: they change colors a
   little but move nothing.
-* An animation is reduced to its first frame.
+* An animation is reduced to the frame that is shown first; around it lies white.
+* Metadata never decides whether pixels are read (``containers``).
 """
 
 import io
 from hashlib import sha256
+from typing import cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import GifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from backend.errors import ImageError, ImageTooLargeError, ImageUnreadableError
-from dynamite.orientation import orientation
+from backend.images.containers import pixels_only, with_end_mark
+from dynamite.orientation import orientation, upright
 
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 """Increase it whenever a change makes the same file decode to other pixels: kept features depend on
 them."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
-_ORIENTED_BY_EXIF = ("JPEG", "MPO", "PNG", "AVIF")  # Pillow itself orients TIFF
 
 Image.MAX_IMAGE_PIXELS = None  # replaced by max_pixels, which can be configured
 
@@ -50,14 +53,14 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
         ImageUnreadableError: Not an image, truncated, damaged, or in an unsupported format.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(pixels_only(data)), formats=FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise ImageTooLargeError(
                     f"the image has {width}×{height} pixels, more than the {max_pixels} allowed "
                     "(DYNAMITE_MAX_IMAGE_PIXELS)"
                 )
-            return _oriented(_pixels(data, image), image)
+            return upright(_pixels(data, image), orientation(io.BytesIO(data)))
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -68,15 +71,31 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
         ) from error
 
 
-def _pixels(data: bytes, image: Image.Image) -> Pixels:
+def _pixels(data: bytes, image: ImageFile.ImageFile) -> Pixels:
     """Return the pixels as stored, before orientation is applied."""
+    if image.format in ("JPEG", "MPO") and (ended := with_end_mark(data)) is not data:
+        with Image.open(io.BytesIO(ended), formats=["JPEG"]) as whole:
+            return _pixels(ended, whole)
     # cv2 is twice as fast, but wrong for CMYK, and does not say why it cannot read a file.
     if image.format == "JPEG" and image.mode in ("RGB", "L"):
         flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-        if pixels is not None and pixels.shape[:2] == image.size[::-1]:
-            return pixels.astype(np.uint8, copy=False)
-    return np.array(_rgb(image))  # a copy, because torch wants writable arrays
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        if decoded is not None and decoded.shape[:2] == image.size[::-1]:
+            return decoded.astype(np.uint8, copy=False)
+    box = _first_frame(image)
+    pixels: Pixels = np.array(_rgb(image))  # a copy, because torch wants writable arrays
+    if box is not None:
+        left, top, right, bottom = box
+        pixels[:top] = pixels[bottom:] = pixels[:, :left] = pixels[:, right:] = 255
+    return pixels
+
+
+def _first_frame(image: ImageFile.ImageFile) -> tuple[int, int, int, int] | None:
+    """Go to the frame that is shown first: left, top, right, bottom; None if it is all there is."""
+    if isinstance(image, PngImagePlugin.PngImageFile) and image.default_image:
+        image.seek(1)
+        return cast("tuple[int, int, int, int]", image.info["bbox"])
+    return image.tile[0][1] if isinstance(image, GifImagePlugin.GifImageFile) else None
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -98,18 +117,6 @@ def _stretched(values: npt.NDArray[np.float64]) -> Pixels:
     low, high = values[finite].min(), values[finite].max()
     scale = 255 / (high - low) if high > low else 0.0
     return (np.where(finite, values - low, 0) * scale).clip(0, 255).astype(np.uint8)
-
-
-def _oriented(pixels: Pixels, image: Image.Image) -> Pixels:
-    """Apply the EXIF orientation: values 5 to 8 swap the axes, then come the flips."""
-    value = orientation(image) if image.format in _ORIENTED_BY_EXIF else 1
-    if value >= 5:
-        pixels = pixels.transpose(1, 0, 2)
-    if value in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if value in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
 
 
 def _why_unreadable(data: bytes) -> str:

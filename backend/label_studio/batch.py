@@ -21,22 +21,22 @@ def plan_batch(request: PredictRequest, task: Task) -> AnswerPlan:
     """
     for saved_pages in (task.annotations, task.predictions):
         for saved in sorted(saved_pages, key=lambda s: s.version, reverse=True):
-            usable = _usable(request, saved)
+            usable = _usable(task, saved)
             if usable.entries:
                 return _plan(request, task, usable)
     return AnswerPlan()
 
 
-def _usable(request: PredictRequest, saved: SavedPage) -> SavedPage:
+def _usable(task: Task, saved: SavedPage) -> SavedPage:
     """The saved page without what cannot have a mask; empty if nothing in it asks for one."""
     asking = {
         entry.id
         for entry in saved.entries
-        if isinstance(entry, Prompt) and request.accepts(entry.image, entry.label)
+        if isinstance(entry, Prompt) and task.accepts(entry.image, entry.label)
     }
     if not asking:
         return replace(saved, entries=())
-    background = request.config.background
+    background = task.config.background
     return replace(
         saved,
         entries=tuple(
@@ -53,6 +53,6 @@ def _plan(request: PredictRequest, task: Task, saved: SavedPage) -> AnswerPlan:
     alike = Call(task.id, (newest,))
     context = tuple(entry for entry in saved.entries if alike.covers(entry))
     key = page_key(request.project, task)  # region ids are derived from it
-    call = Call(key, context, (saved,), background=request.config.background)
+    call = Call(key, context, (saved,), background=task.config.background)
     _, plan = reconcile(AnnotatorPage(key), call, MaskReader())
     return plan

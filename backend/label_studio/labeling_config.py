@@ -1,14 +1,16 @@
 """Reads, checks and writes labelling configurations (docs/label-studio-protocol.md, 2)."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NoReturn
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
 from backend.errors import BadRequestError
+from backend.label_studio import repeater
+from backend.label_studio.page_values import is_fixed
 from dynamite.errors import InvalidInputError
 
 MAX_LENGTH = 1_000_000
@@ -19,11 +21,12 @@ BRUSH, POINTS, BOXES = "brushlabels", "keypointlabels", "rectanglelabels"
 _WRITTEN = {BRUSH: "BrushLabels", POINTS: "KeyPointLabels", BOXES: "RectangleLabels"}
 _COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#f032e6", "#9a6324")
 _BACKGROUND_COLOR = "#000000"
+_ADDRESS = re.compile(r"\s*(/|data:|[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class ImageTag:
-    """An Image tag: ``value`` names a field of the task's data; ``many``: a list is there."""
+    """An Image tag: ``value`` leads to its address (``page_values``), ``many``: to a list."""
 
     name: str
     value: str
@@ -49,11 +52,28 @@ class Control:
 
 @dataclass(frozen=True)
 class LabelingConfig:
-    """The parts of a project's configuration that matter here."""
+    """The parts of a project's configuration that matter here.
+
+    ``template``: the configuration whose ``<Repeater>`` tags depend on the task; None without any.
+    Then ``images`` and ``controls`` are those of a task with one item in each list.
+    """
 
     images: tuple[ImageTag, ...]
     controls: tuple[Control, ...]
     background: frozenset[str]
+    template: ET.Element | None = field(default=None, repr=False, compare=False)
+
+    def for_task(self, data: object) -> "LabelingConfig":
+        """The configuration as a task with this ``data`` makes it.
+
+        Raises:
+            BadRequestError: a ``<Repeater>`` makes too many tags of it (code
+                ``bad_label_config``).
+        """
+        if self.template is None:
+            return self
+        count = repeater.items_in(data if isinstance(data, Mapping) else {})
+        return _read(repeater.unrolled(self.template, count), self.background)
 
     def of_type(self, kind: str, image: str | None = None) -> tuple[Control, ...]:
         """The tags of a type, for one image or all images."""
@@ -100,13 +120,20 @@ def _parse(xml: str, background: frozenset[str]) -> LabelingConfig:
         root = ET.fromstring(xml)  # noqa: S314 - no entities without the declarations refused above
     except (ET.ParseError, ValueError) as error:
         _refuse(f"it is not XML ({error})")
+    if repeater.has_repeaters(root):
+        example = repeater.unrolled(root, repeater.one_item)
+        return replace(_read(example, background), template=root)
+    return _read(root, background)
+
+
+def _read(root: ET.Element, background: frozenset[str]) -> LabelingConfig:
     images, controls = [], []
     for element in root.iter():
-        kind = element.tag.lower()
-        if kind == "image" and element.get("name"):
-            images.append(_image(element))
-        elif kind in _WRITTEN and element.get("name"):
-            controls.append(_control(kind, element))
+        kind, given = element.tag.lower(), repeater.attributes(element)
+        if kind == "image" and given.get("name"):
+            images.append(_image(given))
+        elif kind in _WRITTEN and given.get("name"):
+            controls.append(_control(kind, element, given))
     return LabelingConfig(tuple(images), tuple(controls), background)
 
 
@@ -159,24 +186,22 @@ def _refuse(why: str) -> NoReturn:
     )
 
 
-def _image(element: ET.Element) -> ImageTag:
-    many = element.get("valueList")
-    return ImageTag(
-        element.get("name", ""), (many or element.get("value") or "").lstrip("$"), bool(many)
-    )
+def _image(given: Mapping[str, str]) -> ImageTag:
+    many = given.get("valuelist")
+    return ImageTag(given["name"], many or given.get("value", ""), bool(many))
 
 
-def _control(kind: str, element: ET.Element) -> Control:
+def _control(kind: str, element: ET.Element, given: Mapping[str, str]) -> Control:
     labels = [label for label in element.iter() if label.tag.lower() == "label"]
     names = [label.get("alias") or label.get("value") or "" for label in labels]
     return Control(
-        name=element.get("name", ""),
-        to_name=element.get("toName", ""),
+        name=given["name"],
+        to_name=given.get("toname", ""),
         type=kind,
         labels=tuple(dict.fromkeys(name for name in names if name)),
-        smart=element.get("smart", "true").lower() != "false",
-        smart_only=element.get("smartOnly", "false").lower() == "true",
-        dynamic=element.get("value", "").startswith("$"),
+        smart=given.get("smart", "true").lower() != "false",
+        smart_only=given.get("smartonly", "false").lower() == "true",
+        dynamic=given.get("value", "").startswith("$"),
     )
 
 
@@ -184,6 +209,8 @@ def _problems(config: LabelingConfig) -> Iterable[str]:
     if not config.images:
         yield "There is no <Image> tag: add one, this backend works on images."
         return
+    if config.template is not None:
+        yield from repeater.problems(config.template)
     names = {image.name for image in config.images}
     for control in config.controls:
         if control.to_name not in names:
@@ -192,6 +219,11 @@ def _problems(config: LabelingConfig) -> Iterable[str]:
                 f"no <Image>: set toName to one of {_listed(names)}."
             )
     for image in config.images:
+        if is_fixed(image.value) and not _ADDRESS.match(image.value):
+            yield (
+                f'The value "{image.value[:40]}" of image "{image.name}" is neither a field of the '
+                'task nor an address: write value="$FIELD" with the field that holds the address.'
+            )
         yield from _problems_of(config, image.name)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from backend.errors import ServingError
 from backend.label_studio.batch import plan_batch
 from backend.label_studio.connection import Connection
-from backend.label_studio.predict_request import PredictRequest, Task, read_request
+from backend.label_studio.predict_request import PredictRequest, Task, no_image, read_request
 from backend.label_studio.region_reader import shown
 from backend.label_studio.region_writer import write_region
 from backend.serving.answering import Answer, Answering, ClickRequest
@@ -91,6 +91,9 @@ class Predict:
         request = read_request(body, self._background_labels)
         count, problems = 0, []
         for task in request.tasks:
+            if not task.images:
+                keys = [ImageKey(tag.name) for tag in task.config.images]
+                problems += [no_image(key, task.config) for key in keys]
             for address in task.images.values():
                 try:
                     self._warm(address, task.id)
@@ -103,9 +106,9 @@ class Predict:
     def _answer_click(self, request: PredictRequest, call: Call) -> Prediction:
         task = request.tasks[0]
         answer = self._answering.answer_click(
-            ClickRequest(self._source, task.id, call, self._opener(task), request.accepts)
+            ClickRequest(self._source, task.id, call, self._opener(task), task.accepts)
         )
-        return write_prediction(answer, request, task)
+        return write_prediction(answer, task)
 
     def _answer_batch(self, request: PredictRequest) -> list[Item]:
         """An answer for each task; an empty one for those that time runs out for."""
@@ -140,7 +143,7 @@ class Predict:
             answer = self._answering.answer_batch(
                 plan,
                 self._opener(task),
-                request.accepts,
+                task.accepts,
                 is_over=deadline.is_over,
                 guard=guard,
             )
@@ -150,7 +153,7 @@ class Predict:
         except Exception as error:  # one bad task must not cost the others their masks
             self._report(error)
             return []
-        return write_prediction(answer, request, task) if answer.objects else []
+        return write_prediction(answer, task) if answer.objects else []
 
     def _opener(self, task: Task) -> OpenImage:
         def open_image(image: ImageKey) -> OpenedImage:
@@ -159,10 +162,10 @@ class Predict:
         return open_image
 
 
-def write_prediction(answer: Answer, request: PredictRequest, task: Task) -> Prediction:
+def write_prediction(answer: Answer, task: Task) -> Prediction:
     """An answer as Label Studio wants it (docs/label-studio-protocol.md, 5)."""
     return {
-        "result": [write_region(o, request.config, task.masks) for o in answer.objects],
+        "result": [write_region(o, task.config, task.masks) for o in answer.objects],
         "score": round(answer.score, 4),
         "model_version": answer.version,
     }

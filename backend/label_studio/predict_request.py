@@ -1,5 +1,6 @@
 """Reads the body of ``/predict`` into typed values (docs/label-studio-protocol.md, 3 and 4)."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +9,7 @@ from typing import Any
 from backend.errors import BadRequestError
 from backend.label_studio.drafts import keep_prompts, read_saved_pages
 from backend.label_studio.labeling_config import LabelingConfig, parse
+from backend.label_studio.page_values import resolve
 from backend.label_studio.region_reader import RegionError, read_region, shown
 from backend.session.call import Call, Entry, SavedPage
 from backend.session.paint import Paint
@@ -22,9 +24,14 @@ MAX_TASKS = 10_000
 
 @dataclass(frozen=True)
 class Task:
-    """One task of a request. ``images`` are the unresolved addresses in its ``data``."""
+    """One task of a request.
+
+    ``config`` is the labelling configuration as this task makes it; ``images`` are the unresolved
+    addresses in its ``data``.
+    """
 
     id: str
+    config: LabelingConfig
     images: Mapping[ImageKey, str]
     drafts: tuple[SavedPage, ...] = ()
     annotations: tuple[SavedPage, ...] = ()
@@ -39,6 +46,10 @@ class Task:
                 found |= saved.masks
         return found
 
+    def accepts(self, image: ImageKey, label: str) -> bool:
+        """Whether the page can show a mask with this label on this image."""
+        return self.config.brush(image.name, label) is not None
+
 
 @dataclass(frozen=True)
 class PredictRequest:
@@ -48,14 +59,9 @@ class PredictRequest:
     """
 
     project: str
-    config: LabelingConfig
     tasks: tuple[Task, ...]
     call: Call | None
     notes: tuple[str, ...] = ()
-
-    def accepts(self, image: ImageKey, label: str) -> bool:
-        """Whether the page can show a mask with this label on this image."""
-        return self.config.brush(image.name, label) is not None
 
 
 def page_key(project: str, task: Task) -> str:
@@ -87,29 +93,55 @@ def read_request(body: object, background: Iterable[str] = ("Background",)) -> P
     context = params.get("context") if isinstance(params, Mapping) else None
     call = None
     if context is not None:
-        entries = _context(_object(context, "The field params.context"), tasks[0], config, notes)
-        call = _call(project, tasks[0], config, entries)
-    return PredictRequest(project, config, tasks, call, tuple(notes))
+        entries = _context(_object(context, "The field params.context"), tasks[0], notes)
+        call = _call(project, tasks[0], entries)
+    return PredictRequest(project, tasks, call, tuple(notes))
 
 
 def image_addresses(data: object, config: LabelingConfig) -> dict[ImageKey, str]:
-    """The unresolved addresses of a task's images, by tag and index in its list."""
+    """The unresolved addresses of a task's images, by tag and index in its list.
+
+    An image whose tag shares its name with another one is left out: no region says which it means.
+    """
     found: dict[ImageKey, str] = {}
     if not isinstance(data, Mapping):
         return found
-    for tag in config.images:
-        value = data.get(tag.value)
+    images = config.for_task(data).images
+    uses = Counter(tag.name for tag in images)
+    for tag in images:
+        value = resolve(tag.value, data) if uses[tag.name] == 1 else None
         addresses = value if isinstance(value, list) else [value]
         for index, address in enumerate(addresses):
-            if isinstance(address, str):
+            if isinstance(address, str) and address:
                 found[ImageKey(tag.name, index)] = address
     return found
+
+
+def no_image(image: ImageKey, config: LabelingConfig) -> str:
+    """Why a task has no such image, in words; ``config`` is as the task makes it."""
+    values = [shown(tag.value) for tag in config.images if tag.name == image.name]
+    if len(values) > 1:
+        return (
+            f"{len(values)} tags have the name {shown(image.name)}, so nothing says which image is "
+            "meant: give each its own name (in <Repeater>, with {{idx}} in it)."
+        )
+    if values:
+        return (
+            f"The task has no image {image.index} for the tag {shown(image.name)}: its data has no "
+            f"address at {values[0]}, which the labelling configuration names."
+        )
+    names = ", ".join(shown(tag.name) for tag in config.images[:5]) or "none"
+    return (
+        f"The task has no image for the tag {shown(image.name)}: the image tags that the labelling "
+        f"configuration makes of its data are {names}{', …' * (len(config.images) > 5)}."
+    )
 
 
 def _task(raw: Mapping[str, Any], config: LabelingConfig, notes: list[str]) -> Task:
     task_id = raw.get("id")
     if isinstance(task_id, bool) or not isinstance(task_id, int | str):
         raise _bad(f"A task has the id {shown(task_id)}: a number is needed.")
+    config = config.for_task(raw.get("data"))
     images = image_addresses(raw.get("data"), config)
 
     def saved_pages(kind: str) -> tuple[SavedPage, ...]:
@@ -117,6 +149,7 @@ def _task(raw: Mapping[str, Any], config: LabelingConfig, notes: list[str]) -> T
 
     return Task(
         id=str(task_id),
+        config=config,
         images=images,
         drafts=saved_pages("draft"),
         annotations=saved_pages("annotation"),
@@ -124,7 +157,8 @@ def _task(raw: Mapping[str, Any], config: LabelingConfig, notes: list[str]) -> T
     )
 
 
-def _call(project: str, task: Task, config: LabelingConfig, entries: tuple[Entry, ...]) -> Call:
+def _call(project: str, task: Task, entries: tuple[Entry, ...]) -> Call:
+    config = task.config
     named = {entry.id for entry in entries}
     return Call(
         page_key(project, task),
@@ -136,9 +170,7 @@ def _call(project: str, task: Task, config: LabelingConfig, entries: tuple[Entry
     )
 
 
-def _context(
-    context: Mapping[str, Any], task: Task, config: LabelingConfig, notes: list[str]
-) -> tuple[Entry, ...]:
+def _context(context: Mapping[str, Any], task: Task, notes: list[str]) -> tuple[Entry, ...]:
     result = context.get("result") or []
     if not isinstance(result, list):
         raise _bad(f"The field params.context.result is {type(result).__name__}: a list is needed.")
@@ -151,7 +183,7 @@ def _context(
     errors: list[BadRequestError] = []
     for raw in result:
         try:
-            entry = _entry(raw, task, config)
+            entry = _entry(raw, task)
         except BadRequestError as error:
             errors.append(error)
             continue
@@ -166,7 +198,7 @@ def _context(
     return tuple(entries)
 
 
-def _entry(raw: object, task: Task, config: LabelingConfig) -> Entry | None:
+def _entry(raw: object, task: Task) -> Entry | None:
     try:
         entry = read_region(raw)
     except RegionError as error:
@@ -174,18 +206,14 @@ def _entry(raw: object, task: Task, config: LabelingConfig) -> Entry | None:
             f"A region of the context cannot be used: {error}.", code="bad_region"
         ) from error
     if entry is not None:
-        _check(entry, task, config)
+        _check(entry, task)
     return entry
 
 
-def _check(entry: Entry, task: Task, config: LabelingConfig) -> None:
+def _check(entry: Entry, task: Task) -> None:
+    config = task.config
     if entry.image not in task.images:
-        fields = ", ".join(shown(tag.value) for tag in config.images) or "none"
-        raise BadRequestError(
-            f"The task has no image {entry.image.index} for the tag "
-            f"{shown(entry.image.name)}: the labelling configuration names the fields {fields}.",
-            code="no_image",
-        )
+        raise BadRequestError(no_image(entry.image, config), code="no_image")
     if config.takes(entry.image.name, entry.label):
         return
     if config.brush(entry.image.name) is None:

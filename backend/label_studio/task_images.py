@@ -8,12 +8,11 @@ value                         fetched from
 ``s3:``, ``gs:``,             Label Studio's presign address, which redirects to the storage or
 ``azure-blob://…``            hands its bytes through
 ``http:``, ``https://…``      there, if the host is allowed; the token goes to Label Studio only
-``data:image/…;base64,…``     the value itself, if it is small
+``data:…``                    the value itself, if it is small
 ============================= ====================================================================
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +21,8 @@ from urllib.parse import parse_qs
 from backend.errors import (
     ImageMissingError,
     ImageRefusedError,
-    ImageTooLargeError,
     ImageUnauthorizedError,
     ImageUnreachableError,
-    ImageUnreadableError,
 )
 from backend.fetch.client import Client, Reply
 from backend.fetch.deadline import Deadline
@@ -34,13 +31,11 @@ from backend.fetch.local import checked_parts, read_below
 from backend.fetch.url import Url
 from backend.images.decode import digest
 from backend.label_studio.access import Access
+from backend.label_studio.data_uri import MAX_DATA_URI, is_data_uri, read_data_uri
 from backend.label_studio.tokens import Tokens
 from backend.settings import Settings, variable
 
 STORAGES = ("s3", "gs", "azure-blob")
-MAX_DATA_URI = 8_000_000
-"""Most characters of a data: URI."""
-
 PASSING = (401, 403, 408, 424, 425, 429)
 """Refusals that may pass: the caller or the moment is wrong, not the address.
 
@@ -107,8 +102,8 @@ class ImageFetcher:
         if not isinstance(value, str) or not value.strip():
             raise ImageRefusedError(f"the image of the task is {str(value)[:80]!r}, not an address")
         value = value.strip()
-        if value[:5].lower() == "data:":
-            data = _data_uri(value, min(MAX_DATA_URI, self._settings.max_bytes))
+        if is_data_uri(value):
+            data = read_data_uri(value, min(MAX_DATA_URI, self._settings.max_bytes))
         else:
             data = self._from_address(value, task_id)
         return FetchedImage(data, digest(data))
@@ -209,24 +204,12 @@ class ImageFetcher:
             named = []
         if len(named) != 1:
             raise ImageRefusedError(f"an address of {_LOCAL} names one file with ?d=")
-        checked_parts(named[0])
+        below = named[0].replace("\\", "/").lstrip("/")  # backslashes: Label Studio on Windows
+        checked_parts(below)
         root = self._settings.local_root
-        return None if root is None else read_below(root, named[0], self._settings.max_bytes)
+        return None if root is None else read_below(root, below, self._settings.max_bytes)
 
 
 def _shown(value: str) -> str:
     """An address within Label Studio as the task has it, without a query except a file's path."""
     return value[:200] if _LOCAL in value else value.partition("?")[0][:200]
-
-
-def _data_uri(value: str, most: int) -> bytes:
-    head, comma, body = value.partition(",")
-    if len(value) > most:
-        raise ImageTooLargeError(f"a data: image of {len(value)} characters is over {most}")
-    kind, *how = head[5:].lower().split(";")
-    if not comma or not kind.startswith("image/") or "base64" not in how:
-        raise ImageRefusedError("a data: address must be data:image/…;base64,…")
-    try:
-        return base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ImageUnreadableError(f"the base64 of a data: image is broken: {error}") from None

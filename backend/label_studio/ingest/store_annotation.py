@@ -89,7 +89,8 @@ def _store(annotation: Json, task: Json, project: Json, ingest: Ingest, *, asked
     if entry.cancelled:
         return store.apply(entry, revive=asked)
     try:
-        config = parse(project.get("label_config") or "", ingest.settings.background_labels)
+        whole = parse(project.get("label_config") or "", ingest.settings.background_labels)
+        config = whole.for_task(task.get("data"))
     except BadRequestError as error:
         rejection = Rejection("bad_label_config", str(error))
         return store.apply(entry, [rejection], revive=asked)

@@ -1,12 +1,16 @@
 """The client over real HTTP: redirects, DNS rebinding, limits, and misbehaving servers."""
 
 import contextlib
+import gzip
 import socket
 import threading
 import time
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -215,9 +219,64 @@ def test_exactly_as_many_bytes_as_allowed_are_fine(serve: Serve) -> None:
 
 
 def test_a_zip_bomb_stays_packed(serve: Serve) -> None:
-    server = serve({"/a": send(Content_Encoding="gzip")})
-    with pytest.raises(errors.ImageUnreachableError, match="compressed"):
+    bomb = gzip.compress(bytes(50_000_000))
+    server = serve({"/a": send(bomb, Content_Encoding="gzip")})
+    tracemalloc.start()
+    with pytest.raises(errors.ImageTooLargeError):
+        get(f"{server.url}/a", server.at, max_bytes=100_000)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+RAW_DEFLATE = zlib.compress(PNG)[2:-4]
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("base64", PNG),
+        ("aws-chunked", PNG),
+        ("UTF-8", PNG),
+        ("binary", PNG),
+        ("identity", PNG),
+        (" ", PNG),
+        ("gzip, aws-chunked", PNG),
+        ("gzip", PNG),
+        ("gzip", gzip.compress(PNG)),
+        ("GZip", gzip.compress(PNG) + b"behind it"),
+        ("x-gzip", gzip.compress(PNG)),
+        ("deflate", zlib.compress(PNG)),
+        ("deflate", RAW_DEFLATE),
+        ("gzip, gzip", gzip.compress(gzip.compress(PNG))),
+        ("deflate, gzip", gzip.compress(zlib.compress(PNG))),
+    ],
+)
+def test_a_stored_coding_is_undone_or_passed_over(serve: Serve, coding: str, body: bytes) -> None:
+    server = serve({"/a": send(body, Content_Encoding=coding)})
+    assert get(f"{server.url}/a", server.at).body == PNG
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "words"),
+    [
+        ("br", PNG, "compressed with 'br', which is not supported"),
+        ("gzip", gzip.compress(PNG)[:-20], "gzip ends early"),
+        ("gzip", gzip.compress(PNG)[:10] + b"\xff" * 50, "gzip is damaged"),
+        ("deflate", PNG, "deflate is damaged"),
+    ],
+)
+def test_a_coding_that_cannot_be_undone_is_named(
+    serve: Serve, coding: str, body: bytes, words: str
+) -> None:
+    server = serve({"/a": send(body, Content_Encoding=coding)})
+    with pytest.raises(errors.ImageUnreachableError, match=words):
         get(f"{server.url}/a", server.at)
+
+
+@pytest.mark.parametrize("name", ["b\u00e4r \u718a.png".encode(), b"b\xe4r.png"])
+def test_a_redirect_to_a_name_outside_ascii(serve: Serve, name: bytes) -> None:
+    server = serve({"/a": redirect("/" + name.decode("latin-1")), f"/{quote(name)}": send()})
+    assert get(f"{server.url}/a", server.at).body == PNG
 
 
 def test_an_answer_that_ends_early_is_no_image(serve: Serve) -> None:

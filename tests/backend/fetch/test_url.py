@@ -112,3 +112,17 @@ def test_any_text_is_read_or_refused(text: str, front: str) -> None:
     assert Url.parse(str(url)) == url
     assert str(url).isascii()
     assert not set(str(url)) & set(" \r\n\t\\@") - set("@" if "@" in url.target else "")
+
+
+def test_a_backslash_in_the_query_is_encoded() -> None:
+    assert Url.parse("http://example.com/a?d=set\\a.png").target == "/a?d=set%5Ca.png"
+    assert Url.parse("http://example.com/a#\\x").target == "/a"
+
+
+def test_a_redirect_is_joined_with_its_bytes() -> None:
+    url = Url.parse("http://example.com/a")
+    assert url.join("/b\u00e4r.png".encode().decode("latin-1")).target == "/b%C3%A4r.png"
+    assert url.join("/b\u00e4r.png").target == "/b%E4r.png"
+    assert url.join("/b%20c?x=%C3%A4&y=a+b").target == "/b%20c?x=%C3%A4&y=a+b"
+    with pytest.raises(ImageRefusedError):
+        url.join("http://b\u00e4r.example/")

@@ -31,7 +31,7 @@ def test_written_configuration_has_no_problems_and_all_labels():
 def test_recorded_configurations_are_read():
     setup = json.loads((CAPTURES / "setup-connect.json").read_text())["request"]["body"]
     config = parse(setup["schema"])
-    assert [image.value for image in config.images] == ["image"]
+    assert [image.value for image in config.images] == ["$image"]
     assert config.brush("image", "C").name == "brush"
     smart_only = json.loads((CAPTURES / "predict-smartonly-background.json").read_text())
     (problem,) = parse(smart_only["request"]["body"]["label_config"]).problems
@@ -99,3 +99,31 @@ def test_unusable_configuration_is_refused(xml):
     with pytest.raises(BadRequestError) as caught:
         parse(xml)
     assert caught.value.code == "bad_label_config"
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [
+        ("$image", True),
+        ("$photo.url", True),
+        ("$images[0]", True),
+        ("https://host/$name", True),
+        ("/data/upload/1/a.png", True),
+        ("data:image/png;base64,AA==", True),
+        ("image", False),
+        ("", False),
+    ],
+)
+def test_a_value_that_leads_to_no_address_is_named(value, fits):
+    tags = tag("BrushLabels", "A"), tag("KeyPointLabels", "A")
+    found = problems(*tags, image=f'<Image name="image" value="{value}"/>')
+    assert [f'"{value}"' in problem for problem in found] == [True] * (not fits)
+
+
+def test_attributes_are_read_in_any_case_as_by_the_page():
+    config = parse(
+        '<View><Image name="i" valuelist="$pages"/>'
+        '<BrushLabels name="b" toname="i"><Label value="A"/></BrushLabels></View>'
+    )
+    assert config.images[0].many
+    assert config.brush("i", "A") is not None

@@ -354,6 +354,13 @@ def test_warming_waits_and_says_what_it_could_not_have(backend, task, click):
     assert backend.predictor.encodes == 1
 
 
+def test_warming_names_a_task_whose_image_is_nowhere(backend, task):
+    body = {"tasks": [task(1) | {"data": {"other": "a.png"}}], "label_config": write(["A"])}
+    answer = backend.client.post("/warm", json=body).json
+    assert answer["warm"] == 0
+    assert "no address at '$image'" in answer["problems"][0]
+
+
 def test_a_call_overtaken_by_a_newer_one_costs_no_model_run(backend, click, monkeypatch):
     sessions, begun = backend.parts.sessions, threading.Semaphore(0)
     begin = sessions.begin

@@ -56,10 +56,10 @@ class Backend:
             clicks = image.click_set(*self.size)
             if clicks is not None:
                 segmented[image.image] = discs(clicks, *self.size, RADIUS)
-        answer = compose_answer(ticket.plan, segmented, request.accepts, "discs")
+        answer = compose_answer(ticket.plan, segmented, request.tasks[0].accepts, "discs")
         masks = {o.id: BitMask.of(o.mask) for o in answer.objects}
         self.store.remember(ticket, masks, {o.id: o.digest for o in answer.objects})
-        return write_prediction(answer, request, request.tasks[0])["result"]
+        return write_prediction(answer, request.tasks[0])["result"]
 
 
 @dataclass

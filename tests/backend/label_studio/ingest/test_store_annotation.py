@@ -139,3 +139,16 @@ def test_what_training_sees_is_what_the_annotator_saw(ingest):
     stored = ingest.store.image_path(entry.images[0].digest).read_bytes()
     assert (decode_image(stored, "stored") == decode(data, max_pixels=10**6)).all()
     assert (decode_image(stored, "stored")[:, 30:] == 255).all()
+
+
+def test_masks_on_a_repeated_image_are_kept(ingest):
+    event = an_event(annotation=an_annotation(1, brush(mask(), to_name="image_1")))
+    event["body"]["project"]["label_config"] = (
+        '<View><Repeater on="$pages"><Image name="image_{{idx}}" value="$pages[{{idx}}].url"/>'
+        '<BrushLabels name="b_{{idx}}" toName="image_{{idx}}"><Label value="A"/></BrushLabels>'
+        "</Repeater></View>"
+    )
+    event["body"]["task"]["data"] = {"pages": [{"url": "/data/a.png"}, {"url": "/data/b.png"}]}
+    process_event(event, ingest)
+    assert rejected(ingest) == []
+    assert regions(ingest) == ["r1"]
