@@ -123,7 +123,7 @@ def evaluate(
     from datetime import UTC, datetime
 
     from backend.cli.printing import print_table
-    from training.data.problems import left_out
+    from training.data.problems import left_out, why_empty
     from training.evaluation.plan import EvaluationPlan
     from training.evaluation.processes import evaluate_in_processes
     from training.evaluation.report import Row, table
@@ -148,7 +148,7 @@ def evaluate(
     if len(left_out(dataset)):
         click.echo(f"{dataset.name}: {left_out(dataset)}", err=True)
     if not len(dataset):
-        raise click.ClickException(f"{dataset.name}: no image has an object")
+        raise click.ClickException(why_empty(dataset))
     indices = range(min(len(dataset), limit or len(dataset)))
     title = f"{dataset.name}, {len(indices)} of {len(dataset)} images"
     rows = []
