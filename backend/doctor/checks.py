@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from backend.doctor.findings import Finding, bad, good, unknown
 from backend.errors import ImageError
+from backend.jobs.queue_trial import refusal
 from backend.label_studio import labeling_config
 from backend.label_studio.api import ApiError, LabelStudioApi, reason, redirected
 from backend.label_studio.task_images import ImageFetcher
@@ -134,18 +135,22 @@ def _health(url: str) -> dict[str, Any] | None:
 
 
 def check_queue(settings: Settings) -> Iterator[Finding]:
-    """Check that the queue answers, and report annotations that its workers could not store."""
+    """Check that the queue takes jobs, and report annotations that its workers could not store."""
     try:
         with Redis.from_url(
             settings.queue_url, socket_connect_timeout=3, socket_timeout=5
         ) as client:
-            client.ping()
+            refused = refusal(client)
             backlog = last_backlog(client)
     except (RedisError, OSError, UnicodeError) as error:
         fix = "run `dynamite serve`, which starts it, or set REDIS_URL to another one"
         yield bad("queue", f"the queue server does not answer ({error})", fix)
         return
-    yield good("queue", "the queue server answers")
+    if refused:
+        message, _, remedy = refused.partition(": ")
+        yield bad("queue", message, remedy)
+    else:
+        yield good("queue", "the queue server answers and takes jobs")
     if backlog is not None:
         yield _annotations(backlog)
 

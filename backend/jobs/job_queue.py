@@ -15,6 +15,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from backend.jobs.event_spool import Event, Spool
+from backend.jobs.queue_trial import refusal
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +80,15 @@ class JobQueue:
         return len(self._spool)
 
     def depths(self) -> dict[str, dict[str, int]] | None:
-        """Count jobs by queue and state (waiting, running, failed); None if the server is away."""
+        """Count jobs by queue and state (waiting, running, failed).
+
+        Returns:
+            None if the server is away, or takes no jobs.
+        """
         try:
+            if refused := refusal(self._asking):
+                log.warning("%s", refused)
+                return None
             return {name: depth(Queue(name, connection=self._asking)) for name in QUEUES}
         except (RedisError, OSError):
             return None
