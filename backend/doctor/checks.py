@@ -9,9 +9,10 @@ from redis.exceptions import RedisError
 
 from backend.doctor.findings import Finding, bad, good, unknown
 from backend.errors import ImageError
+from backend.fetch.session import Session, reason
 from backend.jobs.queue_trial import refusal
 from backend.label_studio import labeling_config
-from backend.label_studio.api import ApiError, LabelStudioApi, reason, redirected
+from backend.label_studio.api import ApiError, LabelStudioApi, redirected
 from backend.label_studio.task_images import ImageFetcher
 from backend.retraining.status import Backlog, last_backlog
 from backend.settings import Settings
@@ -23,10 +24,14 @@ PROJECT_PAGE = "Project → Settings →"
 def check_server(api: LabelStudioApi) -> Iterator[Finding]:
     """Check that Label Studio answers, and report its version."""
     try:
-        answer = requests.get(f"{api.url}/api/version", timeout=10)
+        with Session() as session:
+            answer = session.get(f"{api.url}/api/version", timeout=10)
     except requests.RequestException as error:
         fix = "is it running? Give the address that the browser shows, without a path"
-        yield bad("address", f"{api.url}: {reason(error, 10)}", fix)
+        yield bad("address", f"{api.url}: {reason(error, api.url, 10)}", fix)
+        return
+    except ImageError as error:
+        yield bad("address", str(error), "correct that variable, or unset it")
         return
     if message := redirected(api.url, answer):
         yield bad("address", message, "or give that address with --label-studio")
@@ -127,8 +132,9 @@ def check_backend(url: str) -> Iterator[Finding]:
 def _health(url: str) -> dict[str, Any] | None:
     """Return the /health of a DynaMITE backend; None if there is none at this URL."""
     try:
-        found = requests.get(f"{url}/health", timeout=5).json()
-    except (requests.RequestException, ValueError):
+        with Session() as session:
+            found = session.get(f"{url}/health", timeout=5).json()
+    except (requests.RequestException, ValueError, ImageError):
         return None
     ours = isinstance(found, dict) and {"model_version", "device"} <= found.keys()
     return found if ours else None
