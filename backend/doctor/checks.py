@@ -27,7 +27,7 @@ def check_server(api: LabelStudioApi) -> Iterator[Finding]:
         with Session() as session:
             answer = session.get(f"{api.url}/api/version", timeout=10)
     except requests.RequestException as error:
-        fix = "is it running? Give the address that the browser shows, without a path"
+        fix = "is it running? Give the address that the browser shows"
         yield bad("address", f"{api.url}: {reason(error, api.url, 10)}", fix)
         return
     except ImageError as error:
@@ -40,7 +40,7 @@ def check_server(api: LabelStudioApi) -> Iterator[Finding]:
     if release is None:
         what = "this backend" if _health(api.url) else "another server"
         message = f"{api.url} is the address of {what}, not of Label Studio"
-        yield bad("address", message, "give the address that the browser shows, without a path")
+        yield bad("address", message, "give the address that the browser shows")
         return
     yield good("address", f"Label Studio {release} answers at {api.url}")
 
