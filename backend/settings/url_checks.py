@@ -7,29 +7,10 @@ from urllib.parse import urlsplit
 WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9._~-]{12,}")
 """Only characters without a special meaning in URLs, so that no client changes them."""
 
-_PAGES = frozenset(
-    [
-        "admin",
-        "api",
-        "data",
-        "home",
-        "logout",
-        "ml",
-        "organization",
-        "organizations",
-        "people",
-        "projects",
-        "tasks",
-        "user",
-        "welcome",
-        "health",
-        "k",
-        "metrics",
-        "predict",
-        "setup",
-        "versions",
-        "webhook",
-    ]
+_PAGES = (
+    *("admin", "api", "data", "home", "logout", "ml", "organization", "organizations", "people"),
+    *("projects", "tasks", "user", "welcome"),
+    *("health", "k", "metrics", "predict", "setup", "versions", "webhook"),
 )
 """First parts of the paths of Label Studio's pages, and of this backend's."""
 
