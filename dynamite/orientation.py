@@ -1,7 +1,5 @@
-"""Reads the orientation of a picture file as browsers do, and turns its pixels upright."""
+"""Reads the orientation of a picture file, as browsers and OpenCV do."""
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 _TAG = 0x0112
@@ -19,14 +17,3 @@ def orientation(image: Image.Image) -> int:
     except Exception:  # browsers ignore broken EXIF, too
         return 1
     return value if value in range(1, 9) else 1
-
-
-def upright(pixels_HWC: npt.NDArray[np.uint8], value: int) -> npt.NDArray[np.uint8]:
-    """Turn stored pixels by an EXIF orientation: 5 to 8 swap the axes, then come the flips."""
-    if value >= 5:
-        pixels_HWC = pixels_HWC.transpose(1, 0, 2)
-    if value in (3, 4, 7, 8):
-        pixels_HWC = pixels_HWC[::-1]
-    if value in (2, 3, 6, 7):
-        pixels_HWC = pixels_HWC[:, ::-1]
-    return np.ascontiguousarray(pixels_HWC)

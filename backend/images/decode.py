@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from backend.errors import ImageError, ImageTooLargeError, ImageUnreadableError
-from dynamite.orientation import orientation, upright
+from dynamite.orientation import orientation
 
 DECODER_VERSION = 1
 """Increase it whenever a change makes the same file decode to other pixels: kept features depend on
@@ -57,8 +57,7 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
                     f"the image has {width}×{height} pixels, more than the {max_pixels} allowed "
                     "(DYNAMITE_MAX_IMAGE_PIXELS)"
                 )
-            turned = orientation(image) if image.format in _ORIENTED_BY_EXIF else 1
-            return upright(_pixels(data, image), turned)
+            return _oriented(_pixels(data, image), image)
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -99,6 +98,18 @@ def _stretched(values: npt.NDArray[np.float64]) -> Pixels:
     low, high = values[finite].min(), values[finite].max()
     scale = 255 / (high - low) if high > low else 0.0
     return (np.where(finite, values - low, 0) * scale).clip(0, 255).astype(np.uint8)
+
+
+def _oriented(pixels: Pixels, image: Image.Image) -> Pixels:
+    """Apply the EXIF orientation: values 5 to 8 swap the axes, then come the flips."""
+    value = orientation(image) if image.format in _ORIENTED_BY_EXIF else 1
+    if value >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    if value in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if value in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def _why_unreadable(data: bytes) -> str:

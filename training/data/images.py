@@ -1,6 +1,5 @@
 """Reads images as RGB with their EXIF orientation applied; errors name the file."""
 
-from io import BytesIO
 from os import SEEK_END
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from dynamite.orientation import orientation, upright
+from dynamite.orientation import orientation
 from training.data.problems import DatasetError
 
 _TRANSPOSED = range(5, 9)
@@ -44,23 +43,10 @@ def decode_image(data: bytes, source: str) -> RGBImage:
     Raises:
         DatasetError: the bytes are not a readable image.
     """
-    turned = _turned(data)
-    flags = cv2.IMREAD_COLOR_RGB
-    if turned is not None:  # by the same reading as image_size, which OpenCV does not share
-        flags |= cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
     if pixels is None:
         raise DatasetError(f"{source}: not a readable image ({len(data)} bytes); replace the file")
-    return upright(pixels.astype(np.uint8, copy=False), turned or 1)
-
-
-def _turned(data: bytes) -> int | None:
-    """Return the EXIF orientation of a file of the usual formats, else None: OpenCV turns it."""
-    try:
-        with Image.open(BytesIO(data)) as image:
-            return orientation(image) if image.format in _END_MARKS else None
-    except FAULTS:
-        return None
+    return pixels.astype(np.uint8, copy=False)
 
 
 def read_image(path: Path) -> RGBImage:
