@@ -2,7 +2,8 @@
 
 The annotator's coordinates refer to the image on the screen, so this does what Chromium does:
 
-* Orientation comes from EXIF in JPEG, PNG and AVIF. Chromium ignores the EXIF of WebP, and all XMP.
+* Orientation is Chromium's (``dynamite.orientation``). Pillow itself orients TIFF, which no browser
+  shows.
 * 16-bit values lose their low byte. 32-bit and float images, which no browser shows, are stretched
   between their smallest and largest finite value.
 * Transparency is put on white, the background of Label Studio's canvas.
@@ -20,14 +21,13 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from backend.errors import ImageError, ImageTooLargeError, ImageUnreadableError
-from dynamite.orientation import orientation
+from dynamite.orientation import orientation, upright
 
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 """Increase it whenever a change makes the same file decode to other pixels: kept features depend on
 them."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
-_ORIENTED_BY_EXIF = ("JPEG", "MPO", "PNG", "AVIF")  # Pillow itself orients TIFF
 
 Image.MAX_IMAGE_PIXELS = None  # replaced by max_pixels, which can be configured
 
@@ -57,7 +57,7 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
                     f"the image has {width}×{height} pixels, more than the {max_pixels} allowed "
                     "(DYNAMITE_MAX_IMAGE_PIXELS)"
                 )
-            return _oriented(_pixels(data, image), image)
+            return upright(_pixels(data, image), orientation(io.BytesIO(data)))
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -98,18 +98,6 @@ def _stretched(values: npt.NDArray[np.float64]) -> Pixels:
     low, high = values[finite].min(), values[finite].max()
     scale = 255 / (high - low) if high > low else 0.0
     return (np.where(finite, values - low, 0) * scale).clip(0, 255).astype(np.uint8)
-
-
-def _oriented(pixels: Pixels, image: Image.Image) -> Pixels:
-    """Apply the EXIF orientation: values 5 to 8 swap the axes, then come the flips."""
-    value = orientation(image) if image.format in _ORIENTED_BY_EXIF else 1
-    if value >= 5:
-        pixels = pixels.transpose(1, 0, 2)
-    if value in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if value in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
 
 
 def _why_unreadable(data: bytes) -> str:

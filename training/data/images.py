@@ -1,14 +1,13 @@
-"""Reads images as RGB with their EXIF orientation applied; errors name the file."""
+"""Reads images as RGB, turned as browsers turn them; errors name the file."""
 
 from os import SEEK_END
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from dynamite.orientation import orientation
+from dynamite.orientation import decode_upright, orientation
 from training.data.problems import DatasetError
 
 _TRANSPOSED = range(5, 9)
@@ -38,15 +37,15 @@ def decode_image(data: bytes, source: str) -> RGBImage:
         source: its name for error messages.
 
     Returns:
-        uint8 H×W×3 RGB with the EXIF orientation applied.
+        uint8 H×W×3 RGB, in the orientation that a browser shows.
 
     Raises:
         DatasetError: the bytes are not a readable image.
     """
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
+    pixels = decode_upright(data)
     if pixels is None:
         raise DatasetError(f"{source}: not a readable image ({len(data)} bytes); replace the file")
-    return pixels.astype(np.uint8, copy=False)
+    return pixels
 
 
 def read_image(path: Path) -> RGBImage:
@@ -75,18 +74,17 @@ def image_size(path: Path) -> tuple[int, int]:
         DatasetError: the file is not a readable image.
     """
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as file, Image.open(file) as image:
             end = _END_MARKS.get(image.format or "")
             width, height = image.size
-            turned = end is not None and orientation(image) in _TRANSPOSED
-        if end is None:  # only OpenCV knows whether it rotates this format
-            pixels = read_image(path)
-            return pixels.shape[0], pixels.shape[1]
-        with path.open("rb") as file:
+            turned = orientation(file) in _TRANSPOSED
             file.seek(-min(_TAIL, path.stat().st_size), SEEK_END)
-            whole = end in file.read()
-    except FAULTS as error:
+            whole = end is not None and end in file.read()
+    except Image.DecompressionBombError as error:
         raise DatasetError(f"{path}: not a readable image: {error}") from error
-    if not whole:  # cut off, or followed by other data: decode to find out
-        read_image(path)
+    except FAULTS:  # pillow minds metadata that says nothing about the pixels
+        whole = False
+    if not whole:  # a format without an end mark, cut off, or followed by other data
+        pixels = read_image(path)
+        return pixels.shape[0], pixels.shape[1]
     return (width, height) if turned else (height, width)

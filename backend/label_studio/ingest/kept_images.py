@@ -15,6 +15,7 @@ from backend.label_studio.labeling_config import LabelingConfig
 from backend.label_studio.predict_request import image_addresses
 from backend.serving.image_cache import Fetcher
 from backend.session.regions import ImageKey
+from dynamite.orientation import decode_upright
 from training.annotation_store import AcceptedImage, AnnotationStore, Region
 
 
@@ -44,7 +45,7 @@ class ImageKeeper:
         data = self.fetcher.fetch(address, task_id).data
         pixels = decode(data, max_pixels=self.max_pixels)
         size = (pixels.shape[0], pixels.shape[1])
-        plain = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        plain = decode_upright(data)
         if plain is None or not np.array_equal(plain, pixels):  # training would see other pixels
             data = cv2.imencode(".png", pixels[..., ::-1])[1].tobytes()
         return self.store.put_image(data), size

@@ -342,3 +342,12 @@ def test_an_object_that_is_wholly_hidden_stays_only_when_asked(
     sample = open_coco(path, keep_hidden=True)[0]
     assert len(sample.labels) == 3
     assert sorted(sample.areas > 0) == [False, True, True]
+
+
+def test_metadata_that_pillow_minds_makes_no_picture_unreadable(tmp_path: Path) -> None:
+    """Browsers and OpenCV pass over a wrong checksum of a chunk that says nothing of the pixels."""
+    data = cv2.imencode(".png", np.zeros((6, 9, 3), np.uint8))[1].tobytes()
+    place = data.index(b"IDAT") - 4
+    path = tmp_path / "a.png"
+    path.write_bytes(data[:place] + b"\0\0\0\3tEXtc\0x1234" + data[place:])
+    assert image_size(path) == (6, 9)
