@@ -9,18 +9,21 @@ The annotator's coordinates refer to the image on the screen, so this does what 
 * Transparency is put on white, the background of Label Studio's canvas.
 * CMYK becomes RGB without a color profile. Other profiles are ignored too: they change colors a
   little but move nothing.
-* An animation is reduced to its first frame.
+* An animation is reduced to the frame that is shown first; around it lies white.
+* Metadata never decides whether pixels are read (``containers``).
 """
 
 import io
 from hashlib import sha256
+from typing import cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import GifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from backend.errors import ImageError, ImageTooLargeError, ImageUnreadableError
+from backend.images.containers import pixels_only, with_end_mark
 from dynamite.orientation import orientation, upright
 
 DECODER_VERSION = 2
@@ -50,7 +53,7 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
         ImageUnreadableError: Not an image, truncated, damaged, or in an unsupported format.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(pixels_only(data)), formats=FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise ImageTooLargeError(
@@ -68,15 +71,31 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
         ) from error
 
 
-def _pixels(data: bytes, image: Image.Image) -> Pixels:
+def _pixels(data: bytes, image: ImageFile.ImageFile) -> Pixels:
     """Return the pixels as stored, before orientation is applied."""
+    if image.format in ("JPEG", "MPO") and (ended := with_end_mark(data)) is not data:
+        with Image.open(io.BytesIO(ended), formats=["JPEG"]) as whole:
+            return _pixels(ended, whole)
     # cv2 is twice as fast, but wrong for CMYK, and does not say why it cannot read a file.
     if image.format == "JPEG" and image.mode in ("RGB", "L"):
         flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-        if pixels is not None and pixels.shape[:2] == image.size[::-1]:
-            return pixels.astype(np.uint8, copy=False)
-    return np.array(_rgb(image))  # a copy, because torch wants writable arrays
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        if decoded is not None and decoded.shape[:2] == image.size[::-1]:
+            return decoded.astype(np.uint8, copy=False)
+    box = _first_frame(image)
+    pixels: Pixels = np.array(_rgb(image))  # a copy, because torch wants writable arrays
+    if box is not None:
+        left, top, right, bottom = box
+        pixels[:top] = pixels[bottom:] = pixels[:, :left] = pixels[:, right:] = 255
+    return pixels
+
+
+def _first_frame(image: ImageFile.ImageFile) -> tuple[int, int, int, int] | None:
+    """Go to the frame that is shown first: left, top, right, bottom; None if it is all there is."""
+    if isinstance(image, PngImagePlugin.PngImageFile) and image.default_image:
+        image.seek(1)
+        return cast("tuple[int, int, int, int]", image.info["bbox"])
+    return image.tile[0][1] if isinstance(image, GifImagePlugin.GifImageFile) else None
 
 
 def _rgb(image: Image.Image) -> Image.Image:

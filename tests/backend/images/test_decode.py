@@ -277,3 +277,132 @@ def test_damage_anywhere_is_an_error_of_ours_or_a_picture() -> None:
 def test_the_digest_names_the_bytes() -> None:
     assert digest(b"a") == digest(b"a") != digest(b"b")
     assert len(digest(b"")) == 64
+
+
+def png_with(*extra: bytes, before: bytes = b"IDAT", image: np.ndarray = picture) -> bytes:
+    data = as_file(image, "PNG")
+    place = data.index(before) - 4
+    return data[:place] + b"".join(extra) + data[place:]
+
+
+def spoilt(chunk: bytes) -> bytes:
+    return chunk[:-4] + b"\0\0\0\0"
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, 1_500_000, dtype=np.uint8).tobytes()
+METADATA = {
+    "large zTXt": png_chunk(b"zTXt", b"workflow\0\0" + zlib.compress(b"a" * 2_000_000)),
+    "large iTXt": png_chunk(b"iTXt", b"XML\0\1\0\0\0" + zlib.compress(b"a" * 2_000_000)),
+    "large iCCP": png_chunk(b"iCCP", b"profile\0\0" + zlib.compress(NOISE)),
+    "large tEXt": png_chunk(b"tEXt", b"c\0" + b"a" * 2_000_000),
+    "broken zTXt": png_chunk(b"zTXt", b"k\0\0rubbish"),
+} | {
+    f"checksum of {kind.decode()}": spoilt(png_chunk(kind, bytes(9)))
+    for kind in (b"tEXt", b"gAMA", b"pHYs", b"iCCP", b"tRNS", b"acTL", b"eXIf", b"abCd")
+}
+
+
+@pytest.mark.parametrize("before", [b"IDAT", b"IEND"])
+@pytest.mark.parametrize("name", METADATA)
+def test_metadata_keeps_no_picture_from_being_read(name: str, before: bytes) -> None:
+    data = png_with(METADATA[name], before=before)
+    assert_shows(data, AS_IS)
+    assert_shows(data[: data.index(b"IEND") - 4], AS_IS)
+
+
+def test_a_chunk_longer_than_the_file_behind_the_pixels() -> None:
+    assert_shows(png_with(b"\0\x0f\0\0tEXtc\0x", before=b"IEND"), AS_IS)
+
+
+def test_a_png_of_very_many_chunks_ends_soon() -> None:
+    with pytest.raises(errors.ImageUnreadableError):
+        decode(png_with(png_chunk(b"teXt", b"") * 200_000), max_pixels=CAP)
+
+
+def frame(number: int, image: np.ndarray, x: int = 0, y: int = 0, blend: int = 0) -> bytes:
+    """A frame of an animated PNG that is not its picture."""
+    height, width = image.shape[:2]
+    data = as_file(image, "PNG")
+    place = data.index(b"IDAT")
+    pixels = data[place + 4 : place + 4 + int.from_bytes(data[place - 4 : place], "big")]
+    control = struct.pack(">IIIIIHHBB", number, width, height, x, y, 1, 10, 0, blend)
+    sequence = struct.pack(">I", number + 1)
+    return png_chunk(b"fcTL", control) + png_chunk(b"fdAT", sequence + pixels)
+
+
+WHITE = (255, 255, 255)
+INVERSE = [tuple(255 - part for part in color) for color in AS_IS]
+
+
+def animated(*frames: bytes, count: int | None = None, image: np.ndarray = picture) -> bytes:
+    control = struct.pack(">II", len(frames) if count is None else count, 0)
+    data = png_with(png_chunk(b"acTL", control), image=image)
+    place = data.index(b"IEND") - 4
+    return data[:place] + b"".join(frames) + data[place:]
+
+
+def test_an_animated_png_starts_with_its_first_frame_not_with_a_picture_before_it() -> None:
+    assert_shows(animated(frame(0, 255 - picture)), INVERSE)
+    assert_shows(animated(frame(0, 255 - picture), frame(2, picture)), INVERSE)
+    part = frame(0, np.ascontiguousarray(picture[20:, 30:]), x=30, y=20)
+    assert_shows(animated(part), [WHITE, WHITE, WHITE, GREY])
+
+
+def test_a_see_through_frame_does_not_show_the_picture_before_it() -> None:
+    clear = np.dstack([picture, np.zeros((H, W), np.uint8)])
+    solid = np.dstack([picture, np.full((H, W), 255, np.uint8)])
+    assert_shows(animated(frame(0, clear, blend=1), image=solid), [WHITE] * 4)
+
+
+def test_an_animated_png_whose_animation_cannot_be_shown_is_its_picture() -> None:
+    assert_shows(animated(), AS_IS)
+    assert_shows(animated(frame(0, 255 - picture), count=0), AS_IS)
+    assert_shows(png_with(frame(0, 255 - picture), before=b"IEND"), AS_IS)
+
+
+def test_around_the_first_frame_of_a_gif_is_nothing() -> None:
+    part = as_file(Image.fromarray(picture[20:, 30:]).quantize(8), "GIF")
+    size = struct.pack("<HH", W, H)
+    place = part.index(b"\x2c")
+    data = part[:6] + size + part[10 : place + 1] + struct.pack("<HH", 30, 20) + part[place + 5 :]
+    assert_shows(data, [WHITE, WHITE, WHITE, GREY])
+
+
+def riff(kind: bytes, body: bytes) -> bytes:
+    return kind + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
+
+
+@pytest.mark.parametrize("flags", [0x02, 0x12])
+def test_around_the_first_frame_of_a_webp_is_nothing(flags: int) -> None:
+    def three(value: int) -> bytes:
+        return struct.pack("<I", value)[:3]
+
+    still = as_file(np.ascontiguousarray(picture[20:, 30:]), "WEBP", lossless=True)[12:]
+    place = three(15) + three(10) + three(29) + three(19) + three(500) + b"\0"
+    head = bytes([flags, 0, 0, 0]) + three(W - 1) + three(H - 1)
+    body = riff(b"VP8X", head) + riff(b"ANIM", b"\0\0\xff\xff\0\0") + riff(b"ANMF", place + still)
+    assert_shows(riff(b"RIFF", b"WEBP" + body), [WHITE, WHITE, WHITE, GREY])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("tail", [b"", b"\xff", bytes(40)])
+def test_a_jpeg_that_lacks_only_its_end_mark_is_read(
+    mode: str, progressive: bool, tail: bytes
+) -> None:
+    rng = np.random.default_rng(3)
+    noise = Image.fromarray(rng.integers(0, 256, (61, 67, 3), dtype=np.uint8)).convert(mode)
+    data = as_file(noise, "JPEG", quality=90, progressive=progressive)
+    whole = decode(data, max_pixels=CAP)
+    np.testing.assert_array_equal(decode(data[:-2] + tail, max_pixels=CAP), whole)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("lost", [4, 10, 50, 400])
+def test_a_jpeg_that_lacks_pixels_is_refused(progressive: bool, lost: int) -> None:
+    noise = np.random.default_rng(4).integers(0, 256, (61, 67, 3), dtype=np.uint8)
+    data = as_file(noise, "JPEG", quality=90, progressive=progressive)
+    thumbnail = exif(1).tobytes() + as_file(picture, "JPEG")  # has an end mark of its own
+    for file in (data, as_file(noise, "JPEG", progressive=progressive, exif=thumbnail)):
+        with pytest.raises(errors.ImageUnreadableError, match="damaged or truncated"):
+            decode(file[:-lost], max_pixels=CAP)
