@@ -112,6 +112,7 @@ def evaluate(
 
     \b
     Example:
+      dynamite evaluate lite --set training/base_set --limit 3
       dynamite evaluate lite --data sets --set coco_val --strategy random \\
           --baseline grabcut --out report
       dynamite evaluate my.safetensors --data sets --set grabcut --single --protocol all
