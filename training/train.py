@@ -6,7 +6,11 @@ import click
 
 
 @click.command()
-@click.argument("config_path", metavar="CONFIG", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument(
+    "config_path",
+    metavar="CONFIG",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -51,11 +55,12 @@ def train(
 
     from dynamite.errors import DynamiteError  # noqa: PLC0415
     from training.config_files import load_config  # noqa: PLC0415
-    from training.loop.run import export as export_weights  # noqa: PLC0415
-    from training.loop.run import run  # noqa: PLC0415
 
     try:
         config = load_config(config_path)
+        from training.loop.run import export as export_weights  # noqa: PLC0415  takes seconds
+        from training.loop.run import run  # noqa: PLC0415
+
         if steps is not None:
             config = config.with_steps(steps)
         if max_minutes is not None:

@@ -11,9 +11,19 @@ SCHEMES = ("http://", "https://")
 
 
 def web_address(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """Check an option's URL (a click callback); an empty one counts as not given."""
-    if not value or value.lower().startswith(SCHEMES):
+    """Check an option's URL (a click callback); an empty one counts as not given.
+
+    The address of a page, as copied from a browser, gives that of its server.
+    """
+    from backend.settings.url_checks import without_page
+
+    if not value:
         return value
+    if value.lower().startswith(SCHEMES):
+        try:
+            return without_page(value)
+        except ValueError as error:
+            raise click.BadParameter(f"{value!r} is no address: {error}") from None
     if "://" in value:
         raise click.BadParameter(f"{value!r} must begin with http:// or https://")
     raise click.BadParameter(f"{value!r} has no http://: give http://{value}")

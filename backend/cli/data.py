@@ -42,9 +42,9 @@ def check(names: tuple[str, ...], root: Path | None) -> None:
     """
     from rich.table import Table
 
-    from backend.cli.printing import print_table
+    from backend.cli.printing import counted, print_table
     from training.data.catalog import open_dataset
-    from training.data.problems import DatasetError, left_out
+    from training.data.problems import DatasetError, left_out, why_empty
     from training.progress import track
 
     table = Table("set", "images", "objects", "ignored", "problems", box=None, pad_edge=False)
@@ -54,6 +54,11 @@ def check(names: tuple[str, ...], root: Path | None) -> None:
     for name in names:
         dataset = open_dataset(name, root, on_problem="skip")
         found = [str(problem) for problem in left_out(dataset)]
+        if not len(dataset):
+            found.append(why_empty(dataset))
+        elif only_crowds := len(getattr(dataset, "only_crowds", ())):
+            crowds = f"{only_crowds:,} images with crowds only (`iscrowd: 1`)"
+            click.echo(f"{dataset.name}: left out {crowds}", err=True)
         objects, ignored = 0, 0.0
         for index in track(range(len(dataset)), f"Reading {name}"):
             try:
@@ -70,7 +75,7 @@ def check(names: tuple[str, ...], root: Path | None) -> None:
             click.echo(problem, err=True)
     print_table(table)
     if faulty:
-        raise click.ClickException(f"{faulty} problems, listed above")
+        raise click.ClickException(f"{counted(faulty, 'problem')}, listed above")
 
 
 @data.command(short_help="Pack each data set into one file that is quick to read.")
@@ -105,11 +110,13 @@ def pack(
     """
     from training.data.catalog import open_dataset
     from training.data.packed import pack as write
-    from training.data.problems import left_out
+    from training.data.problems import left_out, why_empty
 
     to.mkdir(parents=True, exist_ok=True)
     for name in names:
         dataset = open_dataset(name, root, on_problem=_on_problem(skip_problems))
+        if not len(dataset):
+            raise click.ClickException(why_empty(dataset))
         if len(left_out(dataset)):
             click.echo(f"{dataset.name}: {left_out(dataset)}", err=True)
         path = to / f"{dataset.name}.pack"
@@ -139,7 +146,7 @@ def merge(*, coco: Path, lvis: Path, out: Path, same_object: float, skip_problem
       cd data/coco/annotations
       dynamite data merge instances_train2017.json lvis_v1_train.json coco_lvis.json
     """
-    from training.data.coco_entries import load_json
+    from training.data.coco_json import load_json
     from training.data.coco_lvis import merge as merge_contents
 
     merged = merge_contents(load_json(coco), load_json(lvis), lvis, same_object)
@@ -185,6 +192,8 @@ def _report(problems: "Problems", source: Path, skip_problems: bool) -> None:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file atomically: a truncated one is worse than none."""
+    """Write a COCO json with objects, atomically: a truncated one is worse than none."""
+    if not content["annotations"]:
+        raise click.ClickException(f"{path} is not written: it would hold no object")
     with replacing(path) as draft, draft.open("w") as file:
         json.dump(content, file)

@@ -112,6 +112,7 @@ def evaluate(
 
     \b
     Example:
+      dynamite evaluate lite --set training/base_set --limit 3
       dynamite evaluate lite --data sets --set coco_val --strategy random \\
           --baseline grabcut --out report
       dynamite evaluate my.safetensors --data sets --set grabcut --single --protocol all
@@ -123,7 +124,7 @@ def evaluate(
     from datetime import UTC, datetime
 
     from backend.cli.printing import print_table
-    from training.data.problems import left_out
+    from training.data.problems import left_out, why_empty
     from training.evaluation.plan import EvaluationPlan
     from training.evaluation.processes import evaluate_in_processes
     from training.evaluation.report import Row, table
@@ -148,7 +149,7 @@ def evaluate(
     if len(left_out(dataset)):
         click.echo(f"{dataset.name}: {left_out(dataset)}", err=True)
     if not len(dataset):
-        raise click.ClickException(f"{dataset.name}: no image has an object")
+        raise click.ClickException(why_empty(dataset))
     indices = range(min(len(dataset), limit or len(dataset)))
     title = f"{dataset.name}, {len(indices)} of {len(dataset)} images"
     rows = []

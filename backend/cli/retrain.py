@@ -5,10 +5,13 @@ import click
 
 @click.command()
 @click.option("--line", help="Line of models [the one served here].")
-@click.option("--force", is_flag=True, help="Also if these data have been trained on already.")
+@click.option(
+    "--force", is_flag=True, help="Also on data that have been trained on, or too few to publish."
+)
 def retrain(line: str | None, force: bool) -> None:
     """Request a training on the annotations accepted so far.
 
+    Refuses if too few images are held out to judge the result, which then could not be published.
     The training runs in a worker; `dynamite jobs --watch` shows its progress.
     """
     from redis import Redis
@@ -27,4 +30,13 @@ def retrain(line: str | None, force: bool) -> None:
     wait_until_ready(settings.queue_url)
     line = line or settings.line
     with Redis.from_url(settings.queue_url) as redis, open_store(settings, redis) as store:
-        click.echo(request_training(settings, store, redis, line, "dynamite retrain", force=force))
+        words = request_training(
+            settings,
+            store,
+            redis,
+            line,
+            "dynamite retrain",
+            force=force,
+            only_publishable=not force,
+        )
+        click.echo(words)

@@ -1,14 +1,21 @@
 """``dynamite segment``: segments one image from the coordinates of clicks."""
 
 import json
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from backend.cli.steps import steps
+from backend.launcher.environment import calm_threads
 from dynamite.network.config import PRESETS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dynamite.clicks import ClickSet
     from dynamite.predict.predictor import Segmentation
 
@@ -90,26 +97,51 @@ def segment(
       dynamite segment photo.jpg --object 120,80 --object "300,200;340,260" \\
           --background 10,10 --out overlay.png --masks masks.json
     """
-    import dynamite
-    from backend.errors import ImageError
-    from backend.images.decode import decode
-    from backend.serving.loading import choose_device
-    from dynamite import Click, ClickSet, InvalidInputError
-
     if out is None and masks is None:
         raise click.UsageError("give an output: --out overlay.png, --masks masks.json, or both")
     if checkpoint is None and preset != "lite":
         raise click.UsageError(f"no weights ship for --preset {preset}: give --checkpoint FILE")
-    times = iter(range(10**6))
-    clicks = ClickSet(
-        [[Click(x, y, next(times)) for x, y in points] for points in objects],
-        [Click(x, y, next(times)) for points in background for x, y in points],
-    )
     if out is not None and out.suffix.lower() not in OVERLAY_SUFFIXES:
         raise click.UsageError(f"--out {out}: the name must end in {' or '.join(OVERLAY_SUFFIXES)}")
     for option, path in (("--out", out), ("--masks", masks)):
         if path is not None and not path.parent.is_dir():
             raise click.UsageError(f"{option} {path}: there is no folder {path.parent}")
+    calm_threads()
+    with steps(4) as begin:
+        begin(f"Reading {image.name}")
+        pixels, clicks = read(image, objects, background)
+        begin(f"Loading {preset}")
+        import dynamite
+        from backend.serving.loading import choose_device
+
+        model = dynamite.load(preset, checkpoint, device=choose_device(device))
+        predictor = dynamite.Predictor(model)
+        begin("Computing the features of the image")
+        features = predictor.encode(pixels)
+        begin("Segmenting")
+        result = predictor.segment(features, clicks)
+    if out is not None:
+        write_overlay(out, pixels, result, clicks)
+    if masks is not None:
+        write_masks(masks, image, result, model.version)
+    for index, mask in enumerate(result.masks):
+        size = f"{mask.sum():>9,} pixels ({mask.mean():.1%})"
+        click.echo(f"object {index + 1}: {size}, score {result.scores[index]:.2f}")
+
+
+def read(
+    image: Path, objects: Sequence[list[Point]], background: Sequence[list[Point]]
+) -> "tuple[NDArray[np.uint8], ClickSet]":
+    """Read the image, uint8 H×W×3 RGB, and check that the clicks lie in it."""
+    from backend.errors import ImageError
+    from backend.images.decode import decode
+    from dynamite import Click, ClickSet, InvalidInputError
+
+    times = count()
+    clicks = ClickSet(
+        [[Click(x, y, next(times)) for x, y in points] for points in objects],
+        [Click(x, y, next(times)) for points in background for x, y in points],
+    )
     try:
         pixels = decode(image.read_bytes(), max_pixels=500_000_000)
     except ImageError as error:
@@ -118,16 +150,7 @@ def segment(
         clicks.check_inside(*pixels.shape[:2])
     except InvalidInputError as error:
         raise click.UsageError(str(error)) from None
-    model = dynamite.load(preset, checkpoint, device=choose_device(device))
-    predictor = dynamite.Predictor(model)
-    result = predictor.segment(predictor.encode(pixels), clicks)
-    if out is not None:
-        write_overlay(out, pixels, result, clicks)
-    if masks is not None:
-        write_masks(masks, image, result, model.version)
-    for index, mask in enumerate(result.masks):
-        size = f"{mask.sum():>9,} pixels ({mask.mean():.1%})"
-        click.echo(f"object {index + 1}: {size}, score {result.scores[index]:.2f}")
+    return pixels, clicks
 
 
 def write_overlay(path: Path, pixels: "object", result: "Segmentation", clicks: "ClickSet") -> None:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
+import requests
+
+from backend.fetch.session import Session
 from backend.launcher.children import Child
 from dynamite.errors import DynamiteError
 
@@ -126,8 +127,10 @@ def wait(url: str, process: Child) -> None:
         if process.status is not None:
             raise DemoError(f"Label Studio ended while starting; its log is {process.output}")
         try:
-            with urlopen(f"{url}/health", timeout=2):  # noqa: S310  our own http address
-                return
-        except (URLError, OSError):
+            with Session() as session:
+                session.get(f"{url}/health", timeout=2).raise_for_status()
+        except requests.RequestException:
             time.sleep(0.3)
+        else:
+            return
     raise DemoError(f"Label Studio did not answer; its log is {process.output}")

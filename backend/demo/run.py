@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from backend.demo import label_studio
 from backend.demo.project import prepare
 from backend.label_studio.access import configured_access, keep
 from backend.label_studio.api import LabelStudioApi
-from backend.launcher.banner import address
+from backend.launcher.banner import CLICKING, address, own_command
 from backend.launcher.preflight import StartError, check_port, locked
 from backend.launcher.serve import started
 from backend.settings import Settings, load, variable
@@ -63,7 +62,7 @@ def run_locked(folder: Path, port: int, tell: Callable[[str], Any]) -> None:
             task = next(api.tasks(project))["id"]
         check = (
             f"{variable('state_dir')}={shlex.quote(str(settings.state_dir))} "
-            f"{shlex.quote(program_name())} doctor --project {project} "
+            f"{shlex.quote(own_command())} doctor --project {project} "
             f"--backend {address(settings)}"
         )
         tell(instructions(f"{url}/projects/{project}/data?task={task}", user, check))
@@ -85,11 +84,6 @@ def check_ports(settings: Settings, port: int) -> None:
     check_port("127.0.0.1", port, "--port (of Label Studio)")
 
 
-def program_name() -> str:
-    """Return the path of the ``dynamite`` command, relative to the working directory."""
-    return os.path.relpath(Path(sys.executable).with_name("dynamite"))
-
-
 def instructions(task_url: str, user: label_studio.Login, check: str) -> str:
     """Return what to open, what to do there, and the command that checks the connection."""
     return "\n".join(
@@ -99,9 +93,8 @@ def instructions(task_url: str, user: label_studio.Login, check: str) -> str:
             f"  log in    {user.email}",
             f"  password  {user.password}",
             "",
-            "  Then switch Auto-Annotation on (below the image), choose the magic point (top right",
-            "  of the image), then a label, and click on an object. Use another label for another",
-            "  object: all masks are computed together. Alt-click excludes a place.",
+            "  Then:",
+            *(f"    {line}" for line in CLICKING),
             "",
             "  If something does not work, run:",
             "",

@@ -9,8 +9,10 @@ from redis.exceptions import RedisError
 
 from backend.doctor.findings import Finding, bad, good, unknown
 from backend.errors import ImageError
+from backend.fetch.session import Session, reason
+from backend.jobs.queue_trial import refusal
 from backend.label_studio import labeling_config
-from backend.label_studio.api import ApiError, LabelStudioApi, reason, redirected
+from backend.label_studio.api import ApiError, LabelStudioApi, redirected
 from backend.label_studio.predict_request import image_addresses, no_image
 from backend.label_studio.task_images import ImageFetcher
 from backend.retraining.status import Backlog, last_backlog
@@ -26,10 +28,14 @@ MOST_IMAGES = 5
 def check_server(api: LabelStudioApi) -> Iterator[Finding]:
     """Check that Label Studio answers, and report its version."""
     try:
-        answer = requests.get(f"{api.url}/api/version", timeout=10)
+        with Session() as session:
+            answer = session.get(f"{api.url}/api/version", timeout=10)
     except requests.RequestException as error:
-        fix = "is it running? Give the address that the browser shows, without a path"
-        yield bad("address", f"{api.url}: {reason(error, 10)}", fix)
+        fix = "is it running? Give the address that the browser shows"
+        yield bad("address", f"{api.url}: {reason(error, api.url, 10)}", fix)
+        return
+    except ImageError as error:
+        yield bad("address", str(error), "correct that variable, or unset it")
         return
     if message := redirected(api.url, answer):
         yield bad("address", message, "or give that address with --label-studio")
@@ -38,7 +44,7 @@ def check_server(api: LabelStudioApi) -> Iterator[Finding]:
     if release is None:
         what = "this backend" if _health(api.url) else "another server"
         message = f"{api.url} is the address of {what}, not of Label Studio"
-        yield bad("address", message, "give the address that the browser shows, without a path")
+        yield bad("address", message, "give the address that the browser shows")
         return
     yield good("address", f"Label Studio {release} answers at {api.url}")
 
@@ -138,26 +144,31 @@ def check_backend(url: str) -> Iterator[Finding]:
 def _health(url: str) -> dict[str, Any] | None:
     """Return the /health of a DynaMITE backend; None if there is none at this URL."""
     try:
-        found = requests.get(f"{url}/health", timeout=5).json()
-    except (requests.RequestException, ValueError):
+        with Session() as session:
+            found = session.get(f"{url}/health", timeout=5).json()
+    except (requests.RequestException, ValueError, ImageError):
         return None
     ours = isinstance(found, dict) and {"model_version", "device"} <= found.keys()
     return found if ours else None
 
 
 def check_queue(settings: Settings) -> Iterator[Finding]:
-    """Check that the queue answers, and report annotations that its workers could not store."""
+    """Check that the queue takes jobs, and report annotations that its workers could not store."""
     try:
         with Redis.from_url(
             settings.queue_url, socket_connect_timeout=3, socket_timeout=5
         ) as client:
-            client.ping()
+            refused = refusal(client)
             backlog = last_backlog(client)
     except (RedisError, OSError, UnicodeError) as error:
         fix = "run `dynamite serve`, which starts it, or set REDIS_URL to another one"
         yield bad("queue", f"the queue server does not answer ({error})", fix)
         return
-    yield good("queue", "the queue server answers")
+    if refused:
+        message, _, remedy = refused.partition(": ")
+        yield bad("queue", message, remedy)
+    else:
+        yield good("queue", "the queue server answers and takes jobs")
     if backlog is not None:
         yield _annotations(backlog)
 

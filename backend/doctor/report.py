@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from backend.doctor import attachment, checks
-from backend.doctor.findings import Finding, Verdict
+from backend.doctor.findings import Finding, Verdict, unknown
 from backend.label_studio.access import Access
 from backend.label_studio.api import ApiError, LabelStudioApi
 from backend.label_studio.task_images import open_fetcher
@@ -34,6 +34,8 @@ def findings(
             if any(one.verdict is Verdict.BAD for one in found):
                 return
         if project is None:
+            words = "none checked: --project N adds its labelling config, images and connection"
+            yield unknown("project", words)
             return
         found = list(checks.check_project(api, project, settings))
         yield from found
@@ -49,12 +51,16 @@ def findings(
 
 def report(found: Iterator[Finding], tell: Callable[[str], Any]) -> int:
     """Print the findings as they arrive; return how many are bad."""
-    count = 0
+    count = skipped = 0
     for one in found:
         tell(f" {MARKS[one.verdict]} {one.check:<17} {one.message}")
         if one.fix:
             tell(f"   {'':<17} → {one.fix}")
         count += one.verdict is Verdict.BAD
+        skipped += one.verdict is Verdict.UNKNOWN
     tell("")
-    tell("All is well." if not count else f"{count} to fix.")
+    if count:
+        tell(f"{count} to fix.")
+    else:
+        tell("What was checked is well; ? marks what was not." if skipped else "All is well.")
     return count

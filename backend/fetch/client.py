@@ -1,5 +1,6 @@
 """An HTTP client that reaches only allowed hosts, also by redirect, within time and size limits."""
 
+import contextlib
 import http.client
 import json
 import ssl
@@ -12,7 +13,8 @@ from backend.errors import ImageTooLargeError, ImageUnreachableError
 from backend.fetch.connection import PinnedConnection
 from backend.fetch.content_coding import CodingError, TooLargeError, decoded
 from backend.fetch.deadline import Deadline
-from backend.fetch.hosts import AllowedHosts
+from backend.fetch.hosts import AllowedHosts, resolve
+from backend.fetch.network import CERTIFICATE_FIX, Proxy, proxy_for, tls_context
 from backend.fetch.url import Url
 
 MAX_REDIRECTS = 5
@@ -44,7 +46,7 @@ class Client:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context()
+        return tls_context()
 
     def get(self, url: Url, deadline: Deadline, authorize: Authorize) -> Reply:
         """Fetch a URL and follow its redirects; ``authorize`` is called for each.
@@ -98,16 +100,23 @@ class Client:
     ) -> Reply:
         deadline = deadline.awaiting(url.shown)
         headers |= {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "DynaMITE"}
-        addresses = deadline.wait_for(lambda: self._hosts.addresses(url))
+        proxy = proxy_for(str(url))
+        target = url.target
+        if proxy is not None and url.scheme == "http":
+            target = str(url)
+            headers |= proxy.headers
+        addresses = deadline.wait_for(lambda: self._addresses(url, proxy))
         error: Exception | None = None
         for index, address in enumerate(addresses):
             tls = self._tls if url.scheme == "https" else None
             share = deadline.left() / (len(addresses) - index)
-            connection = PinnedConnection(url, address, deadline, tls, connect_seconds=share)
+            connection = PinnedConnection(
+                url, address, deadline, tls, connect_seconds=share, proxy=proxy
+            )
             try:
                 with deadline.cutting(connection.cut):
                     connection.connect()
-                    connection.request(method, url.target, body, headers)
+                    connection.request(method, target, body, headers)
                     return self._read(connection, url, deadline, max_bytes or self._max_bytes)
             except (OSError, http.client.HTTPException, ValueError) as caught:
                 if connection.is_cut:
@@ -119,7 +128,16 @@ class Client:
                 connection.close()
         if isinstance(error, TimeoutError):
             raise deadline.error() from None
-        raise ImageUnreachableError(f"cannot reach {url.shown}: {_reason(error)}") from None
+        way = f"; {proxy.way_around(url.host)}" if proxy else ""
+        raise ImageUnreachableError(f"cannot reach {url.shown}: {_reason(error)}{way}") from None
+
+    def _addresses(self, url: Url, proxy: Proxy | None) -> list[str]:
+        """Return the addresses to connect to: of the URL's host, or of the proxy."""
+        if proxy is None:
+            return self._hosts.addresses(url)
+        with contextlib.suppress(ImageUnreachableError):  # often the proxy alone knows the name
+            self._hosts.addresses(url)
+        return resolve(proxy.host, proxy.port)
 
     def _read(
         self, connection: PinnedConnection, url: Url, deadline: Deadline, max_bytes: int
@@ -164,7 +182,7 @@ def _body(response: http.client.HTTPResponse, url: Url, max_bytes: int) -> bytes
 
 def _reason(error: Exception | None) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted ({error.verify_message})"
+        return f"its certificate is not accepted ({error.verify_message}); {CERTIFICATE_FIX}"
     if isinstance(error, http.client.IncompleteRead):
         return "the response ends early"
     if isinstance(error, http.client.HTTPException):

@@ -6,13 +6,14 @@ import socket
 import ssl
 
 from backend.fetch.deadline import Deadline
+from backend.fetch.network import Proxy
 from backend.fetch.url import PORTS, Url
 
 
 class PinnedConnection(http.client.HTTPConnection):
     """Connects to ``address``, with the Host header and TLS certificate of the URL's host.
 
-    Ignores proxies set in the environment: a proxy would not connect to the checked address.
+    With a ``proxy``, ``address`` is the proxy's, which https passes through a tunnel.
     """
 
     def __init__(
@@ -23,17 +24,21 @@ class PinnedConnection(http.client.HTTPConnection):
         tls: ssl.SSLContext | None,
         *,
         connect_seconds: float,
+        proxy: Proxy | None = None,
     ) -> None:
         """``connect_seconds``: how long to wait for the address to accept the connection."""
         super().__init__(url.host, url.port)
         self.default_port = PORTS[url.scheme]
         self.is_cut = False
         self._url = url
-        self._address = address
         self._deadline = deadline
         self._tls = tls
         self._connect_seconds = connect_seconds
         self._socket: socket.socket | None = None
+        self._endpoint = address, proxy.port if proxy else url.port
+        self._has_tunnel = proxy is not None and tls is not None
+        if proxy is not None and tls is not None:
+            self.set_tunnel(url.host, url.port, proxy.headers)
 
     def connect(self) -> None:
         """Connect within the deadline, with a TLS handshake for https.
@@ -41,9 +46,11 @@ class PinnedConnection(http.client.HTTPConnection):
         Raises:
             TimeoutError: No answer within ``connect_seconds``; ``sock`` is then None.
         """
-        connected = socket.create_connection((self._address, self.port), self._connect_seconds)
+        connected = socket.create_connection(self._endpoint, self._connect_seconds)
         self._use(connected)
         connected.settimeout(self._deadline.left())
+        if self._has_tunnel:
+            self._tunnel()  # type: ignore[attr-defined]  # as HTTPConnection.connect does
         if self._tls is not None:
             tls = self._tls.wrap_socket(
                 self.sock, server_hostname=self._url.host, do_handshake_on_connect=False

@@ -11,10 +11,11 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Retry
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
-from rq.job import Job
+from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from backend.jobs.event_spool import Event, Spool
+from backend.jobs.queue_trial import refusal
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +80,15 @@ class JobQueue:
         return len(self._spool)
 
     def depths(self) -> dict[str, dict[str, int]] | None:
-        """Count jobs by queue and state (waiting, running, failed); None if the server is away."""
+        """Count jobs by queue and state (waiting, running, failed).
+
+        Returns:
+            None if the server is away, or takes no jobs.
+        """
         try:
+            if refused := refusal(self._asking):
+                log.warning("%s", refused)
+                return None
             return {name: depth(Queue(name, connection=self._asking)) for name in QUEUES}
         except (RedisError, OSError):
             return None
@@ -142,9 +150,20 @@ def requeue_failed(connection: Redis, names: Collection[str]) -> int:
 
 
 def depth(queue: Queue) -> dict[str, int]:
-    """Count the jobs of a queue that are waiting, running and failed."""
+    """Count the jobs of a queue that are waiting, running and failed.
+
+    A training that was cancelled has not failed, although rq keeps it among those that have.
+    """
+    failed = queue.failed_job_registry
+    if queue.name == TRAIN:  # no other jobs can be cancelled
+        ids = failed.get_job_ids(cleanup=False)
+        found = Job.fetch_many(ids, connection=queue.connection, serializer=JSONSerializer)
+        states = [job.get_status(refresh=False) for job in found if job is not None]
+        failures = len(states) - states.count(JobStatus.STOPPED)
+    else:
+        failures = failed.get_job_count(cleanup=False)
     return {
         "waiting": queue.count,
         "running": queue.started_job_registry.get_job_count(cleanup=False),
-        "failed": queue.failed_job_registry.get_job_count(cleanup=False),
+        "failed": failures,
     }

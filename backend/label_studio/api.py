@@ -10,6 +10,7 @@ import requests
 from backend.errors import ImageError, ServingError
 from backend.fetch.deadline import Deadline
 from backend.fetch.hosts import moved_message
+from backend.fetch.session import Session, reason
 from backend.fetch.url import Url
 from backend.label_studio.tokens import Tokens
 
@@ -48,7 +49,7 @@ class LabelStudioApi:
     def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
         self._tokens = Tokens(token, self._exchange)
-        self._session = requests.Session()
+        self._session = Session()
 
     def __enter__(self) -> "LabelStudioApi":
         return self
@@ -116,10 +117,13 @@ class LabelStudioApi:
         try:
             response = self._session.request(method, self.url + path, timeout=SECONDS, **arguments)
         except requests.RequestException as error:
+            why = reason(error, self.url, SECONDS)
             raise ApiError(
-                f"Label Studio at {self.url} cannot be reached ({reason(error)}): "
+                f"Label Studio at {self.url} cannot be reached ({why}): "
                 "LABEL_STUDIO_URL must be an address that works from this machine"
             ) from None
+        except ImageError as error:  # of the certificates or the proxy that are configured
+            raise ApiError(str(error)) from None
         if words := redirected(self.url, response):
             raise ApiError(words)
         return response
@@ -166,14 +170,3 @@ def detail(response: requests.Response) -> str:
 def in_short(words: str) -> str:
     """The beginning, cut between words: a secret in an address must stay whole to be hidden."""
     return textwrap.shorten(words, LENGTH, placeholder=" …")
-
-
-def reason(error: requests.RequestException, seconds: float = SECONDS) -> str:
-    """Why there was no answer, in plain words."""
-    if isinstance(error, requests.Timeout):
-        return f"no answer within {seconds:.0f} s"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate is not accepted"
-    if isinstance(error, requests.ConnectionError):
-        return "nothing answers there"
-    return type(error).__name__

@@ -7,6 +7,7 @@ import requests
 from rich.progress import Progress
 
 from backend.errors import ServingError
+from backend.fetch.session import Session
 from backend.label_studio.api import LabelStudioApi
 from backend.settings import Settings
 
@@ -31,7 +32,7 @@ def warm_project(
     """
     with (
         LabelStudioApi(url, token) as api,
-        requests.Session() as session,
+        Session() as session,
         ThreadPoolExecutor(AT_A_TIME) as pool,
         progress,
     ):

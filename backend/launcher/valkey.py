@@ -8,6 +8,7 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
+from backend.jobs.queue_trial import refusal
 from backend.launcher.children import Child
 from dynamite.errors import DynamiteError
 
@@ -45,16 +46,16 @@ def valkey_child(socket: Path, folder: Path) -> Child:
 
 
 def wait_until_ready(url: str, child: Child | None = None) -> None:
-    """Wait until the server answers.
+    """Wait until the server answers, and try whether it takes jobs.
 
     Raises:
-        QueueError: It ended, did not answer in time, or is not a queue server.
+        QueueError: It ended, did not answer in time, is not a queue server or takes no jobs.
     """
     deadline = time.monotonic() + START_SECONDS
     with Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5) as client:
         while True:
             try:
-                client.ping()
+                refused = refusal(client)
             except (RedisError, UnicodeError) as error:  # UnicodeError: of an invalid host name
                 if child is not None and child.status is not None:
                     raise QueueError(why_ended(child)) from error
@@ -65,6 +66,8 @@ def wait_until_ready(url: str, child: Child | None = None) -> None:
                     ) from error
                 time.sleep(0.05)
             else:
+                if refused:
+                    raise QueueError(refused)
                 return
 
 

@@ -8,6 +8,7 @@ from rq.serializers import JSONSerializer
 
 from backend.jobs.job_queue import find_job
 from backend.retraining.enqueueing import cancel_waiting, enqueue_waiting
+from backend.retraining.status import describe
 from backend.retraining.training_queue import WAITING, status
 from dynamite.errors import DynamiteError
 
@@ -41,5 +42,5 @@ def cancel_training(redis: Redis, job_id: str) -> str:
         job.cancel()
         enqueue_waiting(redis, job.meta.get("line", ""))
     else:
-        return f"{job_id} is {found.value} already"
+        return f"{job_id} is {describe(job).status} already"
     return f"{job_id} is cancelled"

@@ -1,6 +1,7 @@
 """Decides whether a training is due, and requests it: every way to start one ends here."""
 
 import logging
+from collections.abc import Mapping
 
 from redis import Redis
 
@@ -21,6 +22,10 @@ from training.retraining.options import JobOptions, TrainingOptions
 from training.retraining.request import RetrainingRequest
 
 log = logging.getLogger(__name__)
+
+
+class TooFewHeldOutError(DynamiteError):
+    """Too few images are held out for the result of a training to be published."""
 
 
 def request_if_enough(
@@ -57,21 +62,44 @@ def request_training(
     reason: str,
     *,
     force: bool = False,
+    only_publishable: bool = False,
 ) -> str:
     """Request a training of a line on what is accepted now; return what came of it, in words.
 
     Unless ``force``, the same data are trained on once, however often it is requested. The outcome
     is also on the status page, because Label Studio's button shows none.
+
+    Raises:
+        TooFewHeldOutError: With ``only_publishable``: no result could be published.
     """
-    outcome = _request(settings, store, redis, line, reason, force=force)
+    snapshot = take_snapshot(settings, store, line)
+    if only_publishable:
+        _check_held_out(snapshot.images, settings.judge_least)
+    outcome = _request(settings, store, redis, line, reason, snapshot, force=force)
     note_asked(redis, line, reason, outcome)
     return outcome
 
 
+def _check_held_out(images: Mapping[str, int], least: int) -> None:
+    held_out = images["holdout"]
+    if sum(images.values()) and held_out < least:
+        raise TooFewHeldOutError(
+            f"no training is requested: only {held_out} images are held out, and {least} are "
+            "needed to publish its result. Accept annotations of more images, or train all the "
+            "same with --force"
+        )
+
+
 def _request(
-    settings: Settings, store: AnnotationStore, redis: Redis, line: str, reason: str, *, force: bool
+    settings: Settings,
+    store: AnnotationStore,
+    redis: Redis,
+    line: str,
+    reason: str,
+    snapshot: Snapshot,
+    *,
+    force: bool,
 ) -> str:
-    snapshot = take_snapshot(settings, store, line)
     if not snapshot.images["corrected"] + snapshot.images["unchanged"]:
         return f"nothing to train {line} on: {sum(snapshot.images.values())} images are accepted"
     models = open_registry(settings, line)

@@ -7,12 +7,13 @@ from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
-from rq.job import Job
+from rq.job import Job, JobStatus
 from rq.registry import FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 
 from backend.jobs.job_queue import find_job
 from backend.retraining.enqueueing import KEPT_SECONDS
 from backend.retraining.training_queue import (
+    CANCELLED,
     WAITING,
     last_job,
     last_job_ids,
@@ -20,6 +21,9 @@ from backend.retraining.training_queue import (
     waiting_jobs,
 )
 from backend.retraining.training_queue import status as fetched_status
+
+WORDS = {WAITING: "waiting", JobStatus.STOPPED: CANCELLED, JobStatus.CANCELED: CANCELLED}
+"""Our words for states of a job that rq calls otherwise."""
 
 BACKLOG_KEY = "dynamite:backlog"
 
@@ -31,10 +35,10 @@ class TrainingState:
     Attributes:
         job: Id of the job.
         status: ``waiting`` for the one before it, ``queued``, ``started``, ``finished``, ``failed``
-            or ``stopped``.
+            or ``cancelled``.
         reason: Why it was requested.
         when: When it ended, else was started, enqueued or requested (UTC).
-        phase: What a started job does.
+        phase: What a started job does, or did until it was cancelled.
         done: How much of the phase is done,
         total: of how much,
         seconds_left: and the seconds left.
@@ -63,6 +67,8 @@ class TrainingState:
         if self.status == "started" and self.phase:
             left = "" if self.seconds_left is None else f", {duration(self.seconds_left)} left"
             return f"{self.phase} {self.done} of {self.total}{left}"
+        if self.status == CANCELLED and self.phase:
+            return f"while {self.phase}; if requested again, it continues from its last checkpoint"
         return self.verdict or self.error or ""
 
 
@@ -102,7 +108,7 @@ def duration(seconds: int) -> str:
 def describe(job: Job) -> TrainingState:
     """Describe a job as it stands."""
     found = fetched_status(job)
-    status = "waiting" if found == WAITING else str(found.value)
+    status = WORDS.get(found, str(found.value))
     progress: dict[str, Any] = job.meta.get("progress") or {}
     result = job.latest_result() if status in ("finished", "failed") else None
     outcome = result.return_value if result is not None and status == "finished" else None
@@ -116,7 +122,7 @@ def describe(job: Job) -> TrainingState:
         status=status,
         reason=str(job.meta.get("reason", "")),
         when=(time or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M:%S"),
-        phase=progress.get("phase") if status == "started" else None,
+        phase=progress.get("phase") if status in ("started", CANCELLED) else None,
         done=progress.get("done"),
         total=progress.get("total"),
         seconds_left=progress.get("seconds_left"),

@@ -16,6 +16,10 @@ from backend.jobs.job_queue import TRAIN, find_job
 WAITING = JobStatus.CREATED
 """Status of a job that is saved but not enqueued."""
 
+CANCELLED = "cancelled"
+"""What a training is that a person took out of the queue, or stopped; rq keeps the latter among the
+failed ones."""
+
 ACTIVE = (JobStatus.QUEUED, JobStatus.STARTED)
 
 

@@ -28,7 +28,7 @@ from pydantic_settings import (
 from backend.settings.retraining import RetrainingSettings
 from backend.settings.toml_file import file_values
 from backend.settings.typos import PREFIX
-from backend.settings.url_checks import check_queue_url, check_webhook_secret
+from backend.settings.url_checks import check_queue_url, check_webhook_secret, without_page
 from dynamite.network.config import PRESETS
 
 MEGABYTE = 1_000_000
@@ -136,7 +136,7 @@ class Settings(RetrainingSettings, BaseSettings):
     def _check_scheme(cls, value: Any) -> Any:
         if isinstance(value, str) and value and "://" not in value:
             raise ValueError(f"it has no http://: set http://{value}")
-        return value
+        return without_page(value) if isinstance(value, str) and value else value
 
     @field_validator("redis_url")
     @classmethod

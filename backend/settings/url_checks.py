@@ -1,10 +1,29 @@
-"""Validates secrets embedded in URLs; error messages never show them."""
+"""Validates URLs and secrets embedded in them; error messages never show a secret."""
 
 import re
+from itertools import takewhile
 from urllib.parse import urlsplit
 
 WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9._~-]{12,}")
 """Only characters without a special meaning in URLs, so that no client changes them."""
+
+_PAGES = (
+    *("admin", "api", "data", "home", "logout", "ml", "organization", "organizations", "people"),
+    *("projects", "tasks", "user", "welcome"),
+    *("health", "k", "metrics", "predict", "setup", "versions", "webhook"),
+)
+"""First parts of the paths of Label Studio's pages, and of this backend's."""
+
+
+def without_page(url: str) -> str:
+    """Return the URL of a server, given that of one of its pages, as copied from a browser.
+
+    A folder that the server lies in stays: http://host/labels/projects/3 gives http://host/labels.
+    """
+    parts = urlsplit(url)
+    folders = parts.path.split("/")
+    kept = list(takewhile(lambda folder: folder not in _PAGES, folders))
+    return f"{parts.scheme}://{parts.netloc}{'/'.join(kept).rstrip('/')}"
 
 
 def check_webhook_secret(secret: str) -> None:

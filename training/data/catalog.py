@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Unpack
 
@@ -15,6 +16,18 @@ from training.data.sample import InstanceDataset, Sample
 
 def _is_there(path: Path) -> bool:
     return path.exists() or path.with_name(path.name + ".pack").is_file()
+
+
+def _suggestion(name: str, root: Path | None) -> str:
+    """Return the end of a sentence about a name that is none: which set may be meant."""
+    known = list(LAYOUTS)
+    for folder in (root, root / "eval") if root is not None else ():
+        if folder.is_dir():
+            known += [
+                path.stem if path.suffix == ".pack" else path.name for path in folder.iterdir()
+            ]
+    close = get_close_matches(name, known, n=1)
+    return f" Did you mean {close[0]}?" if close else ""
 
 
 def open_dataset(
@@ -45,7 +58,8 @@ def open_dataset(
         return PackedDataset(packed_path)
     if not json_path.is_file():
         raise DatasetError(
-            f"{name_or_path}: no data set: {json_path} does not exist.\n"
+            f"{name_or_path}: no data set: {json_path} does not exist."
+            f"{_suggestion(str(name_or_path), root)}\n"
             "Give the folder that holds the sets (--data; `dynamite data` calls it --root; root in "
             "Python; docs/data.md shows what lies in it), or the path of a COCO json."
         )

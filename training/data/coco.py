@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from training.data.box_mask import decode_box
-from training.data.coco_entries import Annotation, load_json, read_entries
+from training.data.coco_entries import Annotation, read_entries
+from training.data.coco_json import load_json
 from training.data.images import read_image
 from training.data.masks import decode
 from training.data.open_options import OpenOptions
@@ -22,7 +23,8 @@ class CocoDataset:
 
     Objects are painted from large to small. Objects without a visible pixel are left out unless
     ``keep_hidden`` is set, images without objects unless ``keep_empty`` is set. ``problems`` lists
-    what was left out as faulty, ``without_objects`` the images without objects.
+    what was left out as faulty, ``without_objects`` the images without objects, ``only_crowds``
+    those of them that hold crowds. Where a faulty annotation was left out, pixels are ignored.
 
     Args:
         content: the parsed json.
@@ -52,9 +54,9 @@ class CocoDataset:
         keep_empty = options.get("keep_empty", False)
         self._entries = [entry for entry in entries if entry.has_object or keep_empty]
         self.sample_ids = [f"{name}/{entry.file_name}" for entry in self._entries]
-        self.without_objects = [
-            f"{name}/{entry.file_name}" for entry in entries if not entry.has_object
-        ]
+        without = [entry for entry in entries if not entry.has_object]
+        self.without_objects = [f"{name}/{entry.file_name}" for entry in without]
+        self.only_crowds = [f"{name}/{entry.file_name}" for entry in without if entry.has_crowd]
 
     def __len__(self) -> int:
         return len(self._entries)

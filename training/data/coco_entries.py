@@ -1,6 +1,5 @@
 """Reads and checks the entries of a COCO json."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,16 @@ import numpy as np
 from training.data.images import image_size, is_file
 from training.data.masks import MaskError, check_polygons, fill_polygons, run_lengths
 from training.data.problems import DatasetError, Problems
+from training.data.unknown_area import unknown_area
 from training.progress import track
 
 Id = int | str
 
 UNNAMED = "object"
 """Label of an annotation whose category has no name."""
+
+LEFT_OUT = "left out"
+"""Id of what takes the place of a faulty annotation."""
 
 _SURELY_VISIBLE = 4.0
 """Area in square pixels from which a polygon surely covers a pixel and is not rasterized."""
@@ -30,7 +33,7 @@ class Annotation:
     label: str
     segmentation: Any  # checked: list of polygons or RLE dictionary
     ignore: Any  # RLE dictionary or None
-    crowd: bool
+    crowd: bool  # to ignore, not an object: a crowd, or where a faulty annotation was left out
     stuff: bool
 
 
@@ -49,29 +52,20 @@ class ImageEntry:
         """Whether any annotation is an object, not a crowd."""
         return any(not annotation.crowd for annotation in self.annotations)
 
-
-def load_json(path: Path) -> dict[str, Any]:
-    """Load a COCO json: a dictionary with the lists ``images`` and ``annotations``.
-
-    Raises:
-        DatasetError: the file cannot be read or is not a COCO json.
-    """
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path}: not json: {error}") from error
-    for key in ("images", "annotations"):
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise DatasetError(f"{path}: not a COCO json: it has no list `{key}`")
-    return dict(content)
+    @property
+    def has_crowd(self) -> bool:
+        """Whether any annotation is a crowd in the json."""
+        return any(one.crowd and one.annotation_id != LEFT_OUT for one in self.annotations)
 
 
 def read_entries(
     content: dict[str, Any], folder: Path, json_path: Path, problems: Problems
 ) -> Iterator[ImageEntry]:
-    """Yield the checked images of a COCO json in order; faulty entries go to ``problems``."""
+    """Yield the checked images of a COCO json in order; faulty entries go to ``problems``.
+
+    Where a faulty annotation is left out, its image says nothing: an annotation to ignore takes its
+    place, and the image is not ``exhaustive``.
+    """
     categories = _read_categories(content, json_path, problems)
     images: dict[Id, _Image] = {}
     for raw in track(content["images"], f"Checking the images of {json_path.name}"):
@@ -84,37 +78,63 @@ def read_entries(
             images[image.image_id] = image
     listed = {_id(raw) for raw in content["images"]}
     found: dict[Id, list[Annotation]] = {image_id: [] for image_id in images}
+    incomplete: set[Id] = set()
     seen: set[Id] = set()
     for raw in track(content["annotations"], f"Checking the masks of {json_path.name}"):
         annotation_id, image_id = _id(raw), _id(raw, "image_id")
-        if annotation_id is None:
-            problems.add("bad entry", json_path, None, f"annotation without id: {raw!r:.60}")
-        elif annotation_id in seen:
-            problems.add("duplicate id", json_path, annotation_id, "the id is used twice")
-        elif image_id is None or image_id not in listed:
-            problems.add("unknown image", json_path, annotation_id, f"{raw.get('image_id')!r:.60}")
-        elif image_id in images:
-            image = images[image_id]
+        image = None if image_id is None else images.get(image_id)
+        fault = _entry_fault(raw, seen, listed)
+        if fault is None and image is not None:
             try:
-                found[image_id].append(_check_annotation(raw, categories, image.shape))
+                found[image.image_id].append(_check_annotation(raw, categories, image.shape))
             except MaskError as error:
-                file = f"{json_path} ({image.file_name})"
-                problems.add(error.kind, file, annotation_id, str(error))
+                fault = error
+        if fault is not None:
+            file = json_path if image is None else f"{json_path} ({image.file_name})"
+            problems.add(fault.kind, file, annotation_id, str(fault))
+            if image is not None:
+                found[image.image_id].append(_left_out(raw, image.shape))
+                incomplete.add(image.image_id)
         if annotation_id is not None:
             seen.add(annotation_id)
     for image_id, image in images.items():
         yield ImageEntry(
             file_name=image.file_name,
-            file=folder / image.file_name,
+            file=image.file,
             shape=image.shape,
-            exhaustive=image.exhaustive,
+            exhaustive=image.exhaustive and image_id not in incomplete,
             annotations=tuple(found[image_id]),
         )
+
+
+def _entry_fault(raw: Any, seen: set[Id], listed: set[Id | None]) -> MaskError | None:
+    """Return what is wrong with the ids of an annotation, or None."""
+    annotation_id, image_id = _id(raw), _id(raw, "image_id")
+    if annotation_id is None:
+        return MaskError("bad entry", f"annotation without id: {raw!r:.60}")
+    if annotation_id in seen:
+        return MaskError("duplicate id", "the id is used twice")
+    if image_id is None or image_id not in listed:
+        return MaskError("unknown image", f"{raw.get('image_id')!r:.60}")
+    return None
+
+
+def _left_out(raw: dict[str, Any], shape: tuple[int, int]) -> Annotation:
+    """Return what takes the place of a faulty annotation: pixels to ignore."""
+    return Annotation(
+        annotation_id=LEFT_OUT,
+        label=UNNAMED,
+        segmentation=unknown_area(raw, shape),
+        ignore=None,
+        crowd=True,
+        stuff=False,
+    )
 
 
 class _Image(NamedTuple):
     image_id: Id
     file_name: str
+    file: Path
     shape: tuple[int, int]
     exhaustive: bool
 
@@ -149,6 +169,8 @@ def _read_image(raw: Any, folder: Path, json_path: Path, problems: Problems) -> 
         problems.add("bad entry", json_path, None, f"image {raw!r:.80}")
         return None
     file = folder / name
+    if not is_file(file) and is_file(folder / name.replace("\\", "/")):  # written on Windows
+        file = folder / name.replace("\\", "/")
     if not is_file(file):
         problems.add("missing file", file, None, "no such image")
         return None
@@ -160,7 +182,7 @@ def _read_image(raw: Any, folder: Path, json_path: Path, problems: Problems) -> 
     if list(size) != sides:
         problems.add("wrong size", file, None, f"is {list(size)}, the json says {sides} (H, W)")
         return None
-    return _Image(image_id, name, size, bool(raw.get("exhaustive", True)))
+    return _Image(image_id, name, file, size, bool(raw.get("exhaustive", True)))
 
 
 def _check_annotation(
@@ -175,6 +197,8 @@ def _check_annotation(
         enclosed = max(_enclosed(polygon) for polygon in segmentation)
         if enclosed < _SURELY_VISIBLE and not fill_polygons(segmentation, shape).any():
             raise MaskError("empty mask", "the polygons enclose no pixel")
+    elif segmentation is None:
+        raise MaskError("no mask", "it has no `segmentation`, at most a box")
     elif not run_lengths(segmentation, shape)[1::2].any():
         raise MaskError("empty mask", "the RLE holds no pixel")
     crowd = raw.get("iscrowd", 0)

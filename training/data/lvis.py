@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from training.data.coco import CocoDataset
-from training.data.coco_entries import load_json
+from training.data.coco_json import load_json
 from training.data.open_options import OpenOptions
 
 _PREFIX_OF_2014 = "COCO_"

@@ -21,6 +21,8 @@ _MAX_CHUNKS = 7  # 35 bits, more than any image needs
 MAX_PIXELS = 2**29 - 1
 """Largest image: beyond it a number needs a seventh chunk and pycocotools overruns its buffer."""
 
+_WANTED = "COCO wants a list of polygons, each a flat list: [[x0, y0, x1, y1, …], …]"
+
 
 class MaskError(ValueError):
     """A segmentation is not a valid mask; ``kind`` names the fault for counting."""
@@ -79,7 +81,7 @@ def run_lengths(rle: Any, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
     counts = rle["counts"]
     if isinstance(counts, str | bytes):
         lengths = decompress(counts)
-    elif isinstance(counts, list) and all(type(count) is int for count in counts):
+    elif isinstance(counts, list) and all(_is_whole(count) for count in counts):
         try:
             lengths = np.array(counts, np.int64)
         except OverflowError:
@@ -94,6 +96,10 @@ def run_lengths(rle: Any, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
             f"the run lengths add up to {int(lengths.sum())}, the image has {shape[0] * shape[1]}",
         )
     return lengths
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int or (isinstance(value, float) and value.is_integer())
 
 
 def _check_shape(shape: tuple[int, int]) -> None:
@@ -118,13 +124,19 @@ def check_polygons(polygons: Sequence[Any], shape: tuple[int, int]) -> list[list
     checked = []
     _check_shape(shape)
     if not polygons:
-        raise MaskError("bad polygon", "no polygon at all")
+        raise MaskError("no mask", "its `segmentation` is empty: at most a box, no mask")
+    if all(isinstance(value, int | float) for value in polygons):
+        raise MaskError("bad polygon", f"one flat list of numbers; {_WANTED}")
     for polygon in polygons:
+        if isinstance(polygon, list) and any(isinstance(part, list) for part in polygon):
+            raise MaskError("bad polygon", f"lists within a polygon, {polygon!r:.40}; {_WANTED}")
         try:
             points = np.asarray(polygon, np.float64)
         except (TypeError, ValueError):
             raise MaskError("unknown encoding", f"a polygon like {polygon!r:.60}") from None
-        if points.ndim != 1 or points.size % 2:
+        if points.ndim != 1:
+            raise MaskError("unknown encoding", f"a polygon like {polygon!r:.60}")
+        if points.size % 2:
             raise MaskError("bad polygon", f"an odd number of coordinates ({points.size})")
         if points.size < 6:
             raise MaskError("bad polygon", f"{points.size // 2} points; three are needed")

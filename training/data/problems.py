@@ -4,9 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dynamite.errors import DynamiteError
+
+if TYPE_CHECKING:
+    from training.data.sample import InstanceDataset
 
 OnProblem = Literal["raise", "skip"]
 
@@ -84,3 +87,16 @@ def left_out(dataset: object) -> Problems:
     """Return what a data set left out when opened; a packed set never leaves anything out."""
     found: Problems = getattr(dataset, "problems", Problems())
     return found
+
+
+def why_empty(dataset: "InstanceDataset") -> str:
+    """Say why a data set without samples has none."""
+    words = f"{dataset.name}: no image has an object"
+    if only_crowds := len(getattr(dataset, "only_crowds", ())):
+        words += (
+            f"; {only_crowds} hold crowds only (`iscrowd: 1`), which COCO ignores. Some tools "
+            "write every brush mask as a crowd: set `iscrowd` to 0 if these are objects"
+        )
+    if left := len(left_out(dataset)):
+        words += f"; faulty entries that were left out: {left:,}"
+    return words

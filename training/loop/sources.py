@@ -11,7 +11,7 @@ from training.config import ConfigError, DataConfig, Stage
 from training.config_files import describe
 from training.data.augment import AugmentConfig
 from training.data.catalog import Subset, open_dataset, split
-from training.data.problems import Problems, left_out
+from training.data.problems import DatasetError, Problems, left_out, why_empty
 from training.data.sampling import Mixture
 from training.loop.batches import SampleRecipe
 
@@ -38,7 +38,7 @@ def open_sources(config: DataConfig, root: Path | None) -> Sources:
 
     Raises:
         ConfigError: a set is listed twice.
-        DatasetError: a set is missing or faulty.
+        DatasetError: a set is missing, faulty or without objects.
     """
     below = root or (Path(config.root).expanduser() if config.root else None)
     training: dict[str, Subset] = {}
@@ -47,6 +47,8 @@ def open_sources(config: DataConfig, root: Path | None) -> Sources:
     faults: dict[str, Problems] = {}
     for source in config.sets:
         dataset = open_dataset(source.name, below, on_problem=config.on_problem)
+        if not len(dataset):
+            raise DatasetError(why_empty(dataset))
         if len(left_out(dataset)):
             faults[dataset.name] = left_out(dataset)
         part, kept = split(dataset, config.holdout)

@@ -4,14 +4,14 @@ Keypoints and rectangles are prompts, not accepted masks. Results in which anoth
 mask do not count either (docs/label-studio-protocol.md, 5).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from backend.label_studio.labeling_config import BRUSH, LabelingConfig
+from backend.label_studio.labeling_config import BRUSH, POINTS, LabelingConfig
 from backend.label_studio.region_reader import RegionError, read_region
 from backend.session.paint import Paint
 from backend.session.regions import ImageKey
@@ -73,7 +73,29 @@ def read_masks(result: object, config: LabelingConfig, answers: Answers) -> Acce
         else:
             sized = ((painted.height, painted.width), region)
             found.regions.setdefault(painted.image, []).append(sized)
+    if not any(isinstance(raw, Mapping) and raw.get("type") == BRUSH for raw in result):
+        found.rejections += _forgotten_tick(result, config)
     return found
+
+
+def _forgotten_tick(result: Sequence[object], config: LabelingConfig) -> list[Rejection]:
+    """Return what to say of an annotation without a mask, but with clicks that asked for one."""
+    smart = {control.name for control in config.of_type(POINTS) if control.smart}
+    painted = {label for control in config.of_type(BRUSH) for label in control.labels}
+    clicks = 0
+    for raw in result:
+        value = raw.get("value") if isinstance(raw, Mapping) else None
+        if isinstance(raw, Mapping) and isinstance(value, Mapping) and raw.get("type") == POINTS:
+            labels = value.get(POINTS)
+            meant = isinstance(labels, list) and any(label in painted for label in labels)
+            clicks += meant and raw.get("from_name") in smart
+    if not clicks:
+        return []
+    words = (
+        f"it holds {clicks} clicks and no mask: the masks were not accepted with ✓ before Submit; "
+        "open it, click again, press ✓, then Update"
+    )
+    return [Rejection("no_mask", words)]
 
 
 class _RejectedError(Exception):

@@ -71,6 +71,27 @@ def test_a_wrong_name_is_a_usage_error():
     assert "nonsense" in result.output
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [(["srve"], "serve"), (["lable-config"], "label-config"), (["data", "chek"], "check")],
+)
+def test_a_misspelled_command_is_answered_with_the_one_that_may_be_meant(words, meant):
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert f"Did you mean '{meant}'?" in result.output
+
+
+def test_a_config_that_is_not_there_fails_before_torch_is_loaded():
+    code = (
+        "import sys; from click.testing import CliRunner; from backend.cli import main;"
+        "result = CliRunner().invoke(main, ['train', 'nofile.yaml']);"
+        "print(result.output); sys.exit(result.exit_code + 10 * ('torch' in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "'nofile.yaml' does not exist" in done.stdout
+
+
 def test_a_setting_is_shown_as_it_is(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DYNAMITE_CHECKPOINT", "/models/[red]/:car:.pth")

@@ -38,7 +38,7 @@ def test_check_counts_images_and_objects(broken: Path) -> None:
     result = CliRunner().invoke(data, ["check", str(broken)])
     assert result.exit_code == 1
     assert "annotation 1: unknown encoding" in result.output
-    assert "1 problems" in result.output
+    assert "1 problem, listed above" in result.output
 
 
 def test_packed_sets_can_be_opened_by_name(tmp_path: Path, broken: Path) -> None:

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -48,6 +50,20 @@ def test_a_picture_and_masks_come_out(photo, weights, tmp_path):
     assert [one["area"] for one in document["objects"]] == [int(mask.sum()) for mask in decoded]
     assert document["model_version"].startswith("lite")
     assert "object 2:" in result.output
+    steps = [line for line in result.output.splitlines() if line.endswith(" …")]
+    assert steps[0] == "Reading photo.png …"
+    assert steps[1:3] == ["Loading lite …", "Computing the features of the image …"]
+
+
+def test_the_first_words_come_before_torch_is_loaded(photo):
+    code = (
+        "import sys; from backend.cli.steps import steps\n"
+        "import backend.cli.segment as command\n"
+        "with steps(1) as begin: begin('Reading')\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "Reading …\n")
 
 
 @pytest.mark.parametrize(

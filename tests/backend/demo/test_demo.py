@@ -60,7 +60,7 @@ def test_the_invitation_holds_all_one_needs(tmp_path):
     check = "dynamite doctor --project 1"
     text = instructions("http://localhost:8080/projects/1/data?task=1", who, check)
     address = "http://localhost:8080/projects/1"
-    for part in (address, who.email, who.password, "Auto-Annotation", check):
+    for part in (address, who.email, who.password, "Auto-Annotation", "last icon", check):
         assert part in text
     assert who.token not in text
 

@@ -4,10 +4,13 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli import main
+from backend.cli.addresses import web_address
 from backend.doctor.checks import check_backend, check_server
-from backend.doctor.findings import Verdict
+from backend.doctor.findings import Verdict, bad, good
+from backend.doctor.report import findings, report
 from backend.label_studio.api import LabelStudioApi
 from backend.settings import SettingsError, load
+from backend.settings.url_checks import without_page
 from tests.backend.label_studio.ingest.conftest import Site
 
 NOWHERE = "http://127.0.0.1:9"
@@ -76,3 +79,46 @@ def test_so_is_one_in_the_environment(monkeypatch):
     monkeypatch.setenv("LABEL_STUDIO_URL", "localhost:9")
     with pytest.raises(SettingsError, match=r"LABEL_STUDIO_URL is 'localhost:9'.*http://localhost"):
         load()
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://localhost:8080/", "http://localhost:8080"),
+        ("http://localhost:8080/projects/1/data?tab=3&task=7#x", "http://localhost:8080"),
+        ("https://host/labels/user/login/", "https://host/labels"),
+        ("https://host/labels", "https://host/labels"),
+        ("http://host:9090/k/a-secret-of-mine", "http://host:9090"),
+    ],
+)
+def test_the_address_of_a_page_is_understood(monkeypatch, given, meant):
+    assert without_page(given) == meant
+    assert web_address(None, None, given) == meant
+    monkeypatch.setenv("LABEL_STUDIO_URL", given)
+    assert str(load().label_studio_url).rstrip("/") == meant
+
+
+def test_what_is_no_address_is_said():
+    result = CliRunner().invoke(main, ["doctor", "--backend", "http://[::1", "--token", "t"])
+    assert result.exit_code == 2
+    assert "is no address" in result.output
+
+
+def test_doctor_does_not_call_well_what_it_has_not_looked_at(site, queue_server):
+    site.answers = {"/health": HEALTH}
+    answers = {"release": "1.23.2", "email": "a@example.com"}
+    site.answers |= {"/api/version": answers, "/api/current-user/whoami": answers}
+    settings = load(redis_url=queue_server)
+    lines = []
+    assert report(findings(settings, site.url, "a-token", None, site.url), lines.append) == 0
+    assert any(line.startswith(" ? project") and "--project N" in line for line in lines)
+    assert lines[-1] == "What was checked is well; ? marks what was not."
+
+
+def test_all_is_well_where_all_was_looked_at():
+    lines = []
+    report(iter([good("project", "fine")]), lines.append)
+    assert lines[-1] == "All is well."
+    report(iter([good("project", "fine"), bad("token", "no", "yes")]), lines.append)
+    assert lines[-1] == "1 to fix."

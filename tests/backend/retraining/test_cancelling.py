@@ -9,8 +9,9 @@ import pytest
 from rq.job import JobStatus
 
 from backend.cli import main
-from backend.jobs.job_queue import find_job
+from backend.jobs.job_queue import JobQueue, find_job
 from backend.retraining.cancelling import CancelError, cancel_training
+from backend.retraining.status import all_trainings
 from backend.retraining.training_queue import train_queue
 
 
@@ -18,7 +19,27 @@ def test_one_that_waits_does_not_begin(redis):
     train_queue(redis).enqueue("time.sleep", 60, job_id="train-shared-a")
     assert cancel_training(redis, "train-shared-a") == "train-shared-a is cancelled"
     assert train_queue(redis).job_ids == []
-    assert cancel_training(redis, "train-shared-a") == "train-shared-a is canceled already"
+    assert cancel_training(redis, "train-shared-a") == "train-shared-a is cancelled already"
+
+
+@pytest.mark.parametrize(
+    ("how", "state", "failed"),
+    [(JobStatus.STOPPED, "cancelled", 0), (JobStatus.FAILED, "failed", 1)],
+)
+def test_one_that_was_stopped_has_not_failed(redis, queue_server, tmp_path, how, state, failed):
+    queue = train_queue(redis)
+    job = queue.enqueue("time.sleep", 60, job_id="train-shared-a")
+    job.meta["progress"] = {"phase": "training", "done": 3, "total": 10, "seconds_left": 5}
+    job.save_meta()
+    queue.remove(job)
+    job.set_status(how)
+    queue.failed_job_registry.add(job)  # where rq keeps both
+    (found,) = all_trainings(redis)
+    assert found.status == state
+    assert ("continues from its last checkpoint" in found.words) == (state == "cancelled")
+    jobs = JobQueue(queue_server, tmp_path / "spool", "job")
+    assert jobs.depths()["train"]["failed"] == failed
+    jobs.close()
 
 
 def test_an_unknown_one_is_named(redis, monkeypatch, queue_server, capsys):

@@ -272,7 +272,7 @@ def test_one_that_waits_can_be_cancelled_and_the_next_follows_one_that_was(redis
     ask("a")
     ask("b")
     assert cancel_training(redis, "train-shared-b") == "train-shared-b is cancelled"
-    assert cancel_training(redis, "train-shared-b") == "train-shared-b is canceled already"
+    assert cancel_training(redis, "train-shared-b") == "train-shared-b is cancelled already"
     assert redis.get(wanted_key("shared")) is None
     ask("c")
     assert cancel_training(redis, "train-shared-a") == "train-shared-a is cancelled"

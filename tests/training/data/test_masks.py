@@ -82,7 +82,7 @@ def test_false_run_lengths_are_refused(rle: object, kind: str) -> None:
 @pytest.mark.parametrize(
     ("polygons", "kind"),
     [
-        ([], "bad polygon"),
+        ([], "no mask"),
         ([[1, 1, 2, 2]], "bad polygon"),
         ([[1, 1, 2, 2, 3]], "bad polygon"),
         ([[1, 1, 2, float("nan"), 3, 3]], "bad polygon"),

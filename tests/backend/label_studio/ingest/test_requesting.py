@@ -4,7 +4,11 @@ import pytest
 from rq.job import JobStatus
 
 from backend.label_studio.ingest.events import process_event
-from backend.retraining.requesting import request_training, request_where_due
+from backend.retraining.requesting import (
+    TooFewHeldOutError,
+    request_training,
+    request_where_due,
+)
 from backend.retraining.status import last_asked
 from backend.retraining.training_queue import train_queue, waiting_job
 from backend.settings import SettingsError, load
@@ -106,6 +110,17 @@ def test_a_line_whose_models_are_away_keeps_no_other_from_being_asked_for(make_i
     monkeypatch.setattr("backend.retraining.requesting.open_registry", open_one)
     request_where_due(*parts(ingest))
     assert [job.args[0]["line"] for job in train_queue(ingest.redis).jobs] == ["plants"]
+
+
+def test_what_could_not_be_published_is_not_trained_where_that_is_asked(ingest):
+    accept(ingest, *range(1, 16))
+    with pytest.raises(TooFewHeldOutError, match=r"images are held out, and 8 are .*--force"):
+        request_training(*parts(ingest), "shared", "test", only_publishable=True)
+    assert train_queue(ingest.redis).count == 0
+    assert "is queued" in request_training(*parts(ingest), "shared", "test", force=True)
+    enough = replace(ingest, settings=ingest.settings.model_copy(update={"judge_least": 2}))
+    words = request_training(*parts(enough), "shared", "test", only_publishable=True)
+    assert "is queued already" in words
 
 
 def test_without_annotations_there_is_nothing_to_train_on(ingest):

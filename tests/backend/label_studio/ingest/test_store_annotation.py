@@ -39,6 +39,39 @@ def test_one_mask_of_the_wrong_size_costs_no_other_though_it_comes_first(ingest)
     assert row["detail"] == "the image is 60×40, the mask is 60×50"
 
 
+def click(label="A", name="k1", tag="click"):
+    value = {"x": 10, "y": 10, "width": 1, "keypointlabels": [label]}
+    return {
+        "id": name,
+        "type": "keypointlabels",
+        "from_name": tag,
+        "to_name": "image",
+        "value": value,
+    }
+
+
+@pytest.mark.parametrize(
+    ("results", "listed"),
+    [
+        ([click(), click(name="k2")], True),
+        ([click(), brush(mask())], False),  # the dots of accepted masks may stay
+        ([click("Background")], False),
+        ([click(tag="another")], False),  # an ordinary keypoint asks for no mask
+        ([], False),
+        ([{"type": "keypointlabels", "value": {"keypointlabels": "A"}}, None], False),
+    ],
+)
+def test_clicks_that_were_submitted_without_their_masks_are_listed(ingest, results, listed):
+    annotation = an_annotation(1) | {"result": results}
+    process_event(an_event(annotation=annotation), ingest)
+    assert rejected(ingest) == ([(1, None, "no_mask")] if listed else [])
+    if listed:
+        (row,) = ingest.store.rejected()
+        assert row["detail"].startswith("it holds 2 clicks and no mask: ")
+        process_event(an_event(annotation=an_annotation(1, updated="2027-01-01T00:00:00Z")), ingest)
+        assert rejected(ingest) == []
+
+
 @pytest.mark.parametrize("updated", [None, "yesterday"])
 def test_an_annotation_without_a_time_is_listed_and_what_was_kept_stays(ingest, updated):
     process_event(an_event(annotation=an_annotation(1, updated=FIRST)), ingest)
