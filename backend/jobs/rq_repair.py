@@ -34,7 +34,7 @@ def repair(queue: Queue, known: Iterable[str] = ()) -> None:
             redis.expire(name, LOCK_SECONDS)
         return
     try:
-        StartedJobRegistry(queue=queue).cleanup()
+        StartedJobRegistry(queue=queue, job_class=queue.job_class).cleanup()
         requeue_lost(queue, known)
     finally:
         with suppress(LockNotOwnedError):  # it took so long that another process has it now

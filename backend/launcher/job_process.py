@@ -11,10 +11,10 @@ from redis import Redis
 from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
-from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from backend.jobs.rq_repair import put_back
+from backend.launcher.allowed_jobs import AllowedJob
 from backend.launcher.rq_worker import JOB, LOG_LEVEL, MONITORING_SECONDS, QUEUE_URL, Worker
 from backend.logs import log_from
 
@@ -27,7 +27,7 @@ def main() -> None:
     log_from(os.environ[LOG_LEVEL])
     name, pid, job_id, execution_id, queue_name = (os.environ[variable] for variable in JOB)
     redis = Redis.from_url(os.environ[QUEUE_URL])
-    queue = Queue(queue_name, connection=redis, serializer=JSONSerializer)
+    queue = Queue(queue_name, redis, job_class=AllowedJob, serializer=JSONSerializer)
     worker = Worker(
         [queue],
         name,
@@ -38,7 +38,7 @@ def main() -> None:
     )
     worker.pid = int(pid)
     try:
-        job = Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
+        job = AllowedJob.fetch(job_id, connection=redis, serializer=JSONSerializer)
     except NoSuchJobError:
         log.warning("job %s is not done: it has been deleted", job_id)
         return

@@ -1,4 +1,4 @@
-"""rq's worker, changed: it stays registered, and tells the process of a job all it must know."""
+"""rq's worker, changed: it stays registered, does allowed jobs only, each in its own process."""
 
 import logging
 import os
@@ -9,9 +9,11 @@ from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import Queue, SpawnWorker
 from rq.job import Job
+from rq.worker.base import WorkerStatus
 from rq.worker_registration import register
 
 from backend.jobs.job_queue import TRAIN
+from backend.launcher.allowed_jobs import AllowedJob, ForbiddenJobError, check_allowed
 from backend.retraining.enqueueing import enqueue_waiting
 from dynamite.lifeline import die_with_parent
 
@@ -31,6 +33,7 @@ class Worker(SpawnWorker):
     After a training it enqueues the one of the same line that waits.
     """
 
+    job_class = AllowedJob
     queue_url, log_level = "", "info"
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
@@ -62,6 +65,11 @@ class Worker(SpawnWorker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Do a job in a process of its own; after a training, let the next of its line follow."""
+        try:
+            check_allowed(job)
+        except ForbiddenJobError as error:
+            self._refuse(job, queue, str(error))
+            return
         super().execute_job(job, queue)
         line = job.meta.get("line")
         if queue.name == TRAIN and line is not None:
@@ -69,3 +77,12 @@ class Worker(SpawnWorker):
                 enqueue_waiting(self.connection, line)
             except (RedisError, OSError) as error:  # the housekeeping does it later
                 log.warning("the queue server is away: %s", error)
+
+    def _refuse(self, job: Job, queue: Queue, reason: str) -> None:
+        """Let a job fail for good without starting a process for it."""
+        log.error("job %s is refused: %s", job.id, reason)
+        job.retries_left = 0
+        execution = self.prepare_execution(job)
+        queue.intermediate_queue.remove(job.id)
+        self.handle_job_failure(job, queue, exc_string=reason, execution=execution)
+        self.set_state(WorkerStatus.IDLE)

@@ -14,6 +14,7 @@ from backend.jobs.job_queue import TRAIN
 from backend.jobs.rq_repair import repair
 from backend.jobs.schedule import due_periodic, enqueue_due
 from backend.label_studio.ingest.jobs import periodic_jobs
+from backend.launcher.allowed_jobs import AllowedJob
 from backend.launcher.rq_worker import MONITORING_SECONDS, Worker
 from backend.retraining.enqueueing import enqueue_all_waiting
 from backend.retraining.jobs import PERIODIC
@@ -39,7 +40,7 @@ def work(
     os.nice(NICE)
     os.environ["CUDA_VISIBLE_DEVICES"] = gpus or ""
     connection = Redis.from_url(settings.queue_url)
-    sources = [Queue(name, connection=connection, serializer=JSONSerializer) for name in queues]
+    sources = [allowed_queue(name, connection) for name in queues]
     worker = Worker(
         sources,
         connection=connection,
@@ -71,8 +72,7 @@ def chores(
     """
 
     def repair_queue(name: str) -> None:
-        queue = Queue(name, connection=redis, serializer=JSONSerializer)
-        repair(queue, last_job_ids(redis) if name == TRAIN else ())
+        repair(allowed_queue(name, redis), last_job_ids(redis) if name == TRAIN else ())
 
     def follow_clock() -> None:
         now = clock()
@@ -81,3 +81,8 @@ def chores(
 
     repairs = [partial(repair_queue, name) for name in queues]
     return [*repairs, partial(enqueue_all_waiting, redis), follow_clock]
+
+
+def allowed_queue(name: str, redis: Redis) -> Queue:
+    """Return a queue whose jobs call allowed functions only."""
+    return Queue(name, redis, job_class=AllowedJob, serializer=JSONSerializer)

@@ -10,11 +10,17 @@ import pytest
 from rq import Queue, Retry
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.utils import import_attribute
 
 from backend.jobs.job_queue import RETRIES
-from backend.label_studio.ingest.jobs import EVENT_JOB
+from backend.jobs.rq_repair import repair
+from backend.label_studio.ingest.jobs import EVENT_JOB, periodic_jobs
+from backend.launcher.allowed_jobs import ALLOWED, AllowedJob
 from backend.launcher.rq_worker import JOB, LOG_LEVEL, QUEUE_URL
+from backend.launcher.worker import allowed_queue
 from backend.retraining.enqueueing import TRAIN_JOB
+from backend.retraining.jobs import PERIODIC
+from backend.settings import load
 
 MALFORMED = {"body": None}
 """An event that is refused, by a job that therefore succeeds at once."""
@@ -116,3 +122,54 @@ def test_the_page_and_a_metric_say_that_no_worker_lives(start, redis, backend):
     redis.delete(key)
     enqueue(redis, "ingest", EVENT_JOB, MALFORMED)
     assert seen() == (0, True)
+
+
+def test_a_worker_calls_no_function_but_the_allowed_ones(start, redis, tmp_path):
+    """Who can write to the queue server could otherwise run any program as the worker's user."""
+    note = tmp_path / "note"
+    start("ingest")
+    forged = [
+        enqueue(redis, "ingest", "subprocess.getoutput", f"touch {note}"),
+        enqueue(redis, "ingest", "os.mkdir", str(note)),
+        enqueue(redis, "ingest", f"{EVENT_JOB}.__class__", f"touch {note}"),
+    ]
+    for data in (b"no job", b'[["os.mkdir"], null, [], {}]'):
+        forged.append(enqueue(redis, "ingest", EVENT_JOB, MALFORMED))
+        redis.hset(forged[-1].key, "data", data)
+    honest = enqueue(redis, "ingest", EVENT_JOB, MALFORMED)
+    assert ended(honest) == "finished"
+    assert [job.get_status() for job in forged] == ["failed"] * 5
+    assert "subprocess.getoutput" in forged[0].latest_result().exc_string
+    assert redis.lrange("rq:queue:ingest:intermediate", 0, -1) == []
+    assert not note.exists()
+
+
+@pytest.mark.parametrize("end", ["success", "failure"])
+def test_a_worker_calls_no_callback(start, redis, tmp_path, monkeypatch, end):
+    """A callback is another function that a job names; rq calls it with the job."""
+    (tmp_path / "forged.py").write_text("def note(*_):\n    open('note', 'w').close()\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', tmp_path)}")
+    job = enqueue(redis, "ingest", EVENT_JOB, *([MALFORMED] if end == "success" else []))
+    names = {f"{which}_callback_name": "forged.note" for which in ("success", "failure", "stopped")}
+    redis.hset(job.key, mapping=names)
+    start("ingest")
+    assert ended(job) == ("finished" if end == "success" else "failed")
+    assert not (tmp_path / "note").exists()
+    assert AllowedJob.fetch(job.id, redis, JSONSerializer).stopped_callback is None
+
+
+def test_the_repair_of_a_queue_calls_no_callback(redis, caplog):
+    """rq calls that of an abandoned job in the worker itself."""
+    job = enqueue(redis, "ingest", EVENT_JOB, MALFORMED)
+    redis.hset(job.key, mapping={"failure_callback_name": "no.such", "status": "started"})
+    redis.zadd("rq:wip:ingest", {f"{job.id}:execution": time.time() - 100})
+    repair(allowed_queue("ingest", redis))
+    assert job.get_status() == "queued"
+    assert "callback" not in caplog.text
+
+
+def test_all_that_the_backend_enqueues_is_allowed():
+    assert {import_attribute(name).__name__ for name in ALLOWED} == {
+        *("ingest_event", "reconcile", "request_training", "clean", "retrain")
+    }
+    assert {job.name for job in [*PERIODIC, *periodic_jobs(load())]} <= ALLOWED
