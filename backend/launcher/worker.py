@@ -15,6 +15,7 @@ from backend.jobs.rq_repair import repair
 from backend.jobs.schedule import due_periodic, enqueue_due
 from backend.label_studio.ingest.jobs import periodic_jobs
 from backend.launcher.allowed_jobs import AllowedJob
+from backend.launcher.private_files import OTHERS
 from backend.launcher.rq_worker import MONITORING_SECONDS, Worker
 from backend.retraining.enqueueing import enqueue_all_waiting
 from backend.retraining.jobs import PERIODIC
@@ -38,6 +39,7 @@ def work(
     that serves is not trained on.
     """
     os.nice(NICE)
+    os.umask(OTHERS)
     os.environ["CUDA_VISIBLE_DEVICES"] = gpus or ""
     connection = Redis.from_url(settings.queue_url)
     sources = [allowed_queue(name, connection) for name in queues]
