@@ -13,6 +13,7 @@ from rq import Queue, Retry
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
+from rq.worker_registration import get_keys
 
 from backend.jobs.event_spool import Event, Spool
 from backend.jobs.queue_trial import refusal
@@ -93,6 +94,16 @@ class JobQueue:
         except (RedisError, OSError):
             return None
 
+    def workers(self) -> dict[str, int] | None:
+        """Count the workers of each queue that live; None if the server is away.
+
+        One that gave no sign of life for 85 s does not count.
+        """
+        try:
+            return {name: workers(Queue(name, connection=self._asking)) for name in QUEUES}
+        except (RedisError, OSError):
+            return None
+
     def ask(self, question: Callable[[Redis], T]) -> T:
         """Call ``question`` with a quick connection; it must cope with a server that is away."""
         return question(self._asking)
@@ -167,3 +178,11 @@ def depth(queue: Queue) -> dict[str, int]:
         "running": queue.started_job_registry.get_job_count(cleanup=False),
         "failed": failures,
     }
+
+
+def workers(queue: Queue) -> int:
+    """Count the workers of a queue that are registered and have not ended."""
+    with queue.connection.pipeline() as pipeline:
+        for key in get_keys(queue):
+            pipeline.hmget(key, "birth", "death")
+        return sum(birth is not None and death is None for birth, death in pipeline.execute())

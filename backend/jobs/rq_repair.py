@@ -34,7 +34,7 @@ def repair(queue: Queue, known: Iterable[str] = ()) -> None:
             redis.expire(name, LOCK_SECONDS)
         return
     try:
-        StartedJobRegistry(queue=queue).cleanup()
+        StartedJobRegistry(queue=queue, job_class=queue.job_class).cleanup()
         requeue_lost(queue, known)
     finally:
         with suppress(LockNotOwnedError):  # it took so long that another process has it now
@@ -49,7 +49,20 @@ def requeue_lost(queue: Queue, known: Iterable[str] = ()) -> None:
         if job is None or job.get_status() != JobStatus.QUEUED:
             taken.remove(job_id)  # it was started after all, deleted or cancelled
         elif _is_missing(queue, job) and _is_lost(queue, job):
-            _put_back(queue, job)
+            put_back(queue, job)
+
+
+def put_back(queue: Queue, job: Job) -> None:
+    """Put a job back into its queue, unless it waits there or is started. It costs no retry."""
+    taken, started = queue.intermediate_queue.key, queue.started_job_registry.key
+    with queue.connection.pipeline() as pipeline, suppress(WatchError):
+        # Should a worker start it at this moment after all, nothing happens.
+        pipeline.watch(queue.key, taken, started)  # type: ignore[no-untyped-call]
+        if _is_missing(queue, job):
+            pipeline.multi()
+            pipeline.lrem(taken, 1, job.id)
+            queue.enqueue_job(job, pipeline=pipeline)
+            pipeline.execute()
 
 
 def _is_missing(queue: Queue, job: Job) -> bool:
@@ -66,15 +79,3 @@ def _is_lost(queue: Queue, job: Job) -> bool:
         redis.set(mark, attempt, ex=MARK_SECONDS)
         return False
     return int(redis.ttl(mark)) <= MARK_SECONDS - LOST_SECONDS
-
-
-def _put_back(queue: Queue, job: Job) -> None:
-    taken, started = queue.intermediate_queue.key, queue.started_job_registry.key
-    with queue.connection.pipeline() as pipeline, suppress(WatchError):
-        # Should a worker start it at this moment after all, nothing happens.
-        pipeline.watch(queue.key, taken, started)  # type: ignore[no-untyped-call]
-        if _is_missing(queue, job):
-            pipeline.multi()
-            pipeline.lrem(taken, 1, job.id)
-            queue.enqueue_job(job, pipeline=pipeline)
-            pipeline.execute()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from backend.launcher.private_files import is_everybodys, make_private
 from backend.settings import Settings, variable
 from dynamite.errors import DynamiteError
 
@@ -96,16 +97,23 @@ def locked(path: Path, taken: str) -> Iterator[None]:
 
 
 def check_folder(folder: Path) -> None:
-    """Check that files can be written to a folder; make it if it is missing.
+    """Check that files can be written to a folder, by us only; make it if it is missing.
 
     Raises:
-        StartError: They cannot.
+        StartError: We cannot, or everybody can.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = folder / f".probe-{os.getpid()}"
         probe.write_bytes(b"")
         probe.unlink()
+        if is_everybodys(folder):
+            raise StartError(
+                f"all users of this machine can write to the state folder {folder}, and so replace "
+                f"what lies there: choose another, such as {folder / 'dynamite'}, with "
+                f"{variable('state_dir')}"
+            )
+        make_private(folder)
     except OSError as error:
         raise StartError(
             f"the state folder {folder} is not writable: {(error.strerror or '').lower()}; "

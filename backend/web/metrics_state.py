@@ -90,6 +90,10 @@ class MetricsState(Collector):
             for state, count in states.items():
                 jobs.add_metric([name, state], count)
         yield jobs
+        workers = GaugeMetricFamily("dynamite_workers", "Workers that live.", labels=["queue"])
+        for name, count in (queue.workers() or {}).items():
+            workers.add_metric([name], count)
+        yield workers
 
     def _backlog(self) -> Iterable[Metric]:
         backlog = self._model_status.backlog()

@@ -41,6 +41,7 @@ def make_blueprint(
             waiting=engine.waiting,
             tiers=cache.tiers(),
             queues=queue.depths(),
+            workers=queue.workers() or {},
             on_disk=queue.on_disk,
             training=model_status.training(),
             asked=model_status.asked(),

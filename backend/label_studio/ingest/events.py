@@ -41,7 +41,7 @@ class WrongSourceError(DynamiteError):
     """The event comes from a Label Studio that another worker serves."""
 
 
-def process_event(event: Json, ingest: Ingest) -> str:
+def process_event(event: object, ingest: Ingest) -> str:
     """Process an event; return what was done, in words.
 
     Each of its annotations is processed by itself: one that must wait is kept as an event of its
@@ -51,7 +51,11 @@ def process_event(event: Json, ingest: Ingest) -> str:
         BadRequestError: something is malformed; everything else has been processed.
         WrongSourceError: it comes from a Label Studio that another worker serves.
     """
+    if not isinstance(event, Mapping):
+        raise BadRequestError(f"the event is of type {type(event).__name__}, not an object")
     source = event.get("source", ingest.source)
+    if not isinstance(source, str):
+        raise BadRequestError("the event's source is no text")
     if source != ingest.source:
         raise WrongSourceError(
             f"the event comes from the Label Studio {source!r}, this worker serves "

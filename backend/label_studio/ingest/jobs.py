@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EVENT_JOB = f"{__name__}.ingest_event"
+EVENT_JOB, RECONCILE_JOB = f"{__name__}.ingest_event", f"{__name__}.reconcile"
 
 RETRY_MINUTES = 15.0
 """How often deferred events are retried if projects are never compared with Label Studio."""
@@ -21,7 +21,7 @@ RETRY_MINUTES = 15.0
 def periodic_jobs(settings: "Settings") -> list[PeriodicJob]:
     """Return the adapter's jobs that are due by the clock."""
     minutes = settings.reconcile_minutes or RETRY_MINUTES
-    return [PeriodicJob(f"{__name__}.reconcile", 60 * minutes)]
+    return [PeriodicJob(RECONCILE_JOB, 60 * minutes)]
 
 
 def ingest_event(event: dict[str, Any]) -> str:

@@ -40,10 +40,13 @@ def store_annotation(
     """
     try:
         return _store(annotation, task, project, ingest, asked=asked)
-    except BadRequestError as error:
-        rejection = Rejection("bad_annotation", str(error))
+    except (BadRequestError, UnicodeEncodeError) as error:
+        words = str(error)
+        if isinstance(error, UnicodeEncodeError):  # of an address or a label
+            words = f"a text holds half a character, {error.object[error.start]!r}"
+        rejection = Rejection("bad_annotation", words)
         set_aside(annotation, task, project, rejection, ingest.store, ingest.source)
-        raise
+        raise BadRequestError(words) from error
 
 
 def set_aside(

@@ -1,3 +1,4 @@
+import threading
 import time
 
 from redis import Redis
@@ -95,3 +96,25 @@ def test_the_thread_lives_through_the_absence_of_the_server(tmp_path, monkeypatc
             time.sleep(0.01)
         housekeeping.close()
     assert caplog.text.count("the queue server is away") >= 2
+
+
+def test_a_job_that_goes_on_after_a_sleep_is_not_tried_again(monkeypatch):
+    """To the first round after a sleep each running job looks abandoned."""
+    monkeypatch.setattr("backend.jobs.housekeeping.EVERY_SECONDS", 0.01)
+    times = iter([0.0, 10.0, 10.0, 100.0, 100.0, 110.0])
+    rounds = []
+    done = threading.Event()
+
+    def clock():
+        now = next(times, None)
+        if now is None:
+            done.set()
+            return 110.0
+        rounds.append(now)
+        return now
+
+    housekeeping = Housekeeping([lambda: rounds.append("chores")], clock)
+    housekeeping.start()
+    assert done.wait(10)
+    housekeeping.close()
+    assert rounds[:8] == [0.0, 10.0, "chores", 10.0, 100.0, 100.0, 110.0, "chores"]

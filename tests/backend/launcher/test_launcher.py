@@ -1,7 +1,9 @@
+import contextlib
 import errno
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import textwrap
@@ -13,10 +15,12 @@ import pytest
 from redis import Redis
 
 from backend.jobs.job_queue import ingest_queue
+from backend.label_studio.ingest.jobs import EVENT_JOB
 from backend.launcher.banner import banner, own_command
 from backend.launcher.children import MAX_QUICK_RESTARTS, Child, Supervisor
 from backend.launcher.environment import ALLOCATOR, SPINNING, model_environment
 from backend.launcher.preflight import StartError, check_start, lock_state_folder, remedy
+from backend.launcher.private_files import private_files
 from backend.launcher.valkey import QueueError, valkey_child, wait_until_ready
 from backend.settings import load
 from backend.settings.url_checks import without_password
@@ -170,15 +174,27 @@ def test_the_password_of_the_queue_is_in_no_command_line(tmp_path):
     try:
         wait_until_ready(url, child)
         with Redis.from_url(url) as client:
-            job = ingest_queue(client).enqueue("subprocess.getoutput", "cat /proc/$PPID/cmdline")
-            burst = [sys.executable, "-m", "backend.cli", "worker", "--burst"]
-            own = {"REDIS_URL": url, "DYNAMITE_STATE_DIR": str(tmp_path / "state")}
-            subprocess.run(burst, env=os.environ | own, check=True)
-            line = job.return_value(refresh=True)
+            ingest_queue(client).enqueue(EVENT_JOB, {})
+        burst = [sys.executable, "-m", "backend.cli", "worker", "--burst"]
+        own = {"REDIS_URL": url, "DYNAMITE_STATE_DIR": str(tmp_path / "state")}
+        with subprocess.Popen(burst, env=os.environ | own) as worker:
+            seen = set()
+            while worker.poll() is None:
+                seen.update(command_lines(worker.pid))
+        assert worker.returncode == 0
     finally:
         child.stop()
-    assert sys.executable in line
-    assert "a-secret" not in line
+    assert any("backend.launcher.job_process" in line for line in seen)
+    assert not any("a-secret" in line for line in seen)
+
+
+def command_lines(parent):
+    """The command lines of a process and of those that it has started."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            other = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent in (other, int(folder.name)):
+                yield (folder / "cmdline").read_text()
 
 
 @pytest.mark.parametrize("quiet", [False, True])
@@ -378,3 +394,36 @@ def test_the_banner_asks_for_the_password_where_there_is_one(settings):
     text = banner(guarded, "v", "cpu")
     assert "Basic Authentication: your DYNAMITE_BASIC_AUTH_USER" in text
     assert "a-password" not in text
+
+
+def test_the_state_folder_becomes_this_users_alone(settings, tmp_path):
+    """It holds what annotators accepted, and their images."""
+    for name in ("new", "old"):
+        folder = tmp_path / name
+        if name == "old":
+            folder.mkdir()
+            folder.chmod(0o775)
+        check_start(settings(state_dir=folder))
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_state_folder_that_all_users_share_is_refused(settings, tmp_path):
+    shared = tmp_path / "like-tmp"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    with pytest.raises(StartError, match=r"all users .* choose another, such as .*tmp/dynamite"):
+        check_start(settings(state_dir=shared))
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o1777
+
+
+def test_what_the_launcher_starts_makes_private_files(tmp_path):
+    before = os.umask(0o022)
+    try:
+        with private_files():
+            child = Child("maker", ["mkdir", str(tmp_path / "made")], dict(os.environ))
+            child.start()
+            child.process.wait()
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == 0o700

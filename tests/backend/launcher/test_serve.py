@@ -115,6 +115,10 @@ def test_it_serves_says_so_and_leaves_nothing_behind(environment, tmp_path, stop
         assert f"model {answer['model_version']} on cpu" in text
         children = descendants(process.pid)
         assert len(children) >= 4  # queue server, worker, web master, web worker
+        made = [tmp_path / "state", *(tmp_path / "state").rglob("*")]
+        open_to_others = [path for path in made if path.stat().st_mode & 0o077]
+        assert len(made) > 5
+        assert open_to_others == []
         process.send_signal(stop)
         assert process.wait(40) == (-stop if stop is signal.SIGKILL else 0)
         wait_until_gone(children)

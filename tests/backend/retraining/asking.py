@@ -1,5 +1,6 @@
 """Trainings asked for, of data that nobody looks at."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,13 @@ def end(redis, digest, how=JobStatus.FINISHED):
     job = find_job(redis, f"train-shared-{digest}")
     train_queue(redis).remove(job)
     job.set_status(how)
+
+
+def environment_of_worker(queue_server, folder, training):
+    """The environment of a worker whose trainings do nothing but ``training``, with ``values``."""
+    path = folder / "stand_in"
+    path.mkdir()
+    code = f"import time, training.jobs\ntraining.jobs.retrain = lambda values: {training}\n"
+    (path / "sitecustomize.py").write_text(code)
+    paths = [str(path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"REDIS_URL": queue_server, "PYTHONPATH": os.pathsep.join(paths)}

@@ -1,6 +1,5 @@
 """`dynamite jobs --cancel`, on the queue and on a worker at work."""
 
-import os
 import subprocess
 import sys
 import time
@@ -11,8 +10,10 @@ from rq.job import JobStatus
 from backend.cli import main
 from backend.jobs.job_queue import JobQueue, find_job
 from backend.retraining.cancelling import CancelError, cancel_training
+from backend.retraining.enqueueing import TRAIN_JOB
 from backend.retraining.status import all_trainings
 from backend.retraining.training_queue import train_queue
+from tests.backend.retraining.asking import environment_of_worker
 
 
 def test_one_that_waits_does_not_begin(redis):
@@ -64,10 +65,10 @@ def test_one_at_work_is_ended_by_its_worker_which_goes_on(redis, queue_server, t
         assert status(name) == wanted
 
     queue = train_queue(redis)
-    queue.enqueue("time.sleep", 600, job_id="train-shared-a")
-    queue.enqueue("time.sleep", 0, job_id="train-shared-b")
+    queue.enqueue(TRAIN_JOB, 600, job_id="train-shared-a")
+    queue.enqueue(TRAIN_JOB, 0, job_id="train-shared-b")
     command = [sys.executable, "-m", "backend.cli", "worker", "--queues", "train"]
-    environment = dict(os.environ, REDIS_URL=queue_server)
+    environment = environment_of_worker(queue_server, tmp_path, "time.sleep(values)")
     worker = subprocess.Popen(command, env=environment, cwd=tmp_path)
     try:
         wait_for("train-shared-a", JobStatus.STARTED)

@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import os
 import subprocess
 import sys
 
@@ -25,7 +24,7 @@ from backend.retraining.training_queue import (
     wanted_key,
 )
 from tests.backend.retraining import asking
-from tests.backend.retraining.asking import end, request
+from tests.backend.retraining.asking import end, environment_of_worker, request
 from training.retraining.request import RetrainingRequest
 
 ask = asking.ask
@@ -300,13 +299,12 @@ def test_one_whose_turn_comes_while_it_is_cancelled_says_so(redis, ask, monkeypa
 
 @pytest.mark.slow
 def test_a_worker_that_ends_with_the_queue_does_the_waiting_one_as_well(
-    redis, ask, queue_server, tmp_path, monkeypatch
+    redis, ask, queue_server, tmp_path
 ):
-    monkeypatch.setattr(enqueueing, "TRAIN_JOB", "json.dumps")
     ask("a")
     ask("b")
     command = [sys.executable, "-m", "backend.cli", "worker", "--queues", "train", "--burst"]
-    environment = dict(os.environ, REDIS_URL=queue_server)
+    environment = environment_of_worker(queue_server, tmp_path, "None")
     subprocess.run(command, env=environment, cwd=tmp_path, check=True, timeout=120)
     assert [status(redis, digest) for digest in "ab"] == [JobStatus.FINISHED, JobStatus.FINISHED]
 

@@ -1,3 +1,5 @@
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -205,6 +207,49 @@ def test_the_socket_path_fits_what_the_system_allows(tmp_path, folder):
     assert len(bytes(path)) <= 107
     assert path == load(state_dir=tmp_path / folder).socket_path
     assert path != load(state_dir=Path(tmp_path / folder / "other")).socket_path
+
+
+@pytest.fixture
+def shared(tmp_path, monkeypatch):
+    """The folder of this user's long sockets, in a place where all users can write."""
+    monkeypatch.setattr("backend.settings.settings.SHARED", tmp_path)
+    return tmp_path / f"dynamite-{os.geteuid()}"
+
+
+def test_the_folder_of_a_long_socket_is_made_for_this_user_alone(tmp_path, shared):
+    settings = load(state_dir=tmp_path / ("long/" * 40))
+    assert settings.socket_path.parent == shared
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o700
+    assert settings.queue_url.startswith(f"unix://{shared}/")  # it is ours, so it is used again
+
+
+def open_to_all(folder):
+    folder.mkdir()
+    folder.chmod(0o755)
+
+
+def a_link(folder):
+    folder.with_name("elsewhere").mkdir(mode=0o700)
+    folder.symlink_to(folder.with_name("elsewhere"))
+
+
+@pytest.mark.parametrize("make", [open_to_all, a_link, Path.touch])
+def test_the_folder_of_a_long_socket_is_refused_unless_it_is_ours_alone(tmp_path, shared, make):
+    """Another user who made it first could put a queue server there, and with it any job."""
+    make(shared)
+    with pytest.raises(SettingsError, match="set DYNAMITE_STATE_DIR to a shorter path"):
+        _ = load(state_dir=tmp_path / ("long/" * 40)).queue_url
+
+
+def test_the_folder_of_a_long_socket_is_refused_if_it_is_another_users(
+    tmp_path, shared, monkeypatch
+):
+    shared.mkdir(mode=0o700)
+    other = shared.with_name(f"dynamite-{os.geteuid() + 1}")
+    shared.rename(other)
+    monkeypatch.setattr("os.geteuid", lambda: other.stat().st_uid + 1)
+    with pytest.raises(SettingsError, match=f"of user {other.stat().st_uid}"):
+        _ = load(state_dir=tmp_path / ("long/" * 40)).queue_url
 
 
 def test_loopback_is_recognized():

@@ -8,6 +8,7 @@ from rq.serializers import JSONSerializer
 
 from backend.jobs.job_queue import JobQueue, ingest_queue
 from backend.label_studio.ingest.draining import SECONDS, process_queued
+from backend.label_studio.ingest.events import process_event
 from backend.label_studio.ingest.jobs import EVENT_JOB
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event
 
@@ -36,13 +37,74 @@ def test_all_that_waits_is_dealt_with_and_leaves_the_queue(ingest, put):
     assert ingest_queue(ingest.redis).count == 0
 
 
-def test_what_fails_and_what_is_no_event_is_left_to_itself(ingest, put):
-    put(events(1)[0], {"body": {"action": "START_TRAINING"}, "verified": True}, events(2)[0])
+MALFORMED = [
+    None,
+    [],
+    {},
+    {"body": []},
+    {"body": {"action": "START_TRAINING"}, "verified": True},
+    an_event(source=7),
+    an_event(annotation={"id": 2**70, "task": 1}),
+    an_event(annotation=an_annotation(9), image="/data/\ud800.png"),
+]
+
+
+def test_what_is_malformed_is_refused_and_leaves_the_queue(ingest, put, caplog):
+    put(events(1)[0], *MALFORMED, events(2)[0])
     other = ingest_queue(ingest.redis).enqueue("backend.retraining.jobs.clean")
-    assert process_queued(ingest) == 2
+    assert process_queued(ingest) == 2 + len(MALFORMED)
     assert stored(ingest) == [1, 2]
-    left = ingest_queue(ingest.redis).jobs
-    assert [job.func_name for job in left] == [EVENT_JOB, other.func_name]
+    assert ingest_queue(ingest.redis).job_ids == [other.id]
+    (line,) = caplog.messages  # not one for each: there may be thousands
+    assert line.startswith(f"{len(MALFORMED)} events are refused; the last: annotation 9: ")
+
+
+def test_what_is_malformed_does_not_come_before_what_is_not_again_and_again(ingest, put):
+    """Each job has time for so many events only; it must not spend it on the same ones."""
+    put(*[{"body": None}] * 4, events(1)[0])
+    for handled in (2, 2, 1):
+        times = iter([0.0, 1.0, 2.0, SECONDS + 1])
+        assert process_queued(ingest, lambda times=times: next(times)) == handled
+    assert stored(ingest) == [1]
+
+
+def test_what_fails_waits_behind_the_others(ingest, put, monkeypatch):
+    put(*events(1, 2, 3))
+    queue = ingest_queue(ingest.redis)
+    failing, *others = queue.job_ids
+
+    def process(event, ingest):
+        if event["body"]["annotation"]["id"] == 1:
+            raise OSError("the disk is full")
+        process_event(event, ingest)
+
+    monkeypatch.setattr("backend.label_studio.ingest.draining.process_event", process)
+    times = iter([0.0, 1.0, 2.0, SECONDS + 1])
+    assert process_queued(ingest, lambda: next(times)) == 1
+    assert queue.job_ids == [others[1], failing]
+    assert stored(ingest) == [2]
+
+
+def test_one_that_fails_and_was_taken_meanwhile_is_not_doubled(ingest, put, monkeypatch):
+    put(*events(1))
+    queue = ingest_queue(ingest.redis)
+
+    def process(event, ingest):
+        queue.remove(queue.job_ids[0])
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("backend.label_studio.ingest.draining.process_event", process)
+    assert process_queued(ingest) == 0
+    assert queue.job_ids == []
+
+
+def test_a_job_that_cannot_be_read_is_left_to_the_worker(ingest, put):
+    put(*events(1, 2))
+    queue = ingest_queue(ingest.redis)
+    ingest.redis.hset(queue.jobs[0].key, "data", b"[" * 2000)
+    left = queue.job_ids[0]
+    assert process_queued(ingest) == 1
+    assert queue.job_ids == [left]
 
 
 def test_one_that_another_worker_has_taken_meanwhile_stays_his(ingest, put, monkeypatch):

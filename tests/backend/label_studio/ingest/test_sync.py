@@ -138,6 +138,14 @@ def test_a_task_compared_before_is_compared_again_if_the_counts_do_not_agree(ing
     assert "3 stored" in reconcile_projects(ingest, [3])
 
 
+def test_half_a_character_in_an_address_keeps_no_other_task_out(ingest, tasks):
+    """JSON can hold such a text, but it cannot be encoded."""
+    tasks[0]["data"]["image"] = "/data/\ud800.png"
+    reconcile_projects(ingest, [3])
+    assert kept(ingest) == [2, 3]
+    assert rejected(ingest) == [(1, "bad_annotation")]
+
+
 def test_a_bad_annotation_keeps_no_good_one_of_its_task_out(ingest, site, tasks):
     good, bad = an_annotation(9), an_annotation(1) | {"updated_at": None}
     site.answers["/api/tasks/1/annotations"] = [bad, good]
