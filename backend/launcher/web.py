@@ -5,7 +5,12 @@ The launcher runs it as ``python -m backend.launcher.web``, with the settings in
 
 import gc
 import logging
+import os
+import socket
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +18,11 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.errors import AppImportError  # type: ignore[import-untyped]
 from gunicorn.sock import TCP6Socket, TCPSocket  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
-    _DEFER,
     TConn,
     ThreadWorker,
 )
 
+from backend.launcher.client_socket import BODY_SECONDS, HEAD_SECONDS, ClientSocket, who_gives_way
 from backend.logs import log_from
 from backend.settings import Settings, load
 from dynamite.errors import DynamiteError
@@ -26,23 +31,41 @@ from dynamite.lifeline import die_with_parent
 if TYPE_CHECKING:
     from flask import Flask
 
+    from backend.composition import Backend
 
-SPARE_THREADS = 8
-"""Threads beyond those that may wait for the model, so that /health and /setup always get one."""
+OTHER_CONNECTIONS = 192
+"""Connections beyond those that may wait for the model: of browsers, monitoring, slow clients."""
 
-FIRST_BYTE_SECONDS = 0.05
-"""How long a new connection may occupy a thread before it sends anything."""
+FREE_CONNECTIONS = 8
+"""Connections that always stay free for new clients: if fewer are, the slowest gives way."""
+
+COMPLAINT_SECONDS = 60.0
+"""Time between two lines of the log about clients that gave way."""
+
+CLOSE_SECONDS = 1.5
+"""How long a stopping process may write what waits; the launcher kills it soon after."""
 
 LOAD_FAILED = 4
 """Exit status of a worker that raised ``AppImportError``."""
 
 
-class LateListeningWorker(ThreadWorker):  # type: ignore[misc]
-    """A worker that opens the port itself, after the application and its weights are loaded.
+class PatientWorker(ThreadWorker):  # type: ignore[misc]
+    """A worker that opens the port when it can answer, and that slow clients cannot stop.
 
-    gunicorn's master would open it first, and clients would wait for a backend that cannot answer
-    yet; Label Studio gives up on /health after one second.
+    gunicorn's master would open the port first, and clients would wait for a backend that cannot
+    answer yet; Label Studio gives up on /health after one second. gunicorn has one pool of threads
+    for working and for waiting; here every connection has a thread, so that a slow client holds up
+    only itself. How many requests may work on the model is limited elsewhere.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.clients: list[ClientSocket] = []
+        self._complained = -COMPLAINT_SECONDS
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """Return a pool with a thread for every connection; they start when they are needed."""
+        return ThreadPoolExecutor(self.worker_connections, "request")
 
     def load_wsgi(self) -> None:
         """Load the application, then listen.
@@ -61,11 +84,70 @@ class LateListeningWorker(ThreadWorker):  # type: ignore[misc]
         except (DynamiteError, OSError) as error:
             raise AppImportError(f"Error: {error}") from error
 
+    def accept(self, listener: socket.socket) -> None:
+        """Accept a connection. If few places are left, the slowest client gives way."""
+        try:
+            accepted, address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        self.nr_conns += 1
+        self.clients = [client for client in self.clients if client.fileno() >= 0]
+        if len(self.clients) >= self.worker_connections - FREE_CONNECTIONS:
+            slowest = who_gives_way(self.clients)
+            if slowest is not None:
+                self._drop(slowest)
+        client = ClientSocket(accepted, address[0])
+        self.clients.append(client)
+        connection = TConn(self.cfg, client, address, listener.getsockname())
+        connection.data_ready = True  # do not wait for the first byte in a way of its own
+        self.enqueue_req(connection)
+
+    def _drop(self, slowest: ClientSocket) -> None:
+        now = time.monotonic()
+        if now >= self._complained + COMPLAINT_SECONDS:
+            self._complained = now
+            words = "%d clients are connected: %s, which has most, loses its slowest connections"
+            self.log.warning(words, len(self.clients), slowest.peer)
+        slowest.drop()
+
     def handle(self, conn: TConn) -> object:
-        """Handle a request; a silent connection waits without occupying a thread."""
-        if not conn.initialized and not conn.wait_for_data(FIRST_BYTE_SECONDS):
-            return _DEFER
-        return super().handle(conn)
+        """Handle a request in the time that the client has for sending it.
+
+        Closing waits for the client too, for two seconds: here, not in the only thread that accepts
+        connections.
+        """
+        conn.sock.expect(HEAD_SECONDS)
+        keep = super().handle(conn)
+        if keep:
+            conn.sock.rest()
+        else:
+            conn.close(graceful=True)
+        return keep
+
+    def handle_request(self, req: object, conn: TConn) -> object:
+        """Answer a request whose headers are there."""
+        conn.sock.expect(BODY_SECONDS)
+        return super().handle_request(req, conn)
+
+    def run(self) -> None:
+        """Answer requests until stopped, then end the process."""
+        super().run()
+        closing = threading.Thread(target=self.app.close, daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
+        self.end()
+
+    def handle_quit(self, sig: int, frame: object) -> None:  # noqa: ARG002
+        """End the process now."""
+        self.end()
+
+    def end(self) -> None:
+        """End the process without Python's own end, which stops threads amid the model's C++.
+
+        That aborts the process with "FATAL: exception not rethrown".
+        """
+        logging.shutdown()
+        os._exit(0)
 
 
 class WebApplication(BaseApplication):  # type: ignore[misc]
@@ -73,6 +155,7 @@ class WebApplication(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._backend: Backend | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -81,8 +164,9 @@ class WebApplication(BaseApplication):  # type: ignore[misc]
         values: dict[str, Any] = {
             "bind": f"unix:{control}",
             "workers": 1,
-            "threads": self.settings.threads + SPARE_THREADS,
-            "worker_class": LateListeningWorker,
+            "threads": self.settings.threads,
+            "worker_connections": self.settings.threads + OTHER_CONNECTIONS,
+            "worker_class": PatientWorker,
             "timeout": 0,  # do not kill the process during a long encode
             "graceful_timeout": 8,
             "keepalive": 30,
@@ -97,7 +181,13 @@ class WebApplication(BaseApplication):  # type: ignore[misc]
         """Build the application in the worker: CUDA must not be initialized before the fork."""
         from backend.composition import open_backend  # noqa: PLC0415
 
-        return open_backend(self.settings).app
+        self._backend = open_backend(self.settings)
+        return self._backend.app
+
+    def close(self) -> None:
+        """Write what waits."""
+        if self._backend is not None:
+            self._backend.close()
 
 
 def main() -> None:
