@@ -18,10 +18,10 @@ from backend.launcher.client_socket import ClientSocket, who_gives_way
 SERVER = """
 from flask import Flask, request
 from backend import settings
-from backend.launcher import client_socket, web
+from backend.launcher import client_socket, web, web_worker
 
 client_socket.ANSWER_SECONDS = 3
-web.HEAD_SECONDS, web.BODY_SECONDS = 2, 3
+web_worker.HEAD_SECONDS, web_worker.BODY_SECONDS = 2, 3
 large = b"x" * 50_000_000
 
 def echo():
