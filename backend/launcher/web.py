@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from backend.launcher.web_worker import PatientWorker
 from backend.logs import log_from
 from backend.settings import Settings, load
+from backend.settings.secret_words import secret_words
 from dynamite.errors import DynamiteError
 
 if TYPE_CHECKING:
@@ -25,6 +27,16 @@ OTHER_CONNECTIONS = 192
 
 LOAD_FAILED = 4
 """Exit status of a worker that raised ``AppImportError``."""
+
+
+class Log(Logger):  # type: ignore[misc]
+    """gunicorn's log as a part of ours."""
+
+    def setup(self, cfg: Any) -> None:
+        """Leave the writing to our own handler, which masks secrets."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 class WebApplication(BaseApplication):  # type: ignore[misc]
@@ -48,6 +60,7 @@ class WebApplication(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": 8,
             "keepalive": 30,
             "loglevel": "warning",
+            "logger_class": Log,
             "control_socket_disable": True,
             "limit_request_line": 2048,
         }
@@ -73,9 +86,21 @@ def main() -> None:
         settings = load()
     except DynamiteError as error:
         sys.exit(f"Error: {error}")
-    log_from(settings.log_level)
-    logging.getLogger("gunicorn.error").addFilter(is_informative)
+    log_from(settings.log_level, secret_words(settings))
+    for wanted in (is_informative, without_quotes):
+        logging.getLogger("gunicorn.error").addFilter(wanted)
     WebApplication(settings).run()
+
+
+def without_quotes(record: logging.LogRecord) -> bool:
+    """Cut off what gunicorn quotes of a request that is no HTTP: a secret or a body may be there.
+
+    Its message is ``Invalid request from ip=127.0.0.1: Invalid chunk size: b'…'``.
+    """
+    message = record.getMessage()
+    if message.startswith("Invalid request from ip="):
+        record.msg, record.args = ": ".join(message.split(": ")[:2]), ()
+    return True
 
 
 def is_informative(record: logging.LogRecord) -> bool:
