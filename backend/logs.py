@@ -1,9 +1,56 @@
 """How our processes log: one line per record on standard error, with time and level."""
 
 import logging
+from collections.abc import Iterable
 
 
-def log_from(level: str) -> None:
-    """Log records of ``level`` and above, unless logging is already configured."""
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(message)s")
+class SafeFormatter(logging.Formatter):
+    """Writes records that nobody can forge, without secrets.
+
+    Control characters of a message are escaped, so that it stays one line; lines of a traceback are
+    indented, so that none looks like a record.
+
+    Args:
+        secrets: words that are replaced wherever they stand.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+        self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text."""
+        text = super().format(record)
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        return text
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the first line."""
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: object) -> str:
+        """Return a traceback, indented."""
+        lines = super().formatException(ei).split("\n")  # type: ignore[arg-type]
+        return "\n".join("    " + printable(line) for line in lines)
+
+
+def printable(text: str) -> str:
+    """Return a text with everything escaped that is not printed: control characters and the like.
+
+    >>> printable("a\\nb\\x1b[31m")
+    'a\\\\nb\\\\x1b[31m'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
+
+
+def log_from(level: str, secrets: Iterable[str] = ()) -> None:
+    """Log records of ``level`` and above without secrets, unless logging is already configured."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(SafeFormatter(secrets))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
     logging.getLogger("rq.worker").setLevel(logging.WARNING)  # its INFO lines report every job

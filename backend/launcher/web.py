@@ -3,70 +3,41 @@
 The launcher runs it as ``python -m backend.launcher.web``, with the settings in the environment.
 """
 
-import gc
 import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
-from gunicorn.errors import AppImportError  # type: ignore[import-untyped]
-from gunicorn.sock import TCP6Socket, TCPSocket  # type: ignore[import-untyped]
-from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
-    _DEFER,
-    TConn,
-    ThreadWorker,
-)
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from backend.launcher.private_files import OTHERS
+from backend.launcher.web_worker import PatientWorker
 from backend.logs import log_from
 from backend.settings import Settings, load
+from backend.settings.secret_words import secret_words
 from dynamite.errors import DynamiteError
-from dynamite.lifeline import die_with_parent
 
 if TYPE_CHECKING:
     from flask import Flask
 
+    from backend.composition import Backend
 
-SPARE_THREADS = 8
-"""Threads beyond those that may wait for the model, so that /health and /setup always get one."""
-
-FIRST_BYTE_SECONDS = 0.05
-"""How long a new connection may occupy a thread before it sends anything."""
+OTHER_CONNECTIONS = 192
+"""Connections beyond those that may wait for the model: of browsers, monitoring, slow clients."""
 
 LOAD_FAILED = 4
 """Exit status of a worker that raised ``AppImportError``."""
 
 
-class LateListeningWorker(ThreadWorker):  # type: ignore[misc]
-    """A worker that opens the port itself, after the application and its weights are loaded.
+class Log(Logger):  # type: ignore[misc]
+    """gunicorn's log as a part of ours."""
 
-    gunicorn's master would open it first, and clients would wait for a backend that cannot answer
-    yet; Label Studio gives up on /health after one second.
-    """
-
-    def load_wsgi(self) -> None:
-        """Load the application, then listen.
-
-        Loaded objects stay, so freeze them: a garbage collection over all 400,000 would stop every
-        thread for 220 ms.
-        """
-        die_with_parent(self.ppid)
-        try:
-            super().load_wsgi()
-            gc.collect()
-            gc.freeze()
-            settings = self.app.settings
-            family = TCP6Socket if ":" in settings.host else TCPSocket
-            self.sockets = [family((settings.host, settings.port), self.cfg, self.log)]
-        except (DynamiteError, OSError) as error:
-            raise AppImportError(f"Error: {error}") from error
-
-    def handle(self, conn: TConn) -> object:
-        """Handle a request; a silent connection waits without occupying a thread."""
-        if not conn.initialized and not conn.wait_for_data(FIRST_BYTE_SECONDS):
-            return _DEFER
-        return super().handle(conn)
+    def setup(self, cfg: Any) -> None:
+        """Leave the writing to our own handler, which masks secrets."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 class WebApplication(BaseApplication):  # type: ignore[misc]
@@ -74,6 +45,7 @@ class WebApplication(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._backend: Backend | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -82,12 +54,14 @@ class WebApplication(BaseApplication):  # type: ignore[misc]
         values: dict[str, Any] = {
             "bind": f"unix:{control}",
             "workers": 1,
-            "threads": self.settings.threads + SPARE_THREADS,
-            "worker_class": LateListeningWorker,
+            "threads": self.settings.threads,
+            "worker_connections": self.settings.threads + OTHER_CONNECTIONS,
+            "worker_class": PatientWorker,
             "timeout": 0,  # do not kill the process during a long encode
             "graceful_timeout": 8,
             "keepalive": 30,
             "loglevel": "warning",
+            "logger_class": Log,
             "control_socket_disable": True,
             "limit_request_line": 2048,
             "umask": OTHERS,  # of the control socket
@@ -99,7 +73,13 @@ class WebApplication(BaseApplication):  # type: ignore[misc]
         """Build the application in the worker: CUDA must not be initialized before the fork."""
         from backend.composition import open_backend  # noqa: PLC0415
 
-        return open_backend(self.settings).app
+        self._backend = open_backend(self.settings)
+        return self._backend.app
+
+    def close(self) -> None:
+        """Write what waits."""
+        if self._backend is not None:
+            self._backend.close()
 
 
 def main() -> None:
@@ -108,9 +88,21 @@ def main() -> None:
         settings = load()
     except DynamiteError as error:
         sys.exit(f"Error: {error}")
-    log_from(settings.log_level)
-    logging.getLogger("gunicorn.error").addFilter(is_informative)
+    log_from(settings.log_level, secret_words(settings))
+    for wanted in (is_informative, without_quotes):
+        logging.getLogger("gunicorn.error").addFilter(wanted)
     WebApplication(settings).run()
+
+
+def without_quotes(record: logging.LogRecord) -> bool:
+    """Cut off what gunicorn quotes of a request that is no HTTP: a secret or a body may be there.
+
+    Its message is ``Invalid request from ip=127.0.0.1: Invalid chunk size: b'…'``.
+    """
+    message = record.getMessage()
+    if message.startswith("Invalid request from ip="):
+        record.msg, record.args = ": ".join(message.split(": ")[:2]), ()
+    return True
 
 
 def is_informative(record: logging.LogRecord) -> bool:
