@@ -41,7 +41,12 @@ def request_training(line: str, reason: str, force: bool = False) -> str:
     from backend.retraining import requesting  # noqa: PLC0415
 
     with opened() as (settings, store, redis):
-        words = requesting.request_training(settings, store, redis, line, reason, force=force)
+        try:
+            words = requesting.request_training(
+                settings, store, redis, line, reason, force=force, only_publishable=not force
+            )
+        except requesting.TooFewHeldOutError as error:
+            words = str(error)
     log.info("%s", words)
     return words
 

@@ -74,7 +74,11 @@ def request_training(
     """
     snapshot = take_snapshot(settings, store, line)
     if only_publishable:
-        _check_held_out(snapshot.images, settings.judge_least)
+        try:
+            _check_held_out(snapshot.images, settings.judge_least)
+        except TooFewHeldOutError as error:
+            note_asked(redis, line, reason, str(error))
+            raise
     outcome = _request(settings, store, redis, line, reason, snapshot, force=force)
     note_asked(redis, line, reason, outcome)
     return outcome
@@ -86,7 +90,7 @@ def _check_held_out(images: Mapping[str, int], least: int) -> None:
         raise TooFewHeldOutError(
             f"no training is requested: only {held_out} images are held out, and {least} are "
             "needed to publish its result. Accept annotations of more images, or train all the "
-            "same with --force"
+            "same with `dynamite retrain --force`"
         )
 
 

@@ -18,6 +18,7 @@ from pycocotools import mask as coco_mask
 from training.data.lvis import file_name
 from training.data.masks import MaskError, to_rle
 from training.data.problems import Problems
+from training.data.unknown_area import unknown_area
 from training.progress import track
 
 SAME_OBJECT = 0.5
@@ -72,8 +73,12 @@ def merge(
         name = file_name(image)
         images.append({**image, "file_name": name, "exhaustive": False})
         where = f"{source} ({name})"
-        fine = _readable(of_lvis[image["id"]], shape, where, problems)
-        coarse = _readable(of_coco[image["id"]], shape, where, problems)
+        fine, unread_fine = _readable(of_lvis[image["id"]], shape, where, problems)
+        coarse, unread_coarse = _readable(of_coco[image["id"]], shape, where, problems)
+        annotations += [{**entry, "id": f"lvis-{entry['id']}"} for entry in unread_fine]
+        for entry in unread_coarse:
+            category = coco_category.get(entry.get("category_id"))
+            annotations.append({**entry, "id": f"coco-{entry['id']}", "category_id": category})
         for entry, _ in fine:
             annotations.append({**entry, "id": f"lvis-{entry['id']}", "iscrowd": 0})
             counts["lvis"] += 1
@@ -91,15 +96,21 @@ def merge(
 
 def _readable(
     entries: list[dict[str, Any]], shape: tuple[int, int], where: str, problems: Problems
-) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return the annotations whose masks are readable, each with its mask as an RLE."""
-    pairs = []
+) -> tuple[list[tuple[dict[str, Any], dict[str, Any]]], list[dict[str, Any]]]:
+    """Return the annotations whose masks are readable, each with its mask as an RLE.
+
+    Returns:
+        These, and the others as crowds, so that no object left out becomes background.
+    """
+    pairs, unread = [], []
     for entry in entries:
         try:
             pairs.append((entry, to_rle(entry.get("segmentation"), shape)))
         except MaskError as error:
             problems.add(error.kind, where, entry.get("id"), str(error))
-    return pairs
+            area = unknown_area(entry, shape)
+            unread.append({**entry, "iscrowd": 1, "segmentation": area})
+    return pairs, unread
 
 
 def _duplicates(

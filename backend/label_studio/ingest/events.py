@@ -23,7 +23,11 @@ from backend.label_studio.ingest.ingest import Ingest, TryLaterError
 from backend.label_studio.ingest.server_identity import check_project
 from backend.label_studio.ingest.store_annotation import store_annotation
 from backend.label_studio.ingest.values import Json, number
-from backend.retraining.requesting import request_if_enough, request_training
+from backend.retraining.requesting import (
+    TooFewHeldOutError,
+    request_if_enough,
+    request_training,
+)
 from dynamite.errors import DynamiteError
 from training.annotation_store import AnnotationStore, ProjectKey
 
@@ -96,7 +100,11 @@ def process_part(event: Json, ingest: Ingest) -> str:
         project = ProjectKey(ingest.source, project_number(body))
         line = ingest.settings.line_of(project)
         reason = f"the Start Training button of project {project.number}"
-        return request_training(ingest.settings, ingest.store, ingest.redis, line, reason)
+        parts = ingest.settings, ingest.store, ingest.redis
+        try:
+            return request_training(*parts, line, reason, only_publishable=True)
+        except TooFewHeldOutError as error:
+            return str(error)
     if action in ACCEPTED:
         annotation = annotation_of(body)
         try:

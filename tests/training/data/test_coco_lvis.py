@@ -126,6 +126,9 @@ def test_masks_that_cannot_be_read_are_listed() -> None:
     assert merged.problems.counts() == {"unknown encoding": 1, "wrong size": 1}
     assert "000000000030.jpg" in str(merged.problems)
     assert merged.from_lvis == 1
+    first = {one["id"]: one for one in merged.content["annotations"] if one["id"].endswith("-1")}
+    assert sorted(first) == ["coco-1", "lvis-1"], "what cannot be read is no background"
+    assert all(one["iscrowd"] for one in first.values())
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,17 @@ def accept(ingest, *numbers, project=3):
 START = {"action": "START_TRAINING", "project": {"id": 3}}
 
 
-def test_the_button_starts_one_training_however_often_it_is_pressed(ingest):
+def test_the_button_starts_no_training_that_could_not_be_published(ingest):
     accept(ingest, *range(1, 6))
+    words = process_event({"body": START, "verified": True}, ingest)
+    assert "no training is requested: only" in words
+    assert train_queue(ingest.redis).count == 0
+    assert "images are held out" in last_asked(ingest.redis, "shared").outcome
+
+
+def test_the_button_starts_one_training_however_often_it_is_pressed(make_ingest):
+    ingest = make_ingest(judge_least=2)
+    accept(ingest, *range(1, 16))
     for _ in range(3):
         process_event({"body": START, "verified": True}, ingest)
     (job,) = train_queue(ingest.redis).jobs
