@@ -1,6 +1,7 @@
 """Reads, checks and writes labelling configurations (docs/label-studio-protocol.md, 2)."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -211,7 +212,12 @@ def _problems(config: LabelingConfig) -> Iterable[str]:
         return
     if config.template is not None:
         yield from repeater.problems(config.template)
-    names = {image.name for image in config.images}
+    names = Counter(image.name for image in config.images)
+    for name in [name for name, uses in names.items() if uses > 1]:
+        yield (
+            f'{names[name]} <Image> tags have the name "{name}", so no click can say which it '
+            "means: give each its own, and set toName of their tags."
+        )
     for control in config.controls:
         if control.to_name not in names:
             yield (

@@ -17,7 +17,7 @@ MAX_TEXT = 8_000_000
 """Most characters of a text whose variables are replaced."""
 
 _VARIABLE = re.compile(r"\$[\w[\].{}]+", re.ASCII)
-_STEP = re.compile(r"""\[(?:"([^"]*)"|'([^']*)'|([^\]]*))\]?|([^.[]+)""")
+_STEP = re.compile(r"\[([^\]]*)\]?|([^.[]+)")
 _INDEX = re.compile("0|[1-9][0-9]{0,8}")
 
 
@@ -60,7 +60,7 @@ def _at(path: str, data: Mapping[str, object]) -> object:
         return data[path]
     found: object = data
     for match in _STEP.finditer(path):
-        step = next(group for group in match.groups() if group is not None)
+        step = match[1] if match[2] is None else match[2]
         if isinstance(found, Mapping):
             found = found.get(step)
         elif isinstance(found, list) and _INDEX.fullmatch(step) and int(step) < len(found):

@@ -17,7 +17,8 @@ BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, SSHORT, SLONG, IFD = 1, 2, 3, 4, 
 SECOND = 38
 """Where a directory after one of two entries starts."""
 
-picture = np.zeros((8, 16, 3), np.uint8)
+picture = np.zeros((16, 32, 3), np.uint8)
+picture[:8, :16] = 255
 JPEG = cv2.imencode(".jpg", picture)[1].tobytes()
 PNG = cv2.imencode(".png", picture)[1].tobytes()
 

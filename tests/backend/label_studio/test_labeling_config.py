@@ -127,3 +127,9 @@ def test_attributes_are_read_in_any_case_as_by_the_page():
     )
     assert config.images[0].many
     assert config.brush("i", "A") is not None
+
+
+def test_two_images_of_one_name_are_named_since_no_click_on_them_is_accepted():
+    two = '<Image name="image" value="$left"/><Image name="image" value="$right"/>'
+    (found, *_) = problems(tag("BrushLabels", "A"), tag("KeyPointLabels", "A"), image=two)
+    assert '2 <Image> tags have the name "image"' in found
