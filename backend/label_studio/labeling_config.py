@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NoReturn
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
@@ -12,11 +12,19 @@ from backend.errors import BadRequestError
 from dynamite.errors import InvalidInputError
 
 MAX_LENGTH = 1_000_000
+"""Characters of a configuration."""
+
+MAX_DEPTH = 100
+"""How deep its tags may be nested."""
+
+MAX_TAGS = 200
+"""Most Image and label tags together."""
+
 REMEMBERED = 16
 """Parsed configurations kept: every click brings the same one."""
 
 BRUSH, POINTS, BOXES = "brushlabels", "keypointlabels", "rectanglelabels"
-_WRITTEN = {BRUSH: "BrushLabels", POINTS: "KeyPointLabels", BOXES: "RectangleLabels"}
+WRITTEN = {BRUSH: "BrushLabels", POINTS: "KeyPointLabels", BOXES: "RectangleLabels"}
 _COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#f032e6", "#9a6324")
 _BACKGROUND_COLOR = "#000000"
 
@@ -44,7 +52,11 @@ class Control:
 
     def offers(self, label: str) -> bool:
         """Whether a region of this tag may carry ``label``."""
-        return bool(label) and (self.dynamic or label in self.labels)
+        return bool(label) and (self.dynamic or label in self._labels)
+
+    @cached_property
+    def _labels(self) -> frozenset[str]:
+        return frozenset(self.labels)
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,16 @@ class LabelingConfig:
 
     def of_type(self, kind: str, image: str | None = None) -> tuple[Control, ...]:
         """The tags of a type, for one image or all images."""
-        return tuple(c for c in self.controls if c.type == kind and image in (None, c.to_name))
+        return self._by_type.get((kind, image), ())
+
+    @cached_property
+    def _by_type(self) -> dict[tuple[str, str | None], tuple[Control, ...]]:
+        found: dict[tuple[str, str | None], tuple[Control, ...]] = {}
+        for control in self.controls:
+            for image in (None, control.to_name):
+                key = control.type, image
+                found[key] = (*found.get(key, ()), control)
+        return found
 
     def brush(self, image: str, label: str | None = None) -> Control | None:
         """The tag that takes masks with ``label`` (or any label) on ``image``, or None."""
@@ -70,11 +91,6 @@ class LabelingConfig:
         """Whether a click with ``label`` asks for a mask on ``image``, or means "not here"."""
         return label in self.background or self.brush(image, label) is not None
 
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """What will not work and what to change, in words."""
-        return tuple(_problems(self))
-
 
 def parse(xml: str, background: Iterable[str] = ("Background",)) -> LabelingConfig:
     """Read a configuration.
@@ -82,8 +98,8 @@ def parse(xml: str, background: Iterable[str] = ("Background",)) -> LabelingConf
     ``background``: the labels whose clicks mean "no object".
 
     Raises:
-        BadRequestError: not XML, too large, or with a document type declaration (code
-            ``bad_label_config``).
+        BadRequestError: not XML, with a document type declaration, or over ``MAX_LENGTH``,
+            ``MAX_DEPTH`` or ``MAX_TAGS`` (code ``bad_label_config``).
     """
     if not isinstance(xml, str) or not xml.strip():
         _refuse("it is missing or empty")
@@ -96,18 +112,48 @@ def parse(xml: str, background: Iterable[str] = ("Background",)) -> LabelingConf
 def _parse(xml: str, background: frozenset[str]) -> LabelingConfig:
     if re.search(r"<!(DOCTYPE|ENTITY)", xml):
         _refuse("document type declarations are not allowed in it")
+    reader = _Reader()
     try:
-        root = ET.fromstring(xml)  # noqa: S314 - no entities without the declarations refused above
+        parser = ET.XMLParser(target=reader)  # noqa: S314 - no entities without what is refused above
+        parser.feed(xml)
+        parser.close()
     except (ET.ParseError, ValueError) as error:
         _refuse(f"it is not XML ({error})")
-    images, controls = [], []
-    for element in root.iter():
-        kind = element.tag.lower()
-        if kind == "image" and element.get("name"):
-            images.append(_image(element))
-        elif kind in _WRITTEN and element.get("name"):
-            controls.append(_control(kind, element))
-    return LabelingConfig(tuple(images), tuple(controls), background)
+    return LabelingConfig(tuple(reader.images), tuple(reader.controls), background)
+
+
+class _Reader:
+    """Collects the tags that matter during parsing; a label belongs to the label tag around it."""
+
+    def __init__(self) -> None:
+        self.images: list[ImageTag] = []
+        self.controls: list[Control] = []
+        self._depth = 0
+        self._open: list[tuple[int, str, dict[str, str], list[str]]] = []
+        """Label tags not closed yet: depth, type, attributes, labels."""
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """Take in an opening tag."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            _refuse(f"its tags are nested more than {MAX_DEPTH} deep")
+        kind = tag.lower()
+        if kind == "label" and self._open:
+            self._open[-1][-1].append(attributes.get("alias") or attributes.get("value") or "")
+        elif kind in ("image", *WRITTEN) and attributes.get("name"):
+            if len(self.images) + len(self.controls) + len(self._open) >= MAX_TAGS:
+                _refuse(f"it has more than {MAX_TAGS} Image and label tags")
+            if kind == "image":
+                self.images.append(_image(attributes))
+            else:
+                self._open.append((self._depth, kind, attributes, []))
+
+    def end(self, tag: str) -> None:  # noqa: ARG002  the depth tells which
+        """Take in a closing tag."""
+        if self._open and self._open[-1][0] == self._depth:
+            _, kind, attributes, labels = self._open.pop()
+            self.controls.append(_control(kind, attributes, labels))
+        self._depth -= 1
 
 
 def write(labels: Sequence[str], background: str = "Background") -> str:
@@ -148,9 +194,9 @@ def _check_labels(labels: Sequence[str], background: str) -> None:
 
 
 def _tag(kind: str, name: str, smart: str, labels: Iterable[tuple[str, str]]) -> list[str]:
-    opening = f'  <{_WRITTEN[kind]} name="{name}" toName="image" {smart}>'
+    opening = f'  <{WRITTEN[kind]} name="{name}" toName="image" {smart}>'
     inside = [f"    <Label value={quoteattr(v)} background={quoteattr(c)}/>" for v, c in labels]
-    return [opening, *inside, f"  </{_WRITTEN[kind]}>"]
+    return [opening, *inside, f"  </{WRITTEN[kind]}>"]
 
 
 def _refuse(why: str) -> NoReturn:
@@ -159,87 +205,19 @@ def _refuse(why: str) -> NoReturn:
     )
 
 
-def _image(element: ET.Element) -> ImageTag:
-    many = element.get("valueList")
-    return ImageTag(
-        element.get("name", ""), (many or element.get("value") or "").lstrip("$"), bool(many)
-    )
+def _image(attributes: dict[str, str]) -> ImageTag:
+    many = attributes.get("valueList")
+    value = many or attributes.get("value") or ""
+    return ImageTag(attributes["name"], value.lstrip("$"), bool(many))
 
 
-def _control(kind: str, element: ET.Element) -> Control:
-    labels = [label for label in element.iter() if label.tag.lower() == "label"]
-    names = [label.get("alias") or label.get("value") or "" for label in labels]
+def _control(kind: str, attributes: dict[str, str], labels: Iterable[str]) -> Control:
     return Control(
-        name=element.get("name", ""),
-        to_name=element.get("toName", ""),
+        name=attributes["name"],
+        to_name=attributes.get("toName", ""),
         type=kind,
-        labels=tuple(dict.fromkeys(name for name in names if name)),
-        smart=element.get("smart", "true").lower() != "false",
-        smart_only=element.get("smartOnly", "false").lower() == "true",
-        dynamic=element.get("value", "").startswith("$"),
+        labels=tuple(dict.fromkeys(label for label in labels if label)),
+        smart=attributes.get("smart", "true").lower() != "false",
+        smart_only=attributes.get("smartOnly", "false").lower() == "true",
+        dynamic=attributes.get("value", "").startswith("$"),
     )
-
-
-def _problems(config: LabelingConfig) -> Iterable[str]:
-    if not config.images:
-        yield "There is no <Image> tag: add one, this backend works on images."
-        return
-    names = {image.name for image in config.images}
-    for control in config.controls:
-        if control.to_name not in names:
-            yield (
-                f'{_WRITTEN[control.type]} "{control.name}" is for "{control.to_name}", which is '
-                f"no <Image>: set toName to one of {_listed(names)}."
-            )
-    for image in config.images:
-        yield from _problems_of(config, image.name)
-
-
-def _problems_of(config: LabelingConfig, image: str) -> Iterable[str]:
-    prompts = config.of_type(POINTS, image) + config.of_type(BOXES, image)
-    brushes = config.of_type(BRUSH, image)
-    if not brushes:
-        yield (
-            f'No <BrushLabels> for image "{image}": masks have nowhere to go. Add a BrushLabels '
-            "tag with the labels of the keypoints."
-        )
-    if not prompts:
-        yield (
-            f'No <KeyPointLabels> or <RectangleLabels> for image "{image}": there is nothing to '
-            'click with. Add KeyPointLabels with smart="true" and the labels of the brush.'
-        )
-    elif not any(control.smart for control in prompts):
-        yield (
-            f'Every keypoint and rectangle tag of image "{image}" has smart="false", so the page '
-            'never asks for masks: set smart="true".'
-        )
-    if any(control.dynamic for control in (*prompts, *brushes)):
-        return
-    painted = {label for control in brushes for label in control.labels}
-    pointed = {label for control in prompts for label in control.labels}
-    for control in prompts:
-        if control.smart_only:
-            yield (
-                f'{_WRITTEN[control.type]} "{control.name}" has smartOnly="true": choosing a label '
-                'before the smart tool leaves no tool and clicks do nothing. Use smart="true".'
-            )
-        if missing := [v for v in control.labels if v not in painted | config.background]:
-            yield (
-                f'{_listed(missing)} of {_WRITTEN[control.type]} "{control.name}" is not in '
-                "BrushLabels: its clicks cannot become masks. Use the same values in all label "
-                f"tags (only {_listed(config.background)} may lack a brush label)."
-            )
-    if prompts and (missing := [v for v in painted if v not in pointed]):
-        yield (
-            f"{_listed(missing)} of BrushLabels has no keypoint or rectangle label: it can only be "
-            "painted by hand. Use the same values in all label tags."
-        )
-    if both := config.background & painted:
-        yield (
-            f"{_listed(both)} collects background clicks and gets no mask: take it out of "
-            "BrushLabels, or rename it if it is an object."
-        )
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in sorted(names))
