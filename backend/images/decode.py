@@ -12,6 +12,7 @@ The annotator's coordinates refer to the image on the screen, so this does what 
 """
 
 import io
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 import cv2
@@ -20,6 +21,8 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from backend.errors import ImageError, ImageTooLargeError, ImageUnreadableError
+from backend.images.jpeg_scans import check_jpeg
+from backend.images.tiff_layout import check_tiff
 from dynamite.orientation import orientation
 
 DECODER_VERSION = 1
@@ -27,6 +30,7 @@ DECODER_VERSION = 1
 them."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
+_BAND_PIXELS = 2**20
 _ORIENTED_BY_EXIF = ("JPEG", "MPO", "PNG", "AVIF")  # Pillow itself orients TIFF
 
 Image.MAX_IMAGE_PIXELS = None  # replaced by max_pixels, which can be configured
@@ -47,9 +51,11 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
 
     Raises:
         ImageTooLargeError: Its header says more than ``max_pixels``; nothing has been decoded.
-        ImageUnreadableError: Not an image, truncated, damaged, or in an unsupported format.
+        ImageUnreadableError: Not an image, truncated, damaged, in an unsupported format, or made
+            to cost far more than its pixels.
     """
     try:
+        check_tiff(data)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
@@ -57,6 +63,8 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
                     f"the image has {width}×{height} pixels, more than the {max_pixels} allowed "
                     "(DYNAMITE_MAX_IMAGE_PIXELS)"
                 )
+            if image.format in ("JPEG", "MPO"):
+                check_jpeg(data, width, height)
             return _oriented(_pixels(data, image), image)
     except ImageError:
         raise
@@ -76,27 +84,59 @@ def _pixels(data: bytes, image: Image.Image) -> Pixels:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         if pixels is not None and pixels.shape[:2] == image.size[::-1]:
             return pixels.astype(np.uint8, copy=False)
-    return np.array(_rgb(image))  # a copy, because torch wants writable arrays
+    return _in_bands(image)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _in_bands(image: Image.Image) -> Pixels:
+    """Return RGB pixels, converted a band of rows at a time: whole copies would take gigabytes."""
     image.load()
+    width, height = image.size
+    rows = max(1, _BAND_PIXELS // width)
+    bands = [(top, min(top + rows, height)) for top in range(0, height, rows)]
+    to_rgb = _converter(image, [(0, top, width, bottom) for top, bottom in bands])
+    pixels = np.empty((height, width, 3), np.uint8)
+    for top, bottom in bands:
+        pixels[top:bottom] = to_rgb(image.crop((0, top, width, bottom)))
+    return pixels
+
+
+def _converter(
+    image: Image.Image, boxes: Sequence[tuple[int, int, int, int]]
+) -> Callable[[Image.Image], Pixels]:
+    """Return what makes RGB of a part of the image; ``boxes`` are its parts."""
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+        return lambda band: _grey((np.asarray(band) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
-        return Image.fromarray(_stretched(np.asarray(image, np.float64))).convert("RGB")
+        low, high = _extremes(np.asarray(image.crop(box), np.float64) for box in boxes)
+        return lambda band: _grey(_stretched(np.asarray(band, np.float64), low, high))
     if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
+        return _on_white
+    return lambda band: np.asarray(band.convert("RGB"))
 
 
-def _stretched(values: npt.NDArray[np.float64]) -> Pixels:
-    finite = np.isfinite(values)
-    if not finite.any():
-        return np.zeros(values.shape, np.uint8)
-    low, high = values[finite].min(), values[finite].max()
+def _grey(values: Pixels) -> Pixels:
+    return np.repeat(values[..., None], 3, axis=2)
+
+
+def _on_white(band: Image.Image) -> Pixels:
+    white = Image.new("RGBA", band.size, "white")
+    return np.asarray(Image.alpha_composite(white, band.convert("RGBA")).convert("RGB"))
+
+
+def _extremes(parts: Iterable[npt.NDArray[np.float64]]) -> tuple[float, float]:
+    """Return the smallest and the largest finite value; infinities if there is none."""
+    low, high = np.inf, -np.inf
+    for values in parts:
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            low, high = min(low, finite.min()), max(high, finite.max())
+    return float(low), float(high)
+
+
+def _stretched(values: npt.NDArray[np.float64], low: float, high: float) -> Pixels:
+    """Return values as bytes, ``low`` as 0 and ``high`` as 255; 0 where they are not finite."""
     scale = 255 / (high - low) if high > low else 0.0
+    finite = np.isfinite(values)
     return (np.where(finite, values - low, 0) * scale).clip(0, 255).astype(np.uint8)
 
 
