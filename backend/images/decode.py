@@ -22,6 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from backend.errors import ImageError, ImageTooLargeError, ImageUnreadableError
 from backend.images.jpeg_scans import check_jpeg
+from backend.images.pixel_budget import PixelBudget
 from backend.images.tiff_layout import check_tiff
 from dynamite.orientation import orientation
 
@@ -43,8 +44,13 @@ def digest(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
-def decode(data: bytes, *, max_pixels: int) -> Pixels:
+def decode(data: bytes, *, max_pixels: int, budget: PixelBudget | None = None) -> Pixels:
     """Decode an image file.
+
+    Args:
+        data: the file's bytes.
+        max_pixels: most pixels that are decoded.
+        budget: where the pixels take room.
 
     Returns:
         uint8 H×W×3 RGB.
@@ -53,6 +59,7 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
         ImageTooLargeError: Its header says more than ``max_pixels``; nothing has been decoded.
         ImageUnreadableError: Not an image, truncated, damaged, in an unsupported format, or made
             to cost far more than its pixels.
+        ImageBusyError: The budget has no room.
     """
     try:
         check_tiff(data)
@@ -65,7 +72,11 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
                 )
             if image.format in ("JPEG", "MPO"):
                 check_jpeg(data, width, height)
-            return _oriented(_pixels(data, image), image)
+
+            def make() -> Pixels:
+                return _oriented(_pixels(data, image), image)
+
+            return budget.decode(width * height, make) if budget else make()
     except ImageError:
         raise
     except UnidentifiedImageError:
