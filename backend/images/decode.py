@@ -21,6 +21,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from backend.errors import ImageError, ImageTooLargeError, ImageUnreadableError
+from backend.images.file_parts import check_parts
 from backend.images.jpeg_scans import check_jpeg
 from backend.images.pixel_budget import PixelBudget
 from backend.images.tiff_layout import check_tiff
@@ -62,6 +63,7 @@ def decode(data: bytes, *, max_pixels: int, budget: PixelBudget | None = None) -
         ImageBusyError: The budget has no room.
     """
     try:
+        check_parts(data)
         check_tiff(data)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size

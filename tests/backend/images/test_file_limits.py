@@ -11,6 +11,7 @@ from PIL import Image
 from backend.errors import ImageUnreadableError
 from backend.images import decode as module
 from backend.images.decode import decode
+from backend.images.file_parts import MAX_PARTS, MAX_RUN_BYTES
 from backend.images.jpeg_scans import MAX_SCANS
 from backend.images.tiff_layout import MAX_PIECES
 
@@ -156,3 +157,44 @@ def test_a_picture_in_several_bands_is_that_in_one(monkeypatch):
         whole = decode(file.getvalue(), max_pixels=CAP)
         monkeypatch.setattr(module, "_BAND_PIXELS", 40 * 7)
         assert np.array_equal(decode(file.getvalue(), max_pixels=CAP), whole)
+
+
+def plain(kind, **how):
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, kind, **how)
+    return file.getvalue()
+
+
+def with_parts(kind, count):
+    """A file with a small part many times."""
+    data = plain(kind.partition(" ")[0])
+    at = {"JPEG": 2, "PNG": 33, "GIF": data.find(b"\x2c", 13)}[kind.partition(" ")[0]]
+    exif = b"\xff\xe1\x00\x09Exif\0\0a"
+    chunk = struct.pack(">I", 0) + b"prVt" + struct.pack(">I", zlib.crc32(b"prVt"))
+    part, before, after = {
+        "JPEG segments": (exif, b"", b""),
+        "JPEG padding": (b"\xff", b"", b""),
+        "PNG chunks": (chunk, b"", b""),
+        "GIF blocks": (b"\x21\xfe\0", b"", b""),
+        "GIF comment": (b"\x01a", b"\x21\xfe", b"\0"),
+    }[kind]
+    return data[:at] + before + part * count + after + data[at:]
+
+
+PARTS = ["JPEG segments", "JPEG padding", "PNG chunks", "GIF blocks", "GIF comment"]
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_a_file_with_very_many_parts_is_not_even_opened(kind, monkeypatch):
+    assert decode(with_parts(kind, 500), max_pixels=CAP).shape == (8, 8, 3)
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("it has been opened"))
+    with pytest.raises(ImageUnreadableError, match=f"more than {MAX_PARTS} segments"):
+        decode(with_parts(kind, MAX_PARTS + 1), max_pixels=CAP)
+
+
+def test_a_large_bmp_in_runs_is_not_even_opened(monkeypatch):
+    plain_bmp = plain("BMP") + bytes(MAX_RUN_BYTES)
+    assert decode(plain_bmp, max_pixels=CAP).shape == (8, 8, 3)
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("it has been opened"))
+    with pytest.raises(ImageUnreadableError, match="compressed in runs"):
+        decode(plain_bmp[:30] + b"\1" + plain_bmp[31:], max_pixels=CAP)
