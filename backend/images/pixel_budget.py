@@ -1,5 +1,6 @@
 """Bounds the pixels of all images that are in memory at once, however many are asked for."""
 
+import gc
 import threading
 import weakref
 from collections.abc import Callable
@@ -11,6 +12,9 @@ from backend.errors import ImageBusyError
 
 WAIT_SECONDS = 60.0
 """How long an image waits for room."""
+
+COLLECT_SECONDS = 1.0
+"""How long it waits before garbage is collected."""
 
 LARGE_PIXELS = 16_000_000
 """Images from this size on leave so much free memory behind that it is given back."""
@@ -53,16 +57,24 @@ class PixelBudget:
         return made
 
     def _take(self, pixels: int) -> None:
+        if self._takes(pixels, COLLECT_SECONDS):
+            return
+        gc.collect()  # the traceback of an error may keep an image in a cycle of references
+        if not self._takes(pixels, WAIT_SECONDS):
+            raise ImageBusyError(
+                f"other large images are being worked on, and this one of {pixels} pixels found no "
+                f"room for {WAIT_SECONDS:g} seconds: try again"
+            )
+
+    def _takes(self, pixels: int, seconds: float) -> bool:
+        """Whether there was room within ``seconds``; it is taken then."""
         with self._changed:
             has_room = self._changed.wait_for(
-                lambda: not self._used or self._used + pixels <= self._pixels, WAIT_SECONDS
+                lambda: not self._used or self._used + pixels <= self._pixels, seconds
             )
-            if not has_room:
-                raise ImageBusyError(
-                    f"other large images are being worked on, and this one of {pixels} pixels "
-                    f"found no room for {WAIT_SECONDS:g} seconds: try again"
-                )
-            self._used += pixels
+            if has_room:
+                self._used += pixels
+            return has_room
 
     def _give(self, pixels: int) -> None:
         with self._changed:

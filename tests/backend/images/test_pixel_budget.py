@@ -50,7 +50,21 @@ def test_a_failure_gives_its_room_back():
     assert len(budget.decode(10, image)) == 10
 
 
+def test_an_image_in_the_traceback_of_an_error_gives_its_room_back(monkeypatch):
+    monkeypatch.setattr(pixel_budget, "COLLECT_SECONDS", 0.01)
+    budget = PixelBudget(10, lambda: None)
+    gc.disable()
+    try:
+        cycle = [budget.decode(10, image)]
+        cycle.append(cycle)
+        del cycle
+        assert len(budget.decode(10, image)) == 10
+    finally:
+        gc.enable()
+
+
 def test_waiting_ends_with_a_sentence(monkeypatch):
+    monkeypatch.setattr(pixel_budget, "COLLECT_SECONDS", 0.01)
     monkeypatch.setattr(pixel_budget, "WAIT_SECONDS", 0.01)
     budget = PixelBudget(10, lambda: None)
     held = budget.decode(10, image)
