@@ -135,7 +135,7 @@ def assemble(
     """Put the parts together around an engine that is ready to be used."""
     for words in filter(None, (unused_token(settings), *typo_warnings())):
         log.warning("%s", words)
-    sessions = SessionStore()
+    sessions = SessionStore(max_pixels=settings.max_image_pixels)
     page_models = PageModels(sessions.has_pending)
     admission = Admission(settings.threads)
     answer_log = AnswerLog(settings.queue_url)

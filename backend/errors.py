@@ -11,6 +11,7 @@ ServingError
     ├── ImageRefusedError
     ├── ImageMissingError
     ├── ImageChangedError
+    ├── ImageBusyError
     ├── ImageUnauthorizedError
     └── ImageUnreachableError
         └── ImageTimeoutError
@@ -100,6 +101,13 @@ class ImageChangedError(ImageError):
 
     code = "image_changed"
     status = 409
+
+
+class ImageBusyError(ImageError):
+    """Other large images take all the memory that images may take."""
+
+    code = "image_busy"
+    status = 503
 
 
 class ImageUnauthorizedError(ImageError):

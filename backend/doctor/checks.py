@@ -11,7 +11,7 @@ from backend.doctor.findings import Finding, bad, good, unknown
 from backend.errors import ImageError
 from backend.fetch.session import Session, reason
 from backend.jobs.queue_trial import refusal
-from backend.label_studio import labeling_config
+from backend.label_studio import config_check, labeling_config
 from backend.label_studio.api import ApiError, LabelStudioApi, redirected
 from backend.label_studio.predict_request import image_addresses, no_image
 from backend.label_studio.task_images import ImageFetcher
@@ -91,9 +91,10 @@ def check_project(api: LabelStudioApi, project: int, settings: Settings) -> Iter
         yield bad("labelling config", str(error), fix)
         return
     yield good("project", f"project {project} is “{found['title']}”")
-    for problem in config.problems:
+    problems = config_check.problems(config)
+    for problem in problems:
         yield bad("labelling config", problem, f"{PROJECT_PAGE} Labeling Interface → Code")
-    if not config.problems:
+    if not problems:
         yield good("labelling config", "it fits this backend")
 
 

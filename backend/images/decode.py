@@ -24,6 +24,11 @@ from PIL import GifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedIm
 
 from backend.errors import ImageError, ImageTooLargeError, ImageUnreadableError
 from backend.images.containers import pixels_only, with_end_mark
+from backend.images.file_parts import check_parts
+from backend.images.jpeg_scans import check_jpeg
+from backend.images.pixel_budget import PixelBudget
+from backend.images.rgb import to_rgb
+from backend.images.tiff_layout import check_tiff
 from dynamite.orientation import orientation, upright
 
 DECODER_VERSION = 2
@@ -42,17 +47,26 @@ def digest(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
-def decode(data: bytes, *, max_pixels: int) -> Pixels:
+def decode(data: bytes, *, max_pixels: int, budget: PixelBudget | None = None) -> Pixels:
     """Decode an image file.
+
+    Args:
+        data: the file's bytes.
+        max_pixels: most pixels that are decoded.
+        budget: where the pixels take room.
 
     Returns:
         uint8 H×W×3 RGB.
 
     Raises:
         ImageTooLargeError: Its header says more than ``max_pixels``; nothing has been decoded.
-        ImageUnreadableError: Not an image, truncated, damaged, or in an unsupported format.
+        ImageUnreadableError: Not an image, truncated, damaged, in an unsupported format, or made
+            to cost far more than its pixels.
+        ImageBusyError: The budget has no room.
     """
     try:
+        check_parts(data)
+        check_tiff(data)
         with Image.open(io.BytesIO(pixels_only(data)), formats=FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
@@ -60,7 +74,13 @@ def decode(data: bytes, *, max_pixels: int) -> Pixels:
                     f"the image has {width}×{height} pixels, more than the {max_pixels} allowed "
                     "(DYNAMITE_MAX_IMAGE_PIXELS)"
                 )
-            return upright(_pixels(data, image), orientation(io.BytesIO(data)))
+            if image.format in ("JPEG", "MPO"):
+                check_jpeg(data, width, height)
+
+            def make() -> Pixels:
+                return upright(_pixels(data, image), orientation(io.BytesIO(data)))
+
+            return budget.decode(width * height, make) if budget else make()
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -83,7 +103,7 @@ def _pixels(data: bytes, image: ImageFile.ImageFile) -> Pixels:
         if decoded is not None and decoded.shape[:2] == image.size[::-1]:
             return decoded.astype(np.uint8, copy=False)
     box = _first_frame(image)
-    pixels: Pixels = np.array(_rgb(image))  # a copy, because torch wants writable arrays
+    pixels = to_rgb(image)
     if box is not None:
         left, top, right, bottom = box
         pixels[:top] = pixels[bottom:] = pixels[:, :left] = pixels[:, right:] = 255
@@ -96,27 +116,6 @@ def _first_frame(image: ImageFile.ImageFile) -> tuple[int, int, int, int] | None
         image.seek(1)
         return cast("tuple[int, int, int, int]", image.info["bbox"])
     return image.tile[0][1] if isinstance(image, GifImagePlugin.GifImageFile) else None
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    image.load()
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        return Image.fromarray(_stretched(np.asarray(image, np.float64))).convert("RGB")
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
-
-
-def _stretched(values: npt.NDArray[np.float64]) -> Pixels:
-    finite = np.isfinite(values)
-    if not finite.any():
-        return np.zeros(values.shape, np.uint8)
-    low, high = values[finite].min(), values[finite].max()
-    scale = 255 / (high - low) if high > low else 0.0
-    return (np.where(finite, values - low, 0) * scale).clip(0, 255).astype(np.uint8)
 
 
 def _why_unreadable(data: bytes) -> str:

@@ -52,6 +52,7 @@ class LabelStudio:
             source=settings.label_studio_name,
             background_labels=settings.background_labels,
             image_timeout=settings.image_timeout,
+            max_pixels=settings.max_image_pixels,
             prewarm=self._prewarmer.ask,
             warm=self.warm,
             report=report,

@@ -1,28 +1,33 @@
 """Reads, checks and writes labelling configurations (docs/label-studio-protocol.md, 2)."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NoReturn
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
 from backend.errors import BadRequestError
 from backend.label_studio import repeater
-from backend.label_studio.page_values import is_fixed
 from dynamite.errors import InvalidInputError
 
 MAX_LENGTH = 1_000_000
+"""Characters of a configuration."""
+
+MAX_DEPTH = 100
+"""How deep its tags may be nested."""
+
+MAX_TAGS = 200
+"""Most Image and label tags together."""
+
 REMEMBERED = 16
 """Parsed configurations kept: every click brings the same one."""
 
 BRUSH, POINTS, BOXES = "brushlabels", "keypointlabels", "rectanglelabels"
-_WRITTEN = {BRUSH: "BrushLabels", POINTS: "KeyPointLabels", BOXES: "RectangleLabels"}
+WRITTEN = {BRUSH: "BrushLabels", POINTS: "KeyPointLabels", BOXES: "RectangleLabels"}
 _COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#f032e6", "#9a6324")
 _BACKGROUND_COLOR = "#000000"
-_ADDRESS = re.compile(r"\s*(/|data:|[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,11 @@ class Control:
 
     def offers(self, label: str) -> bool:
         """Whether a region of this tag may carry ``label``."""
-        return bool(label) and (self.dynamic or label in self.labels)
+        return bool(label) and (self.dynamic or label in self._labels)
+
+    @cached_property
+    def _labels(self) -> frozenset[str]:
+        return frozenset(self.labels)
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,16 @@ class LabelingConfig:
 
     def of_type(self, kind: str, image: str | None = None) -> tuple[Control, ...]:
         """The tags of a type, for one image or all images."""
-        return tuple(c for c in self.controls if c.type == kind and image in (None, c.to_name))
+        return self._by_type.get((kind, image), ())
+
+    @cached_property
+    def _by_type(self) -> dict[tuple[str, str | None], tuple[Control, ...]]:
+        found: dict[tuple[str, str | None], tuple[Control, ...]] = {}
+        for control in self.controls:
+            for image in (None, control.to_name):
+                key = control.type, image
+                found[key] = (*found.get(key, ()), control)
+        return found
 
     def brush(self, image: str, label: str | None = None) -> Control | None:
         """The tag that takes masks with ``label`` (or any label) on ``image``, or None."""
@@ -91,11 +109,6 @@ class LabelingConfig:
         """Whether a click with ``label`` asks for a mask on ``image``, or means "not here"."""
         return label in self.background or self.brush(image, label) is not None
 
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """What will not work and what to change, in words."""
-        return tuple(_problems(self))
-
 
 def parse(xml: str, background: Iterable[str] = ("Background",)) -> LabelingConfig:
     """Read a configuration.
@@ -103,8 +116,8 @@ def parse(xml: str, background: Iterable[str] = ("Background",)) -> LabelingConf
     ``background``: the labels whose clicks mean "no object".
 
     Raises:
-        BadRequestError: not XML, too large, or with a document type declaration (code
-            ``bad_label_config``).
+        BadRequestError: not XML, with a document type declaration, or over ``MAX_LENGTH``,
+            ``MAX_DEPTH`` or ``MAX_TAGS`` (code ``bad_label_config``).
     """
     if not isinstance(xml, str) or not xml.strip():
         _refuse("it is missing or empty")
@@ -118,7 +131,9 @@ def _parse(xml: str, background: frozenset[str]) -> LabelingConfig:
     if re.search(r"<!(DOCTYPE|ENTITY)", xml):
         _refuse("document type declarations are not allowed in it")
     try:
-        root = ET.fromstring(xml)  # noqa: S314 - no entities without the declarations refused above
+        parser = ET.XMLParser(target=_BoundedBuilder())  # noqa: S314 - entities are refused above
+        parser.feed(xml)
+        root = parser.close()
     except (ET.ParseError, ValueError) as error:
         _refuse(f"it is not XML ({error})")
     if repeater.has_repeaters(root):
@@ -127,13 +142,36 @@ def _parse(xml: str, background: frozenset[str]) -> LabelingConfig:
     return _read(root, background)
 
 
+class _BoundedBuilder(ET.TreeBuilder):
+    """Builds the tree of a configuration, and refuses one with too many or too deep tags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = self._tags = 0
+
+    def start(self, tag: str, attrs: dict[str, str]) -> ET.Element:
+        """Take in an opening tag."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            _refuse(f"its tags are nested more than {MAX_DEPTH} deep")
+        self._tags += tag.lower() in ("image", *WRITTEN)
+        if self._tags > MAX_TAGS:
+            _refuse(f"it has more than {MAX_TAGS} Image and label tags")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str) -> ET.Element:
+        """Take in a closing tag."""
+        self._depth -= 1
+        return super().end(tag)
+
+
 def _read(root: ET.Element, background: frozenset[str]) -> LabelingConfig:
     images, controls = [], []
     for element in root.iter():
         kind, given = element.tag.lower(), repeater.attributes(element)
         if kind == "image" and given.get("name"):
             images.append(_image(given))
-        elif kind in _WRITTEN and given.get("name"):
+        elif kind in WRITTEN and given.get("name"):
             controls.append(_control(kind, element, given))
     return LabelingConfig(tuple(images), tuple(controls), background)
 
@@ -176,9 +214,9 @@ def _check_labels(labels: Sequence[str], background: str) -> None:
 
 
 def _tag(kind: str, name: str, smart: str, labels: Iterable[tuple[str, str]]) -> list[str]:
-    opening = f'  <{_WRITTEN[kind]} name="{name}" toName="image" {smart}>'
+    opening = f'  <{WRITTEN[kind]} name="{name}" toName="image" {smart}>'
     inside = [f"    <Label value={quoteattr(v)} background={quoteattr(c)}/>" for v, c in labels]
-    return [opening, *inside, f"  </{_WRITTEN[kind]}>"]
+    return [opening, *inside, f"  </{WRITTEN[kind]}>"]
 
 
 def _refuse(why: str) -> NoReturn:
@@ -204,80 +242,3 @@ def _control(kind: str, element: ET.Element, given: Mapping[str, str]) -> Contro
         smart_only=given.get("smartonly", "false").lower() == "true",
         dynamic=given.get("value", "").startswith("$"),
     )
-
-
-def _problems(config: LabelingConfig) -> Iterable[str]:
-    if not config.images:
-        yield "There is no <Image> tag: add one, this backend works on images."
-        return
-    if config.template is not None:
-        yield from repeater.problems(config.template)
-    names = Counter(image.name for image in config.images)
-    for name in [name for name, uses in names.items() if uses > 1]:
-        yield (
-            f'{names[name]} <Image> tags have the name "{name}", so no click can say which it '
-            "means: give each its own, and set toName of their tags."
-        )
-    for control in config.controls:
-        if control.to_name not in names:
-            yield (
-                f'{_WRITTEN[control.type]} "{control.name}" is for "{control.to_name}", which is '
-                f"no <Image>: set toName to one of {_listed(names)}."
-            )
-    for image in config.images:
-        if is_fixed(image.value) and not _ADDRESS.match(image.value):
-            yield (
-                f'The value "{image.value[:40]}" of image "{image.name}" is neither a field of the '
-                'task nor an address: write value="$FIELD" with the field that holds the address.'
-            )
-        yield from _problems_of(config, image.name)
-
-
-def _problems_of(config: LabelingConfig, image: str) -> Iterable[str]:
-    prompts = config.of_type(POINTS, image) + config.of_type(BOXES, image)
-    brushes = config.of_type(BRUSH, image)
-    if not brushes:
-        yield (
-            f'No <BrushLabels> for image "{image}": masks have nowhere to go. Add a BrushLabels '
-            "tag with the labels of the keypoints."
-        )
-    if not prompts:
-        yield (
-            f'No <KeyPointLabels> or <RectangleLabels> for image "{image}": there is nothing to '
-            'click with. Add KeyPointLabels with smart="true" and the labels of the brush.'
-        )
-    elif not any(control.smart for control in prompts):
-        yield (
-            f'Every keypoint and rectangle tag of image "{image}" has smart="false", so the page '
-            'never asks for masks: set smart="true".'
-        )
-    if any(control.dynamic for control in (*prompts, *brushes)):
-        return
-    painted = {label for control in brushes for label in control.labels}
-    pointed = {label for control in prompts for label in control.labels}
-    for control in prompts:
-        if control.smart_only:
-            yield (
-                f'{_WRITTEN[control.type]} "{control.name}" has smartOnly="true": choosing a label '
-                'before the smart tool leaves no tool and clicks do nothing. Use smart="true".'
-            )
-        if missing := [v for v in control.labels if v not in painted | config.background]:
-            yield (
-                f'{_listed(missing)} of {_WRITTEN[control.type]} "{control.name}" is not in '
-                "BrushLabels: its clicks cannot become masks. Use the same values in all label "
-                f"tags (only {_listed(config.background)} may lack a brush label)."
-            )
-    if prompts and (missing := [v for v in painted if v not in pointed]):
-        yield (
-            f"{_listed(missing)} of BrushLabels has no keypoint or rectangle label: it can only be "
-            "painted by hand. Use the same values in all label tags."
-        )
-    if both := config.background & painted:
-        yield (
-            f"{_listed(both)} collects background clicks and gets no mask: take it out of "
-            "BrushLabels, or rename it if it is an object."
-        )
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in sorted(names))

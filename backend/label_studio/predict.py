@@ -17,7 +17,7 @@ from backend.serving.engine import SupersededError
 from backend.serving.segmenting import OpenedImage, OpenImage, Report
 from backend.session.call import Call
 from backend.session.regions import ImageKey
-from dynamite.errors import DynamiteError
+from dynamite.errors import DynamiteError, InvalidInputError
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Predict:
         source: str,
         background_labels: Iterable[str],
         image_timeout: float,
+        max_pixels: int,
         prewarm: Callable[[str, str], object],
         warm: Callable[[str, str], None],
         report: Report,
@@ -54,6 +55,7 @@ class Predict:
             source: the name of this Label Studio, under which answers are remembered.
             background_labels: labels whose clicks mean "no object here".
             image_timeout: longest time to fetch one image, in seconds.
+            max_pixels: pixels of the largest image.
             prewarm: has an image (address, task) encoded in the background.
             warm: encodes an image (address, task) now, behind all clicks.
             report: takes note of errors that the caller does not see.
@@ -63,6 +65,7 @@ class Predict:
         self._source = source
         self._background_labels = tuple(background_labels)
         self._image_timeout = image_timeout
+        self._max_pixels = max_pixels
         self._prewarm = prewarm
         self._warm = warm
         self._report = report
@@ -127,7 +130,11 @@ class Predict:
         self, request: PredictRequest, task: Task, deadline: BatchDeadline
     ) -> Item:
         """Masks for the prompts saved in the task; without any, encode its images in background."""
-        plan = plan_batch(request, task)
+        try:
+            plan = plan_batch(request, task, max_pixels=self._max_pixels)
+        except InvalidInputError as error:
+            self._report(error)
+            return []
         if not plan.images:
             for address in task.images.values():
                 self._prewarm(address, task.id)

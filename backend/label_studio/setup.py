@@ -5,13 +5,14 @@ See docs/label-studio-protocol.md, 2.
 
 import logging
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from flask import request
 
 from backend.errors import BadRequestError, ImageError
-from backend.label_studio import labeling_config
+from backend.label_studio import config_check, labeling_config
 from backend.label_studio.config_problems import ConfigProblems
 from backend.label_studio.connection import Connection
 from backend.settings import Settings
@@ -77,8 +78,9 @@ class Setup:
             try:
                 self._connection.learn(hostname, token)
             except ImageError as error:
+                words = textwrap.shorten(str(error), 500, placeholder="…")
                 return [
-                    f"what Label Studio says of itself cannot be used: {error} (set "
+                    f"what Label Studio says of itself cannot be used: {words} (set "
                     "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, or Label Studio's own "
                     "LABEL_STUDIO_HOST)"
                 ]
@@ -86,7 +88,8 @@ class Setup:
 
     def _problems_of(self, schema: str) -> Sequence[str]:
         try:
-            return labeling_config.parse(schema, self._background_labels).problems
+            config = labeling_config.parse(schema, self._background_labels)
+            return config_check.problems(config)
         except BadRequestError as error:
             return [str(error)]
 

@@ -92,6 +92,10 @@ class DeviceThread:
 def _stop() -> None: ...
 
 
+def _done() -> Any:
+    """Stand in for the work of a job that has run."""
+
+
 class Job(Generic[T]):
     """A callable and the future of its result. It runs at most once."""
 
@@ -106,7 +110,8 @@ class Job(Generic[T]):
             return
         if not self.future.set_running_or_notify_cancel():
             return
+        work, self.work = self.work, _done  # a hurried job stays queued: it must not keep an image
         try:
-            self.future.set_result(self.work())
+            self.future.set_result(work())
         except BaseException as error:
             self.future.set_exception(error)

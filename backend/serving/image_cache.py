@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.errors import ImageChangedError
+from backend.images import heap
 from backend.images.decode import DECODER_VERSION, decode
+from backend.images.pixel_budget import PixelBudget
 
 MAX_ADDRESSES = 10_000
 """Limit on addresses whose digest is remembered."""
@@ -70,6 +72,8 @@ class ImageCache:
     def __init__(self, fetcher: Fetcher, max_pixels: int) -> None:
         self._fetcher = fetcher
         self._max_pixels = max_pixels
+        # Of two largest images, one can be decoded while the other one is encoded.
+        self._budget = PixelBudget(2 * max_pixels, heap.give_back)
         self._lock = threading.Lock()
         self._digests: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
 
@@ -107,7 +111,7 @@ class ImageCache:
         return self._decode(data)
 
     def _decode(self, data: bytes) -> Pixels:
-        return decode(data, max_pixels=self._max_pixels)
+        return decode(data, max_pixels=self._max_pixels, budget=self._budget)
 
     def _recall(self, address: str) -> str | None:
         with self._lock:

@@ -15,9 +15,6 @@ from backend.session.sampling import interior_points
 from dynamite import brush_rle
 from dynamite.errors import InvalidInputError
 
-MAX_PIXELS = 2**27
-"""Larger masks are not decoded."""
-
 MAX_CLICKS = 12
 """Most clicks of one stroke."""
 
@@ -27,6 +24,7 @@ SPACING = 0.05
 _SOLID = 127  # alpha above which an antialiased pixel counts
 _SUBPIXEL_BITS = 4
 _MAX_THICKNESS = 32_767  # OpenCV's limit
+_LINE_COST = 200  # a pixel of a line's length costs as much as filling this many
 Points = npt.NDArray[np.float64]
 
 
@@ -58,6 +56,18 @@ class Stroke:
         points: Sequence[tuple[float, float]] = self.points
         return np.asarray(points, np.float64) * (width, height)
 
+    def thickness(self, width: int) -> int:
+        """Its width in pixels of an image that is ``width`` pixels wide."""
+        return min(max(round(self.width * width), 1), _MAX_THICKNESS)
+
+    def cost(self, height: int, width: int) -> int:
+        """What drawing it costs, in filled pixels, about; a segment fills the image at most."""
+        lengths = np.hypot(*np.diff(self.pixels(height, width), axis=0).T)
+        thickness = self.thickness(width)
+        filled = np.minimum((lengths + thickness) * thickness, height * width)
+        lines = np.minimum(lengths, height + width) * _LINE_COST
+        return int(filled.sum() + lines.sum()) + _LINE_COST * len(self.points)
+
 
 @dataclass(frozen=True)
 class Paint(Region):
@@ -85,11 +95,14 @@ class Paint(Region):
         """Whether it has strokes and no pixels yet."""
         return bool(self.strokes) and not self.rle
 
+    @property
+    def drawing_cost(self) -> int:
+        """What drawing its strokes costs, in filled pixels, about."""
+        return sum(stroke.cost(self.height, self.width) for stroke in self.strokes)
+
     def decode(self) -> BitMask:
-        """Its pixels; none where it is too large or its stream is damaged."""
+        """Its pixels; none where its stream is damaged."""
         shape = (self.height, self.width)
-        if self.height * self.width > MAX_PIXELS:
-            return BitMask.of(np.zeros((1, 1), np.bool_))
         mask: Mask = np.zeros(shape, np.bool_)
         if self.rle:
             try:
@@ -123,7 +136,7 @@ def draw(mask_HW: Mask, strokes: Iterable[Stroke]) -> Mask:
     for stroke in strokes:
         points = stroke.pixels(height, width)
         path = np.round(points * 2**_SUBPIXEL_BITS).astype(np.int32).reshape(-1, 1, 2)
-        thickness = min(max(round(stroke.width * width), 1), _MAX_THICKNESS)
         value = 0 if stroke.erases else 1
+        thickness = stroke.thickness(width)
         cv2.polylines(canvas, [path], False, value, thickness, cv2.LINE_8, _SUBPIXEL_BITS)
     return canvas.view(np.bool_)

@@ -5,12 +5,13 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
+from weakref import WeakValueDictionary
 
 from backend.session.annotator_page import AnnotatorPage, Status
 from backend.session.answer_plan import AnswerPlan, ImagePlan, RepeatedMask
 from backend.session.bitmask import BitMask
 from backend.session.call import Call
-from backend.session.masks import MaskReader
+from backend.session.masks import MAX_PIXELS, MaskCache, MaskReader
 from backend.session.match_page import match_page
 from backend.session.paint import Paint
 from backend.session.reconcile import reconcile
@@ -41,33 +42,54 @@ class _Entry:
 class SessionStore:
     """Pages in memory, bounded. Lost with the process, rebuilt from drafts and contexts.
 
-    ``max_bytes`` bounds what is kept of pages and, separately, the decoded masks of drafts. The
-    pages unused for longest go first.
+    The calls of a task are taken in one after the other, because each may turn out to come from any
+    of its pages. Those of other tasks do not wait for them.
     """
 
-    def __init__(self, *, max_bytes: int = 256_000_000, max_pages: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        max_bytes: int = 256_000_000,
+        max_pages: int = 10_000,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        """Bound the memory.
+
+        Args:
+            max_bytes: of all pages and, separately, of the decoded masks of drafts. The pages
+                unused for longest go first.
+            max_pages: pages kept.
+            max_pixels: of the largest image; bounds the masks of a call (``MaskReader``).
+        """
         self._max_bytes = max_bytes
         self._max_pages = max_pages
-        self._lock = threading.Lock()
+        self._max_pixels = max_pixels
+        self._lock = threading.Lock()  # taken after the lock of a task, and held for moments only
+        self._tasks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._pages: OrderedDict[int, _Entry] = OrderedDict()
         self._numbers = count()
         self._bytes = 0
-        self._read = MaskReader(max_bytes)
+        self._masks = MaskCache(max_bytes)
 
     def begin(self, call: Call) -> Ticket:
-        """Take in a call and plan its answer. Thread-safe, quick, needs no model."""
+        """Take in a call and plan its answer. Thread-safe, needs no model.
+
+        Raises:
+            InvalidInputError: its masks have too many pixels (``MaskReader``).
+        """
+        read = MaskReader(self._max_pixels, self._masks)
         possible = call.drafts or (*call.annotations, *call.prefill)
         for entry in chain(call.context, *(saved.entries for saved in possible)):
             if isinstance(entry, Paint):
-                self._read(entry)  # decoded outside the lock, so that others need not wait
-        with self._lock:
-            number = self._find(call)
-            known = self._pages[number]
-            page, plan = reconcile(known.page, call, self._read)
-            self._keep(number, page)
-            ticket = Ticket(number, next(self._numbers), known.page.clock, plan, call.ids)
-            if not plan.is_stale:
-                known.latest = ticket
+                read(entry)  # before the task is locked, so that its other calls need not wait
+        with self._lock_of(call.task):
+            number, known = self._find(call)
+            page, plan = reconcile(known.page, call, read)
+            with self._lock:
+                self._keep(number, known, page)
+                ticket = Ticket(number, next(self._numbers), page.clock, plan, call.ids)
+                if not plan.is_stale:
+                    known.latest = ticket
             return ticket
 
     def is_superseded(self, ticket: Ticket) -> bool:
@@ -87,8 +109,9 @@ class SessionStore:
         """Keep what was answered: masks and their digests (``paint.digest``) by region id."""
         with self._lock:
             entry = self._pages.get(ticket.page)
-            if entry is None:
-                return
+        if entry is None:
+            return
+        with self._lock_of(entry.page.task):
             is_newest = ticket.serial > entry.remembered
             entry.remembered = max(entry.remembered, ticket.serial)
             objects = dict(entry.page.objects)
@@ -102,7 +125,8 @@ class SessionStore:
                 objects[object_id] = replace(
                     obj, shown=shown, answers=answers[-_REMEMBERED_ANSWERS:]
                 )
-            self._keep(ticket.page, replace(entry.page, objects=objects))
+            with self._lock:
+                self._keep(ticket.page, entry, replace(entry.page, objects=objects))
 
     def has_pending(self, page: int) -> bool:
         """Whether a page shows masks that are neither accepted nor dropped; no if forgotten."""
@@ -127,24 +151,33 @@ class SessionStore:
         )
         return AnswerPlan(tuple(plans))
 
-    def _find(self, call: Call) -> int:
-        """The number of the caller's page, made if it is new; updates what is known of it."""
-        mine = {n: e.page for n, e in self._pages.items() if e.page.task == call.task}
-        number, page = match_page(mine, call)
-        if number is None:
-            number = next(self._numbers)
-            self._pages[number] = _Entry(page)
-        self._pages[number].page = page
-        self._pages.move_to_end(number)
-        return number
+    def _lock_of(self, task: str) -> threading.Lock:
+        """The lock of a task; it lasts while somebody holds or awaits it."""
+        with self._lock:
+            return self._tasks.setdefault(task, threading.Lock())
 
-    def _keep(self, number: int, page: AnnotatorPage) -> None:
-        """Store a page, and drop the oldest others over the limits."""
-        entry = self._pages[number]
+    def _find(self, call: Call) -> tuple[int, _Entry]:
+        """The caller's page and its number, made if it is new; updates what is known of it."""
+        with self._lock:
+            mine = {n: e.page for n, e in self._pages.items() if e.page.task == call.task}
+        number, page = match_page(mine, call)
+        with self._lock:
+            if number is None:
+                number = next(self._numbers)
+            entry = self._pages.setdefault(number, _Entry(page))
+            entry.page = page
+            self._pages.move_to_end(number)
+            return number, entry
+
+    def _keep(self, number: int, entry: _Entry, page: AnnotatorPage) -> None:
+        """Store a page, again if it was dropped meanwhile, and drop the oldest over the limits."""
+        self._pages.setdefault(number, entry)
         self._bytes += page.nbytes - entry.nbytes
         entry.page, entry.nbytes = page, page.nbytes
         while self._bytes > self._max_bytes or len(self._pages) > self._max_pages:
             oldest = next(iter(self._pages))
             if oldest == number:
                 break
-            self._bytes -= self._pages.pop(oldest).nbytes
+            dropped = self._pages.pop(oldest)
+            self._bytes -= dropped.nbytes
+            dropped.nbytes = 0

@@ -93,8 +93,11 @@ def load_file(checkpoint: Path | str, *, device: torch.device | str = "cpu") -> 
 
 
 def _load_weights(found: Checkpoint, config: ModelConfig, overrides: dict[str, Any]) -> DynaMITE:
-    model = _build(config.with_overrides(overrides))
-    weights = fitting_weights(found, model)
+    config_used = config.with_overrides(overrides)
+    with torch.device("meta"):  # without memory: a config may ask for more than there is
+        outline = DynaMITE(config_used)
+    weights = fitting_weights(found, outline)
+    model = _build(config_used)
     model.load_state_dict(weights)
     version = found.version or weights_version(config.name, weights)
     model.version = version + _version_suffix(config, model.config)

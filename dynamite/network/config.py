@@ -1,6 +1,7 @@
 """What a network is made of: ``ModelConfig``, and the presets by name (docs/network.md, 1)."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args, get_origin
@@ -16,6 +17,10 @@ IMAGENET_STD = (58.395, 57.120, 57.375)
 
 NORM_GROUPS = 32
 """Groups of the pixel decoder's group norms (docs/network.md, 4)."""
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,59}")
+_MOST = 2**15  # channels, queries, heads and pixels of an edge
+_MOST_LAYERS = 100
 
 _MAY_BE_ZERO = (
     "deformable_layers",
@@ -36,8 +41,12 @@ class Resize:
     longest: int
 
     def __post_init__(self) -> None:
-        if not all(type(edge) is int and edge > 0 for edge in (self.shortest, self.longest)):
-            raise InvalidInputError(f"{self} must have edges of whole pixels, at least 1")
+        if not all(type(edge) is int and 0 < edge <= _MOST for edge in self._edges):
+            raise InvalidInputError(f"{self} must have edges of whole pixels, 1 to {_MOST}")
+
+    @property
+    def _edges(self) -> tuple[int, int]:
+        return self.shortest, self.longest
 
     def scale(self, height: int, width: int) -> float:
         """Return the factor from a ``height`` × ``width`` image to the network's input."""
@@ -101,6 +110,11 @@ class ModelConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             _check_plain(field.name, field.type, getattr(self, field.name))
+        if not _NAME.fullmatch(self.name):
+            raise InvalidInputError(
+                f"name={self.name[:60]!r} must have 1 to 60 letters, digits, '_', '.' and '-', the "
+                "first one a letter or digit: versions are named after it"
+            )
         _check_choice("backbone", self.backbone, tuple(BACKBONES))
         unit = math.lcm(NORM_GROUPS, 4 * self.heads)
         if self.hidden % unit:
@@ -167,6 +181,9 @@ def _check_plain(name: str, kind: Any, value: Any) -> None:
     least = 0 if name in _MAY_BE_ZERO else 1
     if kind is int and value < least:
         raise InvalidInputError(f"{name}={value} must be at least {least}")
+    most = _MOST_LAYERS if name.endswith("_layers") else _MOST
+    if kind is int and value > most:
+        raise InvalidInputError(f"{name}={value} must be at most {most}")
 
 
 def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:

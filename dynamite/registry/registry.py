@@ -22,7 +22,7 @@ from dynamite.registry.version import (
     read_version,
 )
 
-_NAME = re.compile(r"[\w.-]{1,80}")
+_NAME = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,79}")
 
 RETRY_SECONDS = 0.05
 """Pause before announcing again, after another process added an entry first."""
@@ -76,8 +76,7 @@ class Registry:
             MissingError: there is none of that name.
             RegistryError: not a valid name, or the folder cannot be read.
         """
-        if not _NAME.fullmatch(name):
-            raise RegistryError(f"{name!r} is not the name of a version")
+        _check_name(name)
         return read_version(self._versions / name)
 
     def entries(self) -> list[Current]:
@@ -150,6 +149,7 @@ class Registry:
             raise CheckpointError(
                 f"{weights} is a published checkpoint: convert it with `dynamite convert` first"
             )
+        _check_name(name)
         target = self._versions / name
         if (existing := self._complete(target)) is not None:
             return existing
@@ -259,6 +259,13 @@ class Registry:
             raise RegistryError(
                 f"the folder of models {self.folder.parent} cannot be used: {error}"
             ) from error
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise RegistryError(
+            f"{name[:80]!r} is not the name of a version: `dynamite models list` shows all versions"
+        )
 
 
 def _sync(path: Path) -> None:

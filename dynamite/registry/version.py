@@ -120,6 +120,8 @@ def read_version(folder: Path) -> Version:
     try:
         values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         name, created, sha = (str(values.pop(key)) for key in ("name", "created", "sha256"))
+        if name != folder.name:
+            raise ValueError(f"it is of {name[:80]!r}")
         return Version(name, folder, created, sha, Description(**values))
     except FileNotFoundError:
         line = folder.parent.parent  # a new line has no folder of versions yet

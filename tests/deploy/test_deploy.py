@@ -126,3 +126,9 @@ def test_label_studio_may_reach_a_backend_in_its_network():
     environment = environment_of("label-studio")
     assert environment["ML_BLOCK_LOCAL_IP"] == "false"
     assert environment["SSRF_PROTECTION_ENABLED"] == "false"
+
+
+def test_no_service_can_take_all_memory():
+    assert all(
+        re.fullmatch(r"[1-9]g", service["mem_limit"]) for service in COMPOSE["services"].values()
+    )

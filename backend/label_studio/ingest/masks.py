@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from backend.label_studio.config_check import listed
 from backend.label_studio.labeling_config import BRUSH, POINTS, LabelingConfig
-from backend.label_studio.region_reader import RegionError, read_region
+from backend.label_studio.region_reader import RegionError, read_region, shown
 from backend.session.paint import Paint
 from backend.session.regions import ImageKey
 from dynamite import brush_rle
@@ -109,10 +110,10 @@ def _region(
 ) -> Region:
     controls = config.of_type(BRUSH, painted.image.name)
     if not any(control.offers(painted.label) for control in controls):
-        known = sorted({label for control in controls for label in control.labels})
+        known = listed({label for control in controls for label in control.labels})
         raise _RejectedError(
             "unknown_label",
-            f"the label {painted.label!r} is not one of BrushLabels ({', '.join(known)})",
+            f"the label {shown(painted.label)} is not one of BrushLabels ({known})",
         )
     mask = _mask(painted)
     area = int(np.count_nonzero(mask))

@@ -8,6 +8,7 @@ from requests import Response
 from backend.demo import label_studio
 from backend.demo.project import IMAGES, LABELS, attach
 from backend.demo.run import instructions, run
+from backend.label_studio import config_check
 from backend.label_studio.api import ApiError, detail
 from backend.label_studio.labeling_config import parse, write
 from backend.launcher.preflight import StartError, locked
@@ -52,7 +53,7 @@ def test_every_photo_is_named_with_its_licence():
 
 
 def test_the_config_of_the_demo_has_nothing_wrong():
-    assert parse(write(LABELS)).problems == ()
+    assert config_check.problems(parse(write(LABELS))) == ()
 
 
 def test_the_invitation_holds_all_one_needs(tmp_path):

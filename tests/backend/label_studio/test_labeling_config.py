@@ -1,16 +1,18 @@
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from backend.errors import BadRequestError
+from backend.label_studio import config_check
 from backend.label_studio.labeling_config import parse, write
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 
 
 def problems(*tags, image='<Image name="image" value="$image"/>'):
-    return parse(f"<View>{image}{''.join(tags)}</View>").problems
+    return config_check.problems(parse(f"<View>{image}{''.join(tags)}</View>"))
 
 
 def tag(kind, *labels, name="t", extra=""):
@@ -20,7 +22,7 @@ def tag(kind, *labels, name="t", extra=""):
 
 def test_written_configuration_has_no_problems_and_all_labels():
     config = parse(write(["Cup", 'A "quoted" <label>', "Löffel"]))
-    assert config.problems == ()
+    assert config_check.problems(config) == ()
     for kind in ("keypointlabels", "rectanglelabels", "brushlabels"):
         (control,) = config.of_type(kind)
         assert control.labels[:3] == ("Cup", 'A "quoted" <label>', "Löffel")
@@ -34,7 +36,7 @@ def test_recorded_configurations_are_read():
     assert [image.value for image in config.images] == ["$image"]
     assert config.brush("image", "C").name == "brush"
     smart_only = json.loads((CAPTURES / "predict-smartonly-background.json").read_text())
-    (problem,) = parse(smart_only["request"]["body"]["label_config"]).problems
+    (problem,) = config_check.problems(parse(smart_only["request"]["body"]["label_config"]))
     assert "smartOnly" in problem
 
 
@@ -83,6 +85,9 @@ def test_labels_from_the_task_and_aliases_are_taken():
     assert config.of_type("keypointlabels")[0].labels == ("short",)
 
 
+TOO_MANY = '<KeyPointLabels name="k"/>' * 151
+
+
 @pytest.mark.parametrize(
     "xml",
     [
@@ -91,9 +96,12 @@ def test_labels_from_the_task_and_aliases_are_taken():
         "<View>",
         "no xml",
         "<View>" + " " * 1_000_001 + "</View>",
+        "<View>" * 101 + "</View>" * 101,
+        "<View>" + '<Image name="i" value="$i"/>' * 201 + "</View>",
+        "<View>" + '<BrushLabels name="b">' * 50 + "</BrushLabels>" * 50 + TOO_MANY + "</View>",
         '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><View>&b;</View>',
     ],
-    ids=["empty", "blank", "unclosed", "text", "huge", "entities"],
+    ids=["empty", "blank", "unclosed", "text", "huge", "deep", "images", "tags", "entities"],
 )
 def test_unusable_configuration_is_refused(xml):
     with pytest.raises(BadRequestError) as caught:
@@ -133,3 +141,57 @@ def test_two_images_of_one_name_are_named_since_no_click_on_them_is_accepted():
     two = '<Image name="image" value="$left"/><Image name="image" value="$right"/>'
     (found, *_) = problems(tag("BrushLabels", "A"), tag("KeyPointLabels", "A"), image=two)
     assert '2 <Image> tags have the name "image"' in found
+
+
+def labels(prefix, count):
+    return [f"{prefix}{number}" for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        "<View>"
+        + '<Image name="i" value="$i"/>' * 99
+        + tag("BrushLabels", *labels("brush", 9000), extra='toname="x"')
+        + '<KeyPointLabels name="k" toName="nowhere"/>' * 99
+        + "</View>",
+        "<View>"
+        + '<Image name="image" value="$i"/>' * 99
+        + tag("BrushLabels", *labels("brush", 6000))
+        + "".join(tag("KeyPointLabels", *labels("point", 60)) for _ in range(99))
+        + "</View>",
+        f'<View><Image name="{"i" * 300_000}" value="$i"/></View>',
+        f'<View><Image name="image" value="$i"/>{tag("BrushLabels", "L" * 300_000)}</View>',
+    ],
+    ids=["tags", "labels", "name", "label"],
+)
+def test_what_is_said_of_a_hostile_configuration_is_short(xml):
+    found = config_check.problems(parse(xml))
+    assert 1 <= len(found) <= config_check.MAX_PROBLEMS + 1
+    assert max(map(len, found)) < 2000
+
+
+def test_checking_takes_time_in_proportion_to_the_configuration():
+    """Counted in comparisons of labels: each label is looked at a few times, not once per label."""
+    many = labels("a", 20_000)
+    config = parse(
+        f'<View><Image name="image" value="$i"/>{tag("BrushLabels", *many)}'
+        f"{tag('KeyPointLabels', *many)}</View>"
+    )
+    started = time.process_time()
+    assert config_check.problems(config) == ()
+    assert all(config.takes("image", label) for label in many)
+    assert time.process_time() - started < 2
+
+
+def test_a_name_stays_on_its_line():
+    (first, *_) = problems(image='<Image name="a&#10;CRITICAL" value="$i"/>')
+    assert "\n" not in first
+
+
+def test_a_label_belongs_to_the_tag_around_it():
+    config = parse(
+        '<View><Image name="i" value="$i"/><Label value="none"/><BrushLabels name="b" toName="i">'
+        '<View><Label value="A"/></View></BrushLabels><Label value="none"/></View>'
+    )
+    assert [control.labels for control in config.controls] == [("A",)]

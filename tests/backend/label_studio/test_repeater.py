@@ -1,6 +1,7 @@
 import pytest
 
 from backend.errors import BadRequestError
+from backend.label_studio import config_check
 from backend.label_studio.labeling_config import parse
 from backend.label_studio.predict_request import image_addresses
 from backend.session.regions import ImageKey
@@ -20,7 +21,7 @@ def repeated(inside=IMAGE + TAGS, on="$pages", more=""):
 
 def test_tags_stand_once_for_each_item():
     config = parse(repeated())
-    assert config.problems == ()
+    assert config_check.problems(config) == ()
     own = config.for_task(DATA)
     assert [image.name for image in own.images] == ["image_0", "image_1"]
     assert own.brush("image_1", "A").name == "brush_1"
@@ -60,7 +61,7 @@ def test_a_click_on_a_repeated_image_gets_its_mask(backend, click, task):
 
 def test_a_click_is_refused_where_two_images_have_one_name(backend, click, task):
     config = repeated((IMAGE + TAGS).replace("_{{idx}}", ""))
-    (problem, *_) = parse(config).problems
+    (problem, *_) = config_check.problems(parse(config))
     assert "image_{{idx}}" in problem
     own = task(5) | {"data": DATA}
     answer = backend.predict({"result": [click("A", 50, 50)]}, task=own, config=config)
@@ -77,7 +78,7 @@ def test_a_click_is_refused_where_two_images_have_one_name(backend, click, task)
 )
 def test_setup_names_what_no_click_could_use(xml, words):
     xml = f"<View>{xml}</View>"
-    assert any(words in problem for problem in parse(xml).problems)
+    assert any(words in problem for problem in config_check.problems(parse(xml)))
 
 
 def test_a_repeater_has_bounds():

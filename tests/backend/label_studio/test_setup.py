@@ -73,6 +73,21 @@ def test_a_project_that_is_no_number_is_not_shown(backend, caplog, project):
     assert "CRITICAL" not in caplog.text
 
 
+def test_a_hostile_configuration_makes_no_large_answer_or_page(backend):
+    images = '<Image name="i" value="$i"/>' * 99
+    tags = "".join(f'<KeyPointLabels name="k" toName="{"x" * 3000}{n}"/>' for n in range(99))
+    for project in range(30):
+        body = {"project": f"{project}.1", "schema": f"<View>{images}{tags}</View>"}
+        answer = backend.client.post("/setup", json=body | {"hostname": "h" * 10**6})
+        assert len(answer.data) < 20_000
+    answer = backend.client.post("/setup", json={"hostname": "http://[" + "x" * 10**6} | TOKEN)
+    assert len(answer.data) < 5_000
+    assert len(backend.client.get("/").data) < 300_000
+
+
+TOKEN = {"access_token": "tok", "project": "7.1"}
+
+
 def test_nothing_is_learned_from_a_trial_of_doctor(backend):
     body = {"project": "7.1", "schema": "<View/>", "hostname": "http://ls:8080"}
     body |= {"access_token": "creators", "extra_params": TRIAL}

@@ -1,5 +1,6 @@
 import threading
 import time
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,6 +24,23 @@ def until(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_a_hurried_job_keeps_nothing_alive_once_it_has_run():
+    device, first, second = DeviceThread(), threading.Event(), threading.Event()
+    device.submit(Urgency.CLICK, lambda: first.wait(20))
+    pixels = np.zeros(3)
+    gone = weakref.ref(pixels)
+    job = device.submit(Urgency.PREWARM, lambda pixels=pixels: len(pixels))
+    device.hurry(job, Urgency.CLICK)
+    device.submit(Urgency.ENCODE, lambda: second.wait(20))
+    del pixels
+    first.set()
+    assert job.future.result(20) == 3
+    until(lambda: device.waiting == 1)  # the job as it was before it was hurried
+    until(lambda: gone() is None)
+    second.set()
+    device.close()
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ from backend.session.bitmask import BitMask
 from backend.session.call import Call, SavedPage
 from backend.session.paint import Paint, Stroke, draw
 from backend.session.prompts import Box, Point
+from backend.session.reconcile import reconcile
 from backend.session.regions import ImageKey
 from backend.session.store import SessionStore
 from dynamite import brush_rle
+from dynamite.errors import InvalidInputError
 
 FIRST, SECOND = ImageKey("image", 0), ImageKey("image", 1)
 SHAPE = (40, 60)
@@ -260,6 +262,72 @@ def test_masks_are_decoded_while_other_pages_go_on(where, monkeypatch):
     context = (accepted, STROKE) if where == "context" else (STROKE,)
     store.begin(call(*context, drafts=(draft,) if where == "draft" else ()))
     assert waited == [False, False]
+
+
+def test_a_slow_page_does_not_hold_up_those_of_other_tasks(monkeypatch):
+    store = SessionStore()
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow_reconcile(page, asked, read):
+        if asked.task == "1/8":
+            inside.set()
+            assert go_on.wait(10)
+        return reconcile(page, asked, read)
+
+    monkeypatch.setattr("backend.session.store.reconcile", slow_reconcile)
+    slow = threading.Thread(
+        target=store.begin, args=(call(point("s", "A", 0.2, 0.2), task="1/8"),), daemon=True
+    )
+    slow.start()
+    assert inside.wait(10)
+    answered = threading.Thread(
+        target=lambda: show(store, store.begin(call(point("a", "A", 0.2, 0.2)))), daemon=True
+    )
+    answered.start()
+    answered.join(5)
+    waits = answered.is_alive()
+    go_on.set()
+    slow.join(10)
+    assert not waits
+
+
+def test_masks_are_decoded_once_in_a_call_however_many_and_large(monkeypatch):
+    store, decode, decoded = SessionStore(max_bytes=1), Paint.decode, []
+    monkeypatch.setattr(Paint, "decode", lambda p: (decoded.append(p.id), decode(p))[1])
+    masks = tuple(replace(rle_of(OTHER), id=f"m{n}", label=f"L{n}") for n in range(5))
+    masks = tuple(replace(m, rle=m.rle + bytes(n)) for n, m in enumerate(masks))
+    clicks = tuple(point(f"k{n}", "A", n / 9, 0.5) for n in range(9))
+    store.begin(call(*clicks, drafts=(replace(EMPTY_DRAFT, entries=(*masks, *clicks)),)))
+    assert sorted(decoded) == [m.id for m in masks]
+
+
+def test_strokes_that_would_take_seconds_to_draw_are_refused_before():
+    wide = (Stroke(((0.0, 0.0), (1.0, 1.0)), 10.0),) * 480
+    thin = (Stroke(((0.0, 0.0), (1.0, 1.0)) * 60_000, 1e-4),)
+    for strokes in (wide, thin):
+        bomb = Paint("bomb", "A", FIRST, 7000, 7000, strokes=strokes)
+        with pytest.raises(InvalidInputError, match="the brush strokes paint"):
+            SessionStore().begin(call(bomb))
+
+
+def test_masks_of_a_call_are_bounded_by_the_largest_image():
+    full = Paint("f", "A", FIRST, 40, 60, bytes(brush_rle.encode(np.ones(SHAPE, bool))))
+    few, many = (
+        tuple(replace(full, id=f"f{n}", rle=full.rle + bytes(n)) for n in range(count))
+        for count in (80, 101)
+    )
+    SessionStore(max_pixels=40 * 60).begin(
+        call(STROKE, drafts=(replace(EMPTY_DRAFT, entries=few),))
+    )
+    with pytest.raises(InvalidInputError, match="masks cover 240205 pixels"):
+        SessionStore(max_pixels=40 * 60).begin(
+            call(STROKE, drafts=(replace(EMPTY_DRAFT, entries=many),))
+        )
+
+
+def test_a_mask_larger_than_any_image_has_no_pixels():
+    store = SessionStore(max_pixels=40 * 60 - 1)
+    assert not store.begin(call(STROKE)).plan.images
 
 
 def test_rectangle_asks_inside_and_against_its_surroundings():

@@ -312,3 +312,13 @@ def test_the_config_is_stored_as_json(saved: Path, model: DynaMITE) -> None:
         metadata = file.metadata()
     assert json.loads(metadata["config"])["backbone"] == "efficientnet_lite0"
     assert json.loads(metadata["training_data"]) == DESCRIBED["training_data"]
+
+
+def test_a_shape_that_no_tensor_has_is_damage(tmp_path: Path) -> None:
+    header = {"x": {"dtype": "F32", "shape": [2**63, 0], "data_offsets": [0, 0]}}
+    text = json.dumps(header).encode()
+    path = tmp_path / "absurd.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    with pytest.raises(CheckpointError, match="damaged safetensors file") as caught:
+        checkpoint.read(path)
+    assert "\n" not in str(caught.value)

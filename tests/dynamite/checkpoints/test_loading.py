@@ -1,8 +1,11 @@
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 import dynamite
 from dynamite import CheckpointError, InvalidInputError
@@ -55,6 +58,19 @@ def test_a_file_of_ours_says_what_network_it_is(tmp_path: Path) -> None:
     version = checkpoint.save(model, tmp_path / "small.safetensors", {})
     back = dynamite.load_file(tmp_path / "small.safetensors")
     assert (back.version, back.config, back.training) == (version, model.config, False)
+
+
+def test_a_config_that_asks_for_terabytes_is_refused_without_them(tmp_path: Path) -> None:
+    model = dynamite.load("lite", random_weights=True, **SMALL)
+    path = tmp_path / "small.safetensors"
+    checkpoint.save(model, path, {})
+    with safe_open(path, framework="pt") as file:
+        metadata = dict(file.metadata())
+    for absurd in ({"hidden": 32_000}, {"encoder_feedforward": 32_768, "encoder_layers": 100}):
+        config = json.loads(metadata["config"]) | absurd
+        save_file(load_file(path), path, metadata | {"config": json.dumps(config)})
+        with pytest.raises(CheckpointError, match="do not fit the network"):
+            dynamite.load_file(path)
 
 
 def test_a_published_file_does_not_say_what_network_it_is(tmp_path: Path) -> None:

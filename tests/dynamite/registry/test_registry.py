@@ -272,9 +272,23 @@ def test_a_damaged_log_entry_says_so(registry, files):
         registry.current()
 
 
-def test_names_do_not_leave_the_folder(registry):
-    with pytest.raises(RegistryError, match="not the name"):
-        registry.get("../../etc")
+@pytest.mark.parametrize(
+    "name", ["../../etc", "..", ".", "", "a\n", "a\nb", ".a", "-rf", "é", "\0"]
+)
+def test_names_do_not_leave_the_folder(registry, name):
+    with pytest.raises(RegistryError, match="not the name") as caught:
+        registry.get(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_version_that_calls_itself_otherwise_is_damaged(registry, files):
+    (name,) = add(registry, files, "a")
+    path = registry.get(name).folder / "version.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"name": "x\nCRITICAL"}))
+    with pytest.raises(RegistryError, match="cannot be read") as caught:
+        registry.get(name)
+    assert "\n" not in str(caught.value)
+    assert registry.versions() == []
 
 
 def test_the_log_does_not_grow_for_ever(registry):
