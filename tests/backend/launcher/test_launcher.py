@@ -16,7 +16,13 @@ from backend.jobs.job_queue import ingest_queue
 from backend.launcher.banner import banner
 from backend.launcher.children import MAX_QUICK_RESTARTS, Child, Supervisor
 from backend.launcher.environment import ALLOCATOR, SPINNING, model_environment
-from backend.launcher.preflight import StartError, check_start, lock_state_folder, remedy
+from backend.launcher.preflight import (
+    StartError,
+    check_password,
+    check_start,
+    lock_state_folder,
+    remedy,
+)
 from backend.launcher.valkey import QueueError, valkey_child, wait_until_ready
 from backend.settings import load
 from backend.settings.url_checks import without_password
@@ -331,6 +337,17 @@ def test_a_missing_checkpoint_is_one_sentence(settings, tmp_path):
         check_start(settings(checkpoint=tmp_path / "nothing.safetensors"))
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "labels.example.com"])
+def test_other_machines_need_a_password(settings, host):
+    with pytest.raises(StartError, match=r"set DYNAMITE_BASIC_AUTH_USER and .*PASSWORD, or"):
+        check_start(settings(host=host))
+    with pytest.raises(StartError, match="without a password"):
+        check_start(settings(host=host, webhook_secret="a-long-secret-word"))
+    check_password(settings(host=host, basic_auth_user="ls", basic_auth_password="word"))
+    for here in ("127.0.0.1", "127.0.0.2", "::1", "localhost"):
+        check_password(settings(host=here))
+
+
 def test_an_unwritable_state_folder_is_one_sentence(settings, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StartError, match=r"state folder .*file/state is not writable"):
@@ -343,8 +360,6 @@ def test_the_banner_says_where_what_and_what_to_do(settings):
     assert f"http://127.0.0.1:{settings().port}" in text
     for words in ("lite-1a2b on cpu", "1. ", "2. ", "3. ", "Ctrl-C", "label-config"):
         assert words in text
-    assert "WARNING" not in text
-    assert "WARNING" in banner(settings(host="0.0.0.0"), "v", "cpu")
     secret = banner(settings(webhook_secret="a-long-secret-word"), "v", "cpu")
     assert "a-long-secret-word" not in secret
     assert "/k/" in secret
