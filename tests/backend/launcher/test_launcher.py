@@ -27,6 +27,8 @@ from backend.launcher.valkey import QueueError, valkey_child, wait_until_ready
 from backend.settings import load
 from backend.settings.url_checks import without_password
 
+PASSWORD = {"basic_auth_user": "ls", "basic_auth_password": "a-password"}
+
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
@@ -314,7 +316,7 @@ def test_a_taken_port_is_one_sentence(settings):
 
 def test_a_host_that_is_none_of_ours_is_not_blamed_on_the_port(settings):
     with pytest.raises(StartError, match=r"cannot listen on .*; choose an address .* --host or"):
-        check_start(settings(host="192.0.2.1"))
+        check_start(settings(**PASSWORD, host="192.0.2.1"))
     unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     assert remedy(unknown, "--port").startswith("choose an address of this machine with --host")
 
