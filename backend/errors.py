@@ -5,6 +5,8 @@ ServingError
 │   └── NotJsonError
 ├── RequestTooLargeError
 ├── UnauthorizedError
+├── UnknownHostError
+├── TooManyGuessesError
 └── ImageError
     ├── ImageUnreadableError
     ├── ImageTooLargeError
@@ -60,6 +62,20 @@ class UnauthorizedError(ServingError):
 
     code = "unauthorized"
     status = 401
+
+
+class UnknownHostError(ServingError):
+    """The request is for a name that is not this backend's."""
+
+    code = "unknown_host"
+    status = 421
+
+
+class TooManyGuessesError(ServingError):
+    """Too many wrong passwords came from the same address at once."""
+
+    code = "too_many_guesses"
+    status = 429
 
 
 class ImageError(ServingError):

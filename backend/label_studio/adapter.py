@@ -75,6 +75,9 @@ class LabelStudio:
 
     def hide_secret(self, path: str, *, is_route: bool) -> str:
         """An address without the webhook secret."""
+        secret = self._settings.webhook_secret
+        if secret is not None:
+            path = path.replace(secret.get_secret_value(), "…")
         return hide_secret(path, is_route=is_route)
 
     def status(self) -> Sequence[StatusRow]:

@@ -46,8 +46,9 @@ class NotThereError(ApiError):
 class LabelStudioApi:
     """A few calls with either kind of token. A context manager; closes its connections."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, *, seconds: float = SECONDS) -> None:
         self.url = url.rstrip("/")
+        self._seconds = seconds
         self._tokens = Tokens(token, self._exchange)
         self._session = Session()
 
@@ -109,13 +110,15 @@ class LabelStudioApi:
 
     def _headers(self, rejected: dict[str, str] | None = None) -> dict[str, str]:
         try:
-            return self._tokens.headers(Deadline(SECONDS), rejected=rejected)
+            return self._tokens.headers(Deadline(self._seconds), rejected=rejected)
         except ImageError as error:  # tokens are shared with the fetching of images
             raise ApiError(str(error)) from None
 
     def _send(self, method: str, path: str, **arguments: Any) -> requests.Response:
         try:
-            response = self._session.request(method, self.url + path, timeout=SECONDS, **arguments)
+            response = self._session.request(
+                method, self.url + path, timeout=self._seconds, **arguments
+            )
         except requests.RequestException as error:
             why = reason(error, self.url, SECONDS)
             raise ApiError(

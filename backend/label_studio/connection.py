@@ -2,13 +2,25 @@
 
 import logging
 import threading
+from collections.abc import Callable
 
-from backend.label_studio.access import Access, completed, configured_access, keep
+from backend.errors import ImageRefusedError
+from backend.label_studio.access import (
+    Access,
+    completed,
+    configured_access,
+    keep,
+    known_access,
+)
+from backend.label_studio.api import ApiError, LabelStudioApi
 from backend.label_studio.task_images import open_fetcher
 from backend.serving.image_cache import ImageCache, LazyImage
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
+
+CONFIRM_SECONDS = 1.0
+"""How long Label Studio may take to confirm a token: it waits for /setup itself, for three."""
 
 
 class Connection:
@@ -31,19 +43,28 @@ class Connection:
         settings = self._settings
         return settings.label_studio_url is not None and settings.label_studio_api_key is not None
 
-    def learn(self, url: str, token: str) -> None:
+    def learn(self, url: str, token: str, *, is_proven: bool) -> None:
         """Believe what Label Studio says of itself at /setup, where the settings say nothing.
 
+        What is known already is given up for a caller that ``is_proven``, else only if Label Studio
+        confirms it: a program on this machine could point the backend elsewhere.
+
         Raises:
-            ImageError: no image can be fetched with that address and token.
+            ImageError: no image can be fetched with that address and token, or nobody confirms it.
         """
         if not self._settings.trust_setup or not url.startswith(("http://", "https://")):
             return
         told = Access(url.rstrip("/"), token or None)
         access = completed(configured_access(self._settings), told)
+        if access == self._access:
+            return
+        known = self._access if self._access.url else known_access(self._settings)
+        if not is_proven and not may_replace(known, access, is_accepted):
+            raise ImageRefusedError(
+                f"Label Studio is known at {known.url}; {access.url} and its token are not "
+                "confirmed, and the caller has no password"
+            )
         with self._lock:
-            if access == self._access:
-                return
             self.images.use(open_fetcher(self._settings, access))
             self._access = access
             keep(access, self._settings)
@@ -56,3 +77,27 @@ class Connection:
             ImageError: it cannot be fetched.
         """
         return self.images.open(address, task)
+
+
+def may_replace(known: Access, told: Access, is_accepted: Callable[[Access], bool]) -> bool:
+    """Return whether an address and token from an unproven caller may replace what is known.
+
+    ``is_accepted`` asks Label Studio. The same Label Studio has a token for each person; another
+    one replaces it only if the known one does not answer any more.
+    """
+    if known.url is None or known == told:
+        return True
+    if known.url == told.url:
+        return is_accepted(told) or not is_accepted(known)
+    return is_accepted(told) and not is_accepted(known)
+
+
+def is_accepted(access: Access) -> bool:
+    """Return whether a Label Studio answers at an address and accepts the token."""
+    if access.url is None or access.token is None:
+        return False
+    try:
+        with LabelStudioApi(access.url, access.token, seconds=CONFIRM_SECONDS) as api:
+            return isinstance(api.get("/api/current-user/whoami"), dict)
+    except ApiError:
+        return False

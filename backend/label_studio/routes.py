@@ -15,7 +15,7 @@ from backend.jobs.job_queue import JobQueue
 from backend.label_studio import webhooks
 from backend.label_studio.connection import Connection
 from backend.label_studio.predict import Predict
-from backend.label_studio.setup import Setup, is_trusted
+from backend.label_studio.setup import Setup, trust_in_caller
 from backend.serving.engine import Engine
 from backend.settings import Settings
 from backend.web.auth import same
@@ -79,7 +79,7 @@ def make_blueprint(
 
     @both("/setup", "POST")
     def set_up() -> Response:
-        problems = setup.set_up(json_body(), is_trusted=is_trusted(settings))
+        problems = setup.set_up(json_body(), trust=trust_in_caller(settings))
         return jsonify(model_version=engine.model.version, problems=problems)
 
     @both("/predict", "POST")
@@ -93,11 +93,9 @@ def make_blueprint(
 
     @both("/webhook", "POST")
     def webhook() -> tuple[Response, int]:
-        body = json_body()
-        verified = webhooks.is_verified(settings, can_ask=connection.can_ask)
-        is_queued = webhooks.receive(
-            body, queue, verified=verified, source=settings.label_studio_name
-        )
+        proof = webhooks.proof_of(settings, can_ask=connection.can_ask)
+        body = json_body(webhooks.MOST_BYTES)
+        is_queued = webhooks.receive(body, queue, proof=proof, source=settings.label_studio_name)
         return jsonify(status="enqueued" if is_queued else "kept until the queue is back"), 201
 
     return routes

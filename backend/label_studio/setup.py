@@ -7,15 +7,15 @@ import logging
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from typing import Any
-
-from flask import request
 
 from backend.errors import BadRequestError, ImageError
 from backend.label_studio import config_check, labeling_config
 from backend.label_studio.config_problems import ConfigProblems
 from backend.label_studio.connection import Connection
 from backend.settings import Settings
+from backend.web.auth import has_proof, is_guarded, is_local
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,14 @@ TRIAL = {"dynamite_doctor": "a trial"}
 """Extra parameters of doctor's trial connection, which is undone at once: nothing is learned."""
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+class Trust(Enum):
+    """How far a caller of /setup is believed."""
+
+    PROVEN = "it sent the password or the secret"
+    LOCAL = "it is on this machine, and neither is configured"
+    NONE = "it proved nothing"
 
 
 class Setup:
@@ -41,12 +49,12 @@ class Setup:
         self._background_labels = tuple(background_labels)
         self._note_project = note_project
 
-    def set_up(self, body: dict[str, Any], *, is_trusted: bool) -> list[str]:
+    def set_up(self, body: dict[str, Any], *, trust: Trust) -> list[str]:
         """Take in one call.
 
         Args:
             body: what Label Studio sent.
-            is_trusted: whether the caller may say where Label Studio is.
+            trust: how far the caller is believed about where Label Studio is.
 
         Returns:
             What will not work with the project's config, in words.
@@ -60,10 +68,10 @@ class Setup:
         if body.get("extra_params") == TRIAL:
             return list(self._problems_of(schema)) if schema else []
         problems: list[str] = []
-        if is_trusted:
+        if trust is not Trust.NONE:
             if project != "?":
                 self._note_project(int(project))
-            problems += self._learn(body)
+            problems += self._learn(body, trust)
         if schema:
             problems += self._problems_of(schema)
         if (schema or problems) and self._config_problems.note(project, problems):
@@ -71,12 +79,12 @@ class Setup:
                 log.warning("project %s: %s", project, problem)
         return problems
 
-    def _learn(self, body: dict[str, Any]) -> list[str]:
+    def _learn(self, body: dict[str, Any], trust: Trust) -> list[str]:
         """Learn where Label Studio is. A fault in it must not fail the call, which connects."""
         hostname, token = body.get("hostname"), body.get("access_token")
         if isinstance(hostname, str) and isinstance(token, str):
             try:
-                self._connection.learn(hostname, token)
+                self._connection.learn(hostname, token, is_proven=trust is Trust.PROVEN)
             except ImageError as error:
                 words = textwrap.shorten(str(error), 500, placeholder="…")
                 return [
@@ -94,11 +102,8 @@ class Setup:
             return [str(error)]
 
 
-def is_trusted(settings: Settings) -> bool:
-    """Whether the caller may say where Label Studio is and with which token.
-
-    With a password configured, the caller has passed it. Without one, only this machine is trusted.
-    """
-    if settings.basic_auth_user is not None:
-        return True
-    return request.remote_addr in ("127.0.0.1", "::1")
+def trust_in_caller(settings: Settings) -> Trust:
+    """Return how far the caller is believed about where Label Studio is, and with which token."""
+    if has_proof(settings):
+        return Trust.PROVEN
+    return Trust.LOCAL if not is_guarded(settings) and is_local() else Trust.NONE

@@ -69,11 +69,5 @@ def banner(settings: Settings, version: str, device: str, *, with_worker: bool =
             "  doctor checks them.",
             "",
         ]
-    if not settings.is_loopback and settings.basic_auth_user is None:
-        lines += [
-            "  WARNING: other machines can connect without a password; set",
-            "  DYNAMITE_BASIC_AUTH_USER and DYNAMITE_BASIC_AUTH_PASSWORD.",
-            "",
-        ]
     lines.append("  Ctrl-C stops it.")
     return "\n".join(lines)

@@ -18,11 +18,13 @@ class StartError(DynamiteError):
 
 
 def check_start(settings: Settings) -> None:
-    """Check the port, the checkpoint and the state folder.
+    """Check the password, the port, the checkpoint and the state folder.
 
     Raises:
-        StartError: The port is taken, the checkpoint is missing or the folder is not writable.
+        StartError: Other machines could connect without a password, the port is taken, the
+            checkpoint is missing or the folder is not writable.
     """
+    check_password(settings)
     check_folder(settings.state_dir)
     if settings.checkpoint is not None and not settings.checkpoint.is_file():
         raise StartError(
@@ -30,6 +32,20 @@ def check_start(settings: Settings) -> None:
             f"set {variable('checkpoint')} to a file, or leave it empty for the shipped weights"
         )
     check_port(settings.host, settings.port)
+
+
+def check_password(settings: Settings) -> None:
+    """Check that other machines need a password.
+
+    Raises:
+        StartError: They could connect without.
+    """
+    if not settings.is_loopback and settings.basic_auth_user is None:
+        raise StartError(
+            f"other machines could connect to {settings.host} without a password: set "
+            f"{variable('basic_auth_user')} and {variable('basic_auth_password')}, or listen on "
+            f"this machine only with {variable('host')}=127.0.0.1"
+        )
 
 
 def check_port(host: str, port: int, options: str = f"--port or {variable('port')}") -> None:

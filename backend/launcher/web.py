@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
+from backend.launcher.preflight import check_password
 from backend.launcher.private_files import OTHERS
 from backend.launcher.web_worker import PatientWorker
 from backend.logs import log_from
@@ -34,10 +35,12 @@ class Log(Logger):  # type: ignore[misc]
     """gunicorn's log as a part of ours."""
 
     def setup(self, cfg: Any) -> None:
-        """Leave the writing to our own handler, which masks secrets."""
+        """Leave the writing to our own handler, which masks secrets; drop what helps nobody."""
         super().setup(cfg)
         self.error_log.handlers.clear()
         self.error_log.propagate = True
+        for wanted in (is_informative, without_quotes):
+            self.error_log.addFilter(wanted)
 
 
 class WebApplication(BaseApplication):  # type: ignore[misc]
@@ -86,11 +89,10 @@ def main() -> None:
     """Serve until stopped."""
     try:
         settings = load()
+        check_password(settings)
     except DynamiteError as error:
         sys.exit(f"Error: {error}")
     log_from(settings.log_level, secret_words(settings))
-    for wanted in (is_informative, without_quotes):
-        logging.getLogger("gunicorn.error").addFilter(wanted)
     WebApplication(settings).run()
 
 

@@ -6,6 +6,7 @@ settings file, counts as not set.
 """
 
 import os
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -60,6 +61,11 @@ class Settings(RetrainingSettings, BaseSettings):
     )
     port: int = Field(9090, ge=1, le=65535, description="port to listen on")
     threads: int = Field(64, ge=2, le=256, description="how many requests may wait for the model")
+    known_hosts: tuple[str, ...] = Field(
+        (),
+        description="names under which it is called, besides localhost, DYNAMITE_HOST and "
+        "addresses: those of a proxy or a container",
+    )
 
     preset: str = Field("lite", description=f"model preset: {', '.join(PRESETS)}")
     checkpoint: Path | None = Field(
@@ -156,12 +162,22 @@ class Settings(RetrainingSettings, BaseSettings):
             check_webhook_secret(value.get_secret_value())
         return value
 
-    @field_validator("image_hosts", "background_labels", "train_base_sets", mode="before")
+    @field_validator(
+        "known_hosts", "image_hosts", "background_labels", "train_base_sets", mode="before"
+    )
     @classmethod
     def _split_at_commas(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("known_hosts")
+    @classmethod
+    def _check_known_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
+                raise ValueError(f"{host!r} must be a host name, without scheme, port or wildcard")
+        return tuple(host.lower().rstrip(".") for host in value)
 
     @field_validator("image_hosts")
     @classmethod

@@ -8,11 +8,19 @@ from collections.abc import Sequence
 from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from backend.errors import RequestTooLargeError, UnauthorizedError, code_and_status, sentence
+from backend.errors import (
+    RequestTooLargeError,
+    TooManyGuessesError,
+    UnauthorizedError,
+    UnknownHostError,
+    code_and_status,
+    sentence,
+)
 from backend.serving.error_journal import ErrorJournal
 from backend.settings import Settings, variable
 from backend.web.adapter import Adapter
-from backend.web.auth import is_authorized
+from backend.web.auth import Guesses, is_authorized
+from backend.web.hosts import is_known_host
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +46,12 @@ def create_app(
         app.register_blueprint(blueprint)
     open_endpoints = frozenset().union(*(adapter.open_endpoints for adapter in adapters))
 
+    guesses = Guesses()
+
+    def is_guess() -> bool:
+        """Whether the request carries a password or a secret, right or wrong."""
+        return request.authorization is not None or g.get("secret") is not None
+
     def shown_path() -> str:
         """The request's path without a secret."""
         path = request.path
@@ -49,6 +63,14 @@ def create_app(
     def begin() -> None:
         g.request_id = secrets.token_hex(6)
         g.started = time.perf_counter()
+        host = request.headers.get("Host")
+        if not is_known_host(host, settings):
+            raise UnknownHostError(
+                f"this backend is not known as {str(host)[:100]!r}: if that is its name, add it to "
+                f"{variable('known_hosts')}"
+            )
+        if is_guess() and guesses.is_full(str(request.remote_addr)):
+            raise TooManyGuessesError("too many wrong passwords or secrets: wait a second")
         if request.endpoint not in open_endpoints and not is_authorized(settings):
             raise UnauthorizedError(
                 "this backend asks for a user name and password: in Label Studio, Settings → Model "
@@ -69,10 +91,20 @@ def create_app(
     def refuse(_: RequestEntityTooLarge) -> Response:
         words = (
             f"a request of {request.content_length or 0:,} bytes to {shown_path()} is over the "
-            f"{settings.max_request_bytes:,} bytes allowed: set {variable('max_request_bytes')} "
-            "higher, or retrieve predictions of fewer tasks at a time"
+            f"{request.max_content_length or 0:,} bytes allowed"
         )
+        if request.max_content_length == settings.max_request_bytes:
+            words += (
+                f": set {variable('max_request_bytes')} higher, or retrieve predictions of fewer "
+                "tasks at a time"
+            )
         return _failure(RequestTooLargeError(words), journal)
+
+    @app.errorhandler(UnauthorizedError)
+    def slow_down(error: UnauthorizedError) -> Response:
+        if is_guess():
+            guesses.slow_down(str(request.remote_addr))
+        return _failure(error, journal)
 
     @app.errorhandler(Exception)
     def fail(error: Exception) -> Response:

@@ -49,7 +49,6 @@ def make_blueprint(
             problem=model_status.problem,
             tools=[(adapter.title, adapter.status()) for adapter in adapters],
             guarded=settings.basic_auth_user is not None,
-            loopback=settings.is_loopback,
             errors=journal.errors,
             megabytes=megabytes,
         )

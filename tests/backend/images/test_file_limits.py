@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from backend.errors import ImageUnreadableError
+from backend.images import decode as module
 from backend.images import rgb
 from backend.images.decode import decode
 from backend.images.file_parts import MAX_PARTS, MAX_RUN_BYTES

@@ -149,6 +149,10 @@ def test_nothing_left_in_the_context_is_an_empty_result(backend):
         (b'{"a": 1e999}', "application/json", 400, "not_json"),
         (b'{"a": ' + b"9" * 5000 + b"}", "application/json", 400, "not_json"),
         (b"[" * 100_000, "application/json", 400, "not_json"),
+        (b"[" * 970 + b"]" * 970, "application/json", 400, "not_json"),
+        (b'{"tasks":' * 970 + b"1" + b"}" * 970, "application/json", 400, "not_json"),
+        (b'{"tasks": ' + b"[" * 101 + b"]" * 101 + b"}", "application/json", 400, "not_json"),
+        (b'{"a": ' + b"[" * 99 + b'"[[[\\"[["' + b"]" * 99 + b"}", "application/json", 400, None),
         (b"\xff\xfe", "application/json", 400, "not_json"),
         (b"{}", "text/plain", 400, "not_json"),
         (b"{}", "application/json", 400, None),
@@ -281,6 +285,17 @@ def test_no_log_line_holds_a_body_or_a_secret(make_backend, click, caplog):
     assert caplog.text.count("POST /k/… ") == len(cut)
     for private in ("find-me-in-the-log", "secret-word"):
         assert private not in caplog.text
+
+
+def test_the_secret_is_masked_wherever_it_stands(make_backend, caplog):
+    caplog.set_level("DEBUG")
+    backend = make_backend(webhook_secret="a-long-secret-word", max_request_bytes=1000)
+    for path in ("/a-long-secret-word", "/x/k/a-long-secret-word", "/predict/a-long-secret-word"):
+        assert backend.client.get(path).status_code == 404
+    for path in ("/predict", "/k/a-long-secret-word/predict"):
+        assert backend.client.post(path, json={"pad": "x" * 2000}).status_code == 413
+    shown = caplog.text + repr(backend.parts.journal.errors) + backend.client.get("/").text
+    assert "a-long-secret-word" not in shown
 
 
 def test_the_page_escapes_what_it_shows_and_runs_no_script(backend):

@@ -4,11 +4,17 @@ import pytest
 
 from backend.label_studio.access import Access, keep, known_access
 from backend.label_studio.setup import TRIAL
+from tests.backend.http_servers import send
+
+SECRET = "a-long-secret-word"
 
 
-def set_up(backend, hostname="http://ls:8080", token="creators", project="7.1"):
+def set_up(
+    backend, hostname="http://ls:8080", token="creators", project="7.1", secret=None, **options
+):
     body = {"project": project, "schema": "", "hostname": hostname, "access_token": token}
-    answer = backend.client.post("/setup", json=body)
+    address = f"/k/{secret}/setup" if secret else "/setup"
+    answer = backend.client.post(address, json=body, **options)
     assert answer.status_code == 200, answer.text
     return answer.json["problems"]
 
@@ -22,9 +28,9 @@ def fetchers(monkeypatch):
 
 
 def test_a_configured_token_goes_to_no_host_heard_at_setup(make_backend, fetchers):
-    backend = make_backend(label_studio_api_key="the-admins")
-    set_up(backend, "http://elsewhere:1", "")
-    set_up(backend, "http://elsewhere:2", "creators")
+    backend = make_backend(label_studio_api_key="the-admins", webhook_secret=SECRET)
+    set_up(backend, "http://elsewhere:1", "", secret=SECRET)
+    set_up(backend, "http://elsewhere:2", "creators", secret=SECRET)
     told = [(one.label_studio_url, one.token) for one in fetchers[1:]]
     assert told == [("http://elsewhere:1", None), ("http://elsewhere:2", "creators")]
 
@@ -106,3 +112,54 @@ def test_a_variable_that_is_no_setting_is_in_the_log(make_backend, monkeypatch, 
     monkeypatch.setenv("DYNAMITE_PORTT", "5")
     make_backend()
     assert "DYNAMITE_PORTT is not a setting; did you mean DYNAMITE_PORT?" in caplog.text
+
+
+WHO = "/api/current-user/whoami"
+
+
+@pytest.mark.parametrize("headers", [{"X-Forwarded-For": "10.0.0.9"}, {"Forwarded": "for=x"}])
+def test_a_caller_through_a_proxy_teaches_nothing(backend, headers):
+    assert set_up(backend, headers=headers) == []
+    assert backend.parts.label_studio.connection.address is None
+
+
+def test_where_there_is_a_secret_only_those_who_know_it_teach(make_backend):
+    backend = make_backend(webhook_secret=SECRET)
+    set_up(backend)
+    assert backend.parts.label_studio.connection.address is None
+    set_up(backend, secret=SECRET)
+    assert backend.parts.label_studio.connection.address == "http://ls:8080"
+
+
+def test_a_caller_without_proof_does_not_replace_a_label_studio_that_answers(backend, serve):
+    real = serve({WHO: send(b'{"id": 1}', Content_Type="application/json")})
+    other = serve({WHO: send(b'{"id": 1}', Content_Type="application/json")})
+    assert set_up(backend, real.url, "creators") == []
+    (problem,) = set_up(backend, other.url, "creators")
+    assert real.url in problem
+    assert "LABEL_STUDIO_URL" in problem
+    assert known_access(backend.settings) == Access(real.url, "creators")
+    real.pages.clear()  # it has moved away
+    assert set_up(backend, other.url, "creators") == []
+    assert known_access(backend.settings) == Access(other.url, "creators")
+
+
+def test_a_refused_token_does_not_replace_one_that_is_accepted(backend, serve):
+    def who(handler):
+        known = handler.headers["Authorization"] in ("Token anna", "Token ben")
+        send(b'{"id": 1}' if known else b"{}", 200 if known else 401)(handler)
+
+    server = serve({WHO: who})
+    for token in ("anna", "ben"):  # each project sends the token of its own creator
+        assert set_up(backend, server.url, token) == []
+        assert known_access(backend.settings).token == token
+    assert len(set_up(backend, server.url, "of-nobody")) == 1
+    assert known_access(backend.settings).token == "ben"
+
+
+def test_after_a_restart_what_was_known_is_not_forgotten(make_backend, serve):
+    real = serve({WHO: send(b'{"id": 1}', Content_Type="application/json")})
+    set_up(make_backend(), real.url)
+    again = make_backend()
+    assert len(set_up(again, "http://localhost:1", "creators")) == 1
+    assert known_access(again.settings).url == real.url

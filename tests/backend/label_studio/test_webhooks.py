@@ -43,7 +43,7 @@ def test_an_event_becomes_a_job_in_json(backend, jobs, action):
     ((name, event),) = jobs()
     assert name == "backend.label_studio.ingest.jobs.ingest_event"
     assert event["body"] == body
-    assert event["verified"] is True
+    assert event["verified"] is (action != "ANNOTATIONS_DELETED")
     assert event["source"] == "label_studio"
 
 
@@ -162,3 +162,48 @@ def test_a_project_that_connects_is_remembered_for_the_comparison(make_backend, 
     backend.parts.answer_log.close()  # writes what waits: /setup itself waits for nothing
     with Redis.from_url(queue_server) as redis:
         assert redis.smembers("dynamite:projects:label_studio") == {b"3"}
+
+
+@pytest.mark.parametrize("action", ["ANNOTATIONS_DELETED", "TASKS_DELETED", "PROJECT_DELETED"])
+def test_without_password_and_secret_a_deletion_must_be_confirmed(make_backend, jobs, action):
+    body = {"action": action, "project": {"id": 3}}
+    assert make_backend().client.post("/webhook", json=body).status_code == 201
+    guarded = make_backend(webhook_secret=SECRET).client
+    assert guarded.post(f"/k/{SECRET}/webhook", json=body).status_code == 201
+    assert [event["verified"] for _, event in jobs()] == [False, True]
+
+
+FORWARDED = [{"X-Forwarded-For": "10.0.0.9"}, {"Forwarded": "for=10.0.0.9"}]
+
+
+@pytest.mark.parametrize("headers", FORWARDED)
+def test_a_webhook_through_a_proxy_proves_nothing(make_backend, jobs, headers):
+    body = {"action": "ANNOTATION_CREATED"}
+    assert make_backend().client.post("/webhook", json=body, headers=headers).status_code == 401
+    asking = make_backend(label_studio_url="http://ls", label_studio_api_key="key").client
+    assert asking.post("/webhook", json=body, headers=headers).status_code == 201
+    assert [event["verified"] for _, event in jobs()] == [False]
+
+
+def test_a_webhook_proves_itself_before_its_body_is_read(make_backend):
+    client = make_backend(**PASSWORD, webhook_secret=SECRET).client
+
+    class Unread:
+        def read(self, *_):
+            raise AssertionError("the body was read")
+
+    for address in ("/webhook", "/k/a-wrong-secret-word/webhook"):
+        answer = client.post(
+            address,
+            content_type="application/json",
+            environ_overrides={"wsgi.input": Unread(), "CONTENT_LENGTH": "60000000"},
+        )
+        assert answer.status_code == 401
+
+
+def test_a_webhook_has_a_limit_of_its_own(backend, jobs):
+    body = b'{"action": "ANNOTATION_CREATED", "pad": "' + b"x" * 16_000_000 + b'"}'
+    answer = backend.client.post("/webhook", data=body, content_type="application/json")
+    assert answer.status_code == 413
+    assert "16,000,000 bytes allowed" in answer.json["error"]["message"]
+    assert jobs() == []

@@ -19,11 +19,19 @@ from backend.label_studio.ingest.jobs import EVENT_JOB
 from backend.launcher.banner import banner, own_command
 from backend.launcher.children import MAX_QUICK_RESTARTS, Child, Supervisor
 from backend.launcher.environment import ALLOCATOR, SPINNING, model_environment
-from backend.launcher.preflight import StartError, check_start, lock_state_folder, remedy
+from backend.launcher.preflight import (
+    StartError,
+    check_password,
+    check_start,
+    lock_state_folder,
+    remedy,
+)
 from backend.launcher.private_files import private_files
 from backend.launcher.valkey import QueueError, valkey_child, wait_until_ready
 from backend.settings import load
 from backend.settings.url_checks import without_password
+
+PASSWORD = {"basic_auth_user": "ls", "basic_auth_password": "a-password"}
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -324,7 +332,7 @@ def test_a_taken_port_is_one_sentence(settings):
 
 def test_a_host_that_is_none_of_ours_is_not_blamed_on_the_port(settings):
     with pytest.raises(StartError, match=r"cannot listen on .*; choose an address .* --host or"):
-        check_start(settings(host="192.0.2.1"))
+        check_start(settings(**PASSWORD, host="192.0.2.1"))
     unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     assert remedy(unknown, "--port").startswith("choose an address of this machine with --host")
 
@@ -347,6 +355,17 @@ def test_a_missing_checkpoint_is_one_sentence(settings, tmp_path):
         check_start(settings(checkpoint=tmp_path / "nothing.safetensors"))
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "labels.example.com"])
+def test_other_machines_need_a_password(settings, host):
+    with pytest.raises(StartError, match=r"set DYNAMITE_BASIC_AUTH_USER and .*PASSWORD, or"):
+        check_start(settings(host=host))
+    with pytest.raises(StartError, match="without a password"):
+        check_start(settings(host=host, webhook_secret="a-long-secret-word"))
+    check_password(settings(host=host, basic_auth_user="ls", basic_auth_password="word"))
+    for here in ("127.0.0.1", "127.0.0.2", "::1", "localhost"):
+        check_password(settings(host=here))
+
+
 def test_an_unwritable_state_folder_is_one_sentence(settings, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StartError, match=r"state folder .*file/state is not writable"):
@@ -361,8 +380,6 @@ def test_the_banner_says_where_what_and_what_to_do(settings):
         assert words in text
     for words in ("last icon", "choose it again (its number key)", "✓", "Submit", "doctor"):
         assert words in text
-    assert "WARNING" not in text
-    assert "WARNING" in banner(settings(host="0.0.0.0"), "v", "cpu")
     secret = banner(settings(webhook_secret="a-long-secret-word"), "v", "cpu")
     assert "a-long-secret-word" not in secret
     assert "/k/" in secret

@@ -102,3 +102,60 @@ def test_stopping_amid_the_models_work_ends_quietly(tmp_path):
         process.terminate()
         assert process.communicate(timeout=60)[1] == b""
         assert process.returncode == 0
+
+
+READING = SERVER.replace(
+    """app = Flask("small")""",
+    """from backend.logs import log_from
+        from backend.serving.error_journal import ErrorJournal
+        from backend.web.app import create_app
+        from backend.web.json_body import json_body
+
+        log_from("info", ["hush-hush"])
+        app = create_app(self.settings, ErrorJournal(), [])
+        app.add_url_rule("/json", "json", lambda: json_body(), methods=["POST"])
+        app.add_url_rule("/unread", "unread", lambda: {}, methods=["POST"])""",
+)
+
+HEAD = b"POST /%s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+BROKEN = {
+    "no size": CHUNKED + b"find-me\r\n",
+    "too long": CHUNKED + b"2\r\n{}find-me\r\n0\r\n\r\n",
+    "negative": CHUNKED + b"-2\r\nfind-me",
+    "cut off": CHUNKED + b"50\r\n{find-me",
+    "shorter than it says": HEAD + b"Content-Length: 50\r\n\r\n{find-me",
+    "extension": CHUNKED + b"2;find-me\x00\r\n{}\r\n0\r\n\r\n",
+}
+NO_HTTP = [
+    b"find-me\r\n\r\n",
+    b"GET /k/hush-hush find-me\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nfind-me\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nA: b\r\n find-me\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: find-me\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: find-me\r\n\r\n",
+    b"GET /" + b"find-me" * 1000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+]
+
+
+def say(port, said):
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(said)
+        client.shutdown(socket.SHUT_WR)
+        return client.makefile("rb").read()
+
+
+def test_broken_requests_are_refused_and_not_quoted(tmp_path):
+    with served(tmp_path, READING, stderr=subprocess.PIPE) as (port, process):
+        for said in BROKEN.values():
+            assert say(port, said % b"json").startswith(b"HTTP/1.1 400"), said
+            assert say(port, said % b"unread").startswith(b"HTTP/1.1 200"), said
+        for said in NO_HTTP:
+            assert say(port, said)[9:12] in {b"400", b"414", b"501"}, said
+        assert health(port) == "UP"
+        process.terminate()
+        log = process.communicate(timeout=60)[1].decode()
+    assert "/json 400" in log
+    assert "Invalid request from ip=127.0.0.1" in log
+    for private in ("find-me", "hush-hush", "Traceback"):
+        assert private not in log

@@ -1,0 +1,80 @@
+"""Whatever lies in the queue server, the pages for people and monitoring answer."""
+
+import json
+
+import pytest
+
+from backend.jobs.job_queue import QUEUES
+from backend.retraining.status import BACKLOG_KEY, asked_key
+from backend.retraining.training_queue import last_job_key, train_queue
+
+PAGES = ("/", "/metrics", "/versions", "/health")
+
+ODD = [b"", b"{", b"\xff\xfe", b"null", b"5", b"[]", b'"x"', b"{}", b'{"waiting": 1}']
+
+BACKLOG = {"waiting": 1, "waits_for": "a", "set_aside": 2, "set_aside_for": "b"}
+ASKED = {"when": "2026-01-01", "reason": "a", "outcome": "b"}
+
+
+def assert_all_answer(backend):
+    for page in PAGES:
+        answer = backend.client.get(page)
+        assert answer.status_code == 200, (page, answer.text)
+    assert backend.parts.journal.counts == {}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_notes_that_are_none(backend, redis, odd):
+    redis.set(BACKLOG_KEY, odd)
+    redis.set(asked_key(backend.settings.line), odd)
+    assert_all_answer(backend)
+
+
+@pytest.mark.parametrize("value", ["x", None, [1], {"a": 1}, 10**400, -1, True, "\ud800", 1e999])
+def test_notes_with_odd_fields(backend, redis, value):
+    for name in BACKLOG:
+        redis.set(BACKLOG_KEY, json.dumps(BACKLOG | {name: value}))
+        assert_all_answer(backend)
+    for name in ASKED:
+        redis.set(asked_key(backend.settings.line), json.dumps(ASKED | {name: value}))
+        assert_all_answer(backend)
+
+
+@pytest.mark.parametrize(
+    "progress",
+    ["x", [1], {"phase": [1], "done": "x"}, {"done": -1, "total": 10**400}, {"total": "\ud800"}],
+)
+@pytest.mark.parametrize("reason", ["x", 5, None, {"a": 1}])
+def test_trainings_with_odd_fields(backend, redis, progress, reason):
+    queue = train_queue(redis)
+    job = queue.enqueue("x.y", meta={"line": "shared", "progress": progress, "reason": reason})
+    redis.set(last_job_key(backend.settings.line), job.id)
+    assert_all_answer(backend)
+    job.set_status("started")
+    assert_all_answer(backend)
+    redis.hset(job.key, "status", b"\xff")
+    assert_all_answer(backend)
+    redis.hset(job.key, "data", b"\xff")
+    redis.hset(job.key, "created_at", b"never")
+    assert_all_answer(backend)
+
+
+def test_keys_of_the_wrong_kind(backend, redis):
+    for key in (BACKLOG_KEY, asked_key(backend.settings.line)):
+        redis.rpush(key, "x")
+    for name in QUEUES:
+        redis.set(f"rq:queue:{name}", "x")
+        redis.set(f"rq:wip:{name}", "x")
+        redis.set(f"rq:failed:{name}", "x")
+    assert_all_answer(backend)
+
+
+def test_right_values_are_shown(backend, redis):
+    redis.set(BACKLOG_KEY, json.dumps(BACKLOG))
+    redis.set(asked_key(backend.settings.line), json.dumps(ASKED))
+    assert 'dynamite_annotations{state="set_aside"} 2.0' in backend.client.get("/metrics").text
+    job = train_queue(redis).enqueue("x.y", meta={"reason": "enough"})
+    redis.set(last_job_key(backend.settings.line), job.id)
+    versions = backend.client.get("/versions").json
+    assert versions["asked"] == ASKED
+    assert versions["training"]["reason"] == "enough"
