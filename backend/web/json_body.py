@@ -54,7 +54,7 @@ def json_body(most_bytes: int | None = None) -> dict[str, Any]:
 def _body() -> bytes:
     """Read the body; whatever fails in that is the client's fault."""
     try:
-        return request.get_data()
+        body = request.get_data()
     except HTTPException:
         raise
     except Exception as error:  # the web server's own, which quote the body
@@ -62,6 +62,12 @@ def _body() -> bytes:
             f"the request's body does not arrive as HTTP says ({type(error).__name__}): send it "
             "whole, in time and with correct lengths"
         ) from None
+    if len(body) < (request.content_length or 0):
+        raise BadRequestError(
+            f"the request's body ends after {len(body):,} of {request.content_length:,} bytes: "
+            "send it whole and within a minute"
+        )
+    return body
 
 
 def _check_depth(text: str) -> None:

@@ -125,6 +125,7 @@ BROKEN = {
     "negative": CHUNKED + b"-2\r\nfind-me",
     "cut off": CHUNKED + b"50\r\n{find-me",
     "shorter than it says": HEAD + b"Content-Length: 50\r\n\r\n{find-me",
+    "valid, but shorter than it says": HEAD + b"Content-Length: 50\r\n\r\n{}",
     "extension": CHUNKED + b"2;find-me\x00\r\n{}\r\n0\r\n\r\n",
 }
 NO_HTTP = [
