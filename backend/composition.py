@@ -15,7 +15,7 @@ from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering
 from backend.serving.current_model import load_current
-from backend.serving.engine import Engine
+from backend.serving.engine import Engine, SupersededError
 from backend.serving.error_journal import ErrorJournal
 from backend.serving.meters import Meters
 from backend.serving.model_watcher import ModelWatcher
@@ -96,7 +96,7 @@ def open_backend(settings: Settings) -> Backend:
 
     registry = open_registry(settings)
     model, entry = load_current(settings, registry)
-    cache = open_cache(settings, model.device)
+    cache = open_cache(settings, model.device, cancellations=(SupersededError,))
     meters = Meters()
     engine = Engine(model, cache, meters.encodes.observe)
     journal = ErrorJournal()
