@@ -128,10 +128,10 @@ class Answering:
         plan: AnswerPlan,
         open_image: OpenImage,
         accepts: Accepts,
-        is_over: Callable[[], bool],
-        guard: Guard,
+        is_over: Callable[[], bool] = lambda: False,
+        guard: Guard = lambda _: nullcontext(),
     ) -> Answer:
-        """The masks of a plan that no annotator waits for; images that fail are left out.
+        """Return the masks of a plan, without any session; images that fail are left out.
 
         ``is_over`` says whether the batch has run out of time; ``guard`` surrounds each fetch.
 
