@@ -98,7 +98,7 @@ class Answering:
         self._click_seconds = click_seconds
 
     def answer_click(self, request: ClickRequest) -> Answer:
-        """The masks of all objects of the task after a click.
+        """Return the masks of all objects of the task after a click.
 
         Annotators see no error message. Where the model fails, the last good masks are answered;
         a click overtaken by a newer one is answered with nothing.
@@ -190,7 +190,7 @@ class Answering:
 def compose_answer(
     plan: AnswerPlan, segmented: Mapping[ImageKey, Segmented], accepts: Accepts, version: str
 ) -> Answer:
-    """The answer to a plan: disjoint masks of every object that has pixels and can be shown.
+    """Return the answer to a plan: disjoint masks of every object that has pixels and can be shown.
 
     ``segmented`` holds the model's answer for every image with targets.
     """
