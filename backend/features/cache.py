@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from backend.features.disk import DiskTier
-from backend.features.entry import Features, Key
+from backend.features.key import Features, Key
 from backend.features.memory import MemoryTier
 from backend.features.single_flight import SingleFlight
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from backend.features.entry import Features, Key
+from backend.features.key import Features, Key
 from dynamite.files import replacing
 
 log = logging.getLogger(__name__)
