@@ -1,4 +1,4 @@
-"""Puts a serving process together: the one module that knows every adapter."""
+"""Puts a serving process together: the one module that mounts the adapters of annotation tools."""
 
 import logging
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering
 from backend.serving.current_model import load_current
-from backend.serving.engine import Engine
+from backend.serving.engine import Engine, SupersededError
 from backend.serving.error_journal import ErrorJournal
 from backend.serving.meters import Meters
 from backend.serving.model_watcher import ModelWatcher
@@ -24,6 +24,7 @@ from backend.session.store import SessionStore
 from backend.settings import Settings, typo_warnings
 from backend.settings.folders import open_registry
 from backend.web import metrics, status_page
+from backend.web.adapter import Adapter
 from backend.web.app import create_app
 from backend.web.error_reports import ErrorReports
 from backend.web.metrics_state import MetricsState
@@ -53,12 +54,17 @@ class Backend:
     reports: ErrorReports
     watcher: ModelWatcher | None
     model_status: ModelStatus
+    answering: Answering
     label_studio: LabelStudio
+
+    @property
+    def adapters(self) -> tuple[Adapter, ...]:
+        """The annotation tools that are mounted."""
+        return (self.label_studio,)
 
     @cached_property
     def app(self) -> Flask:
         """The web application."""
-        adapters = [self.label_studio]
         state = MetricsState(self.engine, self.cache, self.queue, self.model_status, self.journal)
         pages = [
             status_page.make_blueprint(
@@ -68,17 +74,18 @@ class Backend:
                 queue=self.queue,
                 model_status=self.model_status,
                 journal=self.journal,
-                adapters=adapters,
+                adapters=self.adapters,
             ),
             metrics.make_blueprint([state, self.meters.clicks, self.meters.encodes]),
         ]
-        return create_app(self.settings, self.journal, adapters, pages)
+        return create_app(self.settings, self.journal, self.adapters, pages)
 
     def close(self) -> None:
         """Stop all threads."""
         if self.watcher is not None:
             self.watcher.close()
-        self.label_studio.close()
+        for adapter in self.adapters:
+            adapter.close()
         self.engine.close()
         self.queue.close()
         self.answer_log.close()
@@ -96,7 +103,7 @@ def open_backend(settings: Settings) -> Backend:
 
     registry = open_registry(settings)
     model, entry = load_current(settings, registry)
-    cache = open_cache(settings, model.device)
+    cache = open_cache(settings, model.device, cancellations=(SupersededError,))
     meters = Meters()
     engine = Engine(model, cache, meters.encodes.observe)
     journal = ErrorJournal()
@@ -174,5 +181,6 @@ def assemble(
         reports=reports,
         watcher=watcher,
         model_status=model_status,
+        answering=answering,
         label_studio=label_studio,
     )

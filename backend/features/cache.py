@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from backend.features.disk import DiskTier
-from backend.features.entry import Features, Key
+from backend.features.key import Features, Key
 from backend.features.memory import MemoryTier
 from backend.features.single_flight import SingleFlight
 
@@ -47,11 +47,11 @@ class FeatureCache(Generic[F]):
     thread, unless the disk falls behind. With ``device`` "cpu" there is no device tier.
 
     Args:
-        load: Reads a file written by a value's ``save``.
-        folder: Folder of the disk tier.
-        memory_bytes, disk_bytes, device_bytes: Budgets of the tiers, in bytes.
-        device: The torch device that features are returned on.
-        cancellations: Errors of ``compute`` that concern only the caller that passed it.
+        load: reads a file written by a value's ``save``.
+        folder: folder of the disk tier.
+        memory_bytes, disk_bytes, device_bytes: budgets of the tiers, in bytes.
+        device: the torch device that features are returned on.
+        cancellations: errors of ``compute`` that concern only the caller that passed it.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class FeatureCache(Generic[F]):
         """Return the features of an image, on the device; call ``compute`` if no tier has them.
 
         Args:
-            digest: Names the image's content.
-            model_version: Names the weights that compute the features.
-            compute: Encodes the image.
+            digest: names the image's content.
+            model_version: names the weights that compute the features.
+            compute: encodes the image.
 
         Raises:
-            Exception: Only what ``compute`` raises.
+            Exception: only what ``compute`` raises.
         """
         key = Key(digest, model_version)
         value = self._from_memory(key)

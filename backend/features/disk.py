@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from backend.features.entry import Features, Key
+from backend.features.key import Features, Key
 from dynamite.files import replacing
 
 log = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ def _by_age(paths: Iterator[Path]) -> list[tuple[float, int, Path]]:
 
 
 def _is_gone(error: Exception) -> bool:
-    """Return whether the file was missing, judged by the error: asking the disk could fail too."""
+    """Whether the file was missing, judged by the error: asking the disk could fail too."""
     return isinstance(error.__cause__ or error, FileNotFoundError)  # a loader may wrap it
 
 

@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
-from backend.features.entry import Features, Key
+from backend.features.key import Features, Key
 
 F = TypeVar("F", bound=Features)
 

@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from dynamite.predict.features import ImageFeatures
 
 
-def open_cache(settings: "Settings", device: str) -> "FeatureCache[ImageFeatures]":
+def open_cache(
+    settings: "Settings", device: str, *, cancellations: tuple[type[Exception], ...]
+) -> "FeatureCache[ImageFeatures]":
     """Return a cache with the budgets of the settings, for a model on ``device``.
 
     On the CPU, device and memory are the same, so their budgets are added up in one tier.
+    ``cancellations`` are those of ``FeatureCache``.
     """
-    from backend.serving.engine import SupersededError  # noqa: PLC0415
     from backend.settings import MEGABYTE  # noqa: PLC0415
     from dynamite.predict.features import ImageFeatures  # noqa: PLC0415
 
@@ -26,5 +28,5 @@ def open_cache(settings: "Settings", device: str) -> "FeatureCache[ImageFeatures
         device_bytes=0 if on_cpu else settings.cache_device_mb * MEGABYTE,
         memory_bytes=(settings.cache_memory_mb + on_cpu * settings.cache_device_mb) * MEGABYTE,
         disk_bytes=settings.cache_disk_mb * MEGABYTE,
-        cancellations=(SupersededError,),
+        cancellations=cancellations,
     )

@@ -39,10 +39,10 @@ class DueJob:
     """A job to be enqueued.
 
     Attributes:
-        name: Dotted name of the function.
-        arguments: Its arguments.
-        key: Key that says that it has been enqueued.
-        seconds: How long that key lasts; None: for ever.
+        name: dotted name of the function.
+        arguments: its arguments.
+        key: key that says that it has been enqueued.
+        seconds: how long that key lasts; None: for ever.
     """
 
     name: str

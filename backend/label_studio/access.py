@@ -25,13 +25,13 @@ class Access:
 
 
 def configured_access(settings: Settings) -> Access:
-    """What the settings say."""
+    """Return what the settings say."""
     url, key = settings.label_studio_url, settings.label_studio_api_key
     return Access(str(url).rstrip("/") if url else None, key.get_secret_value() if key else None)
 
 
 def completed(configured: Access, told: Access) -> Access:
-    """The settings, completed by what Label Studio said at /setup.
+    """Return the settings, completed by what Label Studio said at /setup.
 
     A configured token goes to the configured address only. A caller of /setup could otherwise name
     a host of its own and receive the token.
@@ -42,7 +42,7 @@ def completed(configured: Access, told: Access) -> Access:
 
 
 def unused_token(settings: Settings) -> str | None:
-    """A warning about a configured token that is never sent; None if all is well."""
+    """Return a warning about a configured token that is never sent; None if all is well."""
     configured = configured_access(settings)
     if configured.token is None or configured.url is not None:
         return None
@@ -65,7 +65,7 @@ def keep(access: Access, settings: Settings) -> None:
 
 
 def known_access(settings: Settings) -> Access:
-    """The settings, completed by what the web process kept of the last /setup."""
+    """Return the settings, completed by what the web process kept of the last /setup."""
     configured = configured_access(settings)
     if not settings.trust_setup:
         return configured

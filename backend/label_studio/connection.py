@@ -71,7 +71,7 @@ class Connection:
         log.info("Label Studio is at %s, as it says", access.url)
 
     def open_image(self, address: str, task: str) -> LazyImage:
-        """The image at an address of a task's data.
+        """Return the image at an address of a task's data.
 
         Raises:
             ImageError: it cannot be fetched.

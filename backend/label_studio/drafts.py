@@ -15,7 +15,7 @@ from backend.session.regions import ImageKey
 def read_saved_pages(
     kind: str, raw: object, images: Collection[ImageKey], notes: list[str]
 ) -> tuple[SavedPage, ...]:
-    """The saved pages in a task's list; what cannot be read is left out and added to ``notes``.
+    """Return the saved pages in a task's list; what cannot be read is noted in ``notes``.
 
     ``kind`` is "draft", "annotation" or "prediction"; ``images`` are the task's.
     """
@@ -65,7 +65,7 @@ def _saved_page(
 
 
 def _version(saved: str) -> str:
-    """A time in a form that sorts as text; Label Studio leaves out fractions that are zero.
+    """Return a time in a form that sorts as text; Label Studio leaves out fractions that are zero.
 
     Text that is no time stays as it is.
     """
@@ -78,7 +78,7 @@ def _version(saved: str) -> str:
 
 
 def _user(raw: Mapping[str, Any]) -> str | None:
-    """A user's number; drafts have it at the end of ``created_username``, "e-mail, number"."""
+    """Return a user's number; a draft's ``created_username`` is "e-mail, number"."""
     completed_by = raw.get("completed_by")
     if isinstance(completed_by, Mapping):
         completed_by = completed_by.get("id")
@@ -92,7 +92,7 @@ def _user(raw: Mapping[str, Any]) -> str | None:
 
 
 def _entries(result: object, key: str, notes: list[str]) -> Iterable[Entry]:
-    """The first entry of each id; one without a label only if its id has no other."""
+    """Return the first entry of each id; one without a label only if its id has no other."""
     found: dict[str, Entry] = {}
     for raw in result if isinstance(result, list) else ():
         try:

@@ -60,7 +60,11 @@ def read_region(raw: object, *, allow_unlabelled: bool = False) -> Entry | None:
 
 
 def number(value: object, low: float, high: float, what: str) -> float:
-    """A finite number from ``low`` to ``high``; the ``RegionError`` otherwise names ``what``."""
+    """Return a finite number from ``low`` to ``high``.
+
+    Raises:
+        RegionError: it is none; the message names ``what``.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RegionError(f"{what} is {shown(value)}, not a number")
     if not low <= value <= high:  # NaN is outside too
@@ -69,7 +73,7 @@ def number(value: object, low: float, high: float, what: str) -> float:
 
 
 def shown(value: object) -> str:
-    """A value from a request as messages and logs may show it: short, on one line."""
+    """Return a value from a request as messages and logs may show it: short, on one line."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:40]}…"
 
@@ -96,7 +100,7 @@ def _image(raw: Raw) -> ImageKey:
 
 
 def _id(raw: Raw) -> str:
-    """The region's id; without one, a digest of its content."""
+    """Return the region's id; without one, a digest of its content."""
     given = raw.get("id")
     if isinstance(given, str | int) and not isinstance(given, bool) and str(given):
         return str(given)
@@ -140,7 +144,7 @@ def _read_box(raw: Raw, value: Raw, labels: tuple[str, ...]) -> Box:
 
 
 def _aspect(raw: Raw) -> float:
-    """The image's height divided by its width; 1 where the region does not say."""
+    """Return the image's height divided by its width; 1 where the region does not say."""
     try:
         height, width = (
             number(raw.get(key), 1, MAX_SIDE, key) for key in ("original_height", "original_width")

@@ -14,7 +14,7 @@ def write_region(
     config: LabelingConfig,
     masks: Mapping[str, Paint] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """One object as an entry of a prediction's ``result`` list.
+    """Return one object as an entry of a prediction's ``result`` list.
 
     Args:
         answered: an object with a label that a brush tag of its image takes.
@@ -44,7 +44,7 @@ def write_region(
 def _tag_and_labels(
     answered: AnsweredObject, config: LabelingConfig, replaced: Paint | None
 ) -> tuple[str, list[str]]:
-    """The tag and the labels to write.
+    """Return the tag and the labels to write.
 
     Accepting sets both, so the region it replaces keeps its own, unless it was relabelled.
     """

@@ -45,7 +45,7 @@ class Tokens:
     def headers(
         self, deadline: Deadline, *, rejected: Mapping[str, str] | None = None
     ) -> dict[str, str]:
-        """The header to send; a new one, not ``rejected``, if the token can be renewed.
+        """Return the header to send; a new one, not ``rejected``, if the token can be renewed.
 
         Raises:
             ImageUnauthorizedError: Label Studio gives no access for this token.
@@ -88,7 +88,7 @@ class Tokens:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """The claims of a JWT, its signature unchecked; empty for another kind of token."""
+    """Return the claims of a JWT, its signature unchecked; empty for another kind of token."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}

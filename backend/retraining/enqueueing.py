@@ -42,10 +42,10 @@ def enqueue_training(
     Nothing happens if it is under way or done already, or if newer data are under way.
 
     Args:
-        redis: The queue server.
-        request: What to train.
-        seconds: Longest time of the training.
-        force: Also train on data that have been trained on.
+        redis: the queue server.
+        request: what to train.
+        seconds: longest time of the training.
+        force: also train on data that have been trained on.
     """
     while True:
         try:

@@ -11,9 +11,9 @@ def open_store(settings: Settings, redis: Redis, *, new_store: bool = False) -> 
     """Open the store, unless it is gone: an unmounted share leaves an empty folder.
 
     Args:
-        settings: They name its folder.
-        redis: Remembers which stores have had annotations.
-        new_store: Begin a new store where one is gone.
+        settings: they name its folder.
+        redis: remembers which stores have had annotations.
+        new_store: begin a new store where one is gone.
 
     Raises:
         StoreError: the store cannot be opened, or is gone.

@@ -26,7 +26,7 @@ class Admission:
         """Hold one of the places during the block.
 
         Raises:
-            BusyError: No place is free.
+            BusyError: no place is free.
         """
         if not self._free.acquire(blocking=False):
             raise BusyError(

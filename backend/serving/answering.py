@@ -98,7 +98,7 @@ class Answering:
         self._click_seconds = click_seconds
 
     def answer_click(self, request: ClickRequest) -> Answer:
-        """The masks of all objects of the task after a click.
+        """Return the masks of all objects of the task after a click.
 
         Annotators see no error message. Where the model fails, the last good masks are answered;
         a click overtaken by a newer one is answered with nothing.
@@ -128,10 +128,10 @@ class Answering:
         plan: AnswerPlan,
         open_image: OpenImage,
         accepts: Accepts,
-        is_over: Callable[[], bool],
-        guard: Guard,
+        is_over: Callable[[], bool] = lambda: False,
+        guard: Guard = lambda _: nullcontext(),
     ) -> Answer:
-        """The masks of a plan that no annotator waits for; images that fail are left out.
+        """Return the masks of a plan, without any session; images that fail are left out.
 
         ``is_over`` says whether the batch has run out of time; ``guard`` surrounds each fetch.
 
@@ -190,7 +190,7 @@ class Answering:
 def compose_answer(
     plan: AnswerPlan, segmented: Mapping[ImageKey, Segmented], accepts: Accepts, version: str
 ) -> Answer:
-    """The answer to a plan: disjoint masks of every object that has pixels and can be shown.
+    """Return the answer to a plan: disjoint masks of every object that has pixels and can be shown.
 
     ``segmented`` holds the model's answer for every image with targets.
     """

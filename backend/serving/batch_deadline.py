@@ -36,7 +36,7 @@ class BatchDeadline:
         self._late: Counter[str] = Counter()
 
     def is_over(self) -> bool:
-        """Return whether no further image may be started."""
+        """Whether no further image may be started."""
         return monotonic() >= self._end
 
     @contextmanager
@@ -44,7 +44,7 @@ class BatchDeadline:
         """Wrap the fetch of an image, to count late images of its host.
 
         Raises:
-            ImageTimeoutError: The host was late too often.
+            ImageTimeoutError: the host was late too often.
         """
         site = _site(address)
         if self._late[site] >= MAX_LATE:

@@ -98,14 +98,14 @@ class Engine:
         A queued prewarming encode moves forward when a click needs the same image.
 
         Args:
-            digest: Names the image's content.
-            image: Returns the pixels, uint8 H×W×3 RGB; called only on a miss.
-            urgency: Position in the device's queue.
-            model: The model to encode with; None means the current one.
+            digest: names the image's content.
+            image: returns the pixels, uint8 H×W×3 RGB; called only on a miss.
+            urgency: position in the device's queue.
+            model: the model to encode with; None means the current one.
 
         Raises:
-            Exception: Whatever ``image`` raises.
-            ClosedError: The engine is closed.
+            Exception: whatever ``image`` raises.
+            ClosedError: the engine is closed.
         """
         model = model or self._model
         key = (digest, model.version)
@@ -123,14 +123,14 @@ class Engine:
         """Return the masks for all clicks.
 
         Args:
-            features: Of the image, from ``features`` with the same model.
-            clicks: All clicks of all objects, in pixels of the image.
-            superseded: Asked just before the model runs, to skip outdated requests.
-            model: The model to segment with; None means the current one.
+            features: of the image, from ``features`` with the same model.
+            clicks: all clicks of all objects, in pixels of the image.
+            superseded: asked just before the model runs, to skip outdated requests.
+            model: the model to segment with; None means the current one.
 
         Raises:
             SupersededError: ``superseded()`` returned true.
-            ClosedError: The engine is closed.
+            ClosedError: the engine is closed.
         """
         predictor = (model or self._model).predictor
 

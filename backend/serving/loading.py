@@ -26,12 +26,12 @@ def load_model(settings: Settings, weights: Path | None = None) -> Model:
     (measured).
 
     Args:
-        settings: Name the device, the preset and the checkpoint.
-        weights: The file of a published version; None means the configured or shipped weights.
+        settings: name the device, the preset and the checkpoint.
+        weights: the file of a published version; None means the configured or shipped weights.
 
     Raises:
-        CheckpointError: The weights are missing or do not fit.
-        DeviceError: The device does not exist here, or the model does not run on it.
+        CheckpointError: the weights are missing or do not fit.
+        DeviceError: the device does not exist here, or the model does not run on it.
     """
     job = Job(lambda: _load(settings, weights))
     # A daemon, so that a process that is stopping does not wait for it.
@@ -67,7 +67,7 @@ def choose_device(wanted: str, asked_by: str = "--device") -> str:
     """Return the torch device for a setting; "auto" prefers a GPU.
 
     Raises:
-        DeviceError: There is no such device here; the message says to change ``asked_by``.
+        DeviceError: there is no such device here; the message says to change ``asked_by``.
     """
     import torch  # noqa: PLC0415
 

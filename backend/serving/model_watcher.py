@@ -21,12 +21,12 @@ class ModelWatcher:
     """Follows the registry of one model line for a serving process.
 
     Args:
-        registry: The versions of the line.
-        load: Loads and tries weights (None: the configured or shipped ones).
-        swap: Makes a model the current one.
-        alarm: Receives a message about each new problem.
-        serving: The version in use; None for the configured or shipped weights.
-        number: The number of its registry entry.
+        registry: the versions of the line.
+        load: loads and tries weights (None: the configured or shipped ones).
+        swap: makes a model the current one.
+        alarm: receives a message about each new problem.
+        serving: the version in use; None for the configured or shipped weights.
+        number: the number of its registry entry.
     """
 
     def __init__(

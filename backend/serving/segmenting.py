@@ -21,7 +21,7 @@ class OpenedImage(Protocol):
         """Names the content and how it is decoded."""
 
     def pixels(self) -> Image:
-        """The decoded image, uint8 H×W×3 RGB, in the orientation the browser shows."""
+        """Return the decoded image, uint8 H×W×3 RGB, in the orientation the browser shows."""
 
 
 OpenImage = Callable[[ImageKey], OpenedImage]

@@ -85,7 +85,7 @@ class PageObject:
     scribble: Paint | None = None
 
     def answered_at(self, mask: Paint) -> int | None:
-        """The clock of the call that answered with ``mask``; None if no call did."""
+        """Return the clock of the call that answered with ``mask``; None if no call did."""
         clocks = [clock for digest, clock in self.answers if digest == mask.digest]
         return clocks[-1] if clocks else None
 
@@ -111,7 +111,7 @@ class AnnotatorPage:
     objects: Mapping[str, PageObject] = field(default_factory=dict)
 
     def owned(self, object_id: str) -> Iterator[PagePrompt]:
-        """The prompts of an object, oldest first."""
+        """Return the prompts of an object, oldest first."""
         prompts = (prompt for prompt in self.prompts.values() if prompt.owner == object_id)
         return iter(sorted(prompts, key=lambda prompt: prompt.born))
 
@@ -130,5 +130,5 @@ class AnnotatorPage:
 
 
 def region_id(task: str, prompt: str) -> str:
-    """The region id of the object that a prompt begins: the same after a restart."""
+    """Return the region id of the object that a prompt begins: the same after a restart."""
     return "dm" + blake2b(f"{task}\0{prompt}".encode(), digest_size=6).hexdigest()

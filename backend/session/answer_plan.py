@@ -18,7 +18,7 @@ class FractionalClick:
     time: int = 0
 
     def in_pixels(self, height: int, width: int, time: int) -> Click:
-        """The click in a ``height`` × ``width`` image, moved inside it where needed."""
+        """Return the click in a ``height`` × ``width`` image, moved inside it where needed."""
         x = min(max(self.x * width, 0.0), width - 0.01)
         y = min(max(self.y * height, 0.0), height - 0.01)
         return Click(x, y, time)
@@ -74,7 +74,7 @@ class ImagePlan:
     fixed: tuple[BitMask, ...] = ()
 
     def click_set(self, height: int, width: int) -> ClickSet | None:
-        """The clicks for the model, object i being ``targets[i]``; None without a target.
+        """Return the clicks for the model, object i being ``targets[i]``; None without a target.
 
         ``height`` and ``width`` are those of the image as the model gets it. Times count from 0.
         """
@@ -109,6 +109,6 @@ class AnswerPlan:
         return targets | {repeat.id for part in self.images for repeat in part.repeats}
 
     def with_images(self, other: "AnswerPlan", images: Collection[ImageKey]) -> "AnswerPlan":
-        """This plan with some of its images planned as in ``other``."""
+        """Return this plan with some of its images planned as in ``other``."""
         mine = [part for part in self.images if part.image not in images]
         return replace(self, images=(*mine, *(p for p in other.images if p.image in images)))

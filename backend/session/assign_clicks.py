@@ -142,7 +142,7 @@ class _Assignment:
         )
 
     def _own(self, drawn: Prompt) -> PageObject | None:
-        """The pending object of this label that lies under a click, or whose outline does."""
+        """Return the pending object of this label whose outline or mask holds a click."""
         same = [o for o in self._pending(drawn.image) if o.label == drawn.label]
         for obj in same:
             outline = self._outline(obj)
@@ -154,7 +154,7 @@ class _Assignment:
         return None
 
     def _other_under(self, drawn: Prompt, own: PageObject | None) -> PageObject | None:
-        """The pending object a negative click lies in, unless it lies in its own object."""
+        """Return the pending object a negative click lies in, unless it lies in its own object."""
         mine = own or self._latest(drawn)
         if mine is not None and self._covers(mine, drawn):
             return None
@@ -164,7 +164,7 @@ class _Assignment:
         return None
 
     def _accepted_under(self, drawn: Prompt) -> str | None:
-        """The accepted object of this label a click lies in; the newest of several."""
+        """Return the accepted object of this label a click lies in; the newest of several."""
         presumed = [
             o.id
             for o in self.page.objects.values()
@@ -182,7 +182,7 @@ class _Assignment:
         return next(reversed(saved + presumed), None)
 
     def _latest(self, drawn: Prompt) -> PageObject | None:
-        """The pending object of this label that was begun or reopened last."""
+        """Return the pending object of this label that was begun or reopened last."""
         pending = [
             o
             for o in self._pending(drawn.image)
@@ -196,7 +196,7 @@ class _Assignment:
         self._give(prompt, object_id, is_positive=True)
 
     def _free_id(self, prompt: str) -> str:
-        """The id of a region begun with a prompt; never a region's on the page, or it would go."""
+        """Return an id for a region begun with a prompt that no region on the page has yet."""
         found, tries = region_id(self.page.task, prompt), 0
         while found in self.page.objects or found in self.source.saved.masks:
             tries += 1
@@ -239,7 +239,7 @@ class _Assignment:
         return known is not None and known.status is Status.PENDING
 
     def _regions(self, drawn: Prompt) -> Iterable[Paint]:
-        """The saved masks of the prompt's image and label."""
+        """Yield the saved masks of the prompt's image and label."""
         for mask in self.source.saved.masks.values():
             if mask.image == drawn.image and mask.label == drawn.label:
                 yield mask
@@ -255,7 +255,7 @@ class _Assignment:
         return obj.base is not None and self._lies_under(obj.base, drawn)
 
     def _outline(self, obj: PageObject) -> Prompt | None:
-        """The object's last outline on the page."""
+        """Return the object's last outline on the page."""
         owned = self.page.owned(obj.id)
         outlines = [p.drawn for p in owned if p.is_live and p.drawn.outlines]
         return outlines[-1] if outlines else None

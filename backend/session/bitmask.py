@@ -46,19 +46,19 @@ class BitMask:
         return slice(top, top + rows), slice(left, left + columns)
 
     def inside(self) -> Mask:
-        """The part of the mask in its box, an array of its own."""
+        """Return the part of the mask in its box, an array of its own."""
         _, _, rows, columns = self.box
         flat = np.unpackbits(np.frombuffer(self.bits, np.uint8), count=rows * columns)
         return flat.view(np.bool_).reshape(rows, columns)
 
     def array(self) -> Mask:
-        """The mask as an H×W bool array of its own."""
+        """Return the mask as an H×W bool array of its own."""
         mask: Mask = np.zeros((self.height, self.width), np.bool_)
         mask[self.window] = self.inside()
         return mask
 
     def sized(self, height: int, width: int) -> Mask:
-        """The mask for an image of another size, scaled without smoothing."""
+        """Return the mask for an image of another size, scaled without smoothing."""
         mask = self.array()
         if mask.shape == (height, width):
             return mask
@@ -77,7 +77,7 @@ class BitMask:
 
 
 def union(masks: Iterable[BitMask], height: int, width: int) -> Mask:
-    """All pixels of ``masks`` together, for an image of ``height`` × ``width``."""
+    """Return all pixels of ``masks`` together, for an image of ``height`` × ``width``."""
     together: Mask = np.zeros((height, width), np.bool_)
     for mask in masks:
         if (mask.height, mask.width) == (height, width):

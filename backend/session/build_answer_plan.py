@@ -45,7 +45,7 @@ class _Planner:
         self._read = read
 
     def image(self, image: ImageKey) -> ImagePlan:
-        """The plan for one image."""
+        """Return the plan for one image."""
         pending = [
             o
             for o in sorted(self._page.objects.values(), key=lambda o: o.opened)
@@ -82,7 +82,7 @@ class _Planner:
     def _targets(
         self, wanted: list[PageObject], clicks_per_outline: int | None = None
     ) -> list[Target]:
-        """The objects that have a click; ``clicks_per_outline`` None takes all of an outline's."""
+        """Return the objects that have a click, with up to ``clicks_per_outline`` of an outline."""
         targets = [self._target(o, clicks_per_outline) for o in wanted]
         return [target for target in targets if target.clicks]
 
@@ -113,7 +113,7 @@ class _Planner:
         return target
 
     def _prompts_of(self, obj: PageObject) -> list[PagePrompt]:
-        """Its prompts on the page; of a reopened object also those that made the accepted mask."""
+        """Return its prompts on the page; if reopened, also those that made the accepted mask."""
         prompts = list(self._page.owned(obj.id))
         if obj.keeps:
             return [prompt for prompt in prompts if prompt.is_live and prompt.born >= obj.since]
@@ -131,7 +131,7 @@ class _Planner:
     def _fixed(
         self, image: ImageKey, pending: set[str], targets: list[Target]
     ) -> Iterator[BitMask]:
-        """Masks on the page that are not pending."""
+        """Yield masks on the page that are not pending."""
         clicks = [click for target in targets for click in target.clicks]
         for painted in self._source.saved.masks.values():
             if painted.image != image or painted.id in pending:
@@ -147,7 +147,7 @@ class _Planner:
 def _protected(
     own: str, clicks: Iterable[FractionalClick], changing: list[tuple[PageObject, BitMask]]
 ) -> tuple[BitMask, ...]:
-    """The accepted masks being changed that an object has no later click in."""
+    """Return the accepted masks being changed that an object has no later click in."""
     return tuple(
         mask
         for obj, mask in changing

@@ -35,7 +35,7 @@ class ComposedMask:
 
 
 def compose(plan: ImagePlan, segmented: Segmented | None) -> Iterator[ComposedMask]:
-    """The masks of everything in the plan of an image, disjoint.
+    """Yield the masks of everything in the plan of an image, disjoint.
 
     Repeated masks come first, then corrected ones, then the rest: each gives way to those before.
 
@@ -72,7 +72,7 @@ def compose(plan: ImagePlan, segmented: Segmented | None) -> Iterator[ComposedMa
 
 
 def correct(kept: Mask, predicted: Mask, target: Target) -> Mask:
-    """``kept``, changed only where one of the target's fresh clicks lies in the change.
+    """Return ``kept``, changed only where one of the target's fresh clicks lies in the change.
 
     Around a prompt stroke (``target.scribble``) everything predicted is added.
     """
@@ -85,12 +85,12 @@ def correct(kept: Mask, predicted: Mask, target: Target) -> Mask:
 
 
 def _without(mask: Mask, protected: Sequence[BitMask]) -> Mask:
-    """The mask less ``protected``; skipped where empty, since each pass over a photo costs."""
+    """Return the mask less ``protected``; if that is empty, without a pass over the photo."""
     return mask & ~union(protected, *mask.shape) if protected else mask
 
 
 def _holding(change: Mask, clicks: Sequence[FractionalClick]) -> Mask:
-    """The connected components of ``change`` that hold one of the clicks."""
+    """Return the connected components of ``change`` that hold one of the clicks."""
     if not clicks or not change.any():
         return np.zeros_like(change)
     height, width = change.shape

@@ -10,7 +10,7 @@ from backend.session.saved_page import likeliest
 
 
 def match_page(pages: Mapping[int, AnnotatorPage], call: Call) -> tuple[int | None, AnnotatorPage]:
-    """The number of the caller's page and the page itself, updated with its user and source.
+    """Return the number of the caller's page and the page itself, updated with its user and source.
 
     ``pages`` are those of the task, oldest first; the number is None for a new page. Tried in this
     order: a page that knows a region of the context; the page of the draft's user; a page without a
@@ -69,7 +69,7 @@ def _holds_strangers(draft: SavedPage, call: Call) -> bool:
 
 
 def _claim(page: AnnotatorPage, call: Call, draft: SavedPage | None) -> AnnotatorPage:
-    """The page with its user and source; without drafts, what it had is submitted."""
+    """Return the page with its user and source; without drafts, what it had is submitted."""
     if draft is None:
         return replace(page, source=None)
     source = likeliest(call.drafts, page, call)

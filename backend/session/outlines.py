@@ -8,7 +8,7 @@ from backend.session.prompts import MARGIN, Prompt
 
 
 def outline_of(outlines: Sequence[PagePrompt], clicks: Sequence[FractionalClick]) -> Prompt | None:
-    """The prompt that clips an object's mask: its last outline.
+    """Return the prompt that clips an object's mask: its last outline.
 
     Once accepted, an outline clips only until a click lands outside it.
     """
@@ -20,7 +20,7 @@ def outline_of(outlines: Sequence[PagePrompt], clicks: Sequence[FractionalClick]
 
 
 def clicks_around(targets: Sequence[Target], limit: int) -> list[FractionalClick] | None:
-    """Background clicks just outside outlines, except where another object may be.
+    """Return background clicks just outside outlines, except where another object may be.
 
     None where there are more than ``limit``: each outline is compared with every object, while
     other people's calls wait.

@@ -49,11 +49,11 @@ class Prompt(Region):
         return self.positive is not None
 
     def clicks(self) -> list[Position]:
-        """Clicks that stand for the prompt, the most telling one first."""
+        """Return clicks that stand for the prompt, the most telling one first."""
         return [self.anchor]
 
     def clicks_around(self) -> list[Position]:
-        """Background clicks just outside it, some of them perhaps outside the image."""
+        """Return background clicks just outside it, some of them perhaps outside the image."""
         return []
 
     def contains(self, x: float, y: float) -> bool:  # noqa: ARG002  a point contains nothing
@@ -61,7 +61,7 @@ class Prompt(Region):
         return False
 
     def clip(self, mask_HW: Mask) -> Mask:
-        """The part of a mask that the prompt allows."""
+        """Return the part of a mask that the prompt allows."""
         return mask_HW
 
 
@@ -116,17 +116,17 @@ class Box(Prompt):
         return True
 
     def clicks(self) -> list[Position]:
-        """The center, and the four positions halfway from there to each side."""
+        """Return the center, and the four positions halfway from there to each side."""
         spots = ((0.5, 0.5), (0.25, 0.5), (0.75, 0.5), (0.5, 0.25), (0.5, 0.75))
         return [self.at(*spot) for spot in spots]
 
     def clicks_around(self) -> list[Position]:
-        """One position beyond the middle of each side."""
+        """Return one position beyond the middle of each side."""
         near, far = -MARGIN, 1 + MARGIN
         return [self.at(*spot) for spot in ((near, 0.5), (far, 0.5), (0.5, near), (0.5, far))]
 
     def corners(self, height: float, width: float) -> list[Position]:
-        """The four corners in pixels of a ``height`` × ``width`` image, in order."""
+        """Return the four corners in pixels of a ``height`` × ``width`` image, in order."""
         angle = math.radians(self.rotation)
         cos, sin = math.cos(angle), math.sin(angle)
         right, down = self.width * width, self.height * height
@@ -136,7 +136,7 @@ class Box(Prompt):
         ]
 
     def at(self, along: float, across: float) -> Position:
-        """The position at these fractions of the box's own width and height."""
+        """Return the position at these fractions of the box's own width and height."""
         (x0, y0), (x1, y1), _, (x3, y3) = self.corners(self.aspect, 1.0)
         x = x0 + along * (x1 - x0) + across * (x3 - x0)
         y = y0 + along * (y1 - y0) + across * (y3 - y0)
@@ -154,7 +154,7 @@ class Box(Prompt):
         return 0 <= along <= self.width and 0 <= across <= self.height * self.aspect
 
     def clip(self, mask_HW: Mask) -> Mask:
-        """The pixels of a mask whose centers lie in the rectangle; a new array."""
+        """Return the pixels of a mask whose centers lie in the rectangle; a new array."""
         height, width = mask_HW.shape
         corners = np.array(self.corners(height, width))
         left, top = np.clip(np.floor(corners.min(0)), 0, (width, height)).astype(int)
@@ -169,7 +169,7 @@ class Box(Prompt):
         return clipped
 
     def _covers(self, x: "Line", y: "Line", width: float, height: float) -> Mask:
-        """Which pixels lie inside, given their columns and rows counted from the corner.
+        """Return which pixels lie inside, given their columns and rows counted from the corner.
 
         Row by row where the box is turned: a large photo would need gigabytes of numbers at once.
         """

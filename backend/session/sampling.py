@@ -10,10 +10,10 @@ _WORKING_SIDE = 256  # pixels of the longer side; points need no more precision
 
 
 def interior_points(mask: Mask) -> list[tuple[float, float]]:
-    """Up to ``MAX_POINTS`` points deep inside an H×W mask and far apart, as fractions; [] if empty.
+    """Return up to ``MAX_POINTS`` points deep inside an H×W mask and far apart, as fractions.
 
     The deepest point comes first. Each further one is the farthest from those before it; sampling
-    stops when that distance falls below the mask's width.
+    stops when that distance falls below the mask's width. An empty mask has none.
     """
     if not mask.any():
         return []

@@ -30,7 +30,7 @@ NO_SOURCE = Source(SavedPage("none", ""), is_certain=False)
 
 
 def likeliest(saved_pages: Sequence[SavedPage], page: AnnotatorPage, call: Call) -> SavedPage:
-    """The saved page that most likely shows ``page``.
+    """Return the saved page that most likely shows ``page``.
 
     The one that holds most of what came in calls of the page; among equals the one known as its
     source, then the one that holds most of everything known of the page, then the newest. A person
@@ -47,7 +47,7 @@ def likeliest(saved_pages: Sequence[SavedPage], page: AnnotatorPage, call: Call)
 
 
 def choose_source(page: AnnotatorPage, call: Call) -> Source:
-    """The saved page of the caller's page, with the masks of the call itself, which are newer."""
+    """Return the saved page of the caller's page, with the newer masks of the call itself."""
     source = _choose(page, call)
     masks = {entry.id: entry for entry in call.context if isinstance(entry, Paint)}
     if not masks:
@@ -59,7 +59,7 @@ def choose_source(page: AnnotatorPage, call: Call) -> Source:
 
 
 def _choose(page: AnnotatorPage, call: Call) -> Source:
-    """The caller's draft for this page, else the annotation it shows.
+    """Return the caller's draft for this page, else the annotation it shows.
 
     Drafts are the caller's own: the likeliest is certain. Without a draft, an annotation is certain
     if it shares regions with the call or is by the page's user. Otherwise annotations of others, or

@@ -33,7 +33,7 @@ def _settle(page: AnnotatorPage, obj: PageObject, source: Source) -> AnnotatorPa
 def _without_region(
     page: AnnotatorPage, obj: PageObject, owned: list[PagePrompt], source: Source
 ) -> AnnotatorPage:
-    """An accepted object whose region is gone: its accept was undone, or it was deleted."""
+    """Settle an accepted object whose region is gone: undone, or deleted."""
     is_told = source.is_newer_than(obj.version)
     if any(p.is_positive and (p.is_live or (is_told and not p.removed)) for p in owned):
         prompts = {p.drawn.id: replace(p, used=False) for p in owned if not p.removed}
@@ -43,7 +43,7 @@ def _without_region(
 
 
 def _presume(page: AnnotatorPage, obj: PageObject, owned: list[PagePrompt]) -> AnnotatorPage:
-    """Its prompts vanished without a reason told: presume it accepted, if it had a mask."""
+    """Presume it accepted, if it had a mask: its prompts vanished, and nothing says why."""
     if obj.status is not Status.PENDING:
         return page
     if obj.shown is None and obj.base is None:

@@ -74,7 +74,7 @@ def _by_source(prompt: PagePrompt, source: Source) -> PagePrompt:
 
 
 def _seen(prompt: PagePrompt, drawn: Prompt, version: str) -> PagePrompt:
-    """The prompt as the page shows it now."""
+    """Return the prompt as the page shows it now."""
     positive = prompt.drawn.positive if drawn.positive is None else drawn.positive
     return replace(
         prompt,
@@ -89,7 +89,7 @@ def _seen(prompt: PagePrompt, drawn: Prompt, version: str) -> PagePrompt:
 def _unknown(
     page: AnnotatorPage, call: Call, source: Source, context: list[Prompt]
 ) -> Iterable[Prompt]:
-    """The prompts of the context and the source that the page does not know."""
+    """Yield the prompts of the context and the source that the page does not know."""
     yield from (drawn for drawn in context if drawn.id not in page.prompts)
     if source.is_certain:
         for drawn in source.saved.prompts.values():
@@ -99,13 +99,13 @@ def _unknown(
 
 
 def _in_order(drawn: list[Prompt], source: Source) -> list[Prompt]:
-    """In drawing order: that of the source, then the rest of the context in its own order."""
+    """Sort into drawing order: the source's, then the rest of the context in its own order."""
     order = source.saved.order if source.is_certain else {}
     return sorted(drawn, key=lambda prompt: order.get(prompt.id, len(order)))
 
 
 def _polarity(drawn: Prompt, call: Call) -> bool:
-    """What the prompt says, else what a saved copy says, else positive."""
+    """Return what the prompt says, else what a saved copy says, else positive."""
     copies = [s.prompts.get(drawn.id) for s in (*call.drafts, *call.annotations)]
     known = [copy.positive for copy in (drawn, *copies) if copy and copy.positive is not None]
     return known[0] if known else True

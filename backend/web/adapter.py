@@ -34,10 +34,10 @@ class Adapter(Protocol):
     """Names of endpoints that need no password, because they check callers themselves."""
 
     def hide_secret(self, path: str, *, is_route: bool) -> str:
-        """An address without a secret it may hold, for logs and errors."""
+        """Return an address without a secret it may hold, for logs and errors."""
 
     def status(self) -> Sequence[StatusRow]:
-        """What the status page says about the tool."""
+        """Return what the status page says about the tool."""
 
     def close(self) -> None:
         """Stop its threads."""

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 
 def make_blueprint(collectors: Sequence[Collector]) -> Blueprint:
-    """The route, with a registry of its own for the collectors and the process."""
+    """Return the route, with a registry of its own for the collectors and the process."""
     routes = Blueprint("metrics", __name__)
     registry = CollectorRegistry()
     for collector in collectors:

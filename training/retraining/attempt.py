@@ -21,10 +21,10 @@ class Attempt:
     """An attempt that has begun.
 
     Attributes:
-        request: What was asked for.
-        registry: The versions of its line.
-        token: Its entry in the registry. Once a later attempt begins, this one cannot publish.
-        parent: Version that the first attempt started from; None for the weights served without.
+        request: what was asked for.
+        registry: the versions of its line.
+        token: its entry in the registry. Once a later attempt begins, this one cannot publish.
+        parent: version that the first attempt started from; None for the weights served without.
     """
 
     request: RetrainingRequest

@@ -16,11 +16,11 @@ class Verdict:
     """The decision and what it rests on; a figure is None where it was not measured.
 
     Attributes:
-        published: Whether the candidate passed.
-        reason: Why, in words.
-        gain: Share by which clicks per object on the held-out images fall.
-        luck: Probability that a gain this large is chance.
-        rise: Share by which NCI on the base set grows.
+        published: whether the candidate passed.
+        reason: why, in words.
+        gain: share by which clicks per object on the held-out images fall.
+        luck: the p-value: how probable a gain this large is by chance.
+        rise: share by which NCI on the base set grows.
     """
 
     published: bool
@@ -39,10 +39,10 @@ def judge(
     """Decide whether a candidate is published.
 
     Args:
-        held_out: Clicks per object on the held-out images, images × 2: current model, candidate.
+        held_out: clicks per object on the held-out images, images × 2: current model, candidate.
         base: NCI on the base set, in the same shape; None if forgetting is not measured.
-        options: The thresholds, ``judge_…``.
-        rng: For the paired test.
+        options: the thresholds, ``judge_…``.
+        rng: for the paired test.
     """
     images, least = len(held_out), options.judge_least
     if images < least:

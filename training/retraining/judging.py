@@ -28,12 +28,12 @@ class Judged:
     """One image under both models. Pairs hold the current model's figure and the candidate's.
 
     Attributes:
-        objects: Number of objects.
-        clicks: Clicks per object; a failed object costs its own budget.
-        nci: Clicks per object; a failed object costs the budget of the whole image.
-        failed: Objects that failed.
-        iou: Mean IoU after ``SHOWN_CLICKS`` clicks.
-        records: The evaluations themselves.
+        objects: number of objects.
+        clicks: clicks per object; a failed object costs its own budget.
+        nci: clicks per object; a failed object costs the budget of the whole image.
+        failed: objects that failed.
+        iou: mean IoU after ``SHOWN_CLICKS`` clicks.
+        records: the evaluations themselves.
     """
 
     dataset: InstanceDataset
@@ -70,7 +70,7 @@ class Comparison:
         return np.array([image.nci for image in self.images], np.float64).reshape(-1, 2)
 
     def summary(self) -> dict[str, float | int | str | None]:
-        """The scores, ready for JSON; None where no image was judged."""
+        """Return the scores, ready for JSON; None where no image was judged."""
         clicks, nci = _means(self.clicks), _means(self.nci)
         ious = _means([image.iou for image in self.images])
         return {
@@ -110,14 +110,14 @@ def compare(
     """Evaluate both models on up to ``most`` images.
 
     Args:
-        models: The current model and the candidate.
-        dataset: The images.
-        budget: Clicks per object before giving up.
-        most: Most images used.
-        least: After ``seconds``, stop only when this many are done.
-        seconds: No image is begun later than this.
-        name: Name of the comparison.
-        report: Called with the images done and those chosen.
+        models: the current model and the candidate.
+        dataset: the images.
+        budget: clicks per object before giving up.
+        most: most images used.
+        least: after ``seconds``, stop only when this many are done.
+        seconds: no image is begun later than this.
+        name: name of the comparison.
+        report: called with the images done and those chosen.
     """
     plan = EvaluationPlan(clicks_per_object=budget)
     chosen = chosen_indices(dataset, most)

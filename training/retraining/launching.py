@@ -24,7 +24,7 @@ KILLED = re.compile(r"Signal \d+ \(SIG\w+\) received by PID")
 RANK_ERROR = re.compile("^Error: ", re.MULTILINE)
 """Start of the line in which a rank reports an error of its own."""
 
-Report = Callable[[int, float | None], None]
+StepReport = Callable[[int, float | None], None]
 """Called with the steps done, and the seconds left if known."""
 
 
@@ -36,7 +36,9 @@ class TrainingKilledError(TrainingFailedError):
     """The training was killed, perhaps for its memory: the next attempt continues it."""
 
 
-def train(config: TrainingConfig, out: Path, hosts: str = "", report: Report | None = None) -> Path:
+def run_training(
+    config: TrainingConfig, out: Path, hosts: str = "", report: StepReport | None = None
+) -> Path:
     """Train in the folder ``out``, from its last checkpoint if any; return the weights' file.
 
     Raises:
@@ -102,7 +104,9 @@ def gpu_count() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
-def watch(process: "subprocess.Popen[bytes]", out: Path, total: int, report: Report | None) -> None:
+def watch(
+    process: "subprocess.Popen[bytes]", out: Path, total: int, report: StepReport | None
+) -> None:
     """Wait until the process ends, and report its progress."""
     started, first = time.monotonic(), None
     while process.poll() is None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class TrainingOptions(BaseModel):
-    """What can be set about a retraining. Shares are relative to the current model's figures."""
+    """What the settings say about a retraining. Shares are of the current model's figures."""
 
     unchanged_weight: float = Field(
         0.25, ge=0, le=1, description="weight of images whose masks were accepted unchanged"
@@ -47,7 +47,7 @@ class TrainingOptions(BaseModel):
 
 
 class JobOptions(TrainingOptions):
-    """All that a training job is told: the settings, and what is no setting."""
+    """Everything a training job is told: the settings, and what cannot be set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

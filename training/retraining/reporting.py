@@ -14,7 +14,7 @@ from training.retraining.gate import Verdict
 from training.retraining.judging import Comparison, Judged
 
 PICTURES = 6
-"""ImageCache of each set: half the largest gains, half the largest losses."""
+"""Images shown of each set: half the largest gains, half the largest losses."""
 
 GAP = 8
 """Width of the gap between two pictures, pixels."""

@@ -18,20 +18,20 @@ class RetrainingRequest(BaseModel):
     """One training of one line of models on one snapshot.
 
     Attributes:
-        line: Name of the line of models.
-        reason: Why the training was asked for.
-        digest: Digest of the snapshot.
-        change: The annotation store's change number at the snapshot: a higher one is newer.
-        snapshot: Folder of the snapshot.
-        images: Images of the snapshot, by part.
-        models: Folder of the registry.
-        run: Folder of this training.
-        begun: Whether the registry is known to have had entries. If it looks empty, its share is
+        line: name of the line of models.
+        reason: why the training was asked for.
+        digest: digest of the snapshot.
+        change: the annotation store's change number at the snapshot: a higher one is newer.
+        snapshot: folder of the snapshot.
+        images: images of the snapshot, by part.
+        models: folder of the registry.
+        run: folder of this training.
+        begun: whether the registry is known to have had entries. If it looks empty, its share is
             not mounted.
-        preset: Network that is served while no version is current,
-        checkpoint: and its weights; None for the shipped ones.
-        options: How to train and judge.
-        job: Shared by all attempts at this request. The same data requested again get another.
+        preset: network that is served while no version is current.
+        checkpoint: weights that are served while no version is current; None for the shipped ones.
+        options: how to train and judge.
+        job: shared by all attempts at this request. The same data requested again get another.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -34,10 +34,10 @@ def retrain(
     """Train, judge, and publish if the result is better.
 
     Args:
-        request: What to train on and how.
-        name: Name of this attempt in the registry. Once a later one begins, this one can publish
+        request: what to train on and how.
+        name: name of this attempt in the registry. Once a later one begins, this one can publish
             nothing.
-        report: Called with the progress.
+        report: called with the progress.
 
     Returns:
         ``version``, ``published``, ``verdict`` and the figures by which it was judged, as JSON.

@@ -8,11 +8,11 @@ from pathlib import Path
 from dynamite.errors import DynamiteError
 from training.retraining.blending import blend
 from training.retraining.launching import (
-    Report,
+    StepReport,
     TrainingKilledError,
     gpu_count,
     process_count,
-    train,
+    run_training,
 )
 from training.retraining.recipe import recipe
 from training.retraining.request import RetrainingRequest
@@ -27,7 +27,9 @@ PASSING = re.compile(
 """Messages of a full disk or a share that is going away: faults that pass."""
 
 
-def train_candidate(request: RetrainingRequest, start: Path, report: Report | None = None) -> Path:
+def train_candidate(
+    request: RetrainingRequest, start: Path, report: StepReport | None = None
+) -> Path:
     """Train from the weights ``start`` and blend; return the file in the run's folder.
 
     Raises:
@@ -38,7 +40,7 @@ def train_candidate(request: RetrainingRequest, start: Path, report: Report | No
     try:
         hosts = request.options.train_hosts
         config = recipe(request, start, process_count(gpu_count(), hosts))
-        trained = train(config, request.run, hosts, report)
+        trained = run_training(config, request.run, hosts, report)
         return blend(start, trained, request.run / "blended.safetensors")
     except TrainingKilledError:
         raise

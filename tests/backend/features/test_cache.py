@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from backend.features.cache import FeatureCache
-from backend.features.entry import Key
+from backend.features.key import Key
 from tests.backend.features.conftest import Encoder, Fake, Open
 
 WAIT = 30  # seconds no test ever takes

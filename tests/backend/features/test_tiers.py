@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.features.disk import ABANDONED_SECONDS, HEADER_BYTES, DiskTier
-from backend.features.entry import Key
+from backend.features.key import Key
 from backend.features.memory import MemoryTier
 from tests.backend.features.conftest import Fake
 

@@ -58,7 +58,7 @@ def wanted(template, tmp_path):
 @pytest.fixture
 def trainings(monkeypatch):
     found = Trainings()
-    monkeypatch.setattr(candidate, "train", found)
+    monkeypatch.setattr(candidate, "run_training", found)
     monkeypatch.setattr(work, "compare_models", lambda *_: [Comparison("held out", ())])
     monkeypatch.setattr(work, "judge", lambda *_: Verdict(published=True, reason="better"))
     monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.02)

@@ -247,12 +247,12 @@ import json, resource, signal, sys
 from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
-from training.retraining.launching import TrainingFailedError, train
+from training.retraining.launching import TrainingFailedError, run_training
 from training.retraining.request import read_request
 from training.retraining.recipe import recipe
 wanted = read_request(json.loads(Path(sys.argv[1]).read_text()))
 try:
-    train(recipe(wanted, wanted.checkpoint), wanted.run)
+    run_training(recipe(wanted, wanted.checkpoint), wanted.run)
     print("done")
 except TrainingFailedError as error:
     print("failed", str(error)[-300:])
@@ -288,7 +288,7 @@ from training.retraining.request import read_request
 from training.retraining.recipe import recipe
 launching.gpu_count = lambda: 2  # as many processes; without GPUs they meet by gloo
 wanted = read_request(json.loads(Path(sys.argv[1]).read_text()))
-launching.train(recipe(wanted, wanted.checkpoint), wanted.run)
+launching.run_training(recipe(wanted, wanted.checkpoint), wanted.run)
 """
 
 

@@ -17,7 +17,7 @@ from training.retraining.launching import (
     last_words,
     log_since,
     process_count,
-    train,
+    run_training,
 )
 from training.retraining.recipe import ROUNDS, accepted_shares, overrides, recipe, scales
 from training.retraining.request import RequestError, read_request
@@ -191,7 +191,7 @@ def test_a_training_that_fails_says_why(values, tmp_path):
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     (tmp_path / "run" / "checkpoints" / "step_00000001.pt").write_bytes(b"damaged")
     with pytest.raises(TrainingFailedError, match=r"ended with status 1: .*weights_only"):
-        train(config, tmp_path / "run")
+        run_training(config, tmp_path / "run")
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""An entry of the cache: the key it is stored under, and what the cache asks of its value."""
+"""The key of cached features, and what the cache asks of its values."""
 
 from dataclasses import dataclass
 from hashlib import sha256
