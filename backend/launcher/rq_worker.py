@@ -2,16 +2,22 @@
 
 import logging
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import Queue, SpawnWorker
 from rq.job import Job
+from rq.utils import now
 from rq.worker.base import WorkerStatus
 from rq.worker_registration import register
 
+from backend.jobs.housekeeping import SLEEP_SECONDS
 from backend.jobs.job_queue import TRAIN
 from backend.launcher.allowed_jobs import AllowedJob, ForbiddenJobError, check_allowed
 from backend.retraining.enqueueing import enqueue_waiting
@@ -27,6 +33,20 @@ QUEUE_URL, LOG_LEVEL = "RQ_JOB_QUEUE_URL", "RQ_JOB_LOG_LEVEL"
 """Variables of a job's process: which job of whom it does, where the queue is, what to log."""
 
 
+@contextmanager
+def threads_without_signals() -> Iterator[None]:
+    """Let the threads that are started meanwhile take no signal.
+
+    While a process is stopped, its alarm waits, and afterwards any thread may take it. The main
+    thread would then not wake, and never again tell the queue server that its job goes on.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class Worker(SpawnWorker):
     """rq's spawning worker, whose job processes die with it and do not show the queue's password.
 
@@ -35,6 +55,7 @@ class Worker(SpawnWorker):
 
     job_class = AllowedJob
     queue_url, log_level = "", "info"
+    last_cleaned_at: Any  # a datetime, or None before the first time; rq annotates it as None
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Tell the queue server that this worker lives, and who it is.
@@ -48,6 +69,23 @@ class Worker(SpawnWorker):
         redis = self.connection if pipeline is None else pipeline
         redis.hset(self.key, mapping=self.serialize() | {"state": self.get_state()})
         register(self, pipeline)
+
+    def subscribe(self) -> None:
+        """Start the thread that listens for commands."""
+        with threads_without_signals():
+            super().subscribe()  # type: ignore[no-untyped-call]
+
+    def clean_registries(self) -> None:
+        """Retry the jobs of killed workers, but not in the first round after a sleep.
+
+        To that round the job of every other worker looks abandoned, until it has spoken again.
+        """
+        idle = self.dequeue_timeout + self.maintenance_interval
+        late = timedelta(seconds=SLEEP_SECONDS + idle)
+        if self.last_cleaned_at is not None and now() - self.last_cleaned_at > late:
+            self.last_cleaned_at = now()
+            return
+        super().clean_registries()  # type: ignore[no-untyped-call]
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Start the process of a job, leader of a group of its own."""

@@ -16,7 +16,7 @@ from backend.jobs.schedule import due_periodic, enqueue_due
 from backend.label_studio.ingest.jobs import periodic_jobs
 from backend.launcher.allowed_jobs import AllowedJob
 from backend.launcher.private_files import OTHERS
-from backend.launcher.rq_worker import MONITORING_SECONDS, Worker
+from backend.launcher.rq_worker import MONITORING_SECONDS, Worker, threads_without_signals
 from backend.retraining.enqueueing import enqueue_all_waiting
 from backend.retraining.jobs import PERIODIC
 from backend.retraining.schedule import due_trainings
@@ -54,7 +54,8 @@ def work(
     worker.queue_url, worker.log_level = settings.queue_url, settings.log_level
     with Redis.from_url(settings.queue_url, socket_timeout=10) as redis:
         housekeeping = Housekeeping(chores(settings, redis, queues))
-        housekeeping.start()
+        with threads_without_signals():
+            housekeeping.start()
         try:
             worker.work(burst=burst, logging_level="WARNING")
         finally:

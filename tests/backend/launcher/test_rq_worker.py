@@ -5,18 +5,20 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from rq import Queue, Retry
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from rq.utils import import_attribute
+from rq.utils import import_attribute, now
 
 from backend.jobs.job_queue import RETRIES
 from backend.jobs.rq_repair import repair
 from backend.label_studio.ingest.jobs import EVENT_JOB, periodic_jobs
 from backend.launcher.allowed_jobs import ALLOWED, AllowedJob
-from backend.launcher.rq_worker import JOB, LOG_LEVEL, QUEUE_URL
+from backend.launcher.rq_worker import JOB, LOG_LEVEL, QUEUE_URL, Worker
 from backend.launcher.worker import allowed_queue
 from backend.retraining.enqueueing import TRAIN_JOB
 from backend.retraining.jobs import PERIODIC
@@ -105,6 +107,32 @@ def test_a_job_whose_execution_has_expired_goes_back_into_the_queue(queue_server
     assert redis.lrange("rq:queue:ingest:intermediate", 0, -1) == []
     job.refresh()
     assert (job.get_status(), job.retries_left) == ("queued", RETRIES)
+
+
+def test_the_first_round_after_a_sleep_takes_no_job_from_another_worker(redis):
+    """The other one has slept as well, and has not said yet that its job goes on."""
+    worker = Worker([allowed_queue("train", redis)], connection=redis, serializer=JSONSerializer)
+    job = enqueue(redis, "train", TRAIN_JOB, {})
+    redis.lpop("rq:queue:train")
+    job.set_status("started")
+    redis.zadd("rq:wip:train", {f"{job.id}:execution": time.time() - 20})
+    worker.last_cleaned_at = now() - timedelta(hours=1)
+    worker.run_maintenance_tasks()
+    assert job.get_status() == "started"
+    worker.run_maintenance_tasks()
+    assert job.get_status() == "queued"  # it was killed
+
+
+def test_only_the_main_thread_of_a_worker_takes_signals(start):
+    """Else another one may take its alarm after a stop, and it is silent until its job ends."""
+    process, _ = start("ingest")
+    blocked = {}
+    for folder in Path(f"/proc/{process.pid}/task").iterdir():
+        fields = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
+        blocked[int(folder.name)] = bool(int(fields["SigBlk"], 16) >> (signal.SIGALRM - 1) & 1)
+    assert not blocked.pop(process.pid)
+    assert len(blocked) >= 2  # housekeeping and commands
+    assert all(blocked.values())
 
 
 def test_the_page_and_a_metric_say_that_no_worker_lives(start, redis, backend):
