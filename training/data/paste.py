@@ -57,7 +57,7 @@ def paste_objects(
         side = log_uniform(config.size, rng) * max(extent)
         pixels, alpha = _cut_out(donor, family, side, flip=bool(rng.random() < 0.5))
         place = [
-            int(rng.uniform(-_OVERHANG * length, room - (1 - _OVERHANG) * length))
+            int(rng.uniform(*_starts(length, room)))
             for length, room in zip(alpha.shape, extent, strict=True)
         ]
         target, source = _overlap(place, alpha.shape, extent)
@@ -79,6 +79,12 @@ def paste_objects(
         stuff=sample.stuff + (False,) * len(pasted),
         whole_areas=sample.whole_areas + tuple(donor.whole_areas[index] for index in pasted),
     )
+
+
+def _starts(length: int, room: int) -> tuple[float, float]:
+    """Least and greatest start of an object along an axis; a strip may be narrower than it."""
+    low, high = sorted((-_OVERHANG * length, room - (1 - _OVERHANG) * length))
+    return low, high
 
 
 def _candidates(donor: Sample, config: PasteConfig) -> list[tuple[int, list[int]]]:

@@ -231,6 +231,16 @@ def test_pasted_objects_are_in_front_and_whole() -> None:
     assert (image == 0).all()
 
 
+def test_objects_are_pasted_into_a_strip_narrower_than_they_are() -> None:
+    shape = (10, 100)
+    image = np.zeros((*shape, 3), np.uint8)
+    target = Sample(image, np.full(shape, -1, np.int32), (), np.zeros(shape, bool), "strip")
+    config = PasteConfig(1.0, max_objects=1, size=(0.6, 0.6), min_source_area=1)
+    for seed in range(5):
+        pasted = paste_objects(target, discs(), config, np.random.default_rng(seed), shape)
+        assert (pasted.instances == 0).any(axis=1).all()
+
+
 def test_nothing_is_pasted_from_a_donor_without_fit_objects() -> None:
     target = scene([50])
     config = PasteConfig(1.0, min_source_area=10**6)
