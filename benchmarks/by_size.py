@@ -25,7 +25,7 @@ from training.data.catalog import Subset, open_dataset, split
 from training.data.sample import InstanceDataset
 from training.evaluation.mist import mist_score
 from training.evaluation.model_segmenter import load_segmenter
-from training.evaluation.plan import Plan
+from training.evaluation.plan import EvaluationPlan
 from training.evaluation.runner import Record, evaluate
 
 SETS = ("coco_train2017", "coco_val2017_extra")
@@ -33,8 +33,8 @@ HOLDOUT = 0.05
 BOUNDS = (20, 32, 48, 64)
 """Sides in pixels that part the groups of objects."""
 
-ALONE = Plan(single=True, threshold=0.85, per_object=6)
-TOGETHER = Plan(strategy="random", threshold=0.85, per_object=10)
+ALONE = EvaluationPlan(single_object=True, threshold=0.85, clicks_per_object=6)
+TOGETHER = EvaluationPlan(strategy="random", threshold=0.85, clicks_per_object=10)
 
 
 @dataclass(frozen=True)
@@ -101,20 +101,22 @@ def held_out(name: str, root: Path) -> Subset:
     return split(open_dataset(name, root), HOLDOUT)[1]
 
 
-def measured(model: str, sets: Sequence[InstanceDataset], plan: Plan) -> list[Scored]:
+def measured(model: str, sets: Sequence[InstanceDataset], plan: EvaluationPlan) -> list[Scored]:
     """All objects of all sets under one model; prints the scores of each set."""
     segmenter = load_segmenter(model, threads=1)
     found = []
     for dataset in sets:
         records = evaluate(segmenter, dataset, plan)
         found += scored(records, dataset, plan)
-        if not plan.single:
+        if not plan.single_object:
             score = mist_score([one.ious for one in records])
             print(f"{Path(model).stem}, {dataset.name}: {score}")
     return found
 
 
-def scored(records: Iterable[Record], dataset: InstanceDataset, plan: Plan) -> list[Scored]:
+def scored(
+    records: Iterable[Record], dataset: InstanceDataset, plan: EvaluationPlan
+) -> list[Scored]:
     """The objects of some records, one or more of each record."""
     found = []
     for record in records:
@@ -123,7 +125,11 @@ def scored(records: Iterable[Record], dataset: InstanceDataset, plan: Plan) -> l
         for index, side in enumerate(own.tolist()):
             last = float(record.ious[-1, index])
             reached = last >= plan.threshold
-            spent = min(int(record.spent[index]), plan.per_object) if reached else plan.per_object
+            spent = (
+                min(int(record.spent[index]), plan.clicks_per_object)
+                if reached
+                else plan.clicks_per_object
+            )
             image = f"{dataset.name}/{record.sample_id}"
             first = float(record.ious[0, index])
             found.append(Scored(image, side, first, last, reached, spent))

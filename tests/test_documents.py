@@ -61,7 +61,7 @@ def test_the_first_command_of_the_readme_says_what_is_printed_there(
     (command,) = FIRST.findall(text)
     (tmp_path / "backend").symlink_to(ROOT / "backend")
     monkeypatch.chdir(tmp_path)
-    printed = CliRunner().invoke(main, shlex.split(command), catch_exceptions=False).output
+    printed = CliRunner().invoke(main, shlex.split(command), catch_exceptions=False).stdout
     (wanted,) = re.findall(r"```\n(masks\.png: .*?)```", text, re.DOTALL)
     assert PART.sub("#", printed) == PART.sub("#", wanted)
     numbers = [[float(one.replace(",", "")) for one in PART.findall(x)] for x in (printed, wanted)]

@@ -13,6 +13,7 @@ MAX_LENGTH = 8192
 PORTS = {"http": 80, "https": 443}
 
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _ASCII = "".join(map(chr, range(128)))
 _SAFE = "/%:=&+$,;!'()*~|"  # besides letters and digits; the rest is percent-encoded
@@ -35,7 +36,8 @@ class Url:
         Raises:
             ImageRefusedError: It has another scheme, a user name, a host that is not plainly a name
                 or a network address (a number, a zone, encoded or non-ASCII characters), an invalid
-                port, ``..`` in the path, a backslash before the query, or control characters.
+                port, ``..`` in the path, a backslash before the query, control characters or a lone
+                surrogate.
         """
         if len(text) > MAX_LENGTH:
             raise ImageRefusedError(
@@ -43,6 +45,8 @@ class Url:
             )
         if re.search(r"[\x00-\x1f\x7f]", text) or "\\" in re.split("[?#]", text)[0]:
             raise ImageRefusedError("the URL contains a backslash or a control character")
+        if _SURROGATE.search(text):
+            raise ImageRefusedError("the URL contains half of a surrogate pair, which is no text")
         try:
             parts = urlsplit(text)
             scheme, host, port = parts.scheme, parts.hostname, parts.port

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 
 from backend.errors import ImageRefusedError
+from backend.fetch.url import Url
 from backend.label_studio.access import (
     Access,
     completed,
@@ -58,6 +59,7 @@ class Connection:
         access = completed(configured_access(self._settings), told)
         if access == self._access:
             return
+        Url.parse(told.url or "")  # before anyone is asked at it
         known = self._access if self._access.url else known_access(self._settings)
         if not is_proven and not may_replace(known, access, is_accepted):
             raise ImageRefusedError(

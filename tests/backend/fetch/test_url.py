@@ -77,6 +77,7 @@ def test_an_address_has_one_form(text: str, canonical: str) -> None:
         "http://example.com/data/%252e%252e/api/token",
         "http://example.com/data/..%2fapi",
         "http://example.com/" + "a" * 9000,
+        "http://ls/half-a-\ud800-pair.png",
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(text: str) -> None:

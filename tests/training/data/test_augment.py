@@ -238,7 +238,7 @@ def test_objects_are_pasted_into_a_strip_narrower_than_they_are() -> None:
     config = PasteConfig(1.0, max_objects=1, size=(0.6, 0.6), min_source_area=1)
     for seed in range(5):
         pasted = paste_objects(target, discs(), config, np.random.default_rng(seed), shape)
-        assert (pasted.instances == 0).any(axis=1).all()
+        assert (pasted.label_map == 0).any(axis=1).all()
 
 
 def test_nothing_is_pasted_from_a_donor_without_fit_objects() -> None:
