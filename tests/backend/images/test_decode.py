@@ -12,47 +12,22 @@ from PIL import Image
 
 from backend import errors
 from backend.images.decode import FORMATS, decode, digest
-
-H, W = 40, 60
-CAP = 10_000
-RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 200, 200)
-ORIENTATION = 0x0112
-
-picture = np.zeros((H, W, 3), np.uint8)
-picture[:20, :30], picture[:20, 30:] = RED, GREEN
-picture[20:, :30], picture[20:, 30:] = BLUE, GREY
-
-
-def as_file(image: Image.Image | np.ndarray, kind: str, **how: Any) -> bytes:
-    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    file = io.BytesIO()
-    image.save(file, kind, **how)
-    return file.getvalue()
-
-
-def exif(orientation: int) -> Image.Exif:
-    tags = Image.Exif()
-    tags[ORIENTATION] = orientation
-    return tags
-
-
-def corners(pixels: np.ndarray) -> list[tuple[int, ...]]:
-    """Top left, top right, bottom left, bottom right."""
-    height, width = pixels.shape[:2]
-    places = [(3, 3), (3, width - 4), (height - 4, 3), (height - 4, width - 4)]
-    return [tuple(pixels[place].tolist()) for place in places]
-
-
-def assert_shows(data: bytes, expected: list[tuple[int, int, int]], tolerance: int = 3) -> None:
-    pixels = decode(data, max_pixels=CAP)
-    assert pixels.dtype == np.uint8
-    assert pixels.shape[2] == 3
-    assert pixels.flags.c_contiguous
-    assert pixels.flags.writeable
-    np.testing.assert_allclose(corners(pixels), expected, atol=tolerance)
-
-
-AS_IS = [RED, GREEN, BLUE, GREY]
+from tests.backend.images.pictures import (
+    AS_IS,
+    BLUE,
+    CAP,
+    GREEN,
+    GREY,
+    RED,
+    H,
+    W,
+    as_file,
+    assert_shows,
+    exif,
+    picture,
+    png_chunk,
+    png_with,
+)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -172,13 +147,6 @@ def test_one_bit() -> None:
         np.testing.assert_array_equal(pixels, np.dstack([bits * np.uint8(255)] * 3))
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_the_first_of_several_frames_counts(kind: str) -> None:
-    first, second = Image.fromarray(picture), Image.fromarray(255 - picture)
-    how = {"lossless": True} if kind == "WEBP" else {}
-    assert_shows(as_file(first, kind, save_all=True, append_images=[second], **how), AS_IS)
-
-
 def test_a_photo_of_a_telephone_with_a_second_picture_behind_it() -> None:
     second = Image.fromarray(255 - picture)
     data = as_file(Image.fromarray(picture), "MPO", save_all=True, append_images=[second])
@@ -231,10 +199,6 @@ def test_what_is_no_image_is_refused_with_the_reason(data: bytes, reason: str) -
         decode(data, max_pixels=CAP)
 
 
-def png_chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
 def png_of(width: int, height: int) -> bytes:
     """A small file whose header claims a large image."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
@@ -279,12 +243,6 @@ def test_the_digest_names_the_bytes() -> None:
     assert len(digest(b"")) == 64
 
 
-def png_with(*extra: bytes, before: bytes = b"IDAT", image: np.ndarray = picture) -> bytes:
-    data = as_file(image, "PNG")
-    place = data.index(before) - 4
-    return data[:place] + b"".join(extra) + data[place:]
-
-
 def spoilt(chunk: bytes) -> bytes:
     return chunk[:-4] + b"\0\0\0\0"
 
@@ -317,71 +275,6 @@ def test_a_chunk_longer_than_the_file_behind_the_pixels() -> None:
 def test_a_png_of_very_many_chunks_ends_soon() -> None:
     with pytest.raises(errors.ImageUnreadableError):
         decode(png_with(png_chunk(b"teXt", b"") * 200_000), max_pixels=CAP)
-
-
-def frame(number: int, image: np.ndarray, x: int = 0, y: int = 0, blend: int = 0) -> bytes:
-    """A frame of an animated PNG that is not its picture."""
-    height, width = image.shape[:2]
-    data = as_file(image, "PNG")
-    place = data.index(b"IDAT")
-    pixels = data[place + 4 : place + 4 + int.from_bytes(data[place - 4 : place], "big")]
-    control = struct.pack(">IIIIIHHBB", number, width, height, x, y, 1, 10, 0, blend)
-    sequence = struct.pack(">I", number + 1)
-    return png_chunk(b"fcTL", control) + png_chunk(b"fdAT", sequence + pixels)
-
-
-WHITE = (255, 255, 255)
-INVERSE = [tuple(255 - part for part in color) for color in AS_IS]
-
-
-def animated(*frames: bytes, count: int | None = None, image: np.ndarray = picture) -> bytes:
-    control = struct.pack(">II", len(frames) if count is None else count, 0)
-    data = png_with(png_chunk(b"acTL", control), image=image)
-    place = data.index(b"IEND") - 4
-    return data[:place] + b"".join(frames) + data[place:]
-
-
-def test_an_animated_png_starts_with_its_first_frame_not_with_a_picture_before_it() -> None:
-    assert_shows(animated(frame(0, 255 - picture)), INVERSE)
-    assert_shows(animated(frame(0, 255 - picture), frame(2, picture)), INVERSE)
-    part = frame(0, np.ascontiguousarray(picture[20:, 30:]), x=30, y=20)
-    assert_shows(animated(part), [WHITE, WHITE, WHITE, GREY])
-
-
-def test_a_see_through_frame_does_not_show_the_picture_before_it() -> None:
-    clear = np.dstack([picture, np.zeros((H, W), np.uint8)])
-    solid = np.dstack([picture, np.full((H, W), 255, np.uint8)])
-    assert_shows(animated(frame(0, clear, blend=1), image=solid), [WHITE] * 4)
-
-
-def test_an_animated_png_whose_animation_cannot_be_shown_is_its_picture() -> None:
-    assert_shows(animated(), AS_IS)
-    assert_shows(animated(frame(0, 255 - picture), count=0), AS_IS)
-    assert_shows(png_with(frame(0, 255 - picture), before=b"IEND"), AS_IS)
-
-
-def test_around_the_first_frame_of_a_gif_is_nothing() -> None:
-    part = as_file(Image.fromarray(picture[20:, 30:]).quantize(8), "GIF")
-    size = struct.pack("<HH", W, H)
-    place = part.index(b"\x2c")
-    data = part[:6] + size + part[10 : place + 1] + struct.pack("<HH", 30, 20) + part[place + 5 :]
-    assert_shows(data, [WHITE, WHITE, WHITE, GREY])
-
-
-def riff(kind: bytes, body: bytes) -> bytes:
-    return kind + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
-
-
-@pytest.mark.parametrize("flags", [0x02, 0x12])
-def test_around_the_first_frame_of_a_webp_is_nothing(flags: int) -> None:
-    def three(value: int) -> bytes:
-        return struct.pack("<I", value)[:3]
-
-    still = as_file(np.ascontiguousarray(picture[20:, 30:]), "WEBP", lossless=True)[12:]
-    place = three(15) + three(10) + three(29) + three(19) + three(500) + b"\0"
-    head = bytes([flags, 0, 0, 0]) + three(W - 1) + three(H - 1)
-    body = riff(b"VP8X", head) + riff(b"ANIM", b"\0\0\xff\xff\0\0") + riff(b"ANMF", place + still)
-    assert_shows(riff(b"RIFF", b"WEBP" + body), [WHITE, WHITE, WHITE, GREY])
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])

@@ -218,33 +218,6 @@ def test_health_versions_and_setup(backend, capture):
         assert answer.json["model_version"] == "discs-1"
 
 
-def test_setup_says_in_words_what_will_not_work(backend, caplog):
-    body = {"project": "7.1", "schema": '<View><Image name="i" value="$image"/></View>'}
-    problems = backend.client.post("/setup", json=body).json["problems"]
-    assert any("BrushLabels" in problem for problem in problems)
-    assert problems[0] in caplog.text
-    caplog.clear()
-    backend.client.post("/setup", json=body)
-    assert caplog.text == ""  # once is enough: Label Studio asks again and again
-    assert problems[0].split("<")[0] in backend.client.get("/").text
-
-
-def test_setup_teaches_the_address_unless_it_is_configured(make_backend):
-    body = {"project": "7.1", "schema": "", "hostname": "http://ls:8080", "access_token": "tok"}
-    taught = make_backend()
-    taught.client.post("/setup", json=body)
-    assert taught.parts.label_studio.connection.address == "http://ls:8080"
-    fixed = make_backend(label_studio_url="http://mine", label_studio_api_key="k")
-    fixed.client.post("/setup", json=body)
-    assert fixed.parts.label_studio.connection.address == "http://mine"
-    strange = make_backend()
-    strange.client.post("/setup", json=body, environ_base={"REMOTE_ADDR": "10.0.0.9"})
-    assert strange.parts.label_studio.connection.address is None
-    wary = make_backend(trust_setup=False)
-    wary.client.post("/setup", json=body)
-    assert wary.parts.label_studio.connection.address is None
-
-
 def test_a_password_guards_everything_but_health(make_backend, click):
     backend = make_backend(basic_auth_user="ls", basic_auth_password="right")
     client = backend.client
@@ -342,21 +315,6 @@ def test_health_and_setup_are_answered_while_the_device_is_busy(backend, click, 
     backend.predictor.gate.set()
     waiting.join()
     assert answers[0]
-
-
-def test_setup_does_not_wait_for_the_queue_server(backend, capture, monkeypatch):
-    answers, noted = threading.Event(), []
-
-    def note(redis, source, project):
-        assert answers.wait(20)
-        noted.append(project)
-
-    monkeypatch.setattr("backend.label_studio.known_projects.note", note)
-    assert backend.client.post("/setup", json=capture("setup-connect")).status_code == 200
-    assert noted == []
-    answers.set()
-    backend.parts.answer_log.close()
-    assert noted == [int(capture("setup-connect")["project"].partition(".")[0])]
 
 
 def test_warming_waits_and_says_what_it_could_not_have(backend, task, click):

@@ -1,5 +1,7 @@
 """What /setup may teach: tokens go where they belong, and nothing odd fails it."""
 
+import threading
+
 import pytest
 
 from backend.label_studio.access import Access, keep, known_access
@@ -163,3 +165,45 @@ def test_after_a_restart_what_was_known_is_not_forgotten(make_backend, serve):
     again = make_backend()
     assert len(set_up(again, "http://localhost:1", "creators")) == 1
     assert known_access(again.settings).url == real.url
+
+
+def test_setup_says_in_words_what_will_not_work(backend, caplog):
+    body = {"project": "7.1", "schema": '<View><Image name="i" value="$image"/></View>'}
+    problems = backend.client.post("/setup", json=body).json["problems"]
+    assert any("BrushLabels" in problem for problem in problems)
+    assert problems[0] in caplog.text
+    caplog.clear()
+    backend.client.post("/setup", json=body)
+    assert caplog.text == ""  # once is enough: Label Studio asks again and again
+    assert problems[0].split("<")[0] in backend.client.get("/").text
+
+
+def test_setup_teaches_the_address_unless_it_is_configured(make_backend):
+    body = {"project": "7.1", "schema": "", "hostname": "http://ls:8080", "access_token": "tok"}
+    taught = make_backend()
+    taught.client.post("/setup", json=body)
+    assert taught.parts.label_studio.connection.address == "http://ls:8080"
+    fixed = make_backend(label_studio_url="http://mine", label_studio_api_key="k")
+    fixed.client.post("/setup", json=body)
+    assert fixed.parts.label_studio.connection.address == "http://mine"
+    strange = make_backend()
+    strange.client.post("/setup", json=body, environ_base={"REMOTE_ADDR": "10.0.0.9"})
+    assert strange.parts.label_studio.connection.address is None
+    wary = make_backend(trust_setup=False)
+    wary.client.post("/setup", json=body)
+    assert wary.parts.label_studio.connection.address is None
+
+
+def test_setup_does_not_wait_for_the_queue_server(backend, capture, monkeypatch):
+    answers, noted = threading.Event(), []
+
+    def note(redis, source, project):
+        assert answers.wait(20)
+        noted.append(project)
+
+    monkeypatch.setattr("backend.label_studio.known_projects.note", note)
+    assert backend.client.post("/setup", json=capture("setup-connect")).status_code == 200
+    assert noted == []
+    answers.set()
+    backend.parts.answer_log.close()
+    assert noted == [int(capture("setup-connect")["project"].partition(".")[0])]

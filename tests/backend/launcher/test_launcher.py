@@ -1,5 +1,4 @@
 import contextlib
-import errno
 import os
 import signal
 import socket
@@ -16,22 +15,15 @@ from redis import Redis
 
 from backend.jobs.job_queue import ingest_queue
 from backend.label_studio.ingest.jobs import EVENT_JOB
-from backend.launcher.banner import banner, own_command
 from backend.launcher.children import MAX_QUICK_RESTARTS, Child, Supervisor
 from backend.launcher.environment import ALLOCATOR, SPINNING, model_environment
 from backend.launcher.preflight import (
     StartError,
-    check_password,
-    check_start,
     lock_state_folder,
-    remedy,
 )
 from backend.launcher.private_files import private_files
 from backend.launcher.valkey import QueueError, valkey_child, wait_until_ready
-from backend.settings import load
 from backend.settings.url_checks import without_password
-
-PASSWORD = {"basic_auth_user": "ls", "basic_auth_password": "a-password"}
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -310,127 +302,6 @@ def test_the_model_gets_tuned_memory_and_threads_unless_the_user_tuned_them():
     mine = {"MALLOC_ARENA_MAX": "4", "OMP_NUM_THREADS": "7", "GOMP_SPINCOUNT": "5"}
     assert mine.items() <= model_environment(1, mine).items()
     assert not SPINNING.keys() & model_environment(1, {"OMP_WAIT_POLICY": "active"}).keys()
-
-
-@pytest.fixture
-def settings(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return lambda **more: load(**({"state_dir": tmp_path / "state", "port": port} | more))
-
-
-def test_a_taken_port_is_one_sentence(settings):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(StartError, match=f"cannot listen on 127.0.0.1:{port}: .*in use"):
-            check_start(settings(port=port))
-
-
-def test_a_host_that_is_none_of_ours_is_not_blamed_on_the_port(settings):
-    with pytest.raises(StartError, match=r"cannot listen on .*; choose an address .* --host or"):
-        check_start(settings(**PASSWORD, host="192.0.2.1"))
-    unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-    assert remedy(unknown, "--port").startswith("choose an address of this machine with --host")
-
-
-def test_what_to_do_about_a_port_is_said_by_what_is_wrong_with_it():
-    denied = PermissionError(errno.EACCES, "Permission denied")
-    assert (
-        remedy(denied, "--port")
-        == "ports below 1024 are reserved for root: choose a higher one with --port"
-    )
-    taken = OSError(errno.EADDRINUSE, "Address already in use")
-    assert (
-        remedy(taken, "--port")
-        == "stop the process that uses it or choose another port with --port"
-    )
-
-
-def test_a_missing_checkpoint_is_one_sentence(settings, tmp_path):
-    with pytest.raises(StartError, match=r"nothing\.safetensors does not exist"):
-        check_start(settings(checkpoint=tmp_path / "nothing.safetensors"))
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "labels.example.com"])
-def test_other_machines_need_a_password(settings, host):
-    with pytest.raises(StartError, match=r"set DYNAMITE_BASIC_AUTH_USER and .*PASSWORD, or"):
-        check_start(settings(host=host))
-    with pytest.raises(StartError, match="without a password"):
-        check_start(settings(host=host, webhook_secret="a-long-secret-word"))
-    check_password(settings(host=host, basic_auth_user="ls", basic_auth_password="word"))
-    for here in ("127.0.0.1", "127.0.0.2", "::1", "localhost"):
-        check_password(settings(host=here))
-
-
-def test_an_unwritable_state_folder_is_one_sentence(settings, tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(StartError, match=r"state folder .*file/state is not writable"):
-        check_start(settings(state_dir=tmp_path / "file" / "state"))
-    check_start(settings(state_dir=tmp_path / "new" / "state"))
-
-
-def test_the_banner_says_where_what_and_what_to_do(settings):
-    text = banner(settings(), "lite-1a2b", "cpu")
-    assert f"http://127.0.0.1:{settings().port}" in text
-    for words in ("lite-1a2b on cpu", "1. ", "2. ", "3. ", "Ctrl-C", "label-config"):
-        assert words in text
-    for words in ("last icon", "choose it again (its number key)", "✓", "Submit", "doctor"):
-        assert words in text
-    secret = banner(settings(webhook_secret="a-long-secret-word"), "v", "cpu")
-    assert "a-long-secret-word" not in secret
-    assert "/k/" in secret
-
-
-def test_commands_are_told_as_they_must_be_typed(tmp_path, monkeypatch):
-    folder = tmp_path / ".venv" / "bin"
-    folder.mkdir(parents=True)
-    command = folder / "dynamite"
-    command.write_text("#!/bin/sh")
-    command.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(folder / "python"))
-    monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.chdir(tmp_path)
-    assert own_command() == ".venv/bin/dynamite"
-    monkeypatch.chdir("/")
-    assert own_command() == str(command).lstrip("/")
-    monkeypatch.chdir(folder)
-    (folder / "below").mkdir()
-    monkeypatch.chdir(folder / "below")
-    assert own_command() == str(command)
-    monkeypatch.setenv("PATH", str(folder))
-    assert own_command() == "dynamite"
-
-
-def test_the_banner_asks_for_the_password_where_there_is_one(settings):
-    assert "Basic Authentication" not in banner(settings(), "v", "cpu")
-    guarded = settings(basic_auth_user="anna", basic_auth_password="a-password")
-    text = banner(guarded, "v", "cpu")
-    assert "Basic Authentication: your DYNAMITE_BASIC_AUTH_USER" in text
-    assert "a-password" not in text
-
-
-def test_the_state_folder_becomes_this_users_alone(settings, tmp_path):
-    """It holds what annotators accepted, and their images."""
-    for name in ("new", "old"):
-        folder = tmp_path / name
-        if name == "old":
-            folder.mkdir()
-            folder.chmod(0o775)
-        check_start(settings(state_dir=folder))
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-
-
-def test_a_state_folder_that_all_users_share_is_refused(settings, tmp_path):
-    shared = tmp_path / "like-tmp"
-    shared.mkdir()
-    shared.chmod(0o1777)
-    with pytest.raises(StartError, match=r"all users .* choose another, such as .*tmp/dynamite"):
-        check_start(settings(state_dir=shared))
-    assert stat.S_IMODE(shared.stat().st_mode) == 0o1777
 
 
 def test_what_the_launcher_starts_makes_private_files(tmp_path):

@@ -1,0 +1,62 @@
+"""A picture in four colors, as files of every kind, and what must be seen of it."""
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from backend.images.decode import decode
+
+H, W = 40, 60
+CAP = 10_000
+RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 200, 200)
+ORIENTATION = 0x0112
+
+picture = np.zeros((H, W, 3), np.uint8)
+picture[:20, :30], picture[:20, 30:] = RED, GREEN
+picture[20:, :30], picture[20:, 30:] = BLUE, GREY
+
+
+def as_file(image: Image.Image | np.ndarray, kind: str, **how: Any) -> bytes:
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    file = io.BytesIO()
+    image.save(file, kind, **how)
+    return file.getvalue()
+
+
+def exif(orientation: int) -> Image.Exif:
+    tags = Image.Exif()
+    tags[ORIENTATION] = orientation
+    return tags
+
+
+def corners(pixels: np.ndarray) -> list[tuple[int, ...]]:
+    """Top left, top right, bottom left, bottom right."""
+    height, width = pixels.shape[:2]
+    places = [(3, 3), (3, width - 4), (height - 4, 3), (height - 4, width - 4)]
+    return [tuple(pixels[place].tolist()) for place in places]
+
+
+def assert_shows(data: bytes, expected: list[tuple[int, int, int]], tolerance: int = 3) -> None:
+    pixels = decode(data, max_pixels=CAP)
+    assert pixels.dtype == np.uint8
+    assert pixels.shape[2] == 3
+    assert pixels.flags.c_contiguous
+    assert pixels.flags.writeable
+    np.testing.assert_allclose(corners(pixels), expected, atol=tolerance)
+
+
+AS_IS = [RED, GREEN, BLUE, GREY]
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_with(*extra: bytes, before: bytes = b"IDAT", image: np.ndarray = picture) -> bytes:
+    data = as_file(image, "PNG")
+    place = data.index(before) - 4
+    return data[:place] + b"".join(extra) + data[place:]
