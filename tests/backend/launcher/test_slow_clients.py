@@ -1,19 +1,14 @@
 """Clients that send or read too slowly, over real sockets: they hold up nobody but themselves."""
 
-import json
-import os
 import socket
-import subprocess
-import sys
 import time
 from contextlib import ExitStack, closing, suppress
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
 from backend.launcher import client_socket
 from backend.launcher.client_socket import ClientSocket, who_gives_way
+from tests.backend.launcher.web_server import health, served
 
 SERVER = """
 from flask import Flask, request
@@ -61,31 +56,8 @@ SLOW = {
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("web")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    own = {"DYNAMITE_PORT": str(port), "DYNAMITE_STATE_DIR": str(folder), "DYNAMITE_THREADS": "2"}
-    process = subprocess.Popen([sys.executable, "-c", SERVER], env=os.environ | own, cwd=folder)
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                health(port)
-                break
-            except URLError:
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+    with served(tmp_path_factory.mktemp("web"), SERVER) as (port, _):
         yield port
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def health(port):
-    with urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
-        return json.load(answer)["status"]
 
 
 def connect(port):
@@ -100,7 +72,7 @@ def test_many_slow_clients_do_not_stop_health(port, said):
             stack.enter_context(connect(port)).sendall(said)
         started = time.monotonic()
         for _ in range(5):
-            assert health(port) == "UP"
+            assert health(port, timeout=5) == "UP"
         assert time.monotonic() - started < 5
 
 

@@ -1,16 +1,12 @@
 """The web server's own behavior, with an application that needs no model."""
 
-import json
-import os
 import socket
 import subprocess
-import sys
-import time
-from contextlib import ExitStack, contextmanager
-from urllib.error import URLError
-from urllib.request import urlopen
+from contextlib import ExitStack
 
 import pytest
+
+from tests.backend.launcher.web_server import health, served
 
 pytestmark = pytest.mark.slow
 
@@ -31,40 +27,10 @@ Small(settings.load()).run()
 """
 
 
-@contextmanager
-def served(tmp_path, program=SERVER, **options):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    own = {"DYNAMITE_PORT": str(port), "DYNAMITE_STATE_DIR": str(tmp_path), "DYNAMITE_THREADS": "2"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], env=os.environ | own, cwd=tmp_path, **options
-    )
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                health(port)
-                break
-            except URLError:
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        yield port, process
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
 @pytest.fixture
 def port(tmp_path):
-    with served(tmp_path) as (port, _):
+    with served(tmp_path, SERVER) as (port, _):
         yield port
-
-
-def health(port, timeout=60, path="health"):
-    with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=timeout) as answer:
-        return json.load(answer)["status"]
 
 
 def test_garbage_collections_leave_out_what_was_loaded(port):
