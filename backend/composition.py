@@ -10,7 +10,7 @@ from flask import Flask
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio.access import unused_token
 from backend.label_studio.adapter import LabelStudio
-from backend.label_studio.ingest.jobs import EVENT_JOB
+from backend.label_studio.ingest.job_names import EVENT_JOB
 from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering

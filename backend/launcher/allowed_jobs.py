@@ -5,7 +5,7 @@ from typing import Any
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
-from backend.label_studio.ingest.jobs import EVENT_JOB, RECONCILE_JOB
+from backend.label_studio.ingest.job_names import EVENT_JOB, RECONCILE_JOB
 from backend.retraining.enqueueing import TRAIN_JOB
 from backend.retraining.jobs import CLEAN_JOB, REQUEST_JOB
 from dynamite.errors import DynamiteError

@@ -13,7 +13,7 @@ from backend.errors import BadRequestError
 from backend.jobs.job_queue import ingest_queue
 from backend.label_studio.ingest.events import process_event
 from backend.label_studio.ingest.ingest import Ingest
-from backend.label_studio.ingest.jobs import EVENT_JOB
+from backend.label_studio.ingest.job_names import EVENT_JOB
 
 log = logging.getLogger(__name__)
 

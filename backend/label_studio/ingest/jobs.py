@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 from rq import get_current_job
 
 from backend.jobs.schedule import PeriodicJob
+from backend.label_studio.ingest.job_names import RECONCILE_JOB
 
 if TYPE_CHECKING:
     from backend.settings import Settings
 
 log = logging.getLogger(__name__)
-
-EVENT_JOB, RECONCILE_JOB = f"{__name__}.ingest_event", f"{__name__}.reconcile"
 
 RETRY_MINUTES = 15.0
 """How often deferred events are retried if projects are never compared with Label Studio."""

@@ -23,7 +23,7 @@ from backend.label_studio.ingest.event_fields import (
 )
 from backend.label_studio.ingest.events import SECONDS, process_part
 from backend.label_studio.ingest.ingest import Ingest, TryLaterError
-from backend.label_studio.ingest.jobs import EVENT_JOB
+from backend.label_studio.ingest.job_names import EVENT_JOB
 from backend.label_studio.ingest.store_annotation import set_aside
 from backend.retraining.jobs import REQUEST_JOB
 from backend.retraining.status import Backlog, note_backlog

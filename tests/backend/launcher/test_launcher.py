@@ -14,7 +14,7 @@ import pytest
 from redis import Redis
 
 from backend.jobs.job_queue import ingest_queue
-from backend.label_studio.ingest.jobs import EVENT_JOB
+from backend.label_studio.ingest.job_names import EVENT_JOB
 from backend.launcher.children import MAX_QUICK_RESTARTS, Child, Supervisor
 from backend.launcher.environment import ALLOCATOR, SPINNING, model_environment
 from backend.launcher.preflight import (

@@ -19,7 +19,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from backend.jobs.job_queue import JobQueue
-from backend.label_studio.ingest.jobs import EVENT_JOB
+from backend.label_studio.ingest.job_names import EVENT_JOB
 from backend.launcher.valkey import valkey_child, wait_until_ready
 from backend.retraining.enqueueing import enqueue_training
 from dynamite.registry import Registry

@@ -9,7 +9,7 @@ from rq.serializers import JSONSerializer
 from backend.jobs.job_queue import JobQueue, ingest_queue
 from backend.label_studio.ingest.draining import SECONDS, process_queued
 from backend.label_studio.ingest.events import process_event
-from backend.label_studio.ingest.jobs import EVENT_JOB
+from backend.label_studio.ingest.job_names import EVENT_JOB
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event
 
 

@@ -8,7 +8,8 @@ from rq.serializers import JSONSerializer
 
 from backend.jobs.job_queue import PATIENCE_SECONDS, RETRIES, JobQueue, ingest_queue
 from backend.label_studio.ingest.events import SECONDS, process_event
-from backend.label_studio.ingest.jobs import EVENT_JOB, reconcile
+from backend.label_studio.ingest.job_names import EVENT_JOB
+from backend.label_studio.ingest.jobs import reconcile
 from backend.label_studio.ingest.retries import try_again
 from backend.label_studio.ingest.sync import reconcile_projects
 from backend.retraining.status import Backlog, last_backlog
