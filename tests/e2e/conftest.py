@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from backend.demo import label_studio
 from backend.demo.project import IMAGES
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.labeling_config import write
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts" / "e2e"
@@ -28,12 +28,6 @@ STARTING = 900
 
 KEPT_FOLDER = "DYNAMITE_E2E_FOLDER"
 """Names a folder that keeps Label Studio's data between runs, whose first start takes longest."""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclass

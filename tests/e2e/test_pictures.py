@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backend.images.decode import decode
-from tests.backend.images import test_decode as pictures
+from tests.backend.images import pictures, test_first_frame
 from tests.dynamite import test_orientation as turned
 
 pytestmark = [
@@ -53,8 +53,8 @@ FILES = {
         f"{name} behind": pictures.png_with(chunk, before=b"IEND")
         for name, chunk in pictures.METADATA.items()
     },
-    "hidden picture": pictures.animated(pictures.frame(0, 255 - pictures.picture)),
-    "picture without frames": pictures.animated(count=0),
+    "hidden picture": test_first_frame.animated(test_first_frame.frame(0, 255 - pictures.picture)),
+    "picture without frames": test_first_frame.animated(count=0),
 }
 
 

@@ -13,6 +13,7 @@ from backend.label_studio.api import ApiError, detail
 from backend.label_studio.labeling_config import parse, write
 from backend.launcher.preflight import StartError, locked
 from backend.settings import load, variable
+from tests.ports import free_port
 
 
 def test_the_login_is_made_once_and_only_its_owner_may_read_it(tmp_path):
@@ -75,9 +76,7 @@ def taken():
 
 @pytest.fixture
 def free():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture

@@ -60,3 +60,22 @@ def png_with(*extra: bytes, before: bytes = b"IDAT", image: np.ndarray = picture
     data = as_file(image, "PNG")
     place = data.index(before) - 4
     return data[:place] + b"".join(extra) + data[place:]
+
+
+def spoilt(chunk: bytes) -> bytes:
+    return chunk[:-4] + b"\0\0\0\0"
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, 1_500_000, dtype=np.uint8).tobytes()
+
+
+METADATA = {
+    "large zTXt": png_chunk(b"zTXt", b"workflow\0\0" + zlib.compress(b"a" * 2_000_000)),
+    "large iTXt": png_chunk(b"iTXt", b"XML\0\1\0\0\0" + zlib.compress(b"a" * 2_000_000)),
+    "large iCCP": png_chunk(b"iCCP", b"profile\0\0" + zlib.compress(NOISE)),
+    "large tEXt": png_chunk(b"tEXt", b"c\0" + b"a" * 2_000_000),
+    "broken zTXt": png_chunk(b"zTXt", b"k\0\0rubbish"),
+} | {
+    f"checksum of {kind.decode()}": spoilt(png_chunk(kind, bytes(9)))
+    for kind in (b"tEXt", b"gAMA", b"pHYs", b"iCCP", b"tRNS", b"acTL", b"eXIf", b"abCd")
+}

@@ -1,6 +1,5 @@
 """Queue servers that answer PING and take no jobs."""
 
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -18,13 +17,9 @@ from backend.jobs.job_queue import JobQueue
 from backend.jobs.queue_trial import TRIAL_SECONDS, refusal
 from backend.launcher.valkey import QueueError, wait_until_ready
 from backend.settings import load
+from tests.ports import free_port
 
 Start = Callable[..., str]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

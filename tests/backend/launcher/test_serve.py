@@ -12,6 +12,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.ports import free_port
+
 pytestmark = pytest.mark.slow
 
 
@@ -28,11 +30,8 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture
 def environment(tmp_path, checkpoint):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     own = {
-        "DYNAMITE_PORT": str(port),
+        "DYNAMITE_PORT": str(free_port()),
         "DYNAMITE_STATE_DIR": str(tmp_path / "state"),
         "DYNAMITE_CHECKPOINT": str(checkpoint),
         "DYNAMITE_DEVICE": "cpu",

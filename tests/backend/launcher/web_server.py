@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -10,13 +9,13 @@ from contextlib import contextmanager
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from tests.ports import free_port
+
 
 @contextmanager
 def served(folder, program, **options):
     """Run a program that answers /health; yield its port and its process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     own = {"DYNAMITE_PORT": str(port), "DYNAMITE_STATE_DIR": str(folder), "DYNAMITE_THREADS": "2"}
     process = subprocess.Popen(
         [sys.executable, "-c", program], env=os.environ | own, cwd=folder, **options

@@ -1,7 +1,6 @@
 """``dynamite serve`` in a process of its own, with a network that knows nothing."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -13,15 +12,10 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from dynamite import brush_rle
+from tests.ports import free_port
 from tests.training.retraining.drawn import CONFIG, LABELS, SIDE, a_task, drawn, tiny_weights
 
 UNSEEN = range(1000, 1012)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait(until, seconds, what, every=0.2):
