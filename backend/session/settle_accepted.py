@@ -57,9 +57,9 @@ def _is_wanted(obj: PageObject, owned: list[PagePrompt], mask: Paint | None, is_
     if obj.status is Status.ACCEPTED:
         return False
     if obj.scribble is not None and mask is not None:
-        return _is_stroke(obj, mask)
+        return _is_stroke(obj, mask) and obj.status is Status.PENDING
     if obj.scribble is not None and not is_told:
-        return True
+        return obj.status is Status.PENDING
     live = [prompt for prompt in owned if prompt.is_live]
     if obj.base is not None or obj.keeps:
         return bool(live)

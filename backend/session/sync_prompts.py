@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from backend.session.annotator_page import AnnotatorPage, PagePrompt, Status
 from backend.session.call import Call
+from backend.session.presume import presume_all, restore_presumed
 from backend.session.prompts import Prompt
 from backend.session.saved_page import Source
 
@@ -17,20 +18,31 @@ def sync_prompts(page: AnnotatorPage, call: Call, source: Source) -> AnnotatorPa
         if prompt_id not in call.ids and not call.covers(prompt.drawn):
             prompts[prompt_id] = _by_source(prompt, source)
     context = [entry for entry in call.context if isinstance(entry, Prompt)]
-    undone = any(drawn.id in prompts and prompts[drawn.id].removed for drawn in context)
+    known = [prompts[drawn.id] for drawn in context if drawn.id in prompts]
+    is_back = any(prompt.removed for prompt in known)
+    undone = any(prompt.removed and not prompt.presumed for prompt in known)
     covered = [p for p in page.prompts.values() if call.covers(p.drawn) and not p.removed]
     missing = [prompt for prompt in covered if prompt.drawn.id not in call.ids]
+    unexplained = [prompt for prompt in missing if not _explains(source, prompt)]
+    all_vanished = not is_back and _all_vanished(unexplained, known)
     for prompt in missing:
         if undone:  # an accept was undone, or another page's calls were taken for this one's
             del prompts[prompt.drawn.id]
+        elif prompt in unexplained:
+            used = prompt.used or all_vanished
+            gone = replace(prompt, removed=True, used=used, version=version)
+            prompts[prompt.drawn.id] = gone
         else:
             prompts[prompt.drawn.id] = replace(prompt, removed=True)
     for drawn in context:
         if drawn.id in prompts:
             prompts[drawn.id] = replace(_seen(prompts[drawn.id], drawn, version), sent=True)
-    remaining = [prompts[prompt.drawn.id] for prompt in covered if prompt not in missing]
-    unexplained = [p for p in missing if not undone and not source.is_newer_than(p.version)]
-    doubted = _doubt(page, unexplained, remaining, version)
+    synced = replace(page, prompts=prompts)
+    if is_back:
+        synced = restore_presumed(synced)
+    elif all_vanished:
+        synced = presume_all(synced, version)
+    prompts = dict(synced.prompts)
     clock = page.clock
     for drawn in _in_order(list(_unknown(page, call, source, context)), source):
         placed = replace(drawn, positive=_polarity(drawn, call))
@@ -38,7 +50,7 @@ def sync_prompts(page: AnnotatorPage, call: Call, source: Source) -> AnnotatorPa
             placed, clock, version, is_smart=drawn.is_smart, sent=drawn.id in call.ids
         )
         clock += 1
-    return _relabel(page, replace(doubted, prompts=prompts, clock=clock, version=version))
+    return _relabel(page, replace(synced, prompts=prompts, clock=clock, version=version))
 
 
 def _relabel(before: AnnotatorPage, page: AnnotatorPage) -> AnnotatorPage:
@@ -68,7 +80,7 @@ def _by_source(prompt: PagePrompt, source: Source) -> PagePrompt:
         return prompt
     drawn = source.saved.prompts.get(prompt.drawn.id)
     if drawn is None:
-        return replace(prompt, removed=True)
+        return replace(prompt, removed=True, presumed=False)
     seen = _seen(prompt, drawn, source.saved.version)
     return replace(seen, is_smart=prompt.is_smart)
 
@@ -82,6 +94,7 @@ def _seen(prompt: PagePrompt, drawn: Prompt, version: str) -> PagePrompt:
         version=version,
         removed=False,
         used=prompt.used and not prompt.removed,  # back after an undo: it asks again
+        presumed=False,
         is_smart=drawn.is_smart,
     )
 
@@ -111,18 +124,14 @@ def _polarity(drawn: Prompt, call: Call) -> bool:
     return known[0] if known else True
 
 
-def _doubt(
-    page: AnnotatorPage, missing: list[PagePrompt], remaining: list[PagePrompt], version: str
-) -> AnnotatorPage:
-    """Begin or end doubt.
+def _explains(source: Source, prompt: PagePrompt) -> bool:
+    """Whether a saved page shows that a prompt is gone, and so what became of it."""
+    return source.is_newer_than(prompt.version) and prompt.drawn.id not in source.saved.prompts
 
-    When all smart prompts of a label vanish, either one was undone or everything was accepted. A
-    newer saved page ends the doubt, and so does a smart prompt that an accept would have deleted.
+
+def _all_vanished(missing: list[PagePrompt], remaining: list[PagePrompt]) -> bool:
+    """Whether all smart prompts of a label vanished at once: accepted or rejected, with all others.
+
+    Perhaps one was undone or deleted: that looks the same.
     """
-    if page.doubt is not None and version > page.doubt:
-        page = replace(page, doubt=None)
-    if any(prompt.is_smart for prompt in remaining):
-        return replace(page, doubt=None)
-    if any(prompt.is_smart for prompt in missing):
-        return replace(page, doubt=version, doubted_from=page.clock)
-    return page
+    return any(p.is_smart for p in missing) and not any(p.is_smart for p in remaining)
