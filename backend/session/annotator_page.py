@@ -20,6 +20,7 @@ class Status(Enum):
     PENDING = "a suggestion"
     PRESUMED = "its prompts are gone: taken as accepted until the page says otherwise"
     ACCEPTED = "seen accepted in a saved page"
+    GONE = "its region was deleted; its clicks that are left on the page wait for one on its mask"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class PagePrompt:
         used: used up by an accept, whether or not it is still on the page.
         is_smart: drawn by a smart tool, so accepting or rejecting everything deletes it.
         sent: it came in a call of this page, so a saved page that holds it is this page's.
-        presumed: no call or saved page has shown that it is gone (``presume``).
+        presumed: the clock when it was taken for gone, if no call or saved page has shown it since
+            (``presume``).
     """
 
     drawn: Prompt
@@ -48,7 +50,7 @@ class PagePrompt:
     used: bool = False
     is_smart: bool = True
     sent: bool = False
-    presumed: bool = False
+    presumed: int | None = None
 
     @property
     def is_live(self) -> bool:

@@ -56,14 +56,22 @@ def presume_relabelled(before: AnnotatorPage, page: AnnotatorPage, call: Call) -
     return _presume(page, objects, prompts, page.version)
 
 
-def restore_presumed(page: AnnotatorPage) -> AnnotatorPage:
-    """Take all presumptions back: a prompt presumed gone is on the page."""
+def restore_presumed(page: AnnotatorPage, back: Iterable[PagePrompt]) -> AnnotatorPage:
+    """Take presumptions back: the prompts ``back``, as they were known, are on the page.
+
+    Nothing was accepted or rejected since the first of them was drawn. Where a prompt is back that
+    was certainly gone, the latest accept or reject was undone.
+    """
+    firsts = [prompt.born for prompt in back if prompt.presumed is not None]
+    presumed = [p for p in page.prompts.values() if p.presumed is not None]
+    latest = max((p.presumed or 0 for p in presumed), default=0)
     prompts = dict(page.prompts)
-    for prompt_id, prompt in page.prompts.items():
-        if prompt.presumed:
+    for prompt in presumed:
+        if prompt.born >= min(firsts) if firsts else prompt.presumed == latest:
             owner = page.objects.get(prompt.owner or "")
             used = prompt.used and (owner is None or owner.status is not Status.PRESUMED)
-            prompts[prompt_id] = replace(prompt, removed=False, used=used, presumed=False)
+            shown = replace(prompt, removed=False, used=used, presumed=None)
+            prompts[prompt.drawn.id] = shown
     return replace(page, prompts=prompts)
 
 
@@ -82,7 +90,7 @@ def _presume(
 ) -> AnnotatorPage:
     gone = {
         prompt.drawn.id: replace(
-            prompt, removed=prompt.is_smart, used=True, presumed=True, version=version
+            prompt, removed=prompt.is_smart, used=True, presumed=page.clock, version=version
         )
         for prompt in prompts
         if not prompt.removed

@@ -119,3 +119,28 @@ def test_clicks_from_before_a_reload_are_used_up_by_an_accept(server, backend):
     page.accept_all()
     assert shown.keys() < page.accepted().keys()
     assert len(page.accepted()) == 4
+
+
+def deleted_after_accept_one(page):
+    """A page with a click whose object was accepted by its own tick, and then deleted."""
+    region = only(page.click("A", 20, 20), "A")["id"]
+    page.accept_one(region)
+    page.wait()
+    page.click("B", 60, 40)
+    page.delete(region)
+    page.wait()
+    return region
+
+
+def test_the_click_that_a_deleted_region_leaves_asks_for_nothing(page):
+    deleted_after_accept_one(page)
+    assert set(by_label(page.click("B", 64, 40))) == {"B"}
+    result = page.click("A", 75, 20)
+    assert not mask_of(only(result, "A"))[20, 20]
+
+
+def test_the_click_that_a_deleted_region_leaves_counts_with_one_on_its_mask(page):
+    region = deleted_after_accept_one(page)
+    result = page.click("A", 25, 20)
+    assert only(result, "A")["id"] == region
+    assert mask_of(only(result, "A"))[20, [13, 20, 32]].all()
