@@ -126,6 +126,7 @@ def open_backend(settings: Settings) -> Backend:
         watcher=watcher,
     )
     watcher.start()
+    backend.label_studio.connection.try_token()
     return backend
 
 

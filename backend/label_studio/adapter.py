@@ -1,6 +1,6 @@
 """The adapter of Label Studio: its parts put together, as the web application mounts them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio import known_projects
@@ -83,8 +83,7 @@ class LabelStudio:
     def status(self) -> Sequence[StatusRow]:
         """Where Label Studio is, and whether the configs of its projects fit."""
         rows = [StatusRow("Address", (self.connection.address or "not known yet",))]
-        if words := unused_token(self._settings):
-            rows.append(StatusRow("Token", (words,), is_bad=True))
+        rows += self._token_rows()
         for project, problems in self._config_problems.by_project.items():
             name = f"Project {project}"
             if problems:
@@ -94,6 +93,13 @@ class LabelStudio:
         if not self._config_problems.by_project:
             rows.append(StatusRow("Projects", ("none has connected yet",)))
         return rows
+
+    def _token_rows(self) -> Iterator[StatusRow]:
+        if words := unused_token(self._settings):
+            yield StatusRow("Token", (words,), is_bad=True)
+        elif verdict := self.connection.verdict:
+            good = verdict.is_good
+            yield StatusRow("Token", (str(verdict),), is_bad=not good, is_good=good)
 
     def warm(self, address: str, task: str) -> None:
         """Encode an image now, behind all clicks, in a place of its own."""

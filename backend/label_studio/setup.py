@@ -85,6 +85,7 @@ class Setup:
         if isinstance(hostname, str) and isinstance(token, str):
             try:
                 self._connection.learn(hostname, token, is_proven=trust is Trust.PROVEN)
+                self._connection.try_token()
             except ImageError as error:
                 words = textwrap.shorten(str(error), 500, placeholder="…")
                 return [
