@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import click
+
 from backend.doctor import attachment, checks
 from backend.doctor.findings import Finding, Verdict, unknown
 from backend.label_studio.access import Access
@@ -53,7 +55,8 @@ def report(found: Iterator[Finding], tell: Callable[[str], Any]) -> int:
     """Print the findings as they arrive; return how many are bad."""
     count = skipped = 0
     for one in found:
-        tell(f" {MARKS[one.verdict]} {one.check:<17} {one.message}")
+        line = f" {MARKS[one.verdict]} {one.check:<17} {one.message}"
+        tell(click.style(line, fg="red" if one.verdict is Verdict.BAD else None))
         if one.fix:
             tell(f"   {'':<17} → {one.fix}")
         count += one.verdict is Verdict.BAD

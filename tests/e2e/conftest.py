@@ -61,12 +61,14 @@ class Demo:
 def demo(tmp_path_factory):
     kept = os.environ.get(KEPT_FOLDER)
     folder = Path(kept) if kept else tmp_path_factory.mktemp("demo")
-    program = label_studio.executable(ROOT / ".demo", print)
+    named = os.environ.get("DYNAMITE_LABEL_STUDIO")
+    program = label_studio.executable(ROOT / ".demo", print, named)
     port, backend_port = free_port(), free_port()
     command = [sys.executable, "-m", "backend.cli", "demo", "--folder", str(folder)]
+    command += ["--label-studio", str(program), "--label-studio-port", str(port)]
     process = subprocess.Popen(
-        [*command, "--port", str(port), "--backend-port", str(backend_port)],
-        env=os.environ | {label_studio.EXECUTABLE: str(program), "PYTHONUNBUFFERED": "1"},
+        [*command, "--port", str(backend_port)],
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

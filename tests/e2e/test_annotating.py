@@ -8,6 +8,9 @@ from photo import CAKE, CUP, beside, by_label, inside, pixel
 
 pytestmark = pytest.mark.e2e
 
+PLACES = (42.0, 54.0), (70.5, 52.0), (75.0, 45.0)
+"""The cat, the white remote control and the black one on the demo's first photo, in percent."""
+
 
 def test_the_demo_leads_to_the_first_mask(demo, person):
     """One command, then what it says: open the task, choose, click."""
@@ -17,10 +20,15 @@ def test_the_demo_leads_to_the_first_mask(demo, person):
     for draft in demo.api.get(f"/api/tasks/{task}/drafts"):  # of an earlier run
         demo.api.delete(f"/api/drafts/{draft['id']}/")
     person.open_task(project, task)
-    person.click("Food", *CAKE)
-    (region,) = person.suggestions()
-    assert region.labels == ("Food",)
-    assert pixel(region.mask, CAKE)
+    for label, place in zip(("Animal 1", "Thing 1", "Thing 2"), PLACES, strict=True):
+        assert label in demo.said
+        person.click(label, *place)
+    found = by_label(person.suggestions())
+    masks = [found[label].mask for label in ("Animal 1", "Thing 1", "Thing 2")]
+    assert np.array([[pixel(mask, place) for place in PLACES] for mask in masks]).tolist() == (
+        np.eye(3, dtype=bool).tolist()
+    )
+    assert 0.2 < masks[0].mean() < 0.35, "the whole cat, and the cat alone"
     person.reject_all()
 
 
