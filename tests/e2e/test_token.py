@@ -53,14 +53,15 @@ class Served:
         kept = {name: value for name, value in os.environ.items() if name not in OURS}
         self.environment = kept | {"DYNAMITE_STATE_DIR": str(folder)} | variables
         self.environment["DYNAMITE_PORT"] = self.url.rpartition(":")[2]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "backend.cli", "serve"],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=(folder / "log").open("wb"),
-            text=True,
-        )
         self.log = folder / "log"
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "backend.cli", "serve"],
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         self.said = ""
         while "Ctrl-C stops it" not in self.said:
             line = self._process.stdout.readline()
