@@ -40,6 +40,11 @@ class Connection:
         return self._access.url
 
     @property
+    def access(self) -> Access:
+        """Where Label Studio is, and the token for it, as far as they are known."""
+        return self._access
+
+    @property
     def can_ask(self) -> bool:
         """Whether the settings name an address and a token, so that workers can ask back."""
         settings = self._settings

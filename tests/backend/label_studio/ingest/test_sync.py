@@ -231,6 +231,7 @@ def test_hosts_that_do_not_answer_keep_no_later_project_from_being_compared(
     assert told.count("3 tasks to be tried again") == 2
 
 
+@pytest.mark.usefixtures("many_held_out")
 def test_what_was_accepted_during_a_training_starts_the_next_without_label_studio(make_ingest):
     ingest = make_ingest(train_after=2)
     enqueue_training(ingest.redis, request("d"), 3600)
