@@ -54,6 +54,8 @@ def request_where_due(settings: Settings, store: AnnotationStore, redis: Redis) 
     They may have come while the last training was under way. A line whose models are away does not
     stop the others.
     """
+    if not store.projects():
+        publish_due(settings, store, redis, settings.line)
     for project in store.projects():
         try:
             request_if_enough(settings, store, redis, project)

@@ -44,9 +44,12 @@ class Demo:
     said: str
     api: LabelStudioApi
 
-    def project(self, labels=("Cup", "Cake"), images=("cake",), *, config=None, attach=True):
+    def project(
+        self, labels=("Cup", "Cake"), images=("cake",), *, config=None, attach=True, title=None
+    ):
         """A new project with the backend attached; its number and those of its tasks."""
-        body = {"title": f"Test {time.time_ns()}", "label_config": config or write(labels)}
+        title = title or f"Test {time.time_ns()}"
+        body = {"title": title, "label_config": config or write(labels)}
         project = self.api.post("/api/projects", body)["id"]
         for name in images:
             with (IMAGES / f"{name}.jpg").open("rb") as file:

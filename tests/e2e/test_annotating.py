@@ -4,12 +4,9 @@ import time
 
 import numpy as np
 import pytest
-from photo import CAKE, CUP, beside, by_label, inside, pixel
+from photo import CAKE, CUP, LIVING_ROOM, beside, by_label, inside, pixel
 
 pytestmark = pytest.mark.e2e
-
-PLACES = (42.0, 54.0), (70.5, 52.0), (75.0, 45.0)
-"""The cat, the white remote control and the black one on the demo's first photo, in percent."""
 
 
 def test_the_demo_leads_to_the_first_mask(demo, person):
@@ -20,12 +17,12 @@ def test_the_demo_leads_to_the_first_mask(demo, person):
     for draft in demo.api.get(f"/api/tasks/{task}/drafts"):  # of an earlier run
         demo.api.delete(f"/api/drafts/{draft['id']}/")
     person.open_task(project, task)
-    for label, place in zip(("Animal 1", "Thing 1", "Thing 2"), PLACES, strict=True):
+    for label, place in zip(("Animal 1", "Thing 1", "Thing 2"), LIVING_ROOM, strict=True):
         assert label in demo.said
         person.click(label, *place)
     found = by_label(person.suggestions())
     masks = [found[label].mask for label in ("Animal 1", "Thing 1", "Thing 2")]
-    assert np.array([[pixel(mask, place) for place in PLACES] for mask in masks]).tolist() == (
+    assert np.array([[pixel(mask, place) for place in LIVING_ROOM] for mask in masks]).tolist() == (
         np.eye(3, dtype=bool).tolist()
     )
     assert 0.2 < masks[0].mean() < 0.35, "the whole cat, and the cat alone"
