@@ -10,9 +10,10 @@ from backend.demo import label_studio
 from backend.demo.project import FIRST_CLICKS, prepare
 from backend.label_studio.access import configured_access, keep
 from backend.label_studio.api import LabelStudioApi
-from backend.launcher.banner import CLICKING, address, own_command
+from backend.launcher.banner import CLICKING, address
 from backend.launcher.preflight import StartError, check_port, locked
 from backend.launcher.serve import started
+from backend.own_command import own_command
 from backend.settings import Settings, load, variable
 
 

@@ -1,15 +1,12 @@
 """The text printed once the backend is ready."""
 
-import os
-import shutil
-import sys
 import textwrap
-from pathlib import Path
 
 import click
 
 from backend.label_studio.access import known_access
 from backend.label_studio.token_trial import Verdict, try_access
+from backend.own_command import own_command
 from backend.settings import Settings
 
 
@@ -19,15 +16,6 @@ def address(settings: Settings) -> str:
     if host in ("0.0.0.0", "[::]"):  # noqa: S104
         host = "localhost"
     return f"http://{host}:{settings.port}"
-
-
-def own_command() -> str:
-    """Return the ``dynamite`` command as it must be typed here: by name if the shell finds it."""
-    own = Path(sys.executable).with_name("dynamite")
-    if shutil.which("dynamite") == str(own) or not own.exists():
-        return "dynamite"
-    relative = os.path.relpath(own)
-    return str(own) if relative.startswith("..") else relative
 
 
 CLICKING = (

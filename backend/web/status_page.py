@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, make_response, render_template
 
 from backend.jobs.job_queue import JobQueue
+from backend.own_command import as_typed, own_command
 from backend.serving.engine import Engine
 from backend.serving.error_journal import ErrorJournal
 from backend.serving.under_way import UnderWay
@@ -34,6 +35,7 @@ def make_blueprint(
 ) -> Blueprint:
     """The page as a route."""
     routes = Blueprint("status", __name__)
+    routes.add_app_template_filter(as_typed)
 
     @routes.get("/")
     def page() -> Response:
@@ -58,6 +60,7 @@ def make_blueprint(
             guarded=settings.basic_auth_user is not None,
             errors=journal.errors,
             megabytes=megabytes,
+            command=own_command(),
         )
         response = make_response(html)
         response.headers["Content-Security-Policy"] = POLICY

@@ -1,7 +1,7 @@
 """What ``dynamite serve`` says when it has started."""
 
 from backend.label_studio.token_trial import WHO
-from backend.launcher.banner import banner, own_command, token_verdict
+from backend.launcher.banner import banner, token_verdict
 from tests.backend.http_servers import send
 from tests.backend.label_studio.fake_label_studio import LEGACY, LabelStudio
 
@@ -16,26 +16,6 @@ def test_the_banner_says_where_what_and_what_to_do(settings):
     secret = banner(settings(webhook_secret="a-long-secret-word"), "v", "cpu")
     assert "a-long-secret-word" not in secret
     assert "/k/" in secret
-
-
-def test_commands_are_told_as_they_must_be_typed(tmp_path, monkeypatch):
-    folder = tmp_path / ".venv" / "bin"
-    folder.mkdir(parents=True)
-    command = folder / "dynamite"
-    command.write_text("#!/bin/sh")
-    command.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(folder / "python"))
-    monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.chdir(tmp_path)
-    assert own_command() == ".venv/bin/dynamite"
-    monkeypatch.chdir("/")
-    assert own_command() == str(command).lstrip("/")
-    monkeypatch.chdir(folder)
-    (folder / "below").mkdir()
-    monkeypatch.chdir(folder / "below")
-    assert own_command() == str(command)
-    monkeypatch.setenv("PATH", str(folder))
-    assert own_command() == "dynamite"
 
 
 def test_the_banner_asks_for_the_password_where_there_is_one(settings):
