@@ -6,8 +6,10 @@ They are left in ``artifacts/e2e``; docs/images/README.md says what becomes of t
 import pytest
 import requests
 from callouts import draw_callouts
+from click.testing import CliRunner
 from photo import LIVING_ROOM, by_label
 
+from backend.cli import main
 from backend.demo.project import LABELS
 
 pytestmark = pytest.mark.e2e
@@ -58,7 +60,7 @@ def test_what_the_readme_counts_is_on_the_page(demo, person, first_project):
 
 
 def test_the_status_page_tells_of_clicks_without_masks_and_of_the_next_training(
-    demo, person, first_project
+    demo, person, first_project, monkeypatch
 ):
     project, (accepted, forgotten) = first_project
     person.open_task(project, accepted)
@@ -68,6 +70,12 @@ def test_the_status_page_tells_of_clicks_without_masks_and_of_the_next_training(
     person.open_task(project, forgotten)
     person.click("Plant", 50, 60)
     person.submit()
+    person.browser.until(
+        lambda: demo.api.get(f"/api/tasks/{forgotten}/annotations/"), "the annotation"
+    )
+    monkeypatch.setenv("DYNAMITE_STATE_DIR", str(demo.folder / "state"))  # a webhook may be lost
+    access = ["--label-studio", demo.url, "--token", demo.token]
+    CliRunner().invoke(main, ["sync", "--project", str(project), *access], catch_exceptions=False)
 
     def told():
         page = requests.get(demo.backend, timeout=20).text
