@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from pycocotools import mask as coco_mask
 
 from training.export.outlines import Mask, trace
 from training.export.pictures import Picture
@@ -42,16 +42,16 @@ class Coco:
                 "annotator": accepted.annotator,
             }
         )
-        for region, mask in zip(image.regions, picture.masks, strict=True):
-            traced = self._polygons
+        for region in image.regions:
+            rle = image.segmentation(region)
             self._annotations.append(
                 {
                     "id": len(self._annotations) + 1,
                     "image_id": number,
                     "category_id": self._categories[region.label],
-                    "segmentation": self._traced(mask) if traced else image.segmentation(region),
+                    "segmentation": self._traced(picture.mask(region)) if self._polygons else rle,
                     "area": region.area,
-                    "bbox": box(mask),
+                    "bbox": coco_mask.toBbox(rle).tolist(),
                     "iscrowd": 0,
                 }
             )
@@ -70,10 +70,3 @@ class Coco:
         outlines = trace(mask)
         self.notes[HOLES] += outlines.holes
         return [polygon.reshape(-1).tolist() for polygon in outlines.polygons]
-
-
-def box(mask: Mask) -> list[int]:
-    """Return the box around a mask that is not empty: x, y, width, height in pixels."""
-    across, down = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
-    left, right, top, bottom = (int(side) for side in (*across[[0, -1]], *down[[0, -1]]))
-    return [left, top, right - left + 1, bottom - top + 1]

@@ -13,6 +13,7 @@ from training.annotation_store import (
     AcceptedAnnotation,
     AcceptedImage,
     AnnotationStore,
+    Region,
     counting,
 )
 from training.data.images import FAULTS, decode_image
@@ -42,11 +43,9 @@ class Picture:
     annotation: AcceptedAnnotation
     complete: bool
 
-    @property
-    def masks(self) -> list[Mask]:
-        """The masks of its objects, bool H×W, in the order of ``image.regions``."""
-        size = self.image.height, self.image.width
-        return [decode(self.image.segmentation(region), size) for region in self.image.regions]
+    def mask(self, region: Region) -> Mask:
+        """Return the mask of one of its objects, bool H×W."""
+        return decode(self.image.segmentation(region), (self.image.height, self.image.width))
 
 
 def pictures(

@@ -35,11 +35,11 @@ class Png:
 
     def add(self, picture: Picture, file: str) -> None:  # noqa: ARG002 - maps have its name
         """Write the maps of a picture: small objects lie on large ones."""
-        regions, masks = picture.image.regions, picture.masks
+        regions = picture.image.regions
         instances = np.zeros((picture.image.height, picture.image.width), np.uint16)
         labels = np.zeros(instances.shape, self._depth)
         for index in sorted(range(len(regions)), key=lambda i: -regions[i].area):
-            mask = masks[index]
+            mask = picture.mask(regions[index])
             self.notes[COVERED] += int(np.count_nonzero(instances[mask]))
             instances[mask], labels[mask] = index + 1, self._values[regions[index].label]
         self._write("instances", picture.name, instances)

@@ -68,7 +68,8 @@ def write_export(
         FileExistsError: the folder exists.
         DatasetError: a picture cannot be read.
     """
-    there = [one for one in chosen if store.image_path(one.image.digest).is_file()]
+    lost = {one.name for one in chosen if not store.image_path(one.image.digest).is_file()}
+    there = [one for one in chosen if one.name not in lost]
     if not there:
         raise ExportError(f"{folder} is not written: there is no accepted mask to export")
     used = {region.label for one in there for region in one.image.regions}
@@ -87,5 +88,5 @@ def write_export(
         objects=sum(len(one.image.regions) for one in there),
         labels=len(order),
         notes={words: count for words, count in writer.notes.items() if count},
-        missing=[one.name for one in chosen if one not in there],
+        missing=sorted(lost),
     )

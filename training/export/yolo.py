@@ -30,8 +30,8 @@ class Yolo:
         """Write the lines of a picture."""
         sides = picture.image.width, picture.image.height
         lines = []
-        for region, mask in zip(picture.image.regions, picture.masks, strict=True):
-            outlines = trace(mask)
+        for region in picture.image.regions:
+            outlines = trace(picture.mask(region))
             self.notes[HOLES] += outlines.holes
             self.notes[PARTS] += len(outlines.polygons) > 1
             points = [f"{value:.7f}" for value in (outlines.joined() / sides).reshape(-1)]

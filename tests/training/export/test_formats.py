@@ -84,7 +84,7 @@ def test_coco_is_read_by_pycocotools_and_by_our_reader(store, exported, form, ca
         (entry,) = read.loadAnns(read.getAnnIds(imgIds=[index + 1]))
         np.testing.assert_array_equal(read.annToMask(entry) > 0, MASKS[name])
         assert (entry["area"], entry["iscrowd"]) == (MASKS[name].sum(), 0)
-        x, y, width, height = entry["bbox"]
+        x, y, width, height = map(int, entry["bbox"])
         assert MASKS[name].any(0).sum() <= width and MASKS[name].any(1).sum() <= height
         assert not MASKS[name][:y].any() and not MASKS[name][:, :x].any()
         sample = own[index]
@@ -101,6 +101,7 @@ def test_yolo_lines_fill_to_the_masks(store, exported, name, fill):
     accept(store, 1, region(MASKS[name], ODD[1]), region(disk(100, 60, 20), ODD[2]))
     folder, _ = exported("yolo")
     described = yaml.safe_load((folder / "data.yaml").read_text(encoding="utf-8"))
+    assert list(described["names"]) == [0, 1]
     (file,) = (folder / "labels").iterdir()
     (image,) = (folder / described["train"]).iterdir()
     assert file.stem == image.stem
