@@ -82,9 +82,8 @@ def collect(
                     raise TryLaterError(f"task {task['id']}: {error}") from error
                 found.unreachable[task["id"]] = str(error)
         advance()
-    for kept in keeper.store.annotations():
-        if kept.key not in seen:  # deleted since an interrupted collection
-            keeper.store.delete(kept.key)
+    kept = {one.key for one in keeper.store.annotations()}
+    keeper.store.delete(*kept - seen)  # deleted since an interrupted collection
     return found
 
 
