@@ -319,3 +319,20 @@ def test_a_click_that_says_nothing_new_costs_no_answer(monkeypatch):
     assert (
         opened.segment(ClickSet([[Click.on_pixel(20, 20)], [Click.on_pixel(50, 50)]])) is not first
     )
+
+
+def test_objects_hold_still_unless_all_are_to_be_redrawn():
+    predictor = dynamite.Predictor(dynamite.load("lite", random_weights=True))
+    image = np.random.default_rng(1).integers(0, 255, (64, 96, 3), np.uint8)
+    old = ClickSet([[Click.on_pixel(20, 20)], [Click.on_pixel(50, 50, 1)]])
+    new = ClickSet([[*old.objects[0], Click.on_pixel(30, 25, 2)], old.objects[1]])
+    held, redrawn = (
+        ModelSegmenter(predictor, redraw_all=redraw_all).open(image) for redraw_all in (False, True)
+    )
+    before = held.segment(old)
+    assert np.array_equal(redrawn.segment(old), before)
+    joint, answer = redrawn.segment(new), held.segment(new)
+    assert np.array_equal(joint, predictor.segment(predictor.encode(image), new).label_map)
+    assert np.array_equal(answer == 0, joint == 0)
+    others = (answer != 0) & (before != 0)
+    assert np.array_equal(answer[others], before[others])
