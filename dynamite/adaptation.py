@@ -22,6 +22,7 @@ from dynamite.network.model import DynaMITE
 
 _CACHED_IN_FEATURES = ("backbone.", "pixel_decoder.", "instance_encoder.level_embed")
 _CACHED_IN_DETAIL = ("edges.", "from_edges.", "reduce.", "from_features.")
+_QUERIES_KEYS_VALUES = (".cross_attention.in_proj_weight", ".cross_attention.in_proj_bias")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ class Adaptation:
             )
         with torch.no_grad():
             for name, weight in own.items():
-                weight.copy_(self.tensors[name])
+                rows = _adapted_rows(name, weight)
+                weight[:rows].copy_(self.tensors[name][:rows])
         return adapted
 
     def save(self, path: Path) -> None:
@@ -101,13 +103,17 @@ class Adaptation:
 def adaptable(model: DynaMITE) -> Iterator[tuple[str, nn.Parameter]]:
     """Yield the parameters, by name, that no cached feature depends on.
 
-    Cross attention keeps queries, keys and values in one tensor. Keys and values of the image are
-    cached, so their rows get no gradient: they never change.
+    Of the tensors of cross attention, only the first third is adapted: the projection of the
+    queries. Keys and values of the image are cached.
     """
     for name, weight in model.named_parameters():
         of_detail = name.removeprefix("refiner.").startswith(_CACHED_IN_DETAIL)
         if not (name.startswith(_CACHED_IN_FEATURES) or of_detail):
             yield name, weight
+
+
+def _adapted_rows(name: str, weight: Tensor) -> int:
+    return len(weight) // 3 if name.endswith(_QUERIES_KEYS_VALUES) else len(weight)
 
 
 def copy_adaptable(model: DynaMITE) -> DynaMITE:

@@ -34,6 +34,16 @@ class Example:
     sample: Sample
 
 
+def with_at_most(sample: Sample, most: int, rng: np.random.Generator) -> Sample:
+    """Return the sample with at most that many of its objects, drawn; the others are ignored."""
+    count = len(sample.labels)
+    if count <= most:
+        return sample
+    kept = np.sort(rng.permutation(count)[:most]).tolist()
+    left_out = ~np.isin(sample.label_map, [NONE, *kept])
+    return replace(sample.keep(kept), ignore=sample.ignore | left_out)
+
+
 def encode_examples(predictor: Predictor, samples: Iterable[Sample]) -> list[Example]:
     """Encode samples; those without an object of ``MIN_AREA`` are left out."""
     found = (_encode(predictor, sample) for sample in samples)

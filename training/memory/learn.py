@@ -41,10 +41,8 @@ def learn(
         report: called with the steps done and all.
     """
     learner = copy_adaptable(model)
-    for weight in learner.parameters():
-        weight.requires_grad_(False)
-    weights = [weight.requires_grad_(True) for _, weight in adaptable(learner)]
-    iteration = Iteration(learner, _config(model, rng), Processes(device=model.device))
+    weights = [weight for _, weight in adaptable(learner) if weight.requires_grad]
+    iteration = Iteration(learner, config_for(model, rng), Processes(device=model.device))
     optimizer = torch.optim.AdamW(weights, lr=RATE, weight_decay=0.0)
     for step in range(steps):
         for group in optimizer.param_groups:
@@ -60,7 +58,7 @@ def learn(
     return Adaptation.of(learner)
 
 
-def _config(model: DynaMITE, rng: np.random.Generator) -> TrainingConfig:
+def config_for(model: DynaMITE, rng: np.random.Generator) -> TrainingConfig:
     """Return what the iteration needs to know; stages and data do not matter to it."""
     return TrainingConfig(
         name="memory",

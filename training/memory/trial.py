@@ -12,7 +12,7 @@ from training.data.sample import Sample, SampleList
 from training.evaluation.model_segmenter import ModelSegmenter
 from training.evaluation.plan import EvaluationPlan
 from training.evaluation.runner import evaluate
-from training.memory.examples import encode_examples
+from training.memory.examples import encode_examples, with_at_most
 from training.memory.learn import STEPS, learn
 
 FOLDS = 2
@@ -26,6 +26,9 @@ MARGIN = 0.02
 
 BUDGET = 6
 """Clicks on an object before it counts as failed; people give up soon, and a trial must be quick."""
+
+MAX_OBJECTS = 8
+"""Most objects tried of an image, drawn; a crowd would take minutes."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ def try_memory(
             return None
         adapted = Predictor(learn(model, examples, rng, steps=steps).apply(model))
         for index in part:
-            tried += _try_image(index, samples[index], (plain, adapted))
+            chosen = with_at_most(samples[index], MAX_OBJECTS, rng)
+            tried += _try_image(index, chosen, (plain, adapted))
             report(len({one.image for one in tried}), len(samples))
     return _summary(tried)
 
