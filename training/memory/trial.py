@@ -25,7 +25,7 @@ MARGIN = 0.02
 """Smallest share of clicks that memory must save."""
 
 BUDGET = 6
-"""Clicks on an object before it counts as failed; people give up soon, and a trial must be quick."""
+"""Clicks on an object before it counts as failed: people give up soon, and trials must be quick."""
 
 MAX_OBJECTS = 8
 """Most objects tried of an image, drawn; a crowd would take minutes."""
