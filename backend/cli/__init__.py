@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from backend.own_command import as_typed
 from dynamite.errors import DynamiteError
 
 SECTIONS = {
@@ -98,7 +99,7 @@ class LazyGroup(click.Group):
         except (DynamiteError, OSError, ModuleNotFoundError) as error:
             if "--traceback" in arguments:
                 raise
-            click.echo(f"Error: {describe(error)}", err=True)
+            click.echo(f"Error: {as_typed(describe(error))}", err=True)
             sys.exit(FAILED)
         sys.exit(status if isinstance(status, int) else 0)
 

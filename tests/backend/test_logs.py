@@ -73,3 +73,11 @@ def test_logging_on_standard_error(capsys, monkeypatch):
     log_from("info", ["hush-hush"])
     logging.getLogger("x").info("a\nhush-hush")
     assert capsys.readouterr().err.endswith("INFO    a\\n…\n")
+
+
+def test_errors_are_red_on_a_terminal_alone():
+    record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "lost", (), None)
+    assert SafeFormatter(colored=True).format(record).startswith("\x1b[31m")
+    assert "\x1b" not in SafeFormatter().format(record)
+    record.levelno = logging.WARNING
+    assert "\x1b" not in SafeFormatter(colored=True).format(record)

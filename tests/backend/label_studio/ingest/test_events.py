@@ -251,6 +251,7 @@ def test_an_annotation_of_no_known_task_is_an_error_that_says_so(ingest, task):
     assert kept(ingest) == {}
 
 
+@pytest.mark.usefixtures("many_held_out")
 @pytest.mark.parametrize(
     "wrong",
     [{"task": [5]}, {"task": 7}, {"task": 9}, {"id": [5]}, {"updated_at": "yesterday"}, None],

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from backend.errors import ImageTimeoutError
+from backend.label_studio.config_writer import write
 from backend.label_studio.ingest.deletion import (
     delete_annotations,
     delete_tasks,
@@ -13,7 +14,6 @@ from backend.label_studio.ingest.deletion import (
 from backend.label_studio.ingest.events import process_event
 from backend.label_studio.ingest.ingest import TryLaterError
 from backend.label_studio.ingest.sync import SECONDS, reconcile_project, reconcile_projects
-from backend.label_studio.labeling_config import write
 from backend.retraining.enqueueing import enqueue_training
 from backend.retraining.training_queue import train_queue
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event, brush, mask
@@ -231,6 +231,7 @@ def test_hosts_that_do_not_answer_keep_no_later_project_from_being_compared(
     assert told.count("3 tasks to be tried again") == 2
 
 
+@pytest.mark.usefixtures("many_held_out")
 def test_what_was_accepted_during_a_training_starts_the_next_without_label_studio(make_ingest):
     ingest = make_ingest(train_after=2)
     enqueue_training(ingest.redis, request("d"), 3600)
