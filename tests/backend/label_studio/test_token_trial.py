@@ -57,6 +57,18 @@ def test_an_accepted_token_is_that_of_somebody(real, token, kind):
     assert str(verdict) == f"the {kind} token of anna@example.com is accepted"
 
 
+@pytest.mark.parametrize("may_be_away", [True, False])
+def test_a_label_studio_that_has_not_started_yet_is_no_news(caplog, may_be_away):
+    trial = TokenTrial()
+    trial.begin(Access("http://127.0.0.1:1", LEGACY), may_be_away=may_be_away)
+    assert waited_for(trial).is_away
+    deadline = time.monotonic() + 20
+    while not may_be_away and not caplog.text:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert ("cannot be reached" in caplog.text) != may_be_away
+
+
 def test_a_label_studio_that_is_away_is_no_refusal(serve):
     verdict = try_access(Access("http://127.0.0.1:1", LEGACY), 5)
     assert "cannot be reached" in str(verdict)
