@@ -37,6 +37,7 @@ SECTIONS = {
         "retrain": "Train on the accepted annotations now.",
         "sync": "Fetch accepted annotations that no webhook brought.",
         "annotations": "Show what was accepted, and what was set aside and why.",
+        "export": "Write accepted masks as COCO, PNG maps or YOLO polygons.",
     },
 }
 """Every subcommand with its one-line help, as ``dynamite --help`` shows them."""

@@ -183,7 +183,8 @@ class Answering:
         """Keep what was shown, and note it so that an accepted mask is known for what it is."""
         digests = {o.id: o.digest for o in answer.objects}
         masks = {o.id: BitMask.of(o.mask) for o in answer.objects}
-        self._sessions.remember(ticket, masks, digests)
+        segmented = {o.image for o in answer.objects if o.score is not None}
+        self._sessions.remember(ticket, masks, digests, segmented)
         clicks = {t.id: len(t.clicks) for part in ticket.plan.images for t in part.targets}
         self._answer_log.note(
             request.source,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from backend.errors import ImageTimeoutError
 from backend.serving.engine import Engine, Image, Model, SupersededError
 from backend.session.answer_plan import AnswerPlan
+from backend.session.hold_still import shown_before
 from backend.session.regions import ImageKey
 
 if TYPE_CHECKING:
@@ -74,7 +75,11 @@ def segment_plan(
             if clicks is not None:
                 awaits("its masks")
                 done[part.image] = engine.segment(
-                    features, clicks, superseded=is_superseded, model=model
+                    features,
+                    clicks,
+                    shown=shown_before(part, *features.image_size),
+                    superseded=is_superseded,
+                    model=model,
                 )
         except SupersededError:
             raise

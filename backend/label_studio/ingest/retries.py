@@ -76,7 +76,7 @@ def _try_again(event: dict[str, Any], ingest: Ingest) -> None:
         if not isinstance(error, TryLaterError):
             log.exception("an event that waits cannot be processed")
         if not _is_too_old(event):
-            ingest.bookkeeping.wait(event, str(error))
+            ingest.bookkeeping.wait((event, str(error)))
             return
         log.warning("an event waited too long and is given up: %s", error)
         _give_up(event, str(error), ingest.store, ingest.source)
