@@ -121,4 +121,4 @@ class TokenTrial:
             self._verdict = verdict
             self._ends = time.monotonic() + (AGAIN if verdict.is_good else AGAIN_IF_BAD)
         if is_news and not (verdict.is_away and may_be_away):
-            log.log(logging.INFO if verdict.is_good else logging.ERROR, "%s", verdict)
+            log.log(logging.DEBUG if verdict.is_good else logging.ERROR, "%s", verdict)

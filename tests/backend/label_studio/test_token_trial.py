@@ -81,7 +81,7 @@ def test_a_label_studio_that_is_away_is_no_refusal(serve):
 def test_the_token_of_setup_is_tried_and_the_verdict_is_on_the_page_and_in_the_log(
     backend, real, caplog, is_accepted
 ):
-    caplog.set_level(logging.INFO, "backend.label_studio.token_trial")
+    caplog.set_level(logging.DEBUG, "backend.label_studio.token_trial")
     token = LEGACY if is_accepted else LEGACY[::-1]
     body = {"project": "7.1", "schema": "", "hostname": real.url, "access_token": token}
     connection = backend.parts.label_studio.connection
@@ -94,7 +94,7 @@ def test_the_token_of_setup_is_tried_and_the_verdict_is_on_the_page_and_in_the_l
     mood = "good" if is_accepted else "bad"
     assert f'<span class="{mood}">the legacy token' in page
     (record,) = [one for one in caplog.records if verdict.words in one.getMessage()]
-    assert record.levelno == (logging.INFO if is_accepted else logging.ERROR)
+    assert record.levelno == (logging.DEBUG if is_accepted else logging.ERROR)
 
 
 def test_setup_does_not_wait_for_the_trial(backend, serve):
