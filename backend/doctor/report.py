@@ -57,7 +57,7 @@ def report(found: Iterator[Finding], tell: Callable[[str], Any]) -> int:
     count = skipped = 0
     for one in found:
         line = as_typed(f" {MARKS[one.verdict]} {one.check:<17} {one.message}")
-        tell(click.style(line, fg="red" if one.verdict is Verdict.BAD else None))
+        tell(click.style(line, fg="red") if one.verdict is Verdict.BAD else line)
         if one.fix:
             tell(as_typed(f"   {'':<17} → {one.fix}"))
         count += one.verdict is Verdict.BAD

@@ -80,6 +80,8 @@ def test_training_starts_after_n_new_annotations_and_not_before(make_ingest):
     assert train_queue(ingest.redis).count == 1
     accept(ingest, 5, 6, 7, 8, 9)  # one is on its way: no second one behind it
     assert train_queue(ingest.redis).count == 1
+    due = last_due(ingest.redis, "shared")
+    assert (due.new, due.held_out) == (5, None), "counted, but no image is read for it"
 
 
 def test_enough_annotations_wait_for_enough_held_out_images(make_ingest):
