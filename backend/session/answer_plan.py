@@ -55,12 +55,11 @@ class Target:
 
 @dataclass(frozen=True)
 class RepeatedMask:
-    """An object in doubt: its last mask is answered again under its id, less ``protected``."""
+    """The last mask of an object, answered again under its id where the model fails."""
 
     id: str
     label: str
     mask: BitMask
-    protected: tuple[BitMask, ...] = ()
 
 
 @dataclass(frozen=True)
