@@ -11,6 +11,8 @@ from rq.serializers import JSONSerializer
 
 from backend.jobs.job_queue import ANSWER_SECONDS
 
+pytestmark = pytest.mark.security
+
 EVENTS = [
     "ANNOTATION_CREATED",
     "ANNOTATIONS_CREATED",

@@ -25,6 +25,8 @@ from backend.retraining.enqueueing import TRAIN_JOB
 from backend.retraining.jobs import PERIODIC
 from backend.settings import load
 
+pytestmark = pytest.mark.security
+
 MALFORMED = {"body": None}
 """An event that is refused, by a job that therefore succeeds at once."""
 

@@ -9,6 +9,8 @@ import pytest
 from backend.settings import SettingsError, load
 from backend.web.auth import GUESSES, Guesses
 
+pytestmark = pytest.mark.security
+
 PASSWORD = {"basic_auth_user": "ls", "basic_auth_password": "right"}
 
 

@@ -8,6 +8,8 @@ from backend.jobs.job_queue import QUEUES
 from backend.retraining.status import BACKLOG_KEY, asked_key
 from backend.retraining.training_queue import last_job_key, train_queue
 
+pytestmark = pytest.mark.security
+
 PAGES = ("/", "/metrics", "/versions", "/health")
 
 ODD = [b"", b"{", b"\xff\xfe", b"null", b"5", b"[]", b'"x"', b"{}", b'{"waiting": 1}']

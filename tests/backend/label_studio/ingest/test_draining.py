@@ -12,6 +12,8 @@ from backend.label_studio.ingest.events import process_event
 from backend.label_studio.ingest.job_names import EVENT_JOB
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event
 
+pytestmark = pytest.mark.security
+
 
 @pytest.fixture
 def put(queue_server, tmp_path):
