@@ -108,13 +108,15 @@ class JobQueue:
         except (RedisError, OSError):
             return None
 
-    def workers(self) -> dict[str, int] | None:
+    def workers(self, *, at_once: bool = False) -> dict[str, int] | None:
         """Count the workers of each queue that live; None if the server is away.
 
-        One that gave no sign of life for 85 s does not count.
+        One that gave no sign of life for 85 s does not count. With ``at_once`` the server has no
+        more time to answer than for an event.
         """
+        connection = self._quick if at_once else self._asking
         try:
-            return {name: workers(Queue(name, connection=self._asking)) for name in QUEUES}
+            return {name: workers(Queue(name, connection=connection)) for name in QUEUES}
         except (RedisError, OSError):
             return None
 

@@ -70,7 +70,11 @@ def make_blueprint(
     def health() -> Response:
         model = engine.model
         return jsonify(
-            status="UP", model_class="DynaMITE", model_version=model.version, device=model.device
+            status="UP",
+            model_class="DynaMITE",
+            model_version=model.version,
+            device=model.device,
+            workers=queue.workers(at_once=True),
         )
 
     @both("/versions", "GET")
