@@ -1,13 +1,13 @@
 """Processes Label Studio's events: verified ones as they are, others after asking Label Studio."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from backend.errors import BadRequestError
 from backend.label_studio.ingest.asking import api_of, ask
 from backend.label_studio.ingest.bookkeeping import Bookkeeping
-from backend.label_studio.ingest.deletion import delete_annotation, delete_project, delete_task
+from backend.label_studio.ingest.deletion import delete_annotations, delete_project, delete_tasks
 from backend.label_studio.ingest.event_fields import (
     ACCEPTED,
     DELETED,
@@ -37,9 +37,9 @@ from training.annotation_store import AnnotationStore, ProjectKey
 SECONDS = 600.0
 """How long one event may take; the annotations left then must wait. Dead hosts take long."""
 
-DELETE: Mapping[str, Callable[[int, AnnotationStore, Bookkeeping], int]] = {
-    "annotations": delete_annotation,
-    "tasks": delete_task,
+DELETE: Mapping[str, Callable[[Iterable[int], AnnotationStore, Bookkeeping], int]] = {
+    "annotations": delete_annotations,
+    "tasks": delete_tasks,
 }
 """How what is gone is deleted."""
 
@@ -78,15 +78,22 @@ def process_event(event: object, ingest: Ingest) -> str:
             f"{ingest.source!r}: give each Label Studio a queue server of its own (REDIS_URL)"
         )
     until, words, wrong = time.monotonic() + SECONDS, [], []
+    waiting: list[tuple[dict[str, Any], str]] = []
     for part in split_event(event):
         try:
             if time.monotonic() > until:
                 raise TryLaterError("the others of its event took too long")
             words.append(process_part(part, ingest))
         except TryLaterError as error:
-            words.append(_wait(part, str(error), ingest.bookkeeping))
+            if not part.get("verified") and not has_room(waiting, ingest.bookkeeping):
+                words.append("dropped: too many events wait; a comparison brings it in")
+                continue
+            waiting.append((part, str(error)))
+            words.append(f"waits: {error}")
         except BadRequestError as error:
             wrong.append(str(error))
+    if waiting:  # what ends the process before this has the whole event processed again
+        ingest.bookkeeping.wait(*waiting)
     body = body_of(event)
     if action_of(body) in ACCEPTED:
         project = ProjectKey(ingest.source, project_number(body))
@@ -127,13 +134,10 @@ def process_part(event: Json, ingest: Ingest) -> str:
     return _delete(action, body, ingest, verified=verified)
 
 
-def _wait(part: dict[str, Any], reason: str, bookkeeping: Bookkeeping) -> str:
-    """Keep an event that must wait; return what became of it, in words."""
+def has_room(waiting: Sequence[object], bookkeeping: Bookkeeping) -> bool:
+    """Return whether another event that Label Studio must confirm may wait."""
     count, _ = bookkeeping.count_waiting()
-    if not part.get("verified") and count >= MOST_WAITING:
-        return "dropped: too many events wait to be confirmed; a comparison brings it in"
-    bookkeeping.wait(part, reason)
-    return f"waits: {reason}"
+    return count + len(waiting) < MOST_WAITING
 
 
 def _delete(action: str, body: Json, ingest: Ingest, *, verified: bool) -> str:
@@ -149,7 +153,7 @@ def _delete(action: str, body: Json, ingest: Ingest, *, verified: bool) -> str:
     name = DELETED[action]
     ids = [number(item, "id") for item in list_of(body, name)]
     gone = ids if verified else [i for i in ids if ask(ingest, f"/api/{name}/{i}") is None]
-    count = sum(DELETE[name](i, ingest.store, ingest.bookkeeping) for i in gone)
+    count = DELETE[name](gone, ingest.store, ingest.bookkeeping)
     return f"{count} annotations deleted"
 
 
