@@ -56,13 +56,13 @@ def test_the_button_starts_one_training_however_often_it_is_pressed(make_ingest)
 
 
 def test_the_button_pressed_by_somebody_unknown_starts_what_would_start_anyway(make_ingest):
-    ingest = make_ingest(train_after=0)
-    accept(ingest, 1, 12)
+    ingest = make_ingest(train_after=0, judge_least=2)
+    accept(ingest, *range(1, 16))
     unknown = {"body": START, "verified": False}
     assert "does not prove" in process_event(unknown, ingest)
     assert train_queue(ingest.redis).job_ids == []
     assert "DYNAMITE_WEBHOOK_SECRET" in last_asked(ingest.redis, "shared").outcome
-    enough = replace(ingest, settings=ingest.settings.model_copy(update={"train_after": 2}))
+    enough = replace(ingest, settings=ingest.settings.model_copy(update={"train_after": 10}))
     assert "is queued" in process_event(unknown, enough)
 
 
