@@ -114,7 +114,7 @@ class Layers:
         self.done.append(f"end {shade}")
         return FEATURES
 
-    def segment(self, features, clicks):
+    def segment(self, features, clicks, **_):
         self.done.append("click")
         return SimpleNamespace()
 
