@@ -9,6 +9,8 @@ from backend.retraining.due import due_key
 from backend.retraining.status import BACKLOG_KEY, asked_key
 from backend.retraining.training_queue import last_job_key, train_queue
 
+pytestmark = pytest.mark.security
+
 PAGES = ("/", "/metrics", "/versions", "/health")
 
 ODD = [b"", b"{", b"\xff\xfe", b"null", b"5", b"[]", b'"x"', b"{}", b'{"waiting": 1}']
