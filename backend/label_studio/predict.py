@@ -109,7 +109,14 @@ class Predict:
     def _answer_click(self, request: PredictRequest, call: Call) -> Prediction:
         task = request.tasks[0]
         answer = self._answering.answer_click(
-            ClickRequest(self._source, task.id, call, self._opener(task), task.accepts)
+            ClickRequest(
+                self._source,
+                task.id,
+                call,
+                self._opener(task),
+                task.accepts,
+                request.project_number,
+            )
         )
         return write_prediction(answer, task)
 

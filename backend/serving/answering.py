@@ -26,12 +26,21 @@ from dynamite import brush_rle
 Accepts = Callable[[ImageKey, str], bool]
 """Whether the tool can show a mask with this label on this image."""
 
+WithMemory = Callable[[str, int | None, Model], Model]
+"""Returns the model with the memory of a project (source, number), if it has one that fits."""
+
+
+def without_memory(source: str, project: int | None, current: Model) -> Model:  # noqa: ARG001
+    """Return the current model, whatever the project."""
+    return current
+
 
 @dataclass(frozen=True)
 class ClickRequest:
     """One click: what was asked, how to open the task's images, what the tool can show.
 
     What was answered is remembered under ``source``, the name of the tool or server, and ``task``.
+    ``project`` is the number of the task's project there; None where it is not known.
     """
 
     source: str
@@ -39,6 +48,7 @@ class ClickRequest:
     call: Call
     open_image: OpenImage
     accepts: Accepts
+    project: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ class AnsweredObject:
 
 @dataclass(frozen=True)
 class Answer:
-    """The objects to show, disjoint on each image, and the model version that made them."""
+    """The objects to show, disjoint on each image, and what made them (``Model.name``)."""
 
     version: str
     objects: tuple[AnsweredObject, ...] = ()
@@ -89,8 +99,13 @@ class Answering:
         under_way: UnderWay,
         report: Report,
         click_seconds: Histogram | None = None,
+        with_memory: WithMemory = without_memory,
     ) -> None:
-        """``click_seconds`` measures each click, its image's features included."""
+        """Take what the answers need.
+
+        ``click_seconds`` measures each click, its image's features included.
+        """
+        self._with_memory = with_memory
         self._under_way = under_way
         self._engine = engine
         self._sessions = sessions
@@ -111,7 +126,8 @@ class Answering:
         """
         with self._click_seconds.time() if self._click_seconds else nullcontext():
             ticket = self._sessions.begin(request.call)
-            model = self._page_models.choose(ticket.page, self._engine.model)
+            current = self._with_memory(request.source, request.project, self._engine.model)
+            model = self._page_models.choose(ticket.page, current)
             try:
                 with (
                     self._admission.place(),
@@ -125,7 +141,7 @@ class Answering:
                 if not last.images:
                     raise
                 self._report(error)
-                answer = compose_answer(last, {}, request.accepts, model.version)
+                answer = compose_answer(last, {}, request.accepts, model.name)
             self._remember(request, ticket, answer)
             return answer
 
@@ -177,7 +193,7 @@ class Answering:
         failed = {part.image for part in plan.images if part.targets} - segmented.keys()
         if failed:
             plan = plan.with_images(self._sessions.last_answer(ticket), failed)
-        return compose_answer(plan, segmented, request.accepts, model.version)
+        return compose_answer(plan, segmented, request.accepts, model.name)
 
     def _remember(self, request: ClickRequest, ticket: Ticket, answer: Answer) -> None:
         """Keep what was shown, and note it so that an accepted mask is known for what it is."""

@@ -1,47 +1,19 @@
 """Learning from accepted images, and the trial that says whether it helps."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-import dynamite
 from dynamite import Predictor
 from dynamite.network.model import DynaMITE
-from tests.training.tiny_run import TINY_MODEL, write_data
-from training.data.catalog import open_dataset
 from training.data.sample import Sample
 from training.loop.distributed import Processes
 from training.loop.iteration import Iteration
 from training.memory.examples import Example, clicked_batch, encode_examples, with_at_most
 from training.memory.learn import config_for, learn
 from training.memory.trial import LabelTrial, Trial, try_memory
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
-    dataset = open_dataset("shapes", write_data(tmp_path_factory.mktemp("sets")))
-    return [dataset[index] for index in range(4)]
-
-
-@pytest.fixture
-def model() -> DynaMITE:
-    torch.manual_seed(0)
-    found = dynamite.load(
-        "lite", random_weights=True, resize=dynamite.network.config.Resize(64, 64), **TINY_MODEL
-    )
-    found.version = "tiny-1"
-    return found
 
 
 @pytest.fixture
