@@ -18,8 +18,11 @@ def _is_there(path: Path) -> bool:
     return path.exists() or path.with_name(path.name + ".pack").is_file()
 
 
-def _suggestion(name: str, root: Path | None) -> str:
+def _suggestion(name: str, root: Path | None, path: Path) -> str:
     """Return the end of a sentence about a name that is none: which set may be meant."""
+    if len(Path(name).parts) > 1:
+        corrected = _corrected(path)
+        return "" if corrected is None else f" Did you mean {corrected}?"
     known = list(LAYOUTS)
     for folder in (root, root / "eval") if root is not None else ():
         if folder.is_dir():
@@ -28,6 +31,18 @@ def _suggestion(name: str, root: Path | None) -> str:
             ]
     close = get_close_matches(name, known, n=1)
     return f" Did you mean {close[0]}?" if close else ""
+
+
+def _corrected(path: Path) -> Path | None:
+    """Return a path with each part that is not there replaced by the one most like it."""
+    found = Path(path.anchor)
+    for part in path.parts[len(found.parts) :]:
+        names = [one.name for one in found.iterdir()] if found.is_dir() else []
+        close = [part] if part in names else get_close_matches(part, names, n=1)
+        if not close:
+            return None
+        found /= close[0]
+    return found if found != path else None
 
 
 def open_dataset(
@@ -80,7 +95,7 @@ def _open(
     if not json_path.is_file():
         raise DatasetError(
             f"{name_or_path}: no data set: {json_path} does not exist."
-            f"{_suggestion(str(name_or_path), root)}\n"
+            f"{_suggestion(str(name_or_path), root, path)}\n"
             "Give the folder that holds the sets (--data; `dynamite data` calls it --root; root in "
             "Python; docs/data.md shows what lies in it), or the path of a COCO json."
         )
