@@ -92,11 +92,11 @@ def _tried(record: Record, trial: Trial | None) -> Record:
     if trial is None:
         return _off(record, "its objects are too small to learn from")
     before, after = trial.clicks
-    saved = f"{before:.2f} → {after:.2f} clicks per object in a trial on {trial.images} images"
-    error = f"± {trial.error / before:.0%}"
-    on = "on" if trial.helps else "off"
+    saves = f"saves {100 * trial.gain:.0f} ± {100 * trial.error / before:.0f} % of the clicks"
+    means = f"{before:.2f} → {after:.2f} per object in a trial on {trial.images} images"
+    words = f"{saves}, {means}"
     figures = {
-        "words": f"{on}: {trial.gain:+.0%} {error} of the clicks saved, {saved}",
+        "words": f"on: {words}" if trial.helps else f"off: {words}: {trial.objection}",
         "clicks": trial.clicks,
         "first_iou": trial.first_iou,
         "error": trial.error,

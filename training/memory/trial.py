@@ -65,11 +65,20 @@ class Trial:
         return 1 - self.clicks[1] / self.clicks[0]
 
     @property
+    def objection(self) -> str:
+        """Why not to use the memory, in words; empty if it helps."""
+        if self.gain < MARGIN:
+            return f"less than {MARGIN:.0%}"
+        if self.clicks[0] - self.clicks[1] < self.error:
+            return "may be chance"
+        if self.first_iou[1] < self.first_iou[0]:
+            return "but the first masks are worse"
+        return ""
+
+    @property
     def helps(self) -> bool:
         """Whether to use the memory: it saves clicks beyond its error, and first masks gain."""
-        saved = self.clicks[0] - self.clicks[1]
-        better_first = self.first_iou[1] >= self.first_iou[0]
-        return self.gain >= MARGIN and saved >= self.error and better_first
+        return not self.objection
 
 
 @dataclass(frozen=True)

@@ -113,17 +113,19 @@ def test_one_image_cannot_be_tried(model: DynaMITE, samples: list[Sample]) -> No
 
 
 @pytest.mark.parametrize(
-    ("clicks", "first", "error", "helps"),
+    ("clicks", "first", "error", "objection"),
     [
-        ((4.0, 3.5), (0.6, 0.7), 0.2, True),
-        ((4.0, 3.95), (0.6, 0.7), 0.01, False),  # too little
-        ((4.0, 3.5), (0.6, 0.7), 0.6, False),  # may be chance
-        ((4.0, 3.5), (0.6, 0.5), 0.2, False),  # the first masks are worse
-        ((4.0, 4.5), (0.6, 0.7), 0.1, False),
+        ((4.0, 3.5), (0.6, 0.7), 0.2, ""),
+        ((4.0, 3.95), (0.6, 0.7), 0.01, "less than 2%"),
+        ((4.0, 3.5), (0.6, 0.7), 0.6, "may be chance"),
+        ((4.0, 3.5), (0.6, 0.5), 0.2, "but the first masks are worse"),
+        ((4.0, 4.5), (0.6, 0.7), 0.1, "less than 2%"),
     ],
 )
 def test_the_gate_opens_for_clicks_saved_beyond_chance(
-    clicks: tuple[float, float], first: tuple[float, float], error: float, helps: bool
+    clicks: tuple[float, float], first: tuple[float, float], error: float, objection: str
 ) -> None:
     rows = (LabelTrial("a", 9, first, clicks),)
-    assert Trial(4, clicks, first, error, rows).helps is helps
+    trial = Trial(4, clicks, first, error, rows)
+    assert trial.objection == objection
+    assert trial.helps is (not objection)

@@ -51,7 +51,10 @@ def test_what_helps_is_learned_and_kept(
     assert kept.record(PROJECT) == record
     assert record.images == 4
     assert record.change == store.change()
-    assert record.words.startswith("on: +25% ± 2% of the clicks saved, 4.00 → 3.00 clicks")
+    assert (
+        record.words
+        == "on: saves 25 ± 2 % of the clicks, 4.00 → 3.00 per object in a trial on 4 images"
+    )
     adaptation = Adaptation.load(kept.weights_path(record))
     assert (adaptation.digest, adaptation.model_version) == (record.digest, "tiny-1")
     store.delete(AnnotationKey("label_studio", 4))
@@ -75,7 +78,8 @@ def test_what_does_not_help_is_off_and_says_so(
     monkeypatch.setattr(remember_module, "try_memory", lambda *_, **__: HURTS)
     record = made(model, store, kept)
     assert record.digest is None
-    assert record.words.startswith("off: -12% ± 2% of the clicks saved")
+    assert record.words.startswith("off: saves -12 ± 2 % of the clicks")
+    assert record.words.endswith(": less than 2%")
     assert files(kept) == ["label_studio-3.json"]
 
 
