@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backend.label_studio import labeling_config
+from backend.label_studio import config_writer
 from backend.label_studio.predict import write_prediction
 from backend.label_studio.predict_request import read_request
 from backend.serving.answering import compose_answer
@@ -27,7 +27,7 @@ from tests.fakes import discs
 WIDTH, HEIGHT = 90, 60
 AUTOSAVE = 5.0
 RADIUS = 9
-CONFIG = labeling_config.write(["A", "B", "C"])
+CONFIG = config_writer.write(["A", "B", "C"])
 
 Region = dict[str, Any]
 Mask = npt.NDArray[np.bool_]

@@ -3,11 +3,11 @@
 import pytest
 
 from backend.label_studio import known_projects
+from backend.label_studio.config_writer import write
 from backend.label_studio.ingest.bookkeeping import Bookkeeping
 from backend.label_studio.ingest.events import WrongSourceError, process_event
 from backend.label_studio.ingest.retries import try_again
 from backend.label_studio.ingest.sync import all_projects, reconcile_projects
-from backend.label_studio.labeling_config import write
 from backend.retraining.requesting import request_training, take_snapshot
 from backend.retraining.training_queue import train_queue
 from backend.serving.answer_log import Answered, AnswerLog, recall
