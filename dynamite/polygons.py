@@ -15,9 +15,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from dynamite.errors import InvalidInputError
+
 GRID = 64
 """Rings are rounded to this fraction of a pixel, so that a ring that was written as text, in
 percent of an image, fills the same pixels when it is read."""
+
+MAX_CROSSINGS = 2**22
+"""Most times that the sides of a ring may cross rows of an image: a zigzag of 100 kB could cross
+more than a server has memory for."""
 
 MAX_PARTS = 100
 """Most rings of one mask: the largest parts."""
@@ -70,6 +76,9 @@ def fill(rings: Iterable[Ring], shape: tuple[int, int]) -> Mask:
 
     Where a ring crosses itself, what it goes around counts as inside, as on a browser's canvas.
     Rings may reach beyond the image.
+
+    Raises:
+        InvalidInputError: a ring crosses rows more than ``MAX_CROSSINGS`` times.
     """
     height, width = shape
     mask: Mask = np.zeros(shape, np.bool_)
@@ -79,11 +88,21 @@ def fill(rings: Iterable[Ring], shape: tuple[int, int]) -> Mask:
         left, right = _rows(ring[:, 0], width)
         if len(ring) < 3 or top >= bottom or left >= right:
             continue
+        if (count := crossings(ring)) > MAX_CROSSINGS:
+            raise InvalidInputError(
+                f"a polygon of {len(ring)} corners crosses the rows of the image {count} times, "
+                f"more than {MAX_CROSSINGS}: simplify it"
+            )
         turns = np.zeros((bottom - top, right - left + 1), np.int16)
         rows, columns, signs = _crossings(ring - (left, top), bottom - top, right - left)
         np.add.at(turns, (rows, columns), signs)
         mask[top:bottom, left:right] |= np.cumsum(turns[:, :-1], axis=1, dtype=np.int16) != 0
     return mask
+
+
+def crossings(ring: Ring) -> int:
+    """Return how often the sides of a ring cross rows, about: what filling it costs."""
+    return int(np.abs(np.diff(ring[:, 1], append=ring[:1, 1])).sum()) + len(ring)
 
 
 def crosses_itself(ring: Ring) -> bool:

@@ -53,6 +53,7 @@ class LabelStudio:
             background_labels=settings.background_labels,
             image_timeout=settings.image_timeout,
             max_pixels=settings.max_image_pixels,
+            tolerance=settings.polygon_tolerance,
             prewarm=self._prewarmer.ask,
             warm=self.warm,
             report=report,

@@ -225,7 +225,7 @@ class _Assignment:
                 opened=clock,
                 base=base,
                 since=since,
-                keeps=known.keeps or known.answered_at(base) is None,
+                keeps=known.keeps or known.answered_at(self.read(base)) is None,
             )
         )
 

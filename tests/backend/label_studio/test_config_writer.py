@@ -6,7 +6,7 @@ import pytest
 
 from backend.label_studio import config_check
 from backend.label_studio.config_writer import BACKGROUND_COLOR, COLORS, write
-from backend.label_studio.labeling_config import BOXES, BRUSH, POINTS, parse
+from backend.label_studio.labeling_config import BOXES, POINTS, parse
 
 LABELS = ("Cup", 'A "quoted" <label>', "Löffel")
 
@@ -16,13 +16,13 @@ LABELS = ("Cup", 'A "quoted" <label>', "Löffel")
 def test_written_configuration_has_no_problems_and_all_labels(boxes, painting):
     config = parse(write(LABELS, boxes=boxes, painting=painting))
     assert config_check.problems(config) == ()
-    for kind in [POINTS, BRUSH, *[BOXES] * boxes]:
+    for kind in [POINTS, "brushlabels", *[BOXES] * boxes]:
         (control,) = config.of_type(kind)
         assert control.labels[:3] == LABELS
-        assert control.smart == (kind != BRUSH)
+        assert control.smart == (kind != "brushlabels")
     assert bool(config.of_type(BOXES)) == boxes
-    assert config.brush("image", "Cup") is not None
-    assert config.brush("image", "Background") is None
+    assert config.output("image", "Cup") is not None
+    assert config.output("image", "Background") is None
 
 
 def test_every_row_has_a_heading_and_a_hidden_row_has_none():
@@ -47,5 +47,5 @@ def test_thirty_labels_have_colors_that_can_be_told_apart():
 
 def test_more_labels_than_colors_are_written_all_the_same():
     names = [f"label {number}" for number in range(100)]
-    (brush,) = parse(write(names)).of_type(BRUSH)
+    (brush,) = parse(write(names)).of_type("brushlabels")
     assert list(brush.labels) == names
