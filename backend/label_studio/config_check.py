@@ -108,7 +108,7 @@ def _label_problems(
     if prompts and (missing := masked - pointed):
         yield (
             f"{listed(missing)} of {title} has no keypoint or rectangle label: it can only be "
-            "drawn by hand. Use the same values in all label tags."
+            "painted by hand. Use the same values in all label tags."
         )
     if both := background & masked:
         yield (

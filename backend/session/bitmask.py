@@ -73,6 +73,13 @@ class BitMask:
         scaled = cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
         return np.asarray(scaled, np.uint8).view(np.bool_)
 
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of its box, as fractions of the image."""
+        top, left, rows, columns = self.box
+        right, bottom = (left + columns) / self.width, (top + rows) / self.height
+        return left / self.width, top / self.height, right, bottom
+
     def contains(self, x: float, y: float) -> bool:
         """Whether the pixel at fractions ``x``, ``y`` of the image is in the mask."""
         top, left, rows, columns = self.box

@@ -39,11 +39,15 @@ class Outline(Prompt):
 
     def clicks_around(self) -> list[Position]:
         """Return one position beyond the middle of each side of the box around it."""
-        (left, top), (right, bottom) = self._corners.min(0), self._corners.max(0)
+        left, top, right, bottom = self.bounds()
         x, y = (left + right) / 2, (top + bottom) / 2
         across, down = MARGIN * (right - left), MARGIN * (bottom - top)
-        spots = ((left - across, y), (right + across, y), (x, top - down), (x, bottom + down))
-        return [(float(a), float(b)) for a, b in spots]
+        return [(left - across, y), (right + across, y), (x, top - down), (x, bottom + down)]
+
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Return left, top, right and bottom of the upright box around it."""
+        (left, top), (right, bottom) = self._corners.min(0), self._corners.max(0)
+        return float(left), float(top), float(right), float(bottom)
 
     def contains(self, x: float, y: float) -> bool:
         """Whether a position lies inside, to a thousandth of the image."""
