@@ -164,9 +164,10 @@ class Annotator:
 
         def saved() -> bool:
             drafts = api.get(f"/api/tasks/{task}/drafts")
-            types = [one["type"] for draft in drafts for one in draft["result"]]
-            enough = clicks is None or types.count("keypointlabels") == clicks
-            return sum(map(is_mask, types)) == masks and enough
+            results = [one for draft in drafts for one in draft["result"]]
+            points = [one for one in results if one["type"] == "keypointlabels"]
+            objects = {one["id"].partition("~")[0] for one in results if one["type"] in BY_TYPE}
+            return len(objects) == masks and clicks in (None, len(points))
 
         self.browser.until(saved, "the draft to be saved")
 
@@ -300,10 +301,6 @@ class Annotator:
                 mask |= objects[name].mask
             objects[name] = Region(name, labels, mask)
         return list(objects.values())
-
-
-def is_mask(type_: str) -> bool:
-    return type_ in BY_TYPE
 
 
 def mask_of(raw: dict[str, Any]) -> Mask:

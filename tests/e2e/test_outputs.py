@@ -2,9 +2,10 @@
 
 import time
 
+import numpy as np
 import pytest
 from annotator import mask_of
-from photo import CAKE, CUP, by_label, inside, pixel
+from photo import CAKE, CUP, beside, by_label, inside, pixel
 
 from backend.label_studio.config_writer import write
 from backend.label_studio.kinds.table import BY_TYPE
@@ -12,7 +13,6 @@ from backend.label_studio.kinds.table import BY_TYPE
 pytestmark = pytest.mark.e2e
 
 LABELS = ["Cake", "Cup"]
-AROUND_CUP = (56.0, 40.0, 97.0, 88.0)
 
 
 @pytest.fixture(params=["bitmask", "polygon", "vector"])
@@ -41,12 +41,17 @@ def stored(demo, task):
     return [one for one in kept[0]["result"] if one["type"] in BY_TYPE]
 
 
-def refine(person, output, region, place):
+def refine(person, output, region):
     """Take a place away from an accepted mask, or ask for it anew where no click is taken."""
-    if output in ("brush", "polygon"):
-        person.click(region.labels[0], *place, negative=True, inside=True)
-    else:
-        person.box(region.labels[0], *AROUND_CUP)
+    (label,) = region.labels
+    if output == "polygon":
+        person.click(label, *inside(region.mask, CUP), negative=True, inside=True)
+        return
+    height, width = region.mask.shape
+    rows, columns = np.nonzero(region.mask)
+    left, right = columns.min() / width * 100 - 1, columns.max() / width * 100 + 1
+    top, bottom = rows.min() / height * 100 - 1, rows.max() / height * 100 + 1
+    person.box(label, max(left, 0.5), max(top, 0.5), min(right, 99.5), min(bottom, 99.5))
 
 
 def test_two_labels_are_accepted_refined_in_place_and_submitted(demo, opened, output):
@@ -58,8 +63,8 @@ def test_two_labels_are_accepted_refined_in_place_and_submitted(demo, opened, ou
     accepted = by_label(opened.regions())
     assert all(same(accepted[label], shown[label]) for label in LABELS)
 
-    refine(opened, output, accepted["Cup"], inside(accepted["Cup"].mask, CUP))
-    (change,) = opened.suggestions()
+    refine(opened, output, accepted["Cup"])
+    change = by_label(opened.suggestions())["Cup"]
     assert change.id == accepted["Cup"].id
     opened.accept_all()
     changed = by_label(opened.regions())
@@ -83,7 +88,7 @@ def test_auto_accept_updates_in_place(opened, output):
     try:
         opened.click("Cup", *CUP)
         (first,) = opened.regions()
-        refine(opened, output, first, inside(first.mask, CUP))
+        refine(opened, output, first)
         (second,) = opened.regions()
         assert second.id == first.id
     finally:
@@ -97,13 +102,12 @@ def test_a_reloaded_page_goes_on_with_the_same_object(demo, opened, output):
     opened.wait_until_saved(demo.api, opened.task, masks=1)
     project = demo.api.get(f"/api/tasks/{opened.task}")["project"]
     opened.open_task(project, opened.task)
-    opened.click("Cake", *CAKE)
+    opened.click("Cake", *beside(cup.mask))
     (cake,) = opened.suggestions()
     assert cake.labels == ("Cake",)
     opened.accept_all()
-    refine(opened, output, cup, inside(cup.mask, CUP))
-    (change,) = opened.suggestions()
-    assert change.id == cup.id
+    refine(opened, output, cup)
+    assert by_label(opened.suggestions())["Cup"].id == cup.id
 
 
 def test_what_is_erased_by_hand_stays_erased(demo, person):
@@ -118,6 +122,7 @@ def test_what_is_erased_by_hand_stays_erased(demo, person):
     )
     (erased,) = person.regions()
     assert erased.id == cake.id
+    person.wait_until_saved(demo.api, task, masks=1)
     person.browser.until(
         lambda: not pixel(person.saved_mask(demo.api, task, cake.id), CAKE), "the draft"
     )
