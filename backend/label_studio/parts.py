@@ -56,6 +56,11 @@ class Parts:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Mapping[str, Ring]] = OrderedDict()
 
+    def known(self, object_id: str) -> Mapping[str, Ring]:
+        """The parts of an object as answered last, in fractions of the image, by their ids."""
+        with self._lock:
+            return self._known.get(object_id, {})
+
     def name(
         self, object_id: str, rings: Sequence[Ring], accepted: Mapping[str, Ring]
     ) -> tuple[list[str], list[str]]:

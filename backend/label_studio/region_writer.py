@@ -38,7 +38,9 @@ class RegionWriter:
     def as_stored(self, image: ImageKey, object_id: str, label: str, mask: Mask) -> Mask:
         """Return a mask as it will be read from the regions that hold it."""
         kind = _kind(self._control(image, object_id, label))
-        self._forms[object_id] = form = kind.form(mask, self.tolerance)
+        parts = self.parts.known(object_id) or self._accepted_parts(object_id)
+        known = tuple(ring * mask.shape[::-1] for ring in parts.values())
+        self._forms[object_id] = form = kind.form(mask, self.tolerance, known)
         return form.mask
 
     def write(self, answered: AnsweredObject) -> list[dict[str, Any]]:

@@ -89,8 +89,21 @@ class _Assignment:
             accepted = list(masks)[-1]
             self._reopen(accepted, prompt.born)
             self._give(prompt, accepted, is_positive=True)
+        elif suggested := self._suggested_in(drawn):
+            self._give(prompt, suggested, is_positive=True)
         else:
             self._begin(prompt)
+
+    def _suggested_in(self, drawn: Prompt) -> str | None:
+        """Return the pending object of this label that an outline goes around.
+
+        It may have been accepted, where no draft says so yet. One that has an outline keeps it.
+        """
+        for obj in self._pending(drawn.image):
+            is_free = obj.label == drawn.label and self._outline(obj) is None
+            if is_free and obj.shown is not None and goes_around(drawn, obj.shown):
+                return obj.id
+        return None
 
     def _assign_click(self, prompt: PagePrompt) -> None:
         drawn = prompt.drawn

@@ -2,7 +2,7 @@
 
 from backend.errors import ImageError
 from backend.label_studio.data_uri import MAX_DATA_URI, is_data_uri, read_data_uri, write_data_uri
-from backend.label_studio.kinds.kind import Form, Read
+from backend.label_studio.kinds.kind import Form, Read, Rings
 from backend.label_studio.raw_values import Raw, RegionError, shown
 from backend.session.bitmask import Mask
 from backend.session.stored_masks import Png
@@ -14,9 +14,11 @@ class Bitmask:
 
     name = "Bitmask"
     verb = "Paint"
+    since = (1, 21)
+    remark = ""
     keys = ("imageDataURL",)
 
-    def form(self, mask: Mask, tolerance: float) -> Form:  # noqa: ARG002
+    def form(self, mask: Mask, tolerance: float, known: Rings = ()) -> Form:  # noqa: ARG002
         """Return a mask as PNG."""
         address = write_data_uri(mask_png.encode(mask), "image/png")
         return Form(mask, ({"imageDataURL": address},))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from backend.label_studio.kinds.kind import Form, Read
+from backend.label_studio.kinds.kind import Form, Read, Rings
 from backend.label_studio.raw_values import Raw, RegionError, number
 from backend.session.bitmask import Mask
 from backend.session.paint import Stroke
@@ -15,9 +15,11 @@ class Brush:
 
     name = "Brush"
     verb = "Paint"
+    since = (1, 0)
+    remark = ""
     keys = ("rle", "touches")
 
-    def form(self, mask: Mask, tolerance: float) -> Form:  # noqa: ARG002
+    def form(self, mask: Mask, tolerance: float, known: Rings = ()) -> Form:  # noqa: ARG002
         """Return a mask as Brush RLE."""
         return Form(mask, ({"format": "rle", "rle": brush_rle.encode(mask)},))
 

@@ -34,6 +34,8 @@ class Form:
     lost: str = ""
 
 
+Rings = tuple[Ring, ...]
+
 Read = tuple[StoredMask | None, tuple[Stroke, ...]]
 """The pixels of a region, and the strokes over them."""
 
@@ -50,11 +52,26 @@ class RegionKind(Protocol):
         """What a person does by hand to make one."""
 
     @property
+    def since(self) -> tuple[int, int]:
+        """The first release of Label Studio that shows such suggestions."""
+
+    @property
+    def remark(self) -> str:
+        """What a person should know before choosing it; empty if nothing."""
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """The keys of a ``value`` by which the page knows the kind, whatever the region's type."""
 
-    def form(self, mask: Mask, tolerance: float) -> Form:
-        """Return a mask as its regions; ``tolerance`` of outlines is in pixels."""
+    def form(self, mask: Mask, tolerance: float, known: Rings = ()) -> Form:
+        """Return a mask as its regions.
+
+        Args:
+            mask: H×W.
+            tolerance: of outlines, in pixels.
+            known: the outlines of the object as answered or stored last, in pixels. If they hold
+                this very mask, they are used again: an outline of an outline would be another.
+        """
 
     def read(self, value: Raw) -> Read:
         """Read the ``value`` of a region.

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from backend.label_studio.kinds.kind import Form, Read, Value
+import numpy as np
+
+from backend.label_studio.kinds.kind import Form, Read, Rings, Value
 from backend.label_studio.raw_values import FAR, Raw, RegionError, corner, shown
 from backend.session.bitmask import Mask
 from backend.session.stored_masks import Polygons
@@ -16,11 +18,13 @@ class Polygon:
 
     name = "Polygon"
     verb = "Outline"
+    since = (1, 0)
+    remark = "holes of masks are filled, and edges lie up to DYNAMITE_POLYGON_TOLERANCE pixels off"
     keys = ("points",)
 
-    def form(self, mask: Mask, tolerance: float) -> Form:
+    def form(self, mask: Mask, tolerance: float, known: Rings = ()) -> Form:
         """Return a mask as one polygon for each part."""
-        return outlined(mask, tolerance, _value)
+        return outlined(mask, tolerance, known, _value)
 
     def read(self, value: Raw) -> Read:
         """Read a polygon; it counts as closed."""
@@ -30,10 +34,13 @@ class Polygon:
         return polygon(points, _corner), ()
 
 
-def outlined(mask: Mask, tolerance: float, value: Callable[[Ring], Value]) -> Form:
+def outlined(mask: Mask, tolerance: float, known: Rings, value: Callable[[Ring], Value]) -> Form:
     """Return a mask as outlines, each written by ``value`` from its corners in percent."""
-    traced = polygons.trace(mask, tolerance)
     height, width = mask.shape
+    if known and np.array_equal(polygons.fill(known, (height, width)), mask):
+        traced = Traced(known)
+    else:
+        traced = polygons.trace(mask, tolerance)
     return Form(
         polygons.fill(traced.rings, (height, width)),
         tuple(value(ring / (width, height) * 100) for ring in traced.rings),

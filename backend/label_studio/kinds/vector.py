@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from backend.label_studio.kinds.kind import Form, Read, Value
+from backend.label_studio.kinds.kind import Form, Read, Rings, Value
 from backend.label_studio.kinds.polygon import outlined, polygon
 from backend.label_studio.raw_values import FAR, Raw, RegionError, corner, shown
 from backend.session.bitmask import Mask
@@ -14,11 +14,17 @@ class Vector:
 
     name = "Vector"
     verb = "Outline"
+    since = (1, 22)
+    remark = (
+        "holes of masks are filled, edges lie up to DYNAMITE_POLYGON_TOLERANCE pixels "
+        "off, and no click on a vector reaches this backend: refine it with a rectangle "
+        "around it"
+    )
     keys = ("vertices",)
 
-    def form(self, mask: Mask, tolerance: float) -> Form:
+    def form(self, mask: Mask, tolerance: float, known: Rings = ()) -> Form:
         """Return a mask as one closed path for each part."""
-        return outlined(mask, tolerance, _value)
+        return outlined(mask, tolerance, known, _value)
 
     def read(self, value: Raw) -> Read:
         """Read a path; it counts as closed, whatever ``closed`` says."""

@@ -191,3 +191,17 @@ def test_a_region_keeps_the_tag_and_all_labels_that_it_has():
     (region,) = write(SQUARE, polygons, task=on_page([raw], polygons))
     assert region["from_name"] == "own"
     assert region["value"]["polygonlabels"] == ["A", "B"]
+
+
+@pytest.mark.parametrize("output", ["polygon", "vector"])
+@pytest.mark.parametrize("restarted", [True, False])
+def test_a_mask_that_is_repeated_keeps_its_outline(output, restarted):
+    """An object in doubt is answered again unchanged: an outline of an outline would differ."""
+    rows, columns = np.ogrid[:40, :60]
+    disk = np.hypot(rows - 20, columns - 30) < 17.3
+    outlines, parts = config(output), Parts()
+    first = write(disk, outlines, parts=parts)
+    task = on_page(first, outlines)
+    (shown,) = read(first, outlines)
+    again = write(shown.pixels(), outlines, task=task, parts=Parts() if restarted else parts)
+    np.testing.assert_array_equal(read(again, outlines)[0].pixels(), shown.pixels())
