@@ -91,14 +91,11 @@ def check_project(api: LabelStudioApi, project: int, settings: Settings) -> Iter
         yield bad("labelling config", str(error), fix)
         return
     yield good("project", f"project {project} is “{found['title']}”")
-    release = str(api.get("/api/version").get("release", ""))
-    problems = (*config_check.problems(config), *config_check.too_new(config, release))
+    problems = config_check.problems(config)
     for problem in problems:
         yield bad("labelling config", problem, f"{PROJECT_PAGE} Labeling Interface → Code")
     if not problems:
         yield good("labelling config", "it fits this backend")
-    for remark in config_check.remarks(config):
-        yield good("masks", remark)
 
 
 def check_images(api: LabelStudioApi, project: int, fetcher: ImageFetcher) -> Iterator[Finding]:

@@ -35,30 +35,6 @@ def problems(config: LabelingConfig) -> tuple[str, ...]:
     return found
 
 
-def remarks(config: LabelingConfig) -> tuple[str, ...]:
-    """What to know of the kinds of mask that the labels have, in words; empty for most."""
-    found = {
-        control.title: control.kind.remark
-        for control in config.outputs()
-        if control.kind is not None and control.kind.remark
-    }
-    return tuple(f"{title}: {remark}." for title, remark in found.items())
-
-
-def too_new(config: LabelingConfig, release: str) -> tuple[str, ...]:
-    """Which kinds of mask this release of Label Studio does not show, in words."""
-    numbers = re.match(r"(\d+)\.(\d+)", release)
-    if numbers is None:
-        return ()
-    have = int(numbers[1]), int(numbers[2])
-    kinds = {c.title: c.kind.since for c in config.outputs() if c.kind is not None}
-    return tuple(
-        f"{title} needs Label Studio {since[0]}.{since[1]}, and this is {release}: use BrushLabels."
-        for title, since in kinds.items()
-        if have < since
-    )
-
-
 def _problems(config: LabelingConfig) -> Iterator[str]:
     if not config.images:
         yield "There is no <Image> tag: add one, this backend works on images."

@@ -13,20 +13,14 @@ class ConfigProblems:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_project: dict[str, tuple[str, ...]] = {}
-        self._remarks: dict[str, tuple[str, ...]] = {}
 
-    def note(self, project: str, problems: Sequence[str], remarks: Sequence[str] = ()) -> bool:
-        """Note the problems of a project, none if it fits; return whether that is news.
-
-        ``remarks`` are what to know of a configuration that fits.
-        """
+    def note(self, project: str, problems: Sequence[str]) -> bool:
+        """Note the problems of a project, none if it fits; return whether that is news."""
         with self._lock:
             is_news = self._by_project.get(project) != tuple(problems)
             self._by_project[project] = tuple(problems)
-            self._remarks[project] = tuple(remarks)
             while len(self._by_project) > KEPT:
-                oldest = next(iter(self._by_project))
-                del self._by_project[oldest], self._remarks[oldest]
+                del self._by_project[next(iter(self._by_project))]
         return is_news
 
     @property
@@ -34,8 +28,3 @@ class ConfigProblems:
         """The problems by project number."""
         with self._lock:
             return dict(self._by_project)
-
-    def remarks(self, project: str) -> tuple[str, ...]:
-        """What to know of a project's configuration."""
-        with self._lock:
-            return self._remarks.get(project, ())

@@ -72,11 +72,9 @@ class Setup:
             if project != "?":
                 self._note_project(int(project))
             problems += self._learn(body, trust)
-        remarks: Sequence[str] = ()
         if schema:
             problems += self._problems_of(schema)
-            remarks = self._remarks_of(schema)
-        if (schema or problems) and self._config_problems.note(project, problems, remarks):
+        if (schema or problems) and self._config_problems.note(project, problems):
             for problem in problems:
                 log.warning("project %s: %s", project, problem)
         return problems
@@ -102,12 +100,6 @@ class Setup:
             return config_check.problems(config)
         except BadRequestError as error:
             return [str(error)]
-
-    def _remarks_of(self, schema: str) -> Sequence[str]:
-        try:
-            return config_check.remarks(labeling_config.parse(schema, self._background_labels))
-        except BadRequestError:
-            return ()
 
 
 def trust_in_caller(settings: Settings) -> Trust:
