@@ -3,7 +3,7 @@
 import http.client
 import socket
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -68,8 +68,10 @@ Failing(settings.load()).run()
 
 
 def test_the_sentence_of_an_error_reaches_the_wire_as_its_reason_phrase(tmp_path):
-    with served(tmp_path, FAILING) as (port, _):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    with (
+        served(tmp_path, FAILING) as (port, _),
+        closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection,
+    ):
         connection.request("GET", "/fails")
         answer = connection.getresponse()
         assert (answer.status, answer.reason) == (500, 'The "model" is busy: click again...')
