@@ -7,6 +7,7 @@ from backend.label_studio import known_projects
 from backend.label_studio.access import unused_token
 from backend.label_studio.config_problems import ConfigProblems
 from backend.label_studio.connection import Connection
+from backend.label_studio.next.editor import NextEditor
 from backend.label_studio.predict import Predict
 from backend.label_studio.routes import OPEN, hide_secret, make_blueprint
 from backend.label_studio.setup import Setup
@@ -46,9 +47,18 @@ class LabelStudio:
         self._config_problems = ConfigProblems()
         self.connection = Connection(settings)
         self._prewarmer = Prewarmer(self._encode)
+        next_editor = NextEditor(
+            answering,
+            self.connection,
+            version=lambda: engine.model.version,
+            background_labels=settings.background_labels,
+            max_pixels=settings.max_image_pixels,
+            prewarm=self._prewarmer.ask,
+        )
         self.predict = Predict(
             answering,
             self.connection,
+            next_editor=next_editor,
             source=settings.label_studio_name,
             background_labels=settings.background_labels,
             image_timeout=settings.image_timeout,

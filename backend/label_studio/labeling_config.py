@@ -25,7 +25,15 @@ REMEMBERED = 16
 """Parsed configurations kept: every click brings the same one."""
 
 BRUSH, POINTS, BOXES = "brushlabels", "keypointlabels", "rectanglelabels"
-WRITTEN = {BRUSH: "BrushLabels", POINTS: "KeyPointLabels", BOXES: "RectangleLabels"}
+BITMASK, POLYGON, VECTOR = "bitmasklabels", "polygonlabels", "vectorlabels"
+WRITTEN = {
+    BRUSH: "BrushLabels",
+    BITMASK: "BitmaskLabels",
+    POLYGON: "PolygonLabels",
+    VECTOR: "VectorLabels",
+    POINTS: "KeyPointLabels",
+    BOXES: "RectangleLabels",
+}
 _COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#f032e6", "#9a6324")
 _BACKGROUND_COLOR = "#000000"
 

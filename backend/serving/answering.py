@@ -13,10 +13,10 @@ from backend.serving.answer_log import Answered, AnswerLog
 from backend.serving.engine import Engine, Model, SupersededError
 from backend.serving.page_models import PageModels
 from backend.serving.segmenting import Guard, OpenImage, Report, segment_plan
-from backend.session.answer_plan import AnswerPlan
+from backend.session.answer_plan import AnswerPlan, ImagePlan
 from backend.session.bitmask import BitMask, Mask
 from backend.session.call import Call
-from backend.session.composing import Segmented, compose
+from backend.session.composing import ComposedMask, Segmented, compose
 from backend.session.paint import digest
 from backend.session.regions import ImageKey
 from backend.session.store import SessionStore, Ticket
@@ -150,6 +150,28 @@ class Answering:
                 guard=guard,
             )
         return compose_answer(plan, segmented, accepts, model.version)
+
+    def answer_object(self, plan: ImagePlan, open_image: OpenImage) -> ComposedMask:
+        """Return the mask of the plan's first target, perhaps empty.
+
+        Nothing is remembered; the other targets only take part in segmenting.
+
+        Raises:
+            Exception: what went wrong.
+        """
+        with self._click_seconds.time() if self._click_seconds else nullcontext():
+            model = self._engine.model
+            with self._admission.place():
+                segmented = segment_plan(
+                    AnswerPlan((plan,)),
+                    open_image,
+                    engine=self._engine,
+                    model=model,
+                    report=self._report,
+                    is_superseded=lambda: False,
+                    needed=plan.image,
+                )
+            return next(compose(plan, segmented[plan.image]))
 
     def _segment_click(self, request: ClickRequest, ticket: Ticket, model: Model) -> Answer:
         plan = ticket.plan
