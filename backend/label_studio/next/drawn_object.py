@@ -44,12 +44,14 @@ class NextCall:
 
 
 @dataclass(frozen=True)
-class Left:
-    """The moment when a page began another object.
+class Moment:
+    """When a page began an object.
 
-    ``version`` is that of the draft known then, ``time`` the clock in seconds.
+    ``serial`` numbers the call, ``version`` is that of the draft known then, and ``time`` the clock
+    in seconds.
     """
 
+    serial: int
     version: str
     time: float
 
@@ -60,11 +62,11 @@ class DrawnObject:
 
     Attributes:
         user: who draws it; None while no draft has told.
-        begun: the serial number of its first call.
-        last: that of its latest call.
+        began: its first call.
+        last: the serial number of its latest call.
         places: the prompts that it had in any of its calls.
-        left: when the page began another object. Nothing tells whether this one was accepted or
-            rejected, until a draft does.
+        left: when a page of each user began the next object. Nothing tells whether this one was
+            accepted or rejected then, until a draft does.
         shown: the mask that the page shows, or showed last.
         shown_at: the serial number of its call.
         shown_prompts: the prompts of that call.
@@ -72,10 +74,10 @@ class DrawnObject:
     """
 
     user: str | None
-    begun: int
+    began: Moment
     last: int
     places: frozenset[tuple[bool, tuple[float, ...]]] = frozenset()
-    left: Left | None = None
+    left: Mapping[str, Moment] = field(default_factory=dict)
     shown: BitMask | None = None
     shown_at: int = -1
     shown_prompts: tuple[Prompt, ...] = ()
@@ -90,7 +92,11 @@ class DrawnObject:
         """Return it after another call."""
         places = self.places | set(call.key)
         user = call.user or self.user
-        return replace(self, user=user, last=serial, places=places, left=None)
+        return replace(self, user=user, last=serial, places=places, left={})
+
+    def followed(self, user: str | None, by: Moment) -> "DrawnObject":
+        """Return it after a page of ``user``, if known, began another object; the first counts."""
+        return self if user is None else replace(self, left={user: by} | dict(self.left))
 
     def may_be_of(self, call: NextCall) -> bool:
         """Whether the caller may have drawn it.

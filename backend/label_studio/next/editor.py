@@ -48,6 +48,7 @@ class NextEditor:
         background_labels: Iterable[str],
         max_pixels: int,
         prewarm: Callable[[str, str], object],
+        memory: Memory | None = None,
     ) -> None:
         """Take what the answers need.
 
@@ -58,6 +59,7 @@ class NextEditor:
             background_labels: labels whose clicks mean "no object here".
             max_pixels: pixels of the largest image.
             prewarm: has an image (address, task) encoded in the background.
+            memory: of the objects drawn; an empty one if None.
         """
         self._answering = answering
         self._connection = connection
@@ -65,7 +67,7 @@ class NextEditor:
         self._background_labels = tuple(background_labels)
         self._max_pixels = max_pixels
         self._prewarm = prewarm
-        self._memory = Memory()
+        self._memory = memory or Memory()
         self._decoded = MaskCache(CACHE_BYTES)
 
     def answer(self, body: Raw, context: Raw) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 
-from backend.label_studio.next.drawn_object import DrawnObject, Left, NextCall
+from backend.label_studio.next.drawn_object import DrawnObject, Moment, NextCall
 from backend.label_studio.next.others import Other, accepted_as, others_of
 from backend.session.bitmask import BitMask
 
@@ -55,10 +55,10 @@ class Memory:
             possible = {n: drawn for n, drawn in objects.items() if drawn.may_be_of(call)}
             number = _number_of(call, possible)
             if number is None:
-                left = Left(call.version, now)
+                began = Moment(serial, call.version, now)
                 for other, drawn in possible.items():
-                    objects[other] = possible[other] = replace(drawn, left=drawn.left or left)
-                number, mine = serial, DrawnObject(call.user, serial, serial)
+                    objects[other] = possible[other] = drawn.followed(call.user, began)
+                number, mine = serial, DrawnObject(call.user, began, serial)
             else:
                 mine = possible.pop(number)
             mine = mine.called(call, serial)

@@ -39,7 +39,7 @@ def others_of(
         mine: the object of the call.
         known: the objects of its task that the caller may have drawn.
         call: the call.
-        now: the clock that ``Left.time`` is of, in seconds.
+        now: the clock that ``Moment.time`` is of, in seconds.
     """
     aimed = positive_clicks(call.prompts)
     return tuple(
@@ -82,8 +82,10 @@ def _is_in_doubt(drawn: DrawnObject, mine: DrawnObject, call: NextCall, now: flo
     """Whether an object that is in no draft may have been accepted a moment ago.
 
     One that was called for after ``mine`` began is drawn on another page: a page never goes back.
+    Of a page whose user is not known yet, only the beginning of ``mine`` is certain.
     """
-    if drawn.left is None or drawn.last > mine.begun:
+    if drawn.last > mine.began.serial:
         return False
-    is_decided = call.version > drawn.left.version or now - drawn.left.time > AUTOSAVE_SECONDS
+    left = drawn.left.get(call.user or "", mine.began)
+    is_decided = call.version > left.version or now - left.time > AUTOSAVE_SECONDS
     return not is_decided
