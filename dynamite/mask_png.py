@@ -18,9 +18,9 @@ from PIL.PngImagePlugin import PngImageFile
 
 from dynamite.errors import InvalidInputError
 
-MAX_PIXELS = 2**26
+MAX_PIXELS = 2**28
 """Pixels of the largest mask decoded, where nobody says otherwise: a file of 300 kB can claim more
-than a server's memory. Decoding takes up to nine bytes for each."""
+than a server's memory. Decoding takes up to five bytes for each."""
 
 SOLID = 127
 """Alpha above which an antialiased pixel counts."""

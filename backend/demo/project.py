@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from backend.doctor.attachment import connection, shown
-from backend.label_studio import labeling_config
+from backend.label_studio import config_writer
 from backend.label_studio.api import ApiError, LabelStudioApi
 from backend.launcher.banner import address
 from backend.settings import Settings
@@ -18,7 +18,7 @@ def prepare(api: LabelStudioApi, settings: Settings) -> int:
     projects = api.get("/api/projects", page_size=1000)["results"]
     project = next((one["id"] for one in projects if one["title"] == TITLE), None)
     if project is None:
-        config = labeling_config.write(LABELS)
+        config = config_writer.write(LABELS)
         made = api.post("/api/projects", {"title": TITLE, "label_config": config})
         project = made["id"]
     if not api.task_count(project):

@@ -50,6 +50,7 @@ class LabelStudio:
         next_editor = NextEditor(
             answering,
             self.connection,
+            source=settings.label_studio_name,
             version=lambda: engine.model.version,
             background_labels=settings.background_labels,
             max_pixels=settings.max_image_pixels,
@@ -63,6 +64,7 @@ class LabelStudio:
             background_labels=settings.background_labels,
             image_timeout=settings.image_timeout,
             max_pixels=settings.max_image_pixels,
+            tolerance=settings.polygon_tolerance,
             prewarm=self._prewarmer.ask,
             warm=self.warm,
             report=report,

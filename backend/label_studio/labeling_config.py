@@ -1,16 +1,16 @@
-"""Reads, checks and writes labelling configurations (docs/label-studio-protocol.md, 2)."""
+"""Reads labelling configurations (docs/label-studio-protocol.md, 2)."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import NoReturn
 from xml.etree import ElementTree as ET
-from xml.sax.saxutils import quoteattr
 
 from backend.errors import BadRequestError
 from backend.label_studio import repeater
-from dynamite.errors import InvalidInputError
+from backend.label_studio.kinds.kind import RegionKind
+from backend.label_studio.kinds.table import BY_TYPE, KINDS, LABELS
 
 MAX_LENGTH = 1_000_000
 """Characters of a configuration."""
@@ -24,18 +24,15 @@ MAX_TAGS = 200
 REMEMBERED = 16
 """Parsed configurations kept: every click brings the same one."""
 
-BRUSH, POINTS, BOXES = "brushlabels", "keypointlabels", "rectanglelabels"
-BITMASK, POLYGON, VECTOR = "bitmasklabels", "polygonlabels", "vectorlabels"
-WRITTEN = {
-    BRUSH: "BrushLabels",
-    BITMASK: "BitmaskLabels",
-    POLYGON: "PolygonLabels",
-    VECTOR: "VectorLabels",
-    POINTS: "KeyPointLabels",
-    BOXES: "RectangleLabels",
+POINTS, BOXES = "keypointlabels", "rectanglelabels"
+TAGS: Mapping[str, str] = {
+    f"{name}{LABELS}".lower(): f"{name}{LABELS}"
+    for name in ("KeyPoint", "Rectangle", *(kind.name for kind in KINDS))
 }
-_COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#f032e6", "#9a6324")
-_BACKGROUND_COLOR = "#000000"
+"""The tags with labels, by the type of their regions."""
+
+PAIRED: Mapping[str, str] = {tag.removesuffix(LABELS).lower(): tag for tag in TAGS.values()}
+"""The tags that take the labels of a Labels tag beside them: each does what that one does."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,13 @@ class ImageTag:
 
 @dataclass(frozen=True)
 class Control:
-    """A label tag: its type, image and labels; ``dynamic``: each task brings its labels."""
+    """A tag with labels: its image, and what its regions are.
+
+    Attributes:
+        type: as of a tag with labels of its own, "brushlabels" for Brush beside Labels too.
+        dynamic: each task brings its labels.
+        labels_tag: the Labels tag whose labels it takes; empty where it has its own.
+    """
 
     name: str
     to_name: str
@@ -58,6 +61,18 @@ class Control:
     smart: bool = True
     smart_only: bool = False
     dynamic: bool = False
+    labels_tag: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name of the tag, as it is written."""
+        tag = TAGS[self.type]
+        return tag.removesuffix(LABELS) if self.labels_tag else tag
+
+    @property
+    def kind(self) -> RegionKind | None:
+        """What kind of mask its regions hold; None for prompts."""
+        return BY_TYPE.get(self.type)
 
     def offers(self, label: str) -> bool:
         """Whether a region of this tag may carry ``label``."""
@@ -106,16 +121,37 @@ class LabelingConfig:
                 found[key] = (*found.get(key, ()), control)
         return found
 
-    def brush(self, image: str, label: str | None = None) -> Control | None:
-        """The tag that takes masks with ``label`` (or any label) on ``image``, or None."""
-        for control in self.of_type(BRUSH, image):
-            if label is None or (control.offers(label) and label not in self.background):
-                return control
-        return None
+    def outputs(self, image: str | None = None) -> tuple[Control, ...]:
+        """The tags that take masks, for one image or all images, in the order of the page."""
+        return tuple(
+            control
+            for control in self.controls
+            if control.kind is not None and image in (None, control.to_name)
+        )
+
+    def output(self, image: str, label: str) -> Control | None:
+        """The tag that takes masks with ``label`` on ``image``: the first that has it, or None."""
+        if label in self.background:
+            return None
+        return next((c for c in self.outputs(image) if c.offers(label)), None)
+
+    def asks(self, from_name: str, image: str, label: str) -> bool:
+        """Whether what is drawn with a mask tag asks for a mask, as a smart keypoint does.
+
+        It does if the tag is smart, and masks with its label go to another tag.
+        """
+        output = self.output(image, label)
+        drawn_with = next((c for c in self.outputs(image) if c.name == from_name), None)
+        return (
+            output is not None
+            and drawn_with is not None
+            and drawn_with.smart
+            and output.name != from_name
+        )
 
     def takes(self, image: str, label: str) -> bool:
         """Whether a click with ``label`` asks for a mask on ``image``, or means "not here"."""
-        return label in self.background or self.brush(image, label) is not None
+        return label in self.background or self.output(image, label) is not None
 
 
 def parse(xml: str, background: Iterable[str] = ("Background",)) -> LabelingConfig:
@@ -162,7 +198,7 @@ class _BoundedBuilder(ET.TreeBuilder):
         self._depth += 1
         if self._depth > MAX_DEPTH:
             _refuse(f"its tags are nested more than {MAX_DEPTH} deep")
-        self._tags += tag.lower() in ("image", *WRITTEN)
+        self._tags += tag.lower() in ("image", LABELS.lower(), *TAGS, *PAIRED)
         if self._tags > MAX_TAGS:
             _refuse(f"it has more than {MAX_TAGS} Image and label tags")
         return super().start(tag, attrs)
@@ -179,52 +215,11 @@ def _read(root: ET.Element, background: frozenset[str]) -> LabelingConfig:
         kind, given = element.tag.lower(), repeater.attributes(element)
         if kind == "image" and given.get("name"):
             images.append(_image(given))
-        elif kind in WRITTEN and given.get("name"):
+        elif kind in TAGS and given.get("name"):
             controls.append(_control(kind, element, given))
+        elif kind in PAIRED and given.get("name"):
+            controls.append(_paired(kind, root, given))
     return LabelingConfig(tuple(images), tuple(controls), background)
-
-
-def write(labels: Sequence[str], background: str = "Background") -> str:
-    """Write a configuration with smart keypoints, smart rectangles and masks for each label.
-
-    Raises:
-        InvalidInputError: a label is empty, given twice, or that of the background.
-    """
-    _check_labels(labels, background)
-    colored = [(label, _COLORS[i % len(_COLORS)]) for i, label in enumerate(labels)]
-    with_background = [*colored, (background, _BACKGROUND_COLOR)]
-    return "\n".join(
-        [
-            "<View>",
-            '  <Image name="image" value="$image" zoom="true" zoomControl="true"/>',
-            *_tag(POINTS, "click", 'smart="true"', with_background),
-            *_tag(BOXES, "box", 'smart="true"', colored),
-            *_tag(BRUSH, "mask", 'smart="false"', colored),  # smart strokes make no call
-            "</View>",
-        ]
-    )
-
-
-def _check_labels(labels: Sequence[str], background: str) -> None:
-    if not all(label.strip() for label in (*labels, background)):
-        raise InvalidInputError("a label is empty: give each a name")
-    if background in labels:
-        raise InvalidInputError(
-            f"{background!r} is the label of background clicks, so it cannot be an object's: leave "
-            "it out, or choose another background label with --background"
-        )
-    for label in labels:
-        if labels.count(label) > 1:
-            raise InvalidInputError(
-                f"the label {label!r} is given twice: for two objects of a kind give each its own "
-                f"label, as in '{label} 1' and '{label} 2'"
-            )
-
-
-def _tag(kind: str, name: str, smart: str, labels: Iterable[tuple[str, str]]) -> list[str]:
-    opening = f'  <{WRITTEN[kind]} name="{name}" toName="image" {smart}>'
-    inside = [f"    <Label value={quoteattr(v)} background={quoteattr(c)}/>" for v, c in labels]
-    return [opening, *inside, f"  </{WRITTEN[kind]}>"]
 
 
 def _refuse(why: str) -> NoReturn:
@@ -249,4 +244,19 @@ def _control(kind: str, element: ET.Element, given: Mapping[str, str]) -> Contro
         smart=given.get("smart", "true").lower() != "false",
         smart_only=given.get("smartonly", "false").lower() == "true",
         dynamic=given.get("value", "").startswith("$"),
+    )
+
+
+def _paired(kind: str, root: ET.Element, given: Mapping[str, str]) -> Control:
+    """Return a tag without labels as one that has those of the first Labels tag of its image."""
+    for element in root.iter():
+        theirs = repeater.attributes(element)
+        if element.tag.lower() == LABELS.lower() and theirs.get("toname") == given.get("toname"):
+            labels_tag = _control(kind, element, theirs)
+            break
+    else:
+        labels_tag = Control("", "", kind, ())
+    own = _control(PAIRED[kind].lower(), ET.Element(kind), given)
+    return replace(
+        own, labels=labels_tag.labels, dynamic=labels_tag.dynamic, labels_tag=labels_tag.name
     )

@@ -10,9 +10,10 @@ from backend.label_studio.batch import plan_batch
 from backend.label_studio.connection import Connection
 from backend.label_studio.next.editor import NextEditor
 from backend.label_studio.next.reading import context_of
+from backend.label_studio.parts import Parts
 from backend.label_studio.predict_request import PredictRequest, Task, no_image, read_request
-from backend.label_studio.region_reader import shown
-from backend.label_studio.region_writer import write_region
+from backend.label_studio.raw_values import shown
+from backend.label_studio.region_writer import RegionWriter
 from backend.serving.answering import Answer, Answering, ClickRequest
 from backend.serving.batch_deadline import BatchDeadline
 from backend.serving.engine import SupersededError
@@ -46,6 +47,7 @@ class Predict:
         background_labels: Iterable[str],
         image_timeout: float,
         max_pixels: int,
+        tolerance: float,
         prewarm: Callable[[str, str], object],
         warm: Callable[[str, str], None],
         report: Report,
@@ -60,6 +62,7 @@ class Predict:
             background_labels: labels whose clicks mean "no object here".
             image_timeout: longest time to fetch one image, in seconds.
             max_pixels: pixels of the largest image.
+            tolerance: how far outlines may lie from the edge of their masks, in pixels.
             prewarm: has an image (address, task) encoded in the background.
             warm: encodes an image (address, task) now, behind all clicks.
             report: takes note of errors that the caller does not see.
@@ -71,6 +74,8 @@ class Predict:
         self._background_labels = tuple(background_labels)
         self._image_timeout = image_timeout
         self._max_pixels = max_pixels
+        self._tolerance = tolerance
+        self._parts = Parts()
         self._prewarm = prewarm
         self._warm = warm
         self._report = report
@@ -116,10 +121,13 @@ class Predict:
 
     def _answer_click(self, request: PredictRequest, call: Call) -> Prediction:
         task = request.tasks[0]
+        writer = RegionWriter(task, self._tolerance, self._parts)
         answer = self._answering.answer_click(
-            ClickRequest(self._source, task.id, call, self._opener(task), task.accepts)
+            ClickRequest(
+                self._source, task.id, call, self._opener(task), task.accepts, writer.as_stored
+            )
         )
-        return write_prediction(answer, task)
+        return write_prediction(answer, writer)
 
     def _answer_batch(self, request: PredictRequest) -> list[Item]:
         """An answer for each task; an empty one for those that time runs out for."""
@@ -154,11 +162,13 @@ class Predict:
         def guard(image: ImageKey) -> AbstractContextManager[None]:
             return deadline.asking(task.images[image])
 
+        writer = RegionWriter(task, self._tolerance, self._parts)
         try:
             answer = self._answering.answer_batch(
                 plan,
                 self._opener(task),
                 task.accepts,
+                writer.as_stored,
                 is_over=deadline.is_over,
                 guard=guard,
             )
@@ -168,7 +178,7 @@ class Predict:
         except Exception as error:  # one bad task must not cost the others their masks
             self._report(error)
             return []
-        return write_prediction(answer, task) if answer.objects else []
+        return write_prediction(answer, writer) if answer.objects else []
 
     def _opener(self, task: Task) -> OpenImage:
         def open_image(image: ImageKey) -> OpenedImage:
@@ -177,10 +187,10 @@ class Predict:
         return open_image
 
 
-def write_prediction(answer: Answer, task: Task) -> Prediction:
+def write_prediction(answer: Answer, writer: RegionWriter) -> Prediction:
     """An answer as Label Studio wants it (docs/label-studio-protocol.md, 5)."""
     return {
-        "result": [write_region(o, task.config, task.masks) for o in answer.objects],
+        "result": [region for o in answer.objects for region in writer.write(o)],
         "score": round(answer.score, 4),
         "model_version": answer.version,
     }

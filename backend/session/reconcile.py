@@ -22,7 +22,7 @@ def reconcile(
         return page, AnswerPlan(is_stale=True)
     source = choose_source(page, call)
     synced = sync_prompts(page, call, source)
-    settled = settle_accepted(synced, source)
+    settled = settle_accepted(synced, source, read)
     assigned = assign_clicks(page, settled, call, source, read)
     return assigned, build_answer_plan(assigned, call, source, read)
 

@@ -103,10 +103,8 @@ class SessionStore:
             latest is not None and latest.serial > ticket.serial and bool(latest.ids & ticket.ids)
         )
 
-    def remember(
-        self, ticket: Ticket, masks: Mapping[str, BitMask], digests: Mapping[str, str]
-    ) -> None:
-        """Keep what was answered: masks and their digests (``paint.digest``) by region id."""
+    def remember(self, ticket: Ticket, masks: Mapping[str, BitMask]) -> None:
+        """Keep what was answered: masks by region id, as the page will store them."""
         with self._lock:
             entry = self._pages.get(ticket.page)
         if entry is None:
@@ -120,7 +118,7 @@ class SessionStore:
                     objects[lost] = replace(objects[lost], shown=None)
             for object_id in masks.keys() & objects.keys():
                 obj = objects[object_id]
-                answers = (*obj.answers, (digests[object_id], ticket.clock))
+                answers = (*obj.answers, (masks[object_id].digest, ticket.clock))
                 shown = masks[object_id] if is_newest else obj.shown
                 objects[object_id] = replace(
                     obj, shown=shown, answers=answers[-_REMEMBERED_ANSWERS:]

@@ -121,6 +121,13 @@ class Settings(RetrainingSettings, BaseSettings):
     max_image_bytes: int = Field(100 * MEGABYTE, ge=1, description="largest image file, bytes")
     image_timeout: float = Field(20.0, gt=0, description="time limit per image fetch, seconds")
 
+    polygon_tolerance: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="how far polygons and vectors may lie from the edge of a mask, image pixels",
+    )
+
     max_request_bytes: int = Field(64 * MEGABYTE, ge=1, description="largest request, bytes")
     background_labels: tuple[str, ...] = Field(
         ("Background",), description="labels whose clicks mark background; a single comma: none"

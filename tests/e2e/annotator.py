@@ -3,25 +3,30 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from browser import Browser
 
 from backend.label_studio.api import LabelStudioApi
-from dynamite import brush_rle
+from backend.label_studio.kinds.table import BY_TYPE
+from backend.label_studio.region_reader import read_region
+from backend.session.paint import Paint
 
 Mask = npt.NDArray[np.bool_]
 
 PAGE = "const page = Htx.annotationStore.selected, image = page.names.get('image');"
-REGION = """(r) => ({id: r.cleanId ?? r.id.split('#')[0], type: r.type,
-  labels: r.labels ?? [], rle: r.rle ? Array.from(r.rle) : null})"""
+REGION = """(r) => ({id: r.cleanId ?? r.id.split('#')[0], labels: r.labels ?? [],
+  type: r.type.replace('region', ''),
+  value: r.rle ? {rle: Array.from(r.rle)} : r.serialize()?.value})"""
+IS_MASK = "r => /^(brush|bitmask|polygon|vector)region$/.test(r.type)"
 SMART = {"point": "KeyPointTool-dynamic", "box": "RectangleTool-dynamic"}
 
 
 @dataclass(frozen=True)
 class Region:
-    """A mask on the page."""
+    """A mask on the page: one object, of several regions where it has parts."""
 
     id: str
     labels: tuple[str, ...]
@@ -129,11 +134,26 @@ class Annotator:
         self.browser.until(self.painted, "the stroke")
         self.browser.press("Escape")  # else the next label chosen would become the stroke's
 
+    def erase(self, start: tuple[float, float], end: tuple[float, float], region: str) -> None:
+        """A stroke of the eraser over a region."""
+        self.browser.run(
+            PAGE
+            + """page.unselectAll();
+            page.selectArea(page.regionStore.regions.find(
+              r => (r.cleanId ?? r.id.split('#')[0]) === arguments[0]))""",
+            region,
+        )
+        self.browser.run(
+            """[...document.querySelectorAll('.lsf-tool:not(.lsf-tool_smart)')]
+               .find(e => /erase/.test(e.getAttribute('aria-label'))).click()"""
+        )
+        self.browser.drag(self.place(*start), self.place(*end))
+        self.browser.press("Escape")
+
     def painted(self) -> list[tuple[str, ...]]:
         """The labels of accepted or painted masks on the page."""
         found = self.browser.run(
-            PAGE + "return page.regionStore.regions.filter(r => r.type === 'brushregion')"
-            f".map({REGION})"
+            PAGE + f"return page.regionStore.regions.filter({IS_MASK}).map({REGION})"
         )
         return [tuple(one["labels"]) for one in found]
 
@@ -146,7 +166,7 @@ class Annotator:
             drafts = api.get(f"/api/tasks/{task}/drafts")
             types = [one["type"] for draft in drafts for one in draft["result"]]
             enough = clicks is None or types.count("keypointlabels") == clicks
-            return types.count("brushlabels") == masks and enough
+            return sum(map(is_mask, types)) == masks and enough
 
         self.browser.until(saved, "the draft to be saved")
 
@@ -158,8 +178,7 @@ class Annotator:
             for one in draft["result"]
             if one["id"] == region
         )
-        shape = (found["original_height"], found["original_width"])
-        return brush_rle.decode(found["value"]["rle"], shape) > 0
+        return mask_of(found)
 
     def delete_click(self, label: str) -> None:
         """Select the newest keypoint of a label and delete it."""
@@ -270,16 +289,25 @@ class Annotator:
         )
 
     def _regions(self, which: str) -> list[Region]:
-        found = self.browser.run(
-            PAGE + f"return {which}.filter(r => r.type === 'brushregion').map({REGION})"
-        )
-        size = self.browser.run(PAGE + "return [image.naturalHeight, image.naturalWidth]")
-        return [
-            Region(
-                one["id"],
-                tuple(one["labels"]),
-                np.asarray(brush_rle.decode(one["rle"], tuple(size))) > 127,
-            )
-            for one in found
-            if one["rle"]
-        ]
+        found = self.browser.run(PAGE + f"return {which}.filter({IS_MASK}).map({REGION})")
+        height, width = self.browser.run(PAGE + "return [image.naturalHeight, image.naturalWidth]")
+        frame = {"to_name": "image", "original_height": height, "original_width": width}
+        objects: dict[str, Region] = {}
+        for one in found:
+            name, labels = one["id"].partition("~")[0], tuple(one["labels"])
+            mask = mask_of({**frame, **one})
+            if name in objects:
+                mask |= objects[name].mask
+            objects[name] = Region(name, labels, mask)
+        return list(objects.values())
+
+
+def is_mask(type_: str) -> bool:
+    return type_ in BY_TYPE
+
+
+def mask_of(raw: dict[str, Any]) -> Mask:
+    """The pixels of a region, as it is stored."""
+    painted = read_region(raw, allow_unlabelled=True)
+    assert isinstance(painted, Paint)
+    return painted.pixels()

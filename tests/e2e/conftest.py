@@ -19,7 +19,7 @@ from browser import Browser
 from backend.demo import label_studio
 from backend.demo.project import IMAGES
 from backend.label_studio.api import LabelStudioApi
-from backend.label_studio.labeling_config import write
+from backend.label_studio.config_writer import write
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]

@@ -2,34 +2,29 @@
 
 from typing import Any
 
-from backend.label_studio.labeling_config import (
-    BITMASK,
-    BOXES,
-    BRUSH,
-    POLYGON,
-    VECTOR,
-    WRITTEN,
-    LabelingConfig,
-)
+from backend.label_studio.labeling_config import LabelingConfig
 
-OUTPUTS = {BITMASK: "mask", POLYGON: "polygon", VECTOR: "polygon", BOXES: "bbox"}
+OUTPUTS = {
+    "BitmaskLabels": "mask",
+    "PolygonLabels": "polygon",
+    "VectorLabels": "polygon",
+    "RectangleLabels": "bbox",
+}
 """The tags that the next editor takes for images, and what it makes of a mask for each."""
-
-MASKS = (BRUSH, BITMASK, POLYGON, VECTOR)
-"""Tags whose regions are masks for today's page."""
 
 
 def targets(config: LabelingConfig) -> dict[str, str]:
-    """Return the outputs to offer by type of tag, for the tags that the configuration has.
+    """Return the outputs to offer by tag, for the tags that the configuration has.
 
     Rectangles are offered only where no tag takes masks: choosing their label would begin a new
-    object in the next editor, and take the smart rectangle away from today's prompts.
+    object in the next editor, and take the smart rectangle away from today's prompts. A tag that
+    has the labels of a Labels tag beside it is never offered: the next editor binds none.
     """
     images = {image.name for image in config.images}
-    used = {control.type for control in config.controls if control.to_name in images}
-    offered = {kind: output for kind, output in OUTPUTS.items() if kind in used}
-    if used & set(MASKS):
-        offered.pop(BOXES, None)
+    used = {control.title for control in config.controls if control.to_name in images}
+    offered = {tag: output for tag, output in OUTPUTS.items() if tag in used}
+    if any(control.to_name in images for control in config.outputs()):
+        offered.pop("RectangleLabels", None)
     return offered
 
 
@@ -39,9 +34,7 @@ def capabilities(config: LabelingConfig, version: str) -> dict[str, Any]:
         "type": "capabilities",
         "value": {
             "prompts": ["point", "box"],
-            "targets": [
-                {"tag": WRITTEN[kind], "output": output} for kind, output in targets(config).items()
-            ],
+            "targets": [{"tag": tag, "output": output} for tag, output in targets(config).items()],
             "model_info": {"name": "DynaMITE", "version": version},
         },
     }

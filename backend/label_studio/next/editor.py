@@ -14,8 +14,9 @@ from backend.label_studio.next.next_call import next_call, only_image
 from backend.label_studio.next.planning import plan_object
 from backend.label_studio.next.reading import CAPABILITIES, event_of, read_prompts
 from backend.label_studio.predict_request import Task, image_addresses, read_tasks
-from backend.label_studio.region_reader import shown
+from backend.label_studio.raw_values import shown
 from backend.serving.answering import Answering
+from backend.session.answer_plan import ImagePlan
 from backend.session.bitmask import BitMask, Mask, union
 from backend.session.masks import MaskCache, MaskReader
 from backend.session.regions import ImageKey
@@ -44,6 +45,7 @@ class NextEditor:
         answering: Answering,
         connection: Connection,
         *,
+        source: str,
         version: Callable[[], str],
         background_labels: Iterable[str],
         max_pixels: int,
@@ -55,6 +57,7 @@ class NextEditor:
         Args:
             answering: the serving core's use cases.
             connection: opens the images of tasks.
+            source: the name of this Label Studio, under which answers are remembered.
             version: returns the version of the current model.
             background_labels: labels whose clicks mean "no object here".
             max_pixels: pixels of the largest image.
@@ -63,6 +66,7 @@ class NextEditor:
         """
         self._answering = answering
         self._connection = connection
+        self._source = source
         self._version = version
         self._background_labels = tuple(background_labels)
         self._max_pixels = max_pixels
@@ -111,32 +115,37 @@ class NextEditor:
         prompts = read_prompts(context, image)
         read = MaskReader(self._max_pixels, self._decoded)
         ticket = self._memory.begin(next_call(project, task, image, prompts, read))
-        mask = repeated(ticket)
-        if mask is None:
-            mask = self._segmented(ticket, task, image)
-        self._memory.remember(ticket, BitMask.of(mask))
-        return mask
+        mask = repeated(ticket) or self._segmented(ticket, task, image)
+        self._memory.remember(ticket, mask)
+        return mask.array()
 
-    def _segmented(self, ticket: Ticket, task: Task, image: ImageKey) -> Mask:
+    def _segmented(self, ticket: Ticket, task: Task, image: ImageKey) -> BitMask:
         plan = plan_object(ticket.call.prompts, ticket.others, image)
         if plan is None:
             raise NoMaskError("All points say where the object is not: place the first one on it.")
-        address = task.images[image]
-        mask = self._answering.answer_object(
-            plan, lambda _: self._connection.open_image(address, task.id)
-        ).mask
-        if not mask.any():
-            aimed = plan.targets[0].clicks
-            if any(fixed.contains(click.x, click.y) for fixed in plan.fixed for click in aimed):
-                raise NoMaskError(
-                    "This is a part of a region that is there already: point beside it, or erase "
-                    "or delete that part of the region first."
-                )
-            raise NoMaskError("Nothing is found here: point at the middle of the object.")
-        return mask
+        answered = self._answering.answer_object(
+            self._source,
+            task.id,
+            plan,
+            lambda image: self._connection.open_image(task.images[image], task.id),
+        )
+        if answered is None:
+            raise NoMaskError(why_nothing(plan))
+        return answered.bits
 
 
-def repeated(ticket: Ticket) -> Mask | None:
+def why_nothing(plan: ImagePlan) -> str:
+    """Return what to say where an object has no pixels."""
+    clicks = plan.targets[0].clicks
+    if any(fixed.contains(click.x, click.y) for fixed in plan.fixed for click in clicks):
+        return (
+            "This is a part of a region that is there already: point beside it, or erase or delete "
+            "that part of the region first."
+        )
+    return "Nothing is found here: point at the middle of the object."
+
+
+def repeated(ticket: Ticket) -> BitMask | None:
     """Return the mask answered to the same prompts before; None without one.
 
     A person who undoes and redoes points sees the same masks again, less what has been accepted
@@ -146,5 +155,5 @@ def repeated(ticket: Ticket) -> Mask | None:
     if known is None:
         return None
     taken = union((other.mask for other in ticket.others), known.height, known.width)
-    mask: Mask = known.array() & ~taken
-    return mask if mask.any() else None
+    left = known.array() & ~taken
+    return BitMask.of(left) if left.any() else None

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.errors import BadRequestError
-from backend.label_studio.region_reader import RegionError, number, polarity, shown
+from backend.label_studio.raw_values import RegionError, number, shown
+from backend.label_studio.region_reader import polarity
 from backend.session.prompts import Box, Point, Prompt
 from backend.session.regions import ImageKey
 from dynamite.clicks import MAX_CLICKS

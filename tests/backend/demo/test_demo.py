@@ -10,7 +10,8 @@ from backend.demo.project import IMAGES, LABELS, attach
 from backend.demo.run import instructions, run
 from backend.label_studio import config_check
 from backend.label_studio.api import ApiError, detail
-from backend.label_studio.labeling_config import parse, write
+from backend.label_studio.config_writer import write
+from backend.label_studio.labeling_config import parse
 from backend.launcher.preflight import StartError, locked
 from backend.settings import load, variable
 from tests.ports import free_port

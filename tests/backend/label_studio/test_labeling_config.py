@@ -6,7 +6,7 @@ import pytest
 
 from backend.errors import BadRequestError
 from backend.label_studio import config_check
-from backend.label_studio.labeling_config import parse, write
+from backend.label_studio.labeling_config import parse
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 
@@ -20,21 +20,11 @@ def tag(kind, *labels, name="t", extra=""):
     return f'<{kind} name="{name}{kind}" toName="image" {extra}>{inside}</{kind}>'
 
 
-def test_written_configuration_has_no_problems_and_all_labels():
-    config = parse(write(["Cup", 'A "quoted" <label>', "Löffel"]))
-    assert config_check.problems(config) == ()
-    for kind in ("keypointlabels", "rectanglelabels", "brushlabels"):
-        (control,) = config.of_type(kind)
-        assert control.labels[:3] == ("Cup", 'A "quoted" <label>', "Löffel")
-    assert config.brush("image", "Cup") is not None
-    assert config.brush("image", "Background") is None
-
-
 def test_recorded_configurations_are_read():
     setup = json.loads((CAPTURES / "setup-connect.json").read_text())["request"]["body"]
     config = parse(setup["schema"])
     assert [image.value for image in config.images] == ["$image"]
-    assert config.brush("image", "C").name == "brush"
+    assert config.output("image", "C").name == "brush"
     smart_only = json.loads((CAPTURES / "predict-smartonly-background.json").read_text())
     (problem,) = config_check.problems(parse(smart_only["request"]["body"]["label_config"]))
     assert "smartOnly" in problem
@@ -81,7 +71,7 @@ def test_labels_from_the_task_and_aliases_are_taken():
         "</View>"
     )
     assert config.images[0].many
-    assert config.brush("i", "anything") is not None
+    assert config.output("i", "anything") is not None
     assert config.of_type("keypointlabels")[0].labels == ("short",)
 
 
@@ -134,7 +124,7 @@ def test_attributes_are_read_in_any_case_as_by_the_page():
         '<BrushLabels name="b" toname="i"><Label value="A"/></BrushLabels></View>'
     )
     assert config.images[0].many
-    assert config.brush("i", "A") is not None
+    assert config.output("i", "A") is not None
 
 
 def test_two_images_of_one_name_are_named_since_no_click_on_them_is_accepted():

@@ -4,14 +4,16 @@ from redis import Redis
 from redis.exceptions import ConnectionError as AwayError
 
 from backend.serving.answer_log import AnswerLog, recall
-from backend.session.paint import digest
+from backend.session.bitmask import BitMask
+from dynamite import brush_rle
 
 
 def test_what_was_answered_is_remembered_for_the_day_it_is_accepted(backend, click, queue_server):
     points = [click("A", 200, 200), click("A", 220, 200)]
     backend.result(points[0])
     (region,) = backend.result(*points)
-    name = digest(bytes(region["value"]["rle"]))
+    shape = region["original_height"], region["original_width"]
+    name = BitMask.of(brush_rle.decode(region["value"]["rle"], shape) > 0).digest
     deadline = time.monotonic() + 20
     with Redis.from_url(queue_server) as redis:
         while (

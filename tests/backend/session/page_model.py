@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backend.label_studio import labeling_config
+from backend.label_studio import config_writer
+from backend.label_studio.parts import Parts
 from backend.label_studio.predict import write_prediction
 from backend.label_studio.predict_request import read_request
+from backend.label_studio.region_writer import RegionWriter
 from backend.serving.answering import compose_answer
-from backend.session.bitmask import BitMask
 from backend.session.store import SessionStore
 from dynamite import brush_rle
 from tests.fakes import discs
@@ -27,7 +28,7 @@ from tests.fakes import discs
 WIDTH, HEIGHT = 90, 60
 AUTOSAVE = 5.0
 RADIUS = 9
-CONFIG = labeling_config.write(["A", "B", "C"])
+CONFIG = config_writer.write(["A", "B", "C"])
 
 Region = dict[str, Any]
 Mask = npt.NDArray[np.bool_]
@@ -40,9 +41,11 @@ class Backend:
     store: SessionStore = field(default_factory=SessionStore)
     size: tuple[int, int] = (HEIGHT, WIDTH)
     calls: list[dict[str, Any]] = field(default_factory=list)
+    parts: Parts = field(default_factory=Parts)
 
     def restart(self) -> None:
         self.store = SessionStore()
+        self.parts = Parts()
 
     def __call__(self, body: dict[str, Any]) -> list[Region]:
         self.calls.append(body)
@@ -56,10 +59,11 @@ class Backend:
             clicks = image.click_set(*self.size)
             if clicks is not None:
                 segmented[image.image] = discs(clicks, *self.size, RADIUS)
-        answer = compose_answer(ticket.plan, segmented, request.tasks[0].accepts, "discs")
-        masks = {o.id: BitMask.of(o.mask) for o in answer.objects}
-        self.store.remember(ticket, masks, {o.id: o.digest for o in answer.objects})
-        return write_prediction(answer, request.tasks[0])["result"]
+        writer = RegionWriter(request.tasks[0], parts=self.parts)
+        accepts = request.tasks[0].accepts
+        answer = compose_answer(ticket.plan, segmented, accepts, "discs", writer.as_stored)
+        self.store.remember(ticket, {o.id: o.bits for o in answer.objects})
+        return write_prediction(answer, writer)["result"]
 
 
 @dataclass

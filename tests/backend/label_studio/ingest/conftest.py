@@ -10,9 +10,9 @@ import pytest
 from redis import Redis
 
 from backend.label_studio.api import LabelStudioApi
+from backend.label_studio.config_writer import write
 from backend.label_studio.ingest.bookkeeping import Bookkeeping
 from backend.label_studio.ingest.ingest import Ingest
-from backend.label_studio.labeling_config import write
 from backend.settings import load
 from dynamite import brush_rle
 from tests.fakes import Photos

@@ -4,6 +4,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from backend.label_studio.config_writer import write
 from backend.label_studio.ingest.deletion import (
     delete_annotation,
     delete_project,
@@ -15,7 +16,6 @@ from backend.label_studio.ingest.ingest import TryLaterError
 from backend.label_studio.ingest.known_tasks import known_tasks
 from backend.label_studio.ingest.server_identity import check_project
 from backend.label_studio.ingest.sync import reconcile_projects
-from backend.label_studio.labeling_config import write
 from tests.backend.label_studio.ingest.conftest import an_annotation
 from training.annotation_store import Database
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from backend.errors import ImageTimeoutError
+from backend.label_studio.config_writer import write
 from backend.label_studio.ingest.deletion import (
     delete_annotation,
     delete_task,
@@ -13,7 +14,6 @@ from backend.label_studio.ingest.deletion import (
 from backend.label_studio.ingest.events import process_event
 from backend.label_studio.ingest.ingest import TryLaterError
 from backend.label_studio.ingest.sync import SECONDS, reconcile_project, reconcile_projects
-from backend.label_studio.labeling_config import write
 from backend.retraining.enqueueing import enqueue_training
 from backend.retraining.training_queue import train_queue
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event, brush, mask

@@ -15,6 +15,7 @@ import numpy as np
 from backend.label_studio.next.editor import NextEditor, NoMaskError
 from backend.label_studio.next.memory import Memory
 from backend.label_studio.next.reading import context_of
+from backend.serving.answering import AnsweredObject
 from backend.session.composing import compose
 from tests.backend.label_studio.next.bodies import (
     a_body,
@@ -34,8 +35,10 @@ SIZE = (WIDTH, HEIGHT)
 class Discs:
     """The serving core with discs for masks, for images of one size."""
 
-    def answer_object(self, plan, open_image):
-        return next(compose(plan, discs(plan.click_set(HEIGHT, WIDTH), HEIGHT, WIDTH, RADIUS)))
+    def answer_object(self, source, task, plan, open_image):
+        segmented = discs(plan.click_set(HEIGHT, WIDTH), HEIGHT, WIDTH, RADIUS)
+        one = next(compose(plan, segmented))
+        return AnsweredObject(plan.image, one.id, "", one.mask) if one.mask.any() else None
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Server:
         self.editor = NextEditor(
             Discs(),
             None,
+            source="",
             version=lambda: "discs",
             background_labels=["Background"],
             max_pixels=10**6,

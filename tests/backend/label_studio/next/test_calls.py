@@ -2,8 +2,13 @@
 
 import numpy as np
 import pytest
+from redis import Redis
 
-from backend.label_studio.labeling_config import write
+from backend.label_studio.config_writer import write
+from backend.label_studio.ingest.masks import read_masks
+from backend.label_studio.labeling_config import parse
+from backend.serving.answer_log import recall
+from backend.session.regions import ImageKey
 from tests.backend.label_studio.next.bodies import (
     CONFIG,
     HEIGHT,
@@ -17,6 +22,7 @@ from tests.backend.label_studio.next.bodies import (
     points,
 )
 from tests.fakes import RADIUS
+from training.annotation_store import Origin
 
 EMPTY = {"results": [{"result": []}]}
 
@@ -199,17 +205,35 @@ def test_points_that_are_undone_and_redone_give_the_same_masks(mask):
         assert (mask(one) == before).all()
 
 
-def test_both_protocols_work_on_one_page_at_the_same_time(backend, call, mask, click):
-    config = write(["A", "B"]).replace("</View>", CONFIG[CONFIG.index("<Bitmask") :])
+def test_both_protocols_work_on_one_page_at_the_same_time(backend, mask, click):
+    """A smart keypoint label beside a bound bitmask label."""
+    config = write(["A", "B"], output="bitmask")
     own = mask(points((150, 150)), config=config)
     today = a_body({"result": [click("A", 400, 200)]}, config=config)
-    answer = backend.client.post("/predict", json=today)
-    (region,) = answer.json["results"][0]["result"]
-    assert region["type"] == "brushlabels"
+    ((first,), (second,)) = (
+        backend.client.post("/predict", json=body).json["results"][0]["result"]
+        for body in (today, today)
+    )
+    assert first == second
     assert (mask(points((150, 150)), config=config) == own).all()
-    again = backend.client.post("/predict", json=today)
-    (repeated,) = again.json["results"][0]["result"]
-    assert repeated == region
+    beside = mask(points((150, 150), (180, 150)), config=config)
+    assert beside[150, 180]
+
+
+def test_an_accepted_mask_is_known_as_the_models(backend, mask):
+    found = mask(points((150, 150), (200, 150)))
+    backend.parts.answer_log.close()
+    with Redis.from_url(backend.settings.queue_url) as redis:
+        answers = recall(redis, backend.settings.label_studio_name, 190)
+    regions = [an_accepted(found), an_accepted(~found, name="by hand")]
+    read = read_masks(regions, parse(CONFIG), answers)
+    ((_, accepted), (_, drawn)) = read.regions[ImageKey("image")]
+    assert drawn.origin is Origin.DRAWN
+    assert (accepted.origin, accepted.model_version, accepted.clicks) == (
+        Origin.UNCHANGED,
+        "discs-1",
+        2,
+    )
 
 
 def test_another_task_is_another_page(mask):

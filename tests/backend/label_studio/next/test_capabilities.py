@@ -47,3 +47,10 @@ def test_each_type_is_offered_once():
 
 def test_tags_for_no_image_are_not_offered():
     assert offered("BitmaskLabels", image="other") == []
+
+
+@pytest.mark.parametrize("tag", ["Bitmask", "Polygon", "Vector", "Rectangle"])
+def test_tags_that_share_the_labels_of_another_are_not_offered(tag):
+    """The next editor binds none of them; today's rectangle stays a prompt beside a mask."""
+    assert offered("Labels", tag) == []
+    assert offered("Labels", "Brush", "RectangleLabels") == []
