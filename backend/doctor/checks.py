@@ -13,7 +13,9 @@ from backend.fetch.session import Session, reason
 from backend.jobs.queue_trial import refusal
 from backend.label_studio import config_check, labeling_config
 from backend.label_studio.api import ApiError, LabelStudioApi, redirected
+from backend.label_studio.labeling_config import LabelingConfig
 from backend.label_studio.predict_request import image_addresses, no_image
+from backend.label_studio.served_tags import served_tags, too_new
 from backend.label_studio.task_images import ImageFetcher
 from backend.retraining.status import Backlog, last_backlog
 from backend.session.regions import ImageKey
@@ -96,6 +98,19 @@ def check_project(api: LabelStudioApi, project: int, settings: Settings) -> Iter
         yield bad("labelling config", problem, f"{PROJECT_PAGE} Labeling Interface → Code")
     if not problems:
         yield good("labelling config", "it fits this backend")
+    yield from _pages(api, config)
+
+
+def _pages(api: LabelStudioApi, config: LabelingConfig) -> Iterator[Finding]:
+    """Report which page of Label Studio serves which tag, and which tags are too new for it."""
+    for line in served_tags(config):
+        yield good("pages", line)
+    try:
+        release = str(api.get("/api/version")["release"])
+    except ApiError:
+        return  # reported where the server is checked
+    for words in too_new(config, release):
+        yield bad("pages", words, "update Label Studio, or use BrushLabels or PolygonLabels")
 
 
 def check_images(api: LabelStudioApi, project: int, fetcher: ImageFetcher) -> Iterator[Finding]:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio import known_projects
 from backend.label_studio.access import unused_token
-from backend.label_studio.config_problems import ConfigProblems
+from backend.label_studio.checked_configs import CheckedConfigs
 from backend.label_studio.connection import Connection
+from backend.label_studio.next.editor import NextEditor
 from backend.label_studio.predict import Predict
 from backend.label_studio.routes import OPEN, hide_secret, make_blueprint
 from backend.label_studio.setup import Setup
@@ -43,12 +44,22 @@ class LabelStudio:
         self._engine = engine
         self._admission = admission
         self._answer_log = answer_log
-        self._config_problems = ConfigProblems()
+        self._checked_configs = CheckedConfigs()
         self.connection = Connection(settings)
         self._prewarmer = Prewarmer(self._encode)
+        next_editor = NextEditor(
+            answering,
+            self.connection,
+            source=settings.label_studio_name,
+            version=lambda: engine.model.version,
+            background_labels=settings.background_labels,
+            max_pixels=settings.max_image_pixels,
+            prewarm=self._prewarmer.ask,
+        )
         self.predict = Predict(
             answering,
             self.connection,
+            next_editor=next_editor,
             source=settings.label_studio_name,
             background_labels=settings.background_labels,
             image_timeout=settings.image_timeout,
@@ -60,7 +71,7 @@ class LabelStudio:
         )
         self.setup = Setup(
             self.connection,
-            self._config_problems,
+            self._checked_configs,
             settings.background_labels,
             self._note_project,
         )
@@ -86,13 +97,15 @@ class LabelStudio:
         rows = [StatusRow("Address", (self.connection.address or "not known yet",))]
         if words := unused_token(self._settings):
             rows.append(StatusRow("Token", (words,), is_bad=True))
-        for project, problems in self._config_problems.by_project.items():
+        for project, checked in self._checked_configs.by_project.items():
             name = f"Project {project}"
-            if problems:
-                rows.append(StatusRow(name, problems, is_bad=True))
+            if checked.problems:
+                rows.append(StatusRow(name, checked.problems, is_bad=True))
             else:
                 rows.append(StatusRow(name, ("the labelling config fits",), is_good=True))
-        if not self._config_problems.by_project:
+            if checked.served:
+                rows.append(StatusRow("", checked.served))
+        if not self._checked_configs.by_project:
             rows.append(StatusRow("Projects", ("none has connected yet",)))
         return rows
 

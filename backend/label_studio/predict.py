@@ -8,6 +8,8 @@ from typing import Any
 from backend.errors import ServingError
 from backend.label_studio.batch import plan_batch
 from backend.label_studio.connection import Connection
+from backend.label_studio.next.editor import NextEditor
+from backend.label_studio.next.reading import context_of
 from backend.label_studio.parts import Parts
 from backend.label_studio.predict_request import PredictRequest, Task, no_image, read_request
 from backend.label_studio.raw_values import shown
@@ -40,6 +42,7 @@ class Predict:
         answering: Answering,
         connection: Connection,
         *,
+        next_editor: NextEditor,
         source: str,
         background_labels: Iterable[str],
         image_timeout: float,
@@ -54,6 +57,7 @@ class Predict:
         Args:
             answering: the serving core's use cases.
             connection: opens the images of tasks.
+            next_editor: answers the calls of the next editor.
             source: the name of this Label Studio, under which answers are remembered.
             background_labels: labels whose clicks mean "no object here".
             image_timeout: longest time to fetch one image, in seconds.
@@ -65,6 +69,7 @@ class Predict:
         """
         self._answering = answering
         self._connection = connection
+        self._next_editor = next_editor
         self._source = source
         self._background_labels = tuple(background_labels)
         self._image_timeout = image_timeout
@@ -76,13 +81,16 @@ class Predict:
         self._report = report
 
     def predict(self, body: dict[str, Any]) -> list[Item]:
-        """One answer per task, in order.
+        """One answer per task, in order; for a call of the next editor one answer.
 
         Raises:
             BadRequestError: the body cannot be understood.
             DynamiteError: an image cannot be fetched or the model fails, and no earlier masks are
                 known.
         """
+        context = context_of(body)
+        if context is not None:
+            return [self._next_editor.answer(body, context)]
         request = read_request(body, self._background_labels)
         for note in request.notes:
             log.info("project %s: %s", shown(request.project), note)

@@ -82,15 +82,8 @@ def read_request(body: object, background: Iterable[str] = ("Background",)) -> P
             ``unknown_label``, ``bad_region``, ``too_many_regions`` or ``no_image``.
     """
     fields = _object(body, "The request body")
-    raw_tasks = fields.get("tasks")
-    if not isinstance(raw_tasks, list) or not raw_tasks:
-        raise _bad("The request has no tasks: a list with at least one is needed.")
-    if len(raw_tasks) > MAX_TASKS:
-        raise _bad(f"The request has {len(raw_tasks)} tasks, more than {MAX_TASKS}.")
-    config = parse(fields.get("label_config") or "", background)
     notes: list[str] = []
-    tasks = tuple(_task(_object(raw, "A task"), config, notes) for raw in raw_tasks)
-    project = str(fields.get("project") or "")
+    project, tasks = read_tasks(fields, background, notes)
     params = fields.get("params")
     context = params.get("context") if isinstance(params, Mapping) else None
     call = None
@@ -98,6 +91,24 @@ def read_request(body: object, background: Iterable[str] = ("Background",)) -> P
         entries = _context(_object(context, "The field params.context"), tasks[0], notes)
         call = _call(project, tasks[0], entries)
     return PredictRequest(project, tasks, call, tuple(notes))
+
+
+def read_tasks(
+    fields: Mapping[str, Any], background: Iterable[str], notes: list[str]
+) -> tuple[str, tuple[Task, ...]]:
+    """Return a body's project and its tasks, at least one; note what was left out of them.
+
+    Raises:
+        BadRequestError: with the code ``bad_body`` or ``bad_label_config``.
+    """
+    raw_tasks = fields.get("tasks")
+    if not isinstance(raw_tasks, list) or not raw_tasks:
+        raise _bad("The request has no tasks: a list with at least one is needed.")
+    if len(raw_tasks) > MAX_TASKS:
+        raise _bad(f"The request has {len(raw_tasks)} tasks, more than {MAX_TASKS}.")
+    config = parse(fields.get("label_config") or "", background)
+    tasks = tuple(_task(_object(raw, "A task"), config, notes) for raw in raw_tasks)
+    return str(fields.get("project") or ""), tasks
 
 
 def image_addresses(data: object, config: LabelingConfig) -> dict[ImageKey, str]:

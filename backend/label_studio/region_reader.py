@@ -58,6 +58,15 @@ def read_region(raw: object, *, allow_unlabelled: bool = False) -> Entry | None:
     return reader(raw, value, labels)
 
 
+def polarity(raw: Raw, value: Raw) -> bool | None:
+    """Return whether a prompt means "object" or "not here"; None where it does not say."""
+    for holder in (raw, value):
+        for key in ("is_positive", "positive"):
+            if isinstance(holder.get(key), bool | int):
+                return bool(holder[key])
+    return None
+
+
 def _labels(raw: Raw, value: Raw) -> tuple[str, ...]:
     for key in (str(raw["type"]), "labels"):
         given = value.get(key)
@@ -96,7 +105,7 @@ def _read_point(raw: Raw, value: Raw, labels: tuple[str, ...]) -> Point:
         _image(raw),
         min(max(x, 0.0), 1.0),
         min(max(y, 0.0), 1.0),
-        positive=_positive(raw, value),
+        positive=polarity(raw, value),
         from_name=_from_name(raw),
     )
 
@@ -127,14 +136,6 @@ def _aspect(raw: Raw) -> float:
     except RegionError:
         return 1.0
     return height / width
-
-
-def _positive(raw: Raw, value: Raw) -> bool | None:
-    for holder in (raw, value):
-        for key in ("is_positive", "positive"):
-            if isinstance(holder.get(key), bool | int):
-                return bool(holder[key])
-    return None
 
 
 def _read_paint(raw: Raw, value: Raw, labels: tuple[str, ...]) -> Paint:

@@ -79,8 +79,10 @@ def make_blueprint(
 
     @both("/setup", "POST")
     def set_up() -> Response:
-        problems = setup.set_up(json_body(), trust=trust_in_caller(settings))
-        return jsonify(model_version=engine.model.version, problems=problems)
+        checked = setup.set_up(json_body(), trust=trust_in_caller(settings))
+        return jsonify(
+            model_version=engine.model.version, problems=checked.problems, served=checked.served
+        )
 
     @both("/predict", "POST")
     def predictions() -> Response:

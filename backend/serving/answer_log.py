@@ -17,6 +17,9 @@ from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 
+ANY_REGION = "any"
+"""Stands for the region of a mask whose id the page makes up when it is accepted."""
+
 KEPT_SECONDS = 30 * 24 * 3600
 MAX_WAITING = 1000
 """Limit of the notes waiting to be written; more are dropped: no click waits for a note."""
@@ -27,7 +30,7 @@ class Answered:
     """One mask that the model answered.
 
     Attributes:
-        region: id of its region.
+        region: id of its region, or ``ANY_REGION``.
         digest: of its pixels.
         version: of the model.
         clicks: how many clicks it took.

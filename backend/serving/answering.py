@@ -9,11 +9,11 @@ import numpy as np
 from prometheus_client import Histogram
 
 from backend.serving.admission import Admission
-from backend.serving.answer_log import Answered, AnswerLog
+from backend.serving.answer_log import ANY_REGION, Answered, AnswerLog
 from backend.serving.engine import Engine, Model, SupersededError
 from backend.serving.page_models import PageModels
 from backend.serving.segmenting import Guard, OpenImage, Report, segment_plan
-from backend.session.answer_plan import AnswerPlan
+from backend.session.answer_plan import AnswerPlan, ImagePlan
 from backend.session.bitmask import BitMask, Mask
 from backend.session.call import Call
 from backend.session.composing import Segmented, compose
@@ -169,6 +169,38 @@ class Answering:
                 guard=guard,
             )
         return compose_answer(plan, segmented, accepts, model.version, as_stored)
+
+    def answer_object(
+        self, source: str, task: str, plan: ImagePlan, open_image: OpenImage
+    ) -> AnsweredObject | None:
+        """Return the plan's first target, segmented together with the others; None without pixels.
+
+        No session is kept. What was answered is noted under ``source`` and ``task``, for a page
+        that gives its regions ids of its own.
+
+        Raises:
+            Exception: what went wrong.
+        """
+        with self._click_seconds.time() if self._click_seconds else nullcontext():
+            model = self._engine.model
+            with self._admission.place():
+                segmented = segment_plan(
+                    AnswerPlan((plan,)),
+                    open_image,
+                    engine=self._engine,
+                    model=model,
+                    report=self._report,
+                    is_superseded=lambda: False,
+                    needed=plan.image,
+                )
+            one = next(compose(plan, segmented[plan.image]))
+            if not one.mask.any():
+                return None
+            answered = AnsweredObject(plan.image, one.id, one.label, one.mask, one.score)
+            clicks = len(plan.targets[0].clicks)
+            note = Answered(ANY_REGION, answered.digest, model.version, clicks)
+            self._answer_log.note(source, task, [note])
+            return answered
 
     def _segment_click(self, request: ClickRequest, ticket: Ticket, model: Model) -> Answer:
         plan = ticket.plan

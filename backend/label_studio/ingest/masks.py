@@ -15,6 +15,7 @@ from backend.label_studio.kinds.table import BY_TYPE
 from backend.label_studio.labeling_config import POINTS, LabelingConfig
 from backend.label_studio.raw_values import shown
 from backend.label_studio.result_list import read_results
+from backend.serving.answer_log import ANY_REGION
 from backend.session.bitmask import BitMask, Mask
 from backend.session.paint import Paint
 from backend.session.regions import ImageKey
@@ -128,9 +129,18 @@ def _region(
     if not mask.any():
         raise _RejectedError("empty_mask", "the mask has no pixel")
     area = int(np.count_nonzero(mask))
-    answered = answers.get(painted.id, {})
+    answered = answers.get(painted.id) or _equal(mask, answers.get(ANY_REGION, {}))
     origin, version, clicks = provenance(mask, answered, was_suggested=was_suggested)
     return Region(painted.id, painted.label, encode_mask(mask), area, origin, version, clicks)
+
+
+def _equal(mask: Mask, answered: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the answer with the same pixels: all that a region with an id of the page's own has.
+
+    The next editor's are such. A mask that was corrected there counts as drawn.
+    """
+    digest = BitMask.of(mask).digest
+    return {digest: answered[digest]} if digest in answered else {}
 
 
 def _mask(painted: Paint) -> Mask:
