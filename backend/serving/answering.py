@@ -18,6 +18,7 @@ from backend.session.bitmask import BitMask, Mask
 from backend.session.call import Call
 from backend.session.composing import Segmented, compose
 from backend.session.regions import ImageKey
+from backend.session.sketch import sketch
 from backend.session.store import SessionStore, Ticket
 from dynamite import brush_rle
 
@@ -198,7 +199,8 @@ class Answering:
                 return None
             answered = AnsweredObject(plan.image, one.id, one.label, one.mask, one.score)
             clicks = len(plan.targets[0].clicks)
-            note = Answered(ANY_REGION, answered.digest, model.version, clicks)
+            shape = sketch(answered.bits)
+            note = Answered(ANY_REGION, answered.digest, model.version, clicks, shape)
             self._answer_log.note(source, task, [note])
             return answered
 
@@ -229,7 +231,7 @@ class Answering:
             request.source,
             request.task,
             [
-                Answered(o.id, o.digest, answer.version, clicks[o.id])
+                Answered(o.id, o.digest, answer.version, clicks[o.id], sketch(o.bits))
                 for o in answer.objects
                 if o.id in clicks
             ],
