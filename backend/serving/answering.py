@@ -13,6 +13,7 @@ from backend.serving.answer_log import ANY_REGION, Answered, AnswerLog
 from backend.serving.engine import Engine, Model, SupersededError
 from backend.serving.page_models import PageModels
 from backend.serving.segmenting import Guard, OpenImage, Report, segment_plan
+from backend.serving.under_way import UnderWay
 from backend.session.answer_plan import AnswerPlan, ImagePlan
 from backend.session.bitmask import BitMask, Mask
 from backend.session.call import Call
@@ -104,10 +105,12 @@ class Answering:
         page_models: PageModels,
         admission: Admission,
         answer_log: AnswerLog,
+        under_way: UnderWay,
         report: Report,
         click_seconds: Histogram | None = None,
     ) -> None:
         """``click_seconds`` measures each click, its image's features included."""
+        self._under_way = under_way
         self._engine = engine
         self._sessions = sessions
         self._page_models = page_models
@@ -129,8 +132,11 @@ class Answering:
             ticket = self._sessions.begin(request.call)
             model = self._page_models.choose(ticket.page, self._engine.model)
             try:
-                with self._admission.place():
-                    answer = self._segment_click(request, ticket, model)
+                with (
+                    self._admission.place(),
+                    self._under_way.click(request.task, request.call.user) as awaits,
+                ):
+                    answer = self._segment_click(request, ticket, model, awaits)
             except SupersededError:
                 return Answer(self._engine.model.version)
             except Exception as error:
@@ -204,7 +210,9 @@ class Answering:
             self._answer_log.note(source, task, [note])
             return answered
 
-    def _segment_click(self, request: ClickRequest, ticket: Ticket, model: Model) -> Answer:
+    def _segment_click(
+        self, request: ClickRequest, ticket: Ticket, model: Model, awaits: Callable[[str], None]
+    ) -> Answer:
         plan = ticket.plan
         if plan.is_stale:
             raise SupersededError("a newer call of this page has been answered")
@@ -217,6 +225,7 @@ class Answering:
             report=self._report,
             is_superseded=lambda: self._sessions.is_superseded(ticket),
             needed=newest.image if newest else None,
+            awaits=awaits,
         )
         failed = {part.image for part in plan.images if part.targets} - segmented.keys()
         if failed:
@@ -225,7 +234,8 @@ class Answering:
 
     def _remember(self, request: ClickRequest, ticket: Ticket, answer: Answer) -> None:
         """Keep what was shown, and note it so that an accepted mask is known for what it is."""
-        self._sessions.remember(ticket, {o.id: o.bits for o in answer.objects})
+        segmented = {o.image for o in answer.objects if o.score is not None}
+        self._sessions.remember(ticket, {o.id: o.bits for o in answer.objects}, segmented)
         clicks = {t.id: len(t.clicks) for part in ticket.plan.images for t in part.targets}
         self._answer_log.note(
             request.source,
