@@ -63,13 +63,13 @@ class Annotator:
     def open_task(self, project: int, task: int) -> None:
         self.task = task
         self.browser.open(f"{self.url}/projects/{project}/data?task={task}")
+        toggle = switch("bottombar-auto-annotation-toggle", "Auto-Annotation")
         script = """const s = window.Htx && Htx.annotationStore && Htx.annotationStore.selected;
           const image = s && s.names && s.names.get('image');
           return !!(image && image.stageWidth > 100 && document.querySelector('.konvajs-content')
-            && (%s))""" % switch("bottombar-auto-annotation-toggle", "Auto-Annotation")
+            && (TOGGLE))""".replace("TOGGLE", toggle)
         self.browser.until(lambda: self.browser.run(script), "the page of the task")
         if not self.browser.run("return Htx.autoAnnotation"):
-            toggle = switch("bottombar-auto-annotation-toggle", "Auto-Annotation")
             self.browser.run(f"({toggle}).click()")
         self.browser.until(lambda: self.browser.run("return Htx.autoAnnotation"), "Auto-Annotation")
         self.browser.until(self._settled, "the image to stay where it is")

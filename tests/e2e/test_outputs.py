@@ -158,3 +158,26 @@ def test_each_label_has_its_own_kind_and_masks_are_predicted_in_a_batch(demo, pe
         accepted["Cake"].id: "bitmasklabels",
         accepted["Cup"].id: "polygonlabels",
     }
+
+
+PAIR = """<View><Image name="image" value="$image" zoom="true"/>
+<KeyPointLabels name="click" toName="image" smart="true">
+  <Label value="Cake"/><Label value="Cup"/></KeyPointLabels>
+<Labels name="what" toName="image"><Label value="Cake"/><Label value="Cup"/></Labels>
+<{} name="shape" toName="image" smart="false"/></View>"""
+
+
+@pytest.mark.parametrize("name", ["Brush", "Bitmask", "Polygon"])
+def test_labels_may_stand_in_a_tag_of_their_own(demo, person, name):
+    project, (task,) = demo.project(config=PAIR.format(name))
+    person.open_task(project, task)
+    person.click("Cake", *CAKE)
+    person.click("Cup", *CUP)
+    shown = by_label(person.suggestions())
+    person.accept_all()
+    accepted = by_label(person.regions())
+    assert all(same(accepted[label], shown[label]) for label in LABELS)
+    person.submit()
+    kept = stored(demo, task)
+    assert {one["type"] for one in kept} == {name.lower()}
+    assert {one["id"].partition("~")[0] for one in kept} == {r.id for r in accepted.values()}
