@@ -183,7 +183,7 @@ def test_nothing_found_is_no_empty_answer(backend, call, monkeypatch):
     assert answer.status.startswith("422 Nothing is found here")
 
 
-def found_nothing(features, clicks):
+def found_nothing(features, clicks, shown=None):
     from types import SimpleNamespace
 
     label_map = np.full(features.image_size, -1, np.int16)
