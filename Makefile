@@ -64,9 +64,9 @@ lint: $(TOOLS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# LABEL_STUDIO=1.21.0 tests with that release; E2E='-k outputs' chooses tests.
+# LABEL_STUDIO=1.21.0 tests with that release; PYTEST_ADDOPTS='-k outputs' chooses tests.
 test-e2e: $(TOOLS) ## test with the real Label Studio in a real browser
-	$(if $(LABEL_STUDIO),LABEL_STUDIO=$(LABEL_STUDIO)) $(PYTEST) -m e2e $(E2E)
+	$(PYTEST) -m e2e
 
 test-training: $(TOOLS) ## test real trainings: overfitting, resuming, retraining
 	$(PYTEST) -m training
