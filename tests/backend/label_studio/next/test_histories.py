@@ -37,6 +37,17 @@ class People(RuleBasedStateMachine):
         off = next(self.noise) * 1e-7  # no two points of a real page have the same numbers
         self.on(user).point(x + 0.5 + off, y + 0.5 + off, positive)
 
+    @rule(user=users, dx=st.integers(-16, 16), dy=st.integers(-16, 16), accepts=st.booleans())
+    def go_on_beside_it(self, user, dx, dy, accepts):
+        """Accept or reject what is there, and point at its neighbor at once."""
+        page = self.on(user)
+        if page.shown is None or not page.places:
+            return
+        x, y, _ = page.places[-1]
+        self.accept(user, keeps_label=False) if accepts else self.reject(user)
+        x, y = min(max(int(x) + dx, 2), WIDTH - 3), min(max(int(y) + dy, 2), HEIGHT - 3)
+        self.point(user, x, y, positive=True)
+
     @rule(user=users, index=st.integers(0, 5))
     def remove(self, user, index):
         page = self.on(user)
@@ -140,7 +151,7 @@ def is_near(x, y, place):
     return abs(x - place[0]) < NEAR and abs(y - place[1]) < NEAR
 
 
-@pytest.mark.parametrize("steps", [12, 60])
+@pytest.mark.parametrize("steps", [12, 40])
 def test_random_histories(steps):
     People.TestCase.settings = settings(max_examples=60, stateful_step_count=steps, deadline=None)
     People.TestCase().runTest()
