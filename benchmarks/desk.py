@@ -37,7 +37,7 @@ class KeptAlive(WSGIRequestHandler):
 class Desk:
     """A backend with the shipped model, on photos in memory."""
 
-    def __init__(self, *, labels: int = 100) -> None:
+    def __init__(self, *, labels: int = 100, output: str = "brush") -> None:
         self._folder = tempfile.TemporaryDirectory()
         state = Path(self._folder.name)
         redis_url = f"unix://{state}/no-server.sock"
@@ -46,7 +46,7 @@ class Desk:
         self.parts: Backend = open_backend(settings)
         self.parts.label_studio.connection.images.use(self)
         self.photos: dict[str, bytes] = {}
-        self.config = write([f"L{number}" for number in range(labels)])
+        self.config = write([f"L{number}" for number in range(labels)], output=output)
         self._tasks = count(1)
         self._server = make_server(
             "127.0.0.1",

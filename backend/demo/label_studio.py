@@ -50,8 +50,10 @@ def login(folder: Path) -> Login:
         return made
 
 
-def executable(folder: Path, tell: Callable[[str], Any]) -> Path:
+def executable(folder: Path, tell: Callable[[str], Any], version: str = VERSION) -> Path:
     """Return the ``label-studio`` to run; install it into the demo's folder if necessary.
+
+    Another ``version`` than the demo's gets an environment of its own.
 
     Raises:
         DemoError: pip fails, or the named executable cannot be run.
@@ -61,13 +63,13 @@ def executable(folder: Path, tell: Callable[[str], Any]) -> Path:
         if not os.access(named, os.X_OK):
             raise DemoError(f"{EXECUTABLE} names {named}, which cannot be run")
         return Path(named)
-    home = folder / "venv"
-    stamp = home / f".label-studio-{VERSION}"
+    home = folder / ("venv" if version == VERSION else f"venv-{version}")
+    stamp = home / f".label-studio-{version}"
     if not stamp.exists():
-        tell(f"Installing Label Studio {VERSION} into {home} (once; about 1 GB, a few minutes) …")
+        tell(f"Installing Label Studio {version} into {home} (once; about 1 GB, a few minutes) …")
         run([sys.executable, "-m", "venv", str(home)])
         pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        run([*pip, "--disable-pip-version-check", f"label-studio=={VERSION}"])
+        run([*pip, "--disable-pip-version-check", f"label-studio=={version}"])
         stamp.touch()
     return home / "bin" / "label-studio"
 

@@ -3,21 +3,19 @@
 import re
 from collections.abc import Iterable
 
+from backend.label_studio.kinds.table import BY_TYPE
 from backend.label_studio.labeling_config import BOXES, POINTS, LabelingConfig
 from backend.label_studio.next.capabilities import targets
-
-SINCE = {"Bitmask": "1.21.0", "Vector": "1.22.0"}
-"""The first release that shows suggestions of a kind; the other kinds are older."""
 
 NEXT = "the next editor (in no release up to 1.23.2)"
 """How people are told of the next editor."""
 
 
 def served_tags(config: LabelingConfig) -> tuple[str, ...]:
-    """Return a line for each kind of tag whose regions a page can fill."""
+    """Return a line for each kind of tag that a page can fill, with what masks lose in it."""
     offered = targets(config)
     lines = [
-        _line(title, is_served_today=has_prompts, is_offered=title in offered)
+        _line(title, is_served_today=has_prompts, is_offered=title in offered) + _loses(title)
         for title, has_prompts in _outputs(config).items()
     ]
     if "RectangleLabels" in offered:
@@ -57,7 +55,12 @@ def _line(title: str, *, is_served_today: bool, is_offered: bool) -> str:
 
 
 def _since(title: str) -> str | None:
-    return SINCE.get(title.removesuffix("Labels"))
+    return BY_TYPE[title.lower()].since or None
+
+
+def _loses(title: str) -> str:
+    remark = BY_TYPE[title.lower()].remark
+    return f"; {remark}" if remark else ""
 
 
 def _numbers(release: str) -> tuple[int, ...]:

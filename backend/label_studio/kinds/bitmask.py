@@ -14,7 +14,7 @@ class Bitmask:
 
     name = "Bitmask"
     verb = "Paint"
-    since = (1, 21)
+    since = "1.21.0"
     remark = ""
     keys = ("imageDataURL",)
 

@@ -15,7 +15,7 @@ class Brush:
 
     name = "Brush"
     verb = "Paint"
-    since = (1, 0)
+    since = ""
     remark = ""
     keys = ("rle", "touches")
 

@@ -52,12 +52,12 @@ class RegionKind(Protocol):
         """What a person does by hand to make one."""
 
     @property
-    def since(self) -> tuple[int, int]:
-        """The first release of Label Studio that shows such suggestions."""
+    def since(self) -> str:
+        """The first release of Label Studio that shows such suggestions; empty for all."""
 
     @property
     def remark(self) -> str:
-        """What a person should know before choosing it; empty if nothing."""
+        """What masks lose in it, in words; empty if nothing."""
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ class Polygon:
 
     name = "Polygon"
     verb = "Outline"
-    since = (1, 0)
+    since = ""
     remark = "holes of masks are filled, and edges lie up to DYNAMITE_POLYGON_TOLERANCE pixels off"
     keys = ("points",)
 

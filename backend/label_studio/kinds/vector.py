@@ -14,7 +14,7 @@ class Vector:
 
     name = "Vector"
     verb = "Outline"
-    since = (1, 22)
+    since = "1.22.0"
     remark = (
         "holes of masks are filled, edges lie up to DYNAMITE_POLYGON_TOLERANCE pixels "
         "off, and no click on a vector reaches this backend: refine it with a rectangle "
