@@ -140,10 +140,13 @@ class People(RuleBasedStateMachine):
             assert (mask == before).all(), "the same points have another mask"
 
     def on_the_page(self, page):
-        """The masks that are there: accepted ones, and an annotation where there is no draft."""
-        masks = list(page.accepted.values())
+        """The masks that are there for all the backend knows.
+
+        Accepted ones, those deleted that the draft still holds, and an annotation without a draft.
+        """
+        masks = [*page.accepted.values(), *page.saved.values()]
         if page.user not in self.server.drafts:
-            masks += [m for other in self.pages for m in other.accepted.values()]
+            masks += [mask for other in self.pages for mask in other.saved.values()]
         return masks or [np.zeros((HEIGHT, WIDTH), np.bool_)]
 
 
