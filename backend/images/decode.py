@@ -31,7 +31,7 @@ from backend.images.rgb import to_rgb
 from backend.images.tiff_layout import check_tiff
 from dynamite.orientation import orientation, upright
 
-DECODER_VERSION = 2
+DECODER_VERSION = 3
 """Increase it whenever a change makes the same file decode to other pixels: kept features depend on
 them."""
 
@@ -67,7 +67,8 @@ def decode(data: bytes, *, max_pixels: int, budget: PixelBudget | None = None) -
     try:
         check_parts(data)
         check_tiff(data)
-        with Image.open(io.BytesIO(pixels_only(data)), formats=FORMATS) as image:
+        bare = pixels_only(data)
+        with Image.open(io.BytesIO(bare), formats=FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise ImageTooLargeError(
@@ -78,7 +79,7 @@ def decode(data: bytes, *, max_pixels: int, budget: PixelBudget | None = None) -
                 check_jpeg(data, width, height)
 
             def make() -> Pixels:
-                return upright(_pixels(data, image), orientation(io.BytesIO(data)))
+                return upright(_pixels(bare, image), orientation(io.BytesIO(data)))
 
             return budget.decode(width * height, make) if budget else make()
     except ImageError:

@@ -1,14 +1,15 @@
 """The adapter of Label Studio: its parts put together, as the web application mounts them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio import known_projects
 from backend.label_studio.access import unused_token
-from backend.label_studio.checked_configs import CheckedConfigs
+from backend.label_studio.checked_configs import Checked, CheckedConfigs
 from backend.label_studio.connection import Connection
 from backend.label_studio.next.editor import NextEditor
 from backend.label_studio.predict import Predict
+from backend.label_studio.project_titles import ProjectTitles
 from backend.label_studio.routes import OPEN, hide_secret, make_blueprint
 from backend.label_studio.setup import Setup
 from backend.serving.admission import Admission
@@ -20,6 +21,16 @@ from backend.serving.prewarm import Prewarmer
 from backend.serving.segmenting import Report
 from backend.settings import Settings
 from backend.web.adapter import StatusRow
+
+NEXT_STEPS = (
+    "none has connected yet; in Label Studio:",
+    "Project → Settings → Labeling Interface → Code: paste what `dynamite label-config LABEL LABEL "
+    "…` writes",
+    "Project → Settings → Model → Connect Model: the address of this page, with “Interactive "
+    "preannotations” on",
+    "open a task, switch Auto-Annotation on, choose the magic point (the last icon), a label, and "
+    "click",
+)
 
 
 class LabelStudio:
@@ -45,6 +56,7 @@ class LabelStudio:
         self._admission = admission
         self._answer_log = answer_log
         self._checked_configs = CheckedConfigs()
+        self._titles = ProjectTitles()
         self.connection = Connection(settings)
         self._prewarmer = Prewarmer(self._encode)
         next_editor = NextEditor(
@@ -95,19 +107,32 @@ class LabelStudio:
     def status(self) -> Sequence[StatusRow]:
         """Where Label Studio is, and whether the configs of its projects fit."""
         rows = [StatusRow("Address", (self.connection.address or "not known yet",))]
-        if words := unused_token(self._settings):
-            rows.append(StatusRow("Token", (words,), is_bad=True))
-        for project, checked in self._checked_configs.by_project.items():
-            name = f"Project {project}"
-            if checked.problems:
-                rows.append(StatusRow(name, checked.problems, is_bad=True))
-            else:
-                rows.append(StatusRow(name, ("the labelling config fits",), is_good=True))
+        rows += self._token_rows()
+        projects = self._checked_configs.by_project.items()
+        for project, checked in sorted(projects, key=lambda one: self._name(one[0])):
+            rows.append(self._project_row(project, checked))
             if checked.served:
                 rows.append(StatusRow("", checked.served))
-        if not self._checked_configs.by_project:
-            rows.append(StatusRow("Projects", ("none has connected yet",)))
+        if not projects:
+            rows.append(StatusRow("Projects", NEXT_STEPS))
         return rows
+
+    def _project_row(self, project: str, checked: Checked) -> StatusRow:
+        if checked.problems:
+            return StatusRow(self._name(project), checked.problems, is_bad=True)
+        return StatusRow(self._name(project), ("the labelling config fits",), is_good=True)
+
+    def _name(self, project: str) -> str:
+        """Return the title of a project, which has no number if it is "?"."""
+        title = self._titles.title(int(project)) if project.isdecimal() else None
+        return f"{title} (project {project})" if title else f"Project {project}"
+
+    def _token_rows(self) -> Iterator[StatusRow]:
+        if words := unused_token(self._settings):
+            yield StatusRow("Token", (words,), is_bad=True)
+        elif verdict := self.connection.verdict:
+            good = verdict.is_good
+            yield StatusRow("Token", (str(verdict),), is_bad=not good, is_good=good)
 
     def warm(self, address: str, task: str) -> None:
         """Encode an image now, behind all clicks, in a place of its own."""
@@ -123,6 +148,7 @@ class LabelStudio:
         self._engine.features(image.digest, image.pixels, urgency=Urgency.PREWARM)
 
     def _note_project(self, number: int) -> None:
-        """Remember a connected project, without waiting for the queue server."""
+        """Remember a connected project, without waiting for the queue server or Label Studio."""
+        self._titles.look_up(self.connection.access, number)
         name = self._settings.label_studio_name
         self._answer_log.write(lambda redis: known_projects.note(redis, name, number))

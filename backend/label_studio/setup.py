@@ -71,10 +71,10 @@ class Setup:
         if body.get("extra_params") == TRIAL:
             return checked
         if trust is not Trust.NONE:
-            if project != "?":
-                self._note_project(int(project))
             learned = self._learn(body, trust)
             checked = replace(checked, problems=(*learned, *checked.problems))
+            if project != "?":
+                self._note_project(int(project))
         if (schema or checked.problems) and self._checked_configs.note(project, checked):
             for problem in checked.problems:
                 log.warning("project %s: %s", project, problem)
@@ -86,6 +86,7 @@ class Setup:
         if isinstance(hostname, str) and isinstance(token, str):
             try:
                 self._connection.learn(hostname, token, is_proven=trust is Trust.PROVEN)
+                self._connection.try_token()
             except ImageError as error:
                 words = textwrap.shorten(str(error), 500, placeholder="…")
                 return [

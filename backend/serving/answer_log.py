@@ -34,12 +34,14 @@ class Answered:
         digest: of its pixels.
         version: of the model.
         clicks: how many clicks it took.
+        sketch: its shape, roughly (``backend.session.sketch``).
     """
 
     region: str
     digest: str
     version: str
     clicks: int
+    sketch: str = ""
 
 
 def key(source: str, task: str) -> str:
@@ -69,7 +71,7 @@ class AnswerLog:
     def note(self, source: str, task: str, answers: Iterable[Answered]) -> None:
         """Remember the masks that were answered to a task of a source, a tool or server."""
         fields: dict[Any, Any] = {
-            field(a.region, a.digest): json.dumps([a.version, a.clicks]) for a in answers
+            field(a.region, a.digest): json.dumps([a.version, a.clicks, a.sketch]) for a in answers
         }
         if fields:
             name = key(source, task)
@@ -126,7 +128,7 @@ def recall(redis: Redis, source: str, task: int) -> Mapping[str, Mapping[str, An
     """Return what was answered to a task of a source.
 
     Returns:
-        By region, then by the digest of the mask: [model version, clicks].
+        By region, then by the digest of the mask: [model version, clicks, sketch].
     """
     found: dict[str, dict[str, Any]] = {}
     raw: Any = redis.hgetall(key(source, str(task)))

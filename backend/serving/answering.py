@@ -13,11 +13,13 @@ from backend.serving.answer_log import ANY_REGION, Answered, AnswerLog
 from backend.serving.engine import Engine, Model, SupersededError
 from backend.serving.page_models import PageModels
 from backend.serving.segmenting import Guard, OpenImage, Report, segment_plan
+from backend.serving.under_way import UnderWay
 from backend.session.answer_plan import AnswerPlan, ImagePlan
 from backend.session.bitmask import BitMask, Mask
 from backend.session.call import Call
 from backend.session.composing import Segmented, compose
 from backend.session.regions import ImageKey
+from backend.session.sketch import sketch
 from backend.session.store import SessionStore, Ticket
 from dynamite import brush_rle
 
@@ -103,10 +105,12 @@ class Answering:
         page_models: PageModels,
         admission: Admission,
         answer_log: AnswerLog,
+        under_way: UnderWay,
         report: Report,
         click_seconds: Histogram | None = None,
     ) -> None:
         """``click_seconds`` measures each click, its image's features included."""
+        self._under_way = under_way
         self._engine = engine
         self._sessions = sessions
         self._page_models = page_models
@@ -128,8 +132,11 @@ class Answering:
             ticket = self._sessions.begin(request.call)
             model = self._page_models.choose(ticket.page, self._engine.model)
             try:
-                with self._admission.place():
-                    answer = self._segment_click(request, ticket, model)
+                with (
+                    self._admission.place(),
+                    self._under_way.click(request.task, request.call.user) as awaits,
+                ):
+                    answer = self._segment_click(request, ticket, model, awaits)
             except SupersededError:
                 return Answer(self._engine.model.version)
             except Exception as error:
@@ -198,11 +205,14 @@ class Answering:
                 return None
             answered = AnsweredObject(plan.image, one.id, one.label, one.mask, one.score)
             clicks = len(plan.targets[0].clicks)
-            note = Answered(ANY_REGION, answered.digest, model.version, clicks)
+            shape = sketch(answered.bits)
+            note = Answered(ANY_REGION, answered.digest, model.version, clicks, shape)
             self._answer_log.note(source, task, [note])
             return answered
 
-    def _segment_click(self, request: ClickRequest, ticket: Ticket, model: Model) -> Answer:
+    def _segment_click(
+        self, request: ClickRequest, ticket: Ticket, model: Model, awaits: Callable[[str], None]
+    ) -> Answer:
         plan = ticket.plan
         if plan.is_stale:
             raise SupersededError("a newer call of this page has been answered")
@@ -215,6 +225,7 @@ class Answering:
             report=self._report,
             is_superseded=lambda: self._sessions.is_superseded(ticket),
             needed=newest.image if newest else None,
+            awaits=awaits,
         )
         failed = {part.image for part in plan.images if part.targets} - segmented.keys()
         if failed:
@@ -223,13 +234,14 @@ class Answering:
 
     def _remember(self, request: ClickRequest, ticket: Ticket, answer: Answer) -> None:
         """Keep what was shown, and note it so that an accepted mask is known for what it is."""
-        self._sessions.remember(ticket, {o.id: o.bits for o in answer.objects})
+        segmented = {o.image for o in answer.objects if o.score is not None}
+        self._sessions.remember(ticket, {o.id: o.bits for o in answer.objects}, segmented)
         clicks = {t.id: len(t.clicks) for part in ticket.plan.images for t in part.targets}
         self._answer_log.note(
             request.source,
             request.task,
             [
-                Answered(o.id, o.digest, answer.version, clicks[o.id])
+                Answered(o.id, o.digest, answer.version, clicks[o.id], sketch(o.bits))
                 for o in answer.objects
                 if o.id in clicks
             ],

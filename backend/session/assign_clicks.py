@@ -16,6 +16,7 @@ from backend.session.call import Call
 from backend.session.masks import MaskReader
 from backend.session.outlines import goes_around
 from backend.session.paint import Paint
+from backend.session.presume import standing_mask
 from backend.session.prompts import Prompt
 from backend.session.regions import ImageKey
 from backend.session.saved_page import Source
@@ -215,15 +216,13 @@ class _Assignment:
         # None of several annotators' masks, or of a prediction's, is known to be on this page.
         if self.source.is_certain or self.source.is_binding:
             for region in self._regions(drawn):
-                if not self._is_pending(region.id):
+                if self._is_told(region.id):
                     yield region.id, self.read(region)
         for obj in self.page.objects.values():
             of_prompt = (obj.image, obj.label) == (drawn.image, drawn.label)
-            if obj.status is Status.PRESUMED and of_prompt:
-                if obj.shown is not None:
-                    yield obj.id, obj.shown
-                if obj.base is not None:
-                    yield obj.id, self.read(obj.base)
+            presumed = obj.status is Status.PRESUMED and of_prompt
+            if presumed and (mask := standing_mask(obj, self.read)):
+                yield obj.id, mask
 
     def _latest(self, drawn: Prompt) -> PageObject | None:
         """Return the pending object of this label that was begun or reopened last."""
@@ -278,9 +277,10 @@ class _Assignment:
             if obj.image == image and obj.status is Status.PENDING:
                 yield obj
 
-    def _is_pending(self, object_id: str) -> bool:
+    def _is_told(self, object_id: str) -> bool:
+        """Whether a saved page tells best which mask a region has now."""
         known = self.page.objects.get(object_id)
-        return known is not None and known.status is Status.PENDING
+        return known is None or known.status is Status.ACCEPTED
 
     def _regions(self, drawn: Prompt) -> Iterable[Paint]:
         """Yield the saved masks of the prompt's image and label."""

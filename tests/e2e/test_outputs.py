@@ -63,6 +63,7 @@ def test_two_labels_are_accepted_refined_in_place_and_submitted(demo, opened, ou
     accepted = by_label(opened.regions())
     assert all(same(accepted[label], shown[label]) for label in LABELS)
 
+    opened.wait_until_saved(demo.api, opened.task, masks=2, clicks=0)  # else both may change
     refine(opened, output, accepted["Cup"])
     change = by_label(opened.suggestions())["Cup"]
     assert change.id == accepted["Cup"].id

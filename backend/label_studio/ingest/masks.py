@@ -19,11 +19,17 @@ from backend.serving.answer_log import ANY_REGION
 from backend.session.bitmask import BitMask, Mask
 from backend.session.paint import Paint
 from backend.session.regions import ImageKey
+from backend.session.sketch import ALIKE, overlap
+from backend.session.stored_masks import Polygons
 from dynamite.errors import InvalidInputError
 from training.annotation_store import Origin, Region, Rejection, encode_mask
 
+NO_MASK = "no_mask"
+"""Code of an annotation with clicks and no mask."""
+
 Answers = Mapping[str, Mapping[str, Any]]
-"""By region, then by the digest of the mask: [model version, clicks] (``answer_log.recall``)."""
+"""By region, then by the digest of the mask: [model version, clicks, sketch]
+(``answer_log.recall``)."""
 
 Size = tuple[int, int]
 """H, W."""
@@ -99,11 +105,12 @@ def _forgotten_tick(result: Sequence[object], config: LabelingConfig) -> list[Re
             clicks += meant and raw.get("from_name") in smart
     if not clicks:
         return []
+    counted = "a click" if clicks == 1 else f"{clicks} clicks"
     words = (
-        f"it holds {clicks} clicks and no mask: the masks were not accepted with ✓ before Submit; "
+        f"it holds {counted} and no mask: the masks were not accepted with ✓ before Submit; "
         "open it, click again, press ✓, then Update"
     )
-    return [Rejection("no_mask", words)]
+    return [Rejection(NO_MASK, words)]
 
 
 class _RejectedError(Exception):
@@ -128,19 +135,28 @@ def _region(
     mask = _mask(painted)
     if not mask.any():
         raise _RejectedError("empty_mask", "the mask has no pixel")
+    bits, is_outlined = BitMask.of(mask), isinstance(painted.stored, Polygons)
+    answered = answers.get(painted.id, {})
+    same = same_answer(bits, answered, by_overlap=is_outlined)
+    if not answered:  # an id of the page's own: corrected there, it counts as drawn
+        same = same_answer(bits, answers.get(ANY_REGION, {}), by_overlap=is_outlined)
+    origin, version, clicks = provenance(same, answered, was_suggested=was_suggested)
     area = int(np.count_nonzero(mask))
-    answered = answers.get(painted.id) or _equal(mask, answers.get(ANY_REGION, {}))
-    origin, version, clicks = provenance(mask, answered, was_suggested=was_suggested)
     return Region(painted.id, painted.label, encode_mask(mask), area, origin, version, clicks)
 
 
-def _equal(mask: Mask, answered: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the answer with the same pixels: all that a region with an id of the page's own has.
+def same_answer(
+    mask: BitMask, answered: Mapping[str, Any], *, by_overlap: bool
+) -> Sequence[Any] | None:
+    """Return the answer that a mask is, among ``answered``; None if it is none of them.
 
-    The next editor's are such. A mask that was corrected there counts as drawn.
+    Its pixels decide. ``by_overlap``: of an outline, whose corners a page may have rounded or
+    chosen anew, the overlap does, too.
     """
-    digest = BitMask.of(mask).digest
-    return {digest: answered[digest]} if digest in answered else {}
+    same: Sequence[Any] | None = answered.get(mask.digest)
+    if same is None and by_overlap:
+        same = next((a for a in answered.values() if overlap(str(a[-1]), mask) >= ALIKE), None)
+    return same
 
 
 def _mask(painted: Paint) -> Mask:
@@ -153,19 +169,24 @@ def _mask(painted: Paint) -> Mask:
 
 
 def provenance(
-    mask: Mask, answered: Mapping[str, Any], *, was_suggested: bool
+    same: Sequence[Any] | None, answered: Mapping[str, Any], *, was_suggested: bool
 ) -> tuple[Origin, str | None, int | None]:
-    """Compare a mask with what the model answered for its region.
+    """Tell where a mask comes from by what the model answered for its region.
 
     Without an answer to compare with, a region with a score was once a suggestion of the model. It
     counts as unchanged: to undervalue a correction does less harm than to train on an echo.
 
+    Args:
+        same: the answer that it is, or None.
+        answered: all answers for its region.
+        was_suggested: whether it has a score.
+
     Returns:
         The mask's origin, the model version and the number of clicks; None where unknown.
     """
-    if same := answered.get(BitMask.of(mask).digest):
+    if same is not None:
         return Origin.UNCHANGED, str(same[0]), int(same[1])
     if answered:
-        version, clicks = list(answered.values())[-1]
+        version, clicks, *_ = list(answered.values())[-1]
         return Origin.CORRECTED, str(version), int(clicks)
     return (Origin.UNCHANGED if was_suggested else Origin.DRAWN), None, None

@@ -24,9 +24,11 @@ from backend.label_studio.predict_request import read_request
 from backend.label_studio.region_reader import read_region
 from backend.label_studio.region_writer import RegionWriter
 from backend.serving.answering import compose_answer
+from backend.session.hold_still import shown_before
 from backend.session.paint import Paint
 from backend.session.store import SessionStore
 from dynamite import brush_rle
+from dynamite.predict.hold_still import hold_still
 from tests.fakes import discs
 
 WIDTH, HEIGHT = 90, 60
@@ -61,11 +63,14 @@ class Backend:
         for image in ticket.plan.images:
             clicks = image.click_set(*self.size)
             if clicks is not None:
-                segmented[image.image] = discs(clicks, *self.size, RADIUS)
+                found = discs(clicks, *self.size, RADIUS)
+                if shown := shown_before(image, *self.size):
+                    found.label_map = hold_still(found.label_map, shown)
+                segmented[image.image] = found
         writer = RegionWriter(request.tasks[0], tolerance=0, parts=self.parts)
         accepts = request.tasks[0].accepts
         answer = compose_answer(ticket.plan, segmented, accepts, "discs", writer.as_stored)
-        self.store.remember(ticket, {o.id: o.bits for o in answer.objects})
+        self.store.remember(ticket, {o.id: o.bits for o in answer.objects}, segmented.keys())
         return write_prediction(answer, writer)["result"]
 
 

@@ -88,6 +88,12 @@ def parts(ingest):
 
 
 @pytest.fixture
+def many_held_out(monkeypatch):
+    """Enough images are held out to publish a result, however few were accepted."""
+    monkeypatch.setattr("backend.retraining.due.count_held_out", lambda *_: 1000)
+
+
+@pytest.fixture
 def ingest(make_ingest):
     return make_ingest(train_after=0)
 

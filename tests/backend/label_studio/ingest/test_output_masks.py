@@ -10,6 +10,7 @@ from backend.label_studio.region_writer import RegionWriter
 from backend.serving.answering import AnsweredObject
 from backend.session.bitmask import BitMask
 from backend.session.regions import ImageKey
+from backend.session.sketch import overlap, sketch
 from training.annotation_store import Origin, encode_mask
 
 SIZE = (40, 60)
@@ -41,7 +42,8 @@ def taken(result, config, answers):
 
 
 def answers(mask):
-    return {"dm1": {BitMask.of(mask).digest: ["lite-1", 3]}}
+    bits = BitMask.of(mask)
+    return {"dm1": {bits.digest: ["lite-1", 3, sketch(bits)]}}
 
 
 def test_an_object_is_one_region_however_many_parts_it_has(config):
@@ -60,6 +62,39 @@ def test_what_was_changed_by_hand_is_a_correction(config):
     corrected[2:20, 3:12] = False
     region = taken(answer(config, corrected), config, answers(two_parts()))
     assert region.origin is Origin.CORRECTED
+
+
+@pytest.mark.parametrize("output", ["polygon", "vector"])
+def test_an_outline_whose_corners_moved_a_little_is_still_the_answer(output):
+    config = labeling_config.parse(config_writer.write(["A"], output=output))
+    rows, columns = np.ogrid[:40, :60]
+    disk = np.hypot(rows - 20, columns - 30) < 17.3
+    result = answer(config, disk)
+    for raw in result:
+        for corner in raw["value"].get("points", []):
+            corner[0] += 0.6
+        for vertex in raw["value"].get("vertices", []):
+            vertex["x"] += 0.6
+    region = taken(result, config, answers(disk))
+    assert region.counts != encode_mask(disk)
+    assert region.origin is Origin.UNCHANGED
+
+
+def test_the_overlap_of_a_sketch_is_that_of_the_masks():
+    mask = np.zeros((200, 300), bool)
+    mask[20:120, 30:150] = True
+    drawn = sketch(BitMask.of(mask))
+    assert len(drawn) < 220
+    assert overlap(drawn, BitMask.of(mask)) == 1
+    wider = mask.copy()
+    wider[20:120, 30:210] = True
+    assert overlap(drawn, BitMask.of(wider)) == pytest.approx(2 / 3, abs=0.03)
+    half = mask.copy()
+    half[70:] = False
+    assert overlap(drawn, BitMask.of(half)) == pytest.approx(0.5, abs=0.03)
+    assert overlap(drawn, BitMask.of(np.zeros_like(mask))) == 0
+    assert overlap("", BitMask.of(mask)) == overlap("1,2,3,4,x", BitMask.of(mask)) == 0
+    assert overlap(sketch(BitMask.of(np.zeros((9, 9), bool))), BitMask.of(mask)) == 0
 
 
 def test_without_an_answer_a_score_tells_that_it_was_suggested(config):

@@ -171,6 +171,7 @@ def test_equal_projects_train_the_lines_that_the_settings_name(make_both):
     assert images == {"shared": 2, "cells": 1}
 
 
+@pytest.mark.usefixtures("many_held_out")
 def test_new_annotations_of_one_do_not_start_the_training_of_the_others_line(make_both):
     berlin, paris = make_both(train_after=2, lines="cells=paris:3")
     process_event(an_event(), berlin)
