@@ -128,6 +128,7 @@ class NextEditor:
             task.id,
             plan,
             lambda image: self._connection.open_image(task.images[image], task.id),
+            ticket.call.user,
         )
         if answered is None:
             raise NoMaskError(why_nothing(plan))

@@ -1,5 +1,7 @@
 """Every call of the next editor that has been seen, in the same shape, and what it is answered."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from redis import Redis
@@ -184,9 +186,7 @@ def test_nothing_found_is_no_empty_answer(backend, call, monkeypatch):
     assert answer.status.startswith("422 Nothing is found here")
 
 
-def found_nothing(features, clicks):
-    from types import SimpleNamespace
-
+def found_nothing(features, clicks, **_):
     label_map = np.full(features.image_size, -1, np.int16)
     return SimpleNamespace(label_map=label_map, scores=np.ones(len(clicks.objects)))
 
