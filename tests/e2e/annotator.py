@@ -24,6 +24,15 @@ IS_MASK = "r => /^(brush|bitmask|polygon|vector)region$/.test(r.type)"
 SMART = {"point": "KeyPointTool-dynamic", "box": "RectangleTool-dynamic"}
 
 
+def switch(name: str, text: str) -> str:
+    """JavaScript that finds a switch of the bottom bar; releases before 1.23 give it no name."""
+    labels = "[...document.querySelectorAll('label')]"
+    return (
+        f"document.querySelector('[data-testid={name}]') ?? "
+        f"{labels}.find(e => e.innerText.includes('{text}'))"
+    )
+
+
 @dataclass(frozen=True)
 class Region:
     """A mask on the page: one object, of several regions where it has parts."""
@@ -54,15 +63,14 @@ class Annotator:
     def open_task(self, project: int, task: int) -> None:
         self.task = task
         self.browser.open(f"{self.url}/projects/{project}/data?task={task}")
+        toggle = switch("bottombar-auto-annotation-toggle", "Auto-Annotation")
         script = """const s = window.Htx && Htx.annotationStore && Htx.annotationStore.selected;
           const image = s && s.names && s.names.get('image');
           return !!(image && image.stageWidth > 100 && document.querySelector('.konvajs-content')
-            && document.querySelector('[data-testid=bottombar-auto-annotation-toggle]'))"""
+            && (TOGGLE))""".replace("TOGGLE", toggle)
         self.browser.until(lambda: self.browser.run(script), "the page of the task")
         if not self.browser.run("return Htx.autoAnnotation"):
-            self.browser.run(
-                "document.querySelector('[data-testid=bottombar-auto-annotation-toggle]').click()"
-            )
+            self.browser.run(f"({toggle}).click()")
         self.browser.until(lambda: self.browser.run("return Htx.autoAnnotation"), "Auto-Annotation")
         self.browser.until(self._settled, "the image to stay where it is")
 
@@ -212,10 +220,10 @@ class Annotator:
         return self._regions("page.regionStore.regions")
 
     def accept_all(self) -> None:
-        self._press("bottombar-accept-suggestions-button")
+        self._press("bottombar-accept-suggestions-button", "acceptAllSuggestions")
 
     def reject_all(self) -> None:
-        self._press("bottombar-reject-suggestions-button")
+        self._press("bottombar-reject-suggestions-button", "rejectAllSuggestions")
 
     def accept(self, region_id: str) -> None:
         """The tick under one mask."""
@@ -228,9 +236,8 @@ class Annotator:
     def auto_accept(self, *, on: bool) -> None:
         """The switch "Auto-Accept Suggestions", which is there while nothing is suggested."""
         if self.browser.run("return Htx.autoAcceptSuggestions") != on:
-            self.browser.run(
-                "document.querySelector('[data-testid=bottombar-auto-accept-toggle]').click()"
-            )
+            toggle = switch("bottombar-auto-accept-toggle", "Auto-Accept")
+            self.browser.run(f"({toggle}).click()")
         self.browser.until(
             lambda: self.browser.run("return Htx.autoAcceptSuggestions") == on, "Auto-Accept"
         )
@@ -249,8 +256,10 @@ class Annotator:
         self.browser.screenshot(path)
         return path
 
-    def _press(self, button: str) -> None:
-        self.browser.run(f"document.querySelector('[data-testid={button}]').click()")
+    def _press(self, button: str, action: str) -> None:
+        """Press a button of the bottom bar; releases before 1.23 give it no name, but an action."""
+        found = f"document.querySelector('[data-testid={button}]')"
+        self.browser.run(PAGE + f"const found = {found}; found ? found.click() : page.{action}()")
 
     def _press_under(self, region_id: str, mark: str) -> None:
         """The pair of marks lies under its mask, the cross on the left."""

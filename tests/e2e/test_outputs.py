@@ -143,7 +143,7 @@ MIXED = """<View><Image name="image" value="$image" zoom="true"/>
 <BrushLabels name="brush" toName="image" smart="false"><Label value="Fork"/></BrushLabels></View>"""
 
 
-def test_each_label_has_its_own_kind_and_masks_are_predicted_in_a_batch(demo, person):
+def test_each_label_has_its_own_kind(demo, person):
     project, (task,) = demo.project(config=MIXED)
     person.open_task(project, task)
     person.click("Cake", *CAKE)
@@ -158,3 +158,54 @@ def test_each_label_has_its_own_kind_and_masks_are_predicted_in_a_batch(demo, pe
         accepted["Cake"].id: "bitmasklabels",
         accepted["Cup"].id: "polygonlabels",
     }
+
+
+def test_a_batch_brings_masks_of_each_labels_kind(demo):
+    """Points that a detector predicted become masks when predictions are retrieved."""
+    project, (task,) = demo.project(config=MIXED)
+    points = [
+        {
+            "id": f"p{number}",
+            "type": "keypointlabels",
+            "from_name": "click",
+            "to_name": "image",
+            "original_width": 640,
+            "original_height": 481,
+            "value": {"x": x, "y": y, "width": 0.3, "keypointlabels": [label]},
+        }
+        for number, (label, (x, y)) in enumerate((("Cake", CAKE), ("Cup", CUP)))
+    ]
+    detected = {"task": task, "model_version": "detector", "result": points}
+    demo.api.post("/api/predictions", detected)
+    action = f"/api/dm/actions?id=retrieve_tasks_predictions&project={project}"
+    demo.api.post(action, {"selectedItems": {"all": False, "included": [task]}})
+    found = [
+        (one["type"], one["value"][one["type"]])
+        for prediction in demo.api.get(f"/api/predictions?task={task}")
+        for one in prediction["result"]
+        if one["type"] in BY_TYPE and "~" not in one["id"]
+    ]
+    assert sorted(found) == [("bitmasklabels", ["Cake"]), ("polygonlabels", ["Cup"])]
+
+
+PAIR = """<View><Image name="image" value="$image" zoom="true"/>
+<KeyPointLabels name="click" toName="image" smart="true">
+  <Label value="Cake"/><Label value="Cup"/></KeyPointLabels>
+<Labels name="what" toName="image"><Label value="Cake"/><Label value="Cup"/></Labels>
+<{} name="shape" toName="image" smart="false"/></View>"""
+
+
+@pytest.mark.parametrize("name", ["Brush", "Bitmask", "Polygon"])
+def test_labels_may_stand_in_a_tag_of_their_own(demo, person, name):
+    project, (task,) = demo.project(config=PAIR.format(name))
+    person.open_task(project, task)
+    person.click("Cake", *CAKE)
+    person.click("Cup", *CUP)
+    shown = by_label(person.suggestions())
+    person.accept_all()
+    accepted = by_label(person.regions())
+    assert all(same(accepted[label], shown[label]) for label in LABELS)
+    person.submit()
+    kept = stored(demo, task)
+    assert {one["type"] for one in kept} == {name.lower()}
+    assert {one["id"].partition("~")[0] for one in kept} == {r.id for r in accepted.values()}

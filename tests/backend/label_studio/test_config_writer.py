@@ -5,21 +5,22 @@ import numpy as np
 import pytest
 
 from backend.label_studio import config_check
-from backend.label_studio.config_writer import BACKGROUND_COLOR, COLORS, write
+from backend.label_studio.config_writer import BACKGROUND_COLOR, COLORS, OUTPUTS, write
 from backend.label_studio.labeling_config import BOXES, POINTS, parse
 
 LABELS = ("Cup", 'A "quoted" <label>', "Löffel")
 
 
+@pytest.mark.parametrize("output", sorted(OUTPUTS))
 @pytest.mark.parametrize("boxes", [True, False])
 @pytest.mark.parametrize("painting", [True, False])
-def test_written_configuration_has_no_problems_and_all_labels(boxes, painting):
-    config = parse(write(LABELS, boxes=boxes, painting=painting))
+def test_written_configuration_has_no_problems_and_all_labels(output, boxes, painting):
+    config = parse(write(LABELS, output=output, boxes=boxes, painting=painting))
     assert config_check.problems(config) == ()
-    for kind in [POINTS, "brushlabels", *[BOXES] * boxes]:
+    for kind in [POINTS, f"{output}labels", *[BOXES] * boxes]:
         (control,) = config.of_type(kind)
         assert control.labels[:3] == LABELS
-        assert control.smart == (kind != "brushlabels")
+        assert control.smart == (kind in (POINTS, BOXES))
     assert bool(config.of_type(BOXES)) == boxes
     assert config.output("image", "Cup") is not None
     assert config.output("image", "Background") is None

@@ -185,3 +185,53 @@ def test_a_label_belongs_to_the_tag_around_it():
         '<View><Label value="A"/></View></BrushLabels><Label value="none"/></View>'
     )
     assert [control.labels for control in config.controls] == [("A",)]
+
+
+MIXED = """<View><Image name="i" value="$i"/><Image name="j" value="$j"/>
+<KeyPointLabels name="k" toName="i"><Label value="A"/><Label value="B"/></KeyPointLabels>
+<PolygonLabels name="p" toName="i"><Label value="A"/></PolygonLabels>
+<BrushLabels name="b" toName="i" smart="false"><Label value="A"/><Label value="B"/></BrushLabels>
+<VectorLabels name="v" toName="i" smart="false"><Label value="B"/></VectorLabels></View>"""
+
+
+def test_masks_with_a_label_go_to_the_first_tag_that_has_it():
+    config = parse(MIXED)
+    assert config.output("i", "A").name == "p"
+    assert config.output("i", "B").name == "b"
+    assert config.output("j", "A") is None
+    assert [control.name for control in config.outputs("i")] == ["p", "b", "v"]
+
+
+def test_a_smart_tag_asks_for_masks_that_go_elsewhere():
+    asks = parse(MIXED.replace('name="p"', 'name="p" smart="false"')).asks
+    assert not asks("b", "i", "A")  # not smart
+    asks = parse(MIXED.replace(' smart="false"', "")).asks
+    assert asks("b", "i", "A")
+    assert asks("v", "i", "B")
+    assert not asks("p", "i", "A")  # its own masks
+    assert not asks("p", "i", "C") and not asks("unknown", "i", "A")
+
+
+def test_tags_beside_a_labels_tag_have_its_labels():
+    config = parse(
+        """<View><Image name="i" value="$i"/><Image name="j" value="$j"/>
+        <Labels name="l" toName="i"><Label value="A"/></Labels>
+        <Labels name="m" toName="j"><Label value="B"/></Labels>
+        <KeyPoint name="k" toName="i" smart="true"/><Bitmask name="b" toName="i" smart="false"/>
+        <Polygon name="p" toName="j"/></View>"""
+    )
+    assert config.output("i", "A").title == "Bitmask"
+    assert config.output("i", "A").labels_tag == "l"
+    assert config.output("j", "B").name == "p"
+    assert config.output("j", "A") is None
+    (point,) = config.of_type("keypointlabels", "i")
+    assert (point.labels, point.smart) == (("A",), True)
+    assert all(
+        "Polygon" in problem or '"j"' in problem for problem in config_check.problems(config)
+    )
+
+
+def test_a_configuration_without_a_brush_is_fine():
+    for output in ("bitmask", "polygon", "vector"):
+        tags = tag(f"{output.capitalize()}Labels", "A"), tag("KeyPointLabels", "A")
+        assert problems(*tags) == ()
