@@ -131,7 +131,8 @@ class People(RuleBasedStateMachine):
         aimed = [(int(x), int(y)) for x, y, positive in places if positive]
         for name, accepted in page.accepted.items():
             pointed_at = any(accepted[y, x] for x, y in aimed)
-            if not (name in page.unsaved and (pointed_at or not places)):
+            is_certain = name not in page.unsaved and page.user in self.server.drafts
+            if is_certain or not (pointed_at or not places):
                 assert not (mask & accepted).any(), "the mask covers an accepted one"
         if key := tuple(places):
             before = page.answers.setdefault(key, mask)
