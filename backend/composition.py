@@ -129,7 +129,7 @@ def open_backend(settings: Settings) -> Backend:
         watcher=watcher,
     )
     watcher.start()
-    backend.label_studio.connection.try_token()
+    backend.label_studio.connection.try_token(may_be_away=True)
     return backend
 
 

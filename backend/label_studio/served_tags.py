@@ -7,6 +7,9 @@ from backend.label_studio.kinds.table import BY_TYPE
 from backend.label_studio.labeling_config import BOXES, POINTS, LabelingConfig
 from backend.label_studio.next.capabilities import targets
 
+OLDEST = "1.13.1"
+"""The oldest release that this backend was tried with."""
+
 NEXT = "the next editor (in no release up to 1.23.2)"
 """How people are told of the next editor."""
 
@@ -30,6 +33,11 @@ def too_new(config: LabelingConfig, release: str) -> tuple[str, ...]:
         for title in _outputs(config)
         if (since := _since(title)) and _numbers(release) < _numbers(since)
     )
+
+
+def is_untried(release: str) -> bool:
+    """Whether a release of Label Studio is older than all that were tried."""
+    return bool(re.match(r"\d+\.\d+", release)) and _numbers(release) < _numbers(OLDEST)
 
 
 def _outputs(config: LabelingConfig) -> dict[str, bool]:

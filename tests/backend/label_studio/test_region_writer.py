@@ -2,6 +2,7 @@
 
 import logging
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from backend.label_studio.result_list import read_results
 from backend.serving.answering import AnsweredObject
 from backend.session.call import SavedPage
 from backend.session.regions import ImageKey
+from dynamite.polygons import fill, trace
 
 SIZE = (40, 60)
 OUTPUTS = sorted(config_writer.OUTPUTS)
@@ -197,10 +199,12 @@ def test_a_region_keeps_the_tag_and_all_labels_that_it_has():
 @pytest.mark.parametrize("restarted", [True, False])
 def test_a_mask_that_is_repeated_keeps_its_outline(output, restarted):
     """An object in doubt is answered again unchanged: an outline of an outline would differ."""
-    rows, columns = np.ogrid[:40, :60]
-    disk = np.hypot(rows - 20, columns - 30) < 17.3
+    noise = np.random.default_rng(0).standard_normal(SIZE).astype(np.float32)
+    wavy = cv2.GaussianBlur(noise, (0, 0), 5) > 0
+    once = fill(trace(wavy, 1.0).rings, SIZE)
+    assert (fill(trace(once, 1.0).rings, SIZE) != once).any()
     outlines, parts = config(output), Parts()
-    first = write(disk, outlines, parts=parts)
+    first = write(wavy, outlines, parts=parts)
     task = on_page(first, outlines)
     (shown,) = read(first, outlines)
     again = write(shown.pixels(), outlines, task=task, parts=Parts() if restarted else parts)

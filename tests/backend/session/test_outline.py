@@ -137,3 +137,19 @@ def test_a_click_dragged_into_an_accepted_mask_changes_it(output):
     assert again["id"] == first["id"]
     page.accept_all()
     assert set(page.accepted()) == {first["id"]}
+
+
+@pytest.mark.parametrize("output", ["brush", "bitmask"])
+def test_a_rectangle_around_a_coarse_mask_segments_the_object_anew(output):
+    page = Page(Server(output), Backend(), instant_save=True)
+    coarse = page.paint("A", 16, 20, 24, 20)
+    page.save()
+    (refined,) = page.rectangle("A", 12, 16, 16, 8)
+    assert refined["id"] == coarse
+    before, after = page.mask(coarse), mask_of(refined)
+    assert (after & ~before).any()
+    rows, columns = np.nonzero(after)
+    assert columns.min() >= 12 and columns.max() < 28
+    assert rows.min() >= 16 and rows.max() < 24
+    page.reject_all()
+    assert (page.mask(coarse) == before).all()

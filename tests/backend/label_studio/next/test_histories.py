@@ -136,8 +136,9 @@ class People(RuleBasedStateMachine):
                 assert not (mask & accepted).any(), "the mask covers an accepted one"
         if key := tuple(places):
             before = page.answers.setdefault(key, mask)
-            for name in page.accepted.keys() - page.unsaved:  # pointed into before it was saved
-                before = before & ~page.accepted[name]
+            if page.user in self.server.drafts:  # which may hold what was pointed into meanwhile
+                for name in page.accepted.keys() - page.unsaved:
+                    before = before & ~page.accepted[name]
             assert (mask == before).all(), "the same points have another mask"
 
     def on_the_page(self, page):
