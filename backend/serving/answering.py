@@ -178,19 +178,24 @@ class Answering:
         return compose_answer(plan, segmented, accepts, model.version, as_stored)
 
     def answer_object(
-        self, source: str, task: str, plan: ImagePlan, open_image: OpenImage
+        self,
+        source: str,
+        task: str,
+        plan: ImagePlan,
+        open_image: OpenImage,
+        user: str | None = None,
     ) -> AnsweredObject | None:
         """Return the plan's first target, segmented together with the others; None without pixels.
 
         No session is kept. What was answered is noted under ``source`` and ``task``, for a page
-        that gives its regions ids of its own.
+        that gives its regions ids of its own. ``user`` is whose click it is, if known.
 
         Raises:
             Exception: what went wrong.
         """
         with self._click_seconds.time() if self._click_seconds else nullcontext():
             model = self._engine.model
-            with self._admission.place():
+            with self._admission.place(), self._under_way.click(task, user) as awaits:
                 segmented = segment_plan(
                     AnswerPlan((plan,)),
                     open_image,
@@ -199,6 +204,7 @@ class Answering:
                     report=self._report,
                     is_superseded=lambda: False,
                     needed=plan.image,
+                    awaits=awaits,
                 )
             one = next(compose(plan, segmented[plan.image]))
             if not one.mask.any():

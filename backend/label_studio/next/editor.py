@@ -128,6 +128,7 @@ class NextEditor:
             task.id,
             plan,
             lambda image: self._connection.open_image(task.images[image], task.id),
+            ticket.call.user,
         )
         if answered is None:
             raise NoMaskError(why_nothing(plan))
@@ -139,8 +140,8 @@ def why_nothing(plan: ImagePlan) -> str:
     clicks = plan.targets[0].clicks
     if any(fixed.contains(click.x, click.y) for fixed in plan.fixed for click in clicks):
         return (
-            "This is a part of a region that is there already: point beside it, or erase or delete "
-            "that part of the region first."
+            "This is a part of a region that is there already: point beside it, or erase that part "
+            "or delete the region first. If you have just done so, try again in five seconds."
         )
     return "Nothing is found here: point at the middle of the object."
 

@@ -13,6 +13,8 @@ from backend.session.bitmask import BitMask
 
 _ANSWERS = 64  # of an object: so many lists of points may be undone and redone
 
+_OBJECTS = 100  # of a task: each is compared with the saved masks of every call
+
 Objects = dict[int, DrawnObject]
 """The objects of a task by number, oldest first."""
 
@@ -87,6 +89,8 @@ class Memory:
         before = objects.get(number)
         self._bytes += drawn.nbytes - (before.nbytes if before else 0)
         objects[number] = drawn
+        while len(objects) > _OBJECTS:
+            self._bytes -= objects.pop(next(iter(objects))).nbytes
         while self._bytes > self._max_bytes:
             oldest = next(iter(self._tasks))
             victims = self._tasks[oldest]

@@ -57,7 +57,7 @@ def read_prompts(context: Raw, image: ImageKey) -> tuple[Prompt, ...]:
 
 
 def _prompts_in(context: Raw) -> Sequence[Raw]:
-    """Return the prompts of the next editor; none where a region names a tag or has a label."""
+    """Return the prompts of the next editor; none where a region is of today's page."""
     result = context.get("result")
     if not isinstance(result, list) or not all(map(_is_bare, result)):
         return ()
@@ -65,13 +65,18 @@ def _prompts_in(context: Raw) -> Sequence[Raw]:
 
 
 def _is_bare(raw: object) -> bool:
-    """Whether a region is only a place on the image: no tag and no label."""
+    """Whether a region is only a place on the image.
+
+    It names no tag that it was drawn with; and if it has a label, then no image to have it on, or
+    its polarity where today's page has none.
+    """
     if not isinstance(raw, Mapping) or raw.get("from_name"):
         return False
     value = raw.get("value")
     if not isinstance(value, Mapping) or not {"x", "y"} <= value.keys():
         return False
-    return not any(value.get(key) for key in (str(raw.get("type")), "labels"))
+    has_label = any(value.get(key) for key in (str(raw.get("type")), "labels"))
+    return not (has_label and raw.get("to_name") and "positive" not in value)
 
 
 def _prompt(raw: Raw, image: ImageKey) -> Prompt:

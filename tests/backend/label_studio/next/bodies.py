@@ -140,6 +140,13 @@ def mask_of(answer):
     return drawn[:, :, 0] * drawn[:, :, 3] // 255 > 127
 
 
+def region_mask(region):
+    """The mask of a region: the alpha of its PNG."""
+    data = region["value"]["imageDataURL"].partition(",")[2]
+    with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+        return np.asarray(image.convert("RGBA"))[:, :, 3] > 127
+
+
 def _point(size, x, y, positive=True):
     value = {"x": x * 100 / size[0], "y": y * 100 / size[1], "positive": positive}
     return {"type": "keypointlabels", "value": value}

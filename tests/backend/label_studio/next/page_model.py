@@ -35,7 +35,7 @@ SIZE = (WIDTH, HEIGHT)
 class Discs:
     """The serving core with discs for masks, for images of one size."""
 
-    def answer_object(self, source, task, plan, open_image):
+    def answer_object(self, source, task, plan, open_image, user):
         segmented = discs(plan.click_set(HEIGHT, WIDTH), HEIGHT, WIDTH, RADIUS)
         one = next(compose(plan, segmented))
         return AnsweredObject(plan.image, one.id, "", one.mask) if one.mask.any() else None
@@ -81,7 +81,8 @@ class Page:
     """One person with the task open.
 
     ``shown`` is the mask under the prompts; ``answers`` those of the lists of points of this
-    object; ``accepted`` the regions by id, ``unsaved`` those that no draft holds yet.
+    object; ``accepted`` the regions by id, ``unsaved`` those that no draft holds yet, and ``saved``
+    all that the draft holds, also those deleted since.
     """
 
     server: Server
@@ -93,6 +94,7 @@ class Page:
     answers: dict = field(default_factory=dict)
     accepted: dict = field(default_factory=dict)
     unsaved: set = field(default_factory=set)
+    saved: dict = field(default_factory=dict)
     unsaved_since: float | None = None
     ids: Iterator[int] = field(default_factory=count)
 
@@ -148,12 +150,14 @@ class Page:
         regions = [an_accepted(mask, name=name) for name, mask in self.accepted.items()]
         draft = a_draft(*regions, user=self.user, saved=self.server.stamp())
         self.server.drafts[self.user] = draft
+        self.saved = dict(self.accepted)
         self.unsaved, self.unsaved_since = set(), None
 
     def submit(self):
         regions = [an_accepted(mask, name=name) for name, mask in self.accepted.items()]
         self.server.annotations[self.user] = an_annotation(*regions, user=self.user)
         self.server.drafts.pop(self.user, None)
+        self.saved = dict(self.accepted)
         self.unsaved, self.unsaved_since = set(), None
 
     def _changed(self):

@@ -1,5 +1,7 @@
 """Every call of the next editor that has been seen, in the same shape, and what it is answered."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from redis import Redis
@@ -20,6 +22,7 @@ from tests.backend.label_studio.next.bodies import (
     box,
     mask_of,
     points,
+    region_mask,
 )
 from tests.fakes import RADIUS
 from training.annotation_store import Origin
@@ -183,9 +186,7 @@ def test_nothing_found_is_no_empty_answer(backend, call, monkeypatch):
     assert answer.status.startswith("422 Nothing is found here")
 
 
-def found_nothing(features, clicks, shown=None):
-    from types import SimpleNamespace
-
+def found_nothing(features, clicks, **_):
     label_map = np.full(features.image_size, -1, np.int16)
     return SimpleNamespace(label_map=label_map, scores=np.ones(len(clicks.objects)))
 
@@ -218,6 +219,30 @@ def test_both_protocols_work_on_one_page_at_the_same_time(backend, mask, click):
     assert (mask(points((150, 150)), config=config) == own).all()
     beside = mask(points((150, 150), (180, 150)), config=config)
     assert beside[150, 180]
+
+
+def test_each_protocol_keeps_off_what_was_accepted_with_the_other(backend, mask, click):
+    config = write(["A", "B"], output="bitmask")
+    accepted = an_accepted(mask(points((150, 150)), config=config))
+    accepted["from_name"] = "mask"
+    one, two = click("A", 200, 150), click("B", 420, 150)
+
+    def today(*context, drafts):
+        body = a_body({"result": list(context)}, config=config, drafts=drafts)
+        answer = backend.client.post("/predict", json=body)
+        regions = answer.json["results"][0]["result"]
+        return {r["value"]["bitmasklabels"][0]: (r, region_mask(r)) for r in regions}
+
+    own = region_mask(accepted)
+    first = today(one, drafts=[])["A"][1]
+    assert first[150, 200]
+    both = today(two, drafts=[a_draft(one, accepted)])
+    assert both["A"][1][150, 205] and both["B"][1][150, 420]
+    assert not (both["A"][1] & own).any()
+    regions = [accepted, *(region for region, _ in both.values())]
+    third = mask(points((240, 150)), config=config, drafts=[a_draft(*regions)])
+    for region in regions:
+        assert not (third & region_mask(region)).any()
 
 
 def test_an_accepted_mask_is_known_as_the_models(backend, mask):

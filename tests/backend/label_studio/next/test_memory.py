@@ -159,12 +159,14 @@ def test_the_same_points_have_the_same_mask(memory):
         assert memory.begin(a_call(*xs)).known is mask
 
 
-def test_memory_is_bounded(clock):
-    memory = Memory(max_bytes=20_000, clock=clock)
-    for x in range(100):
+@pytest.mark.parametrize("most", [20_000, 10**9])
+def test_memory_is_bounded(clock, most):
+    memory = Memory(max_bytes=most, clock=clock)
+    for x in range(200):
         answer(memory, a_call(x), square(0))
-    assert memory._bytes <= 20_000
+    assert memory._bytes <= most
     kept = [drawn for objects in memory._tasks.values() for drawn in objects.values()]
     assert memory._bytes == sum(drawn.nbytes for drawn in kept)
-    assert memory.begin(a_call(99)).known is not None
+    assert len(kept) <= 100
+    assert memory.begin(a_call(199)).known is not None
     assert memory.begin(a_call(0)).known is None

@@ -42,8 +42,9 @@ def test_batches_and_empty_contexts_are_not(context):
 def test_neither_is_what_names_a_tag_or_a_label(click):
     assert of(click("A", 10, 10)) is None
     assert of(bare(x=1, y=1) | {"from_name": "kp"}) is None
-    assert of(bare(x=1, y=1, keypointlabels=["A"])) is None
-    assert of(bare(x=1, y=1, labels=["A"])) is None
+    on_image = {"to_name": "image"}
+    assert of(bare(x=1, y=1, keypointlabels=["A"]) | on_image) is None
+    assert of(bare(x=1, y=1, labels=["A"]) | on_image) is None
     assert of(bare(x=1, y=1), click("A", 10, 10)) is None
     assert of(bare(text=["not a place"])) is None
 
@@ -55,6 +56,12 @@ def test_more_than_has_been_seen_does_no_harm(more):
     region = bare(x=25, y=50, positive=False, width=0.2) | more
     assert of(region)
     assert read(region) == (Point("", "", IMAGE, 0.25, 0.5, positive=False),)
+
+
+def test_a_label_does_no_harm_either():
+    region = bare(x=25, y=50, positive=False, keypointlabels=["A"])
+    for one in (region, region | {"to_name": "image"}, bare(x=25, y=50, labels=["A"])):
+        assert of(one)
 
 
 @pytest.mark.parametrize(("said", "meant"), [({}, True), ({"positive": 0}, False)])
