@@ -84,6 +84,12 @@ def test_a_draft_known_before_the_object_was_left_decides_nothing(memory):
     assert masks(memory.begin(a_call(50, 55, user="1", version="3"))) == []
 
 
+def test_what_a_draft_has_decided_is_in_doubt_for_no_later_object(memory):
+    answer(memory, a_call(5, user="1", version="1"), square(0))
+    memory.begin(a_call(50, user="1", version="1"))
+    assert masks(memory.begin(a_call(80, user="1", version="2"))) == []
+
+
 def test_without_a_draft_time_decides(memory, clock):
     first = square(0)
     answer(memory, a_call(5), first)
