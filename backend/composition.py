@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from backend.cvat.adapter import Cvat
+from backend.cvat.collect.job_names import EVENT_JOB as CVAT_EVENT_JOB
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio.access import unused_token
 from backend.label_studio.adapter import LabelStudio
@@ -17,6 +19,7 @@ from backend.serving.answering import Answering
 from backend.serving.current_model import load_current
 from backend.serving.engine import Engine, SupersededError
 from backend.serving.error_journal import ErrorJournal
+from backend.serving.image_cache import pixel_budget
 from backend.serving.meters import Meters
 from backend.serving.model_watcher import ModelWatcher
 from backend.serving.page_models import PageModels
@@ -27,6 +30,7 @@ from backend.web import metrics, status_page
 from backend.web.adapter import Adapter
 from backend.web.app import create_app
 from backend.web.error_reports import ErrorReports
+from backend.web.health import Health
 from backend.web.metrics_state import MetricsState
 from backend.web.model_status import ModelStatus
 
@@ -55,18 +59,21 @@ class Backend:
     watcher: ModelWatcher | None
     model_status: ModelStatus
     answering: Answering
+    health: Health
     label_studio: LabelStudio
+    cvat: Cvat | None
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
         """The annotation tools that are mounted."""
-        return (self.label_studio,)
+        return (self.label_studio,) if self.cvat is None else (self.label_studio, self.cvat)
 
     @cached_property
     def app(self) -> Flask:
         """The web application."""
         state = MetricsState(self.engine, self.cache, self.queue, self.model_status, self.journal)
         pages = [
+            self.health.blueprint,
             status_page.make_blueprint(
                 self.settings,
                 engine=self.engine,
@@ -157,6 +164,8 @@ def assemble(
         report=reports.report,
         click_seconds=meters.clicks,
     )
+    health = Health(engine, model_status)
+    budget = pixel_budget(settings.max_image_pixels)
     label_studio = LabelStudio(
         settings,
         engine=engine,
@@ -165,8 +174,22 @@ def assemble(
         answer_log=answer_log,
         queue=queue,
         report=reports.report,
-        versions=model_status.versions,
+        health=health,
+        budget=budget,
     )
+    cvat = None
+    if settings.cvat:
+        cvat = Cvat(
+            settings,
+            engine=engine,
+            answering=answering,
+            admission=admission,
+            answer_log=answer_log,
+            queue=JobQueue(
+                settings.queue_url, settings.state_dir / "spool" / "cvat", CVAT_EVENT_JOB
+            ),
+            budget=budget,
+        )
     return Backend(
         settings=settings,
         engine=engine,
@@ -182,5 +205,7 @@ def assemble(
         watcher=watcher,
         model_status=model_status,
         answering=answering,
+        health=health,
         label_studio=label_studio,
+        cvat=cvat,
     )

@@ -1,7 +1,8 @@
 """The adapter of Label Studio: its parts put together, as the web application mounts them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from backend.images.pixel_budget import PixelBudget
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio import known_projects
 from backend.label_studio.access import unused_token
@@ -19,6 +20,7 @@ from backend.serving.prewarm import Prewarmer
 from backend.serving.segmenting import Report
 from backend.settings import Settings
 from backend.web.adapter import StatusRow
+from backend.web.health import Health
 
 
 class LabelStudio:
@@ -37,14 +39,15 @@ class LabelStudio:
         answer_log: AnswerLog,
         queue: JobQueue,
         report: Report,
-        versions: Callable[[], dict[str, object]],
+        health: Health,
+        budget: PixelBudget,
     ) -> None:
         self._settings = settings
         self._engine = engine
         self._admission = admission
         self._answer_log = answer_log
         self._config_problems = ConfigProblems()
-        self.connection = Connection(settings)
+        self.connection = Connection(settings, budget)
         self._prewarmer = Prewarmer(self._encode)
         self.predict = Predict(
             answering,
@@ -70,7 +73,7 @@ class LabelStudio:
             predict=self.predict,
             setup=self.setup,
             queue=queue,
-            versions=versions,
+            health=health,
         )
 
     def hide_secret(self, path: str, *, is_route: bool) -> str:

@@ -12,8 +12,8 @@ from backend.serving.admission import Admission
 from backend.serving.answer_log import Answered, AnswerLog
 from backend.serving.engine import Engine, Model, SupersededError
 from backend.serving.page_models import PageModels
-from backend.serving.segmenting import Guard, OpenImage, Report, segment_plan
-from backend.session.answer_plan import AnswerPlan
+from backend.serving.segmenting import Guard, OpenedImage, OpenImage, Report, segment_plan
+from backend.session.answer_plan import AnswerPlan, ImagePlan
 from backend.session.bitmask import BitMask, Mask
 from backend.session.call import Call
 from backend.session.composing import Segmented, compose
@@ -42,7 +42,7 @@ class ClickRequest:
 
 @dataclass(frozen=True)
 class AnsweredObject:
-    """One object of an answer: its H×W mask, never empty, also as Brush RLE.
+    """One object of an answer: its H×W mask, never empty.
 
     ``score`` is the model's confidence, 0…1; None for a mask that is repeated.
     """
@@ -51,8 +51,12 @@ class AnsweredObject:
     id: str
     label: str
     mask: Mask = field(repr=False)
-    rle: list[int] = field(repr=False)
     score: float | None = None
+
+    @cached_property
+    def rle(self) -> list[int]:
+        """Its mask as Brush RLE."""
+        return brush_rle.encode(self.mask)
 
     @cached_property
     def digest(self) -> str:
@@ -151,6 +155,26 @@ class Answering:
             )
         return compose_answer(plan, segmented, accepts, model.version)
 
+    def answer_alone(self, plan: ImagePlan, image: OpenedImage) -> Answer:
+        """Return the masks of all objects of one image, for a tool that keeps nothing.
+
+        Raises:
+            Exception: what went wrong; the tool has no earlier masks to fall back on.
+        """
+        with self._click_seconds.time() if self._click_seconds else nullcontext():
+            model = self._engine.model
+            with self._admission.place():
+                segmented = segment_plan(
+                    AnswerPlan((plan,)),
+                    lambda _: image,
+                    engine=self._engine,
+                    model=model,
+                    report=self._report,
+                    is_superseded=lambda: False,
+                    needed=plan.image,
+                )
+            return compose_answer(AnswerPlan((plan,)), segmented, lambda _, __: True, model.version)
+
     def _segment_click(self, request: ClickRequest, ticket: Ticket, model: Model) -> Answer:
         plan = ticket.plan
         if plan.is_stale:
@@ -195,7 +219,7 @@ def compose_answer(
     ``segmented`` holds the model's answer for every image with targets.
     """
     objects = [
-        AnsweredObject(part.image, c.id, c.label, c.mask, brush_rle.encode(c.mask), c.score)
+        AnsweredObject(part.image, c.id, c.label, c.mask, c.score)
         for part in plan.images
         for c in compose(part, segmented.get(part.image))
         if accepts(part.image, c.label) and c.mask.any()

@@ -20,6 +20,7 @@ from backend.serving.error_journal import ErrorJournal
 from backend.settings import Settings, variable
 from backend.web.adapter import Adapter
 from backend.web.auth import Guesses, is_authorized
+from backend.web.health import OPEN
 from backend.web.hosts import is_known_host
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     for blueprint in (*(adapter.blueprint for adapter in adapters), *pages):
         app.register_blueprint(blueprint)
-    open_endpoints = frozenset().union(*(adapter.open_endpoints for adapter in adapters))
+    open_endpoints = OPEN.union(*(adapter.open_endpoints for adapter in adapters))
 
     guesses = Guesses()
 

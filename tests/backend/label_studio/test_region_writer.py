@@ -13,7 +13,7 @@ def answered(index=0, score=0.51234):
     mask = np.zeros((20, 30), bool)
     mask[2:9, 2:9] = True
     image = ImageKey("image", index)
-    return AnsweredObject(image, "a", "A", mask, brush_rle.encode(mask), score)
+    return AnsweredObject(image, "a", "A", mask, score)
 
 
 def test_region_shows_the_mask():
