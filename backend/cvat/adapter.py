@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from backend.cvat.collect.waiting import last_waiting
 from backend.cvat.interactor import Interactor
 from backend.cvat.metadata import FUNCTION
 from backend.cvat.routes import OPEN, make_blueprint
@@ -66,7 +67,7 @@ class Cvat:
             StatusRow("May call", (networks + password,)),
             self._callers(),
             self._collecting(),
-            *self._on_disk(),
+            *self._waiting(),
         ]
 
     def close(self) -> None:
@@ -89,8 +90,11 @@ class Cvat:
         words = f"jobs in {what[settings.cvat_accepted]} at {settings.cvat_url}"
         return StatusRow("Collecting", (words,), is_good=True)
 
-    def _on_disk(self) -> list[StatusRow]:
-        waiting = self._queue.on_disk
-        if not waiting:
-            return []
-        return [StatusRow("Events on disk", (f"{waiting} wait for the queue server",), is_bad=True)]
+    def _waiting(self) -> list[StatusRow]:
+        lines = []
+        if on_disk := self._queue.on_disk:
+            lines.append(f"{on_disk} webhooks on disk, for the queue server")
+        count, reason = self._queue.ask(lambda r: last_waiting(r, self._settings.cvat_name))
+        if count:
+            lines.append(f"{count} jobs for CVAT; the last: {reason}")
+        return [StatusRow("Waiting", tuple(lines), is_bad=True)] if lines else []

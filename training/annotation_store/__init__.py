@@ -20,6 +20,7 @@ from training.annotation_store.values import (
     Region,
     Rejection,
     encode_mask,
+    polygon_mask,
 )
 
 __all__ = [
@@ -44,5 +45,6 @@ __all__ = [
     "counting",
     "encode_mask",
     "is_there",
+    "polygon_mask",
     "write_snapshot",
 ]

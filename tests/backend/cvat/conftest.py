@@ -1,6 +1,9 @@
 import pytest
 
+from backend.cvat.collect.collector import open_collector
+from backend.settings import load
 from tests.backend.cvat.cvat_page import CvatServer
+from tests.backend.cvat.fake_cvat import TOKEN, FakeCvat
 
 
 @pytest.fixture
@@ -17,3 +20,35 @@ def any_cvat(backend, request):
 @pytest.fixture
 def cvat(backend):
     return CvatServer(backend.client)
+
+
+@pytest.fixture
+def fake():
+    server = FakeCvat()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def collecting(redis, tmp_path, queue_server, fake):
+    """Settings of a worker that collects from the fake CVAT."""
+
+    def settings(**more):
+        return load(
+            **{
+                "redis_url": queue_server,
+                "state_dir": tmp_path / "state",
+                "cvat": True,
+                "cvat_url": fake.url,
+                "cvat_token": TOKEN,
+            }
+            | more
+        )
+
+    return settings
+
+
+@pytest.fixture
+def collector(collecting):
+    with open_collector(collecting()) as found:
+        yield found

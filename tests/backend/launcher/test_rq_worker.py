@@ -14,10 +14,10 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import import_attribute, now
 
+from backend.collectors import periodic_jobs
 from backend.jobs.job_queue import RETRIES
 from backend.jobs.rq_repair import repair
 from backend.label_studio.ingest.job_names import EVENT_JOB
-from backend.label_studio.ingest.jobs import periodic_jobs
 from backend.launcher.allowed_jobs import ALLOWED, AllowedJob
 from backend.launcher.rq_worker import JOB, LOG_LEVEL, QUEUE_URL, Worker
 from backend.launcher.worker import allowed_queue
