@@ -199,6 +199,9 @@ def test_the_repair_of_a_queue_calls_no_callback(redis, caplog):
 
 def test_all_that_the_backend_enqueues_is_allowed():
     assert {import_attribute(name).__name__ for name in ALLOWED} == {
-        *("ingest_event", "reconcile", "request_training", "clean", "retrain")
+        *("ingest_event", "reconcile", "request_training", "clean", "retrain"),
+        *("collect_event", "reconcile_cvat"),
     }
-    assert {job.name for job in [*PERIODIC, *periodic_jobs(load())]} <= ALLOWED
+    both = load(cvat=True, cvat_url="http://cvat:8080", cvat_token="a-token")
+    periodic = {job.name for job in [*PERIODIC, *periodic_jobs(both)]}
+    assert periodic <= ALLOWED and len(periodic) == len(PERIODIC) + 2
