@@ -8,7 +8,7 @@ from typing import Any
 from backend.cvat import rle
 from backend.cvat.answers import write_answer
 from backend.cvat.generations import generation_of
-from backend.cvat.interactor_request import read_request
+from backend.cvat.interactor_request import InteractorRequest, read_request
 from backend.cvat.planning import plan_answer
 from backend.errors import ImageBusyError, ServingError
 from backend.images.decode import DECODER_VERSION, decode, digest, image_size
@@ -74,20 +74,22 @@ class Interactor:
             ImageError: the frame cannot be read.
             BusyNowError: too much waits for the model.
         """
-        request = read_request(body)
-        frame = digest(request.image)
-        image = self._image(request.image, frame)
-        size = self._size(frame, request.image)
-        plan = plan_answer(request, size)
-        try:
-            answer = self._answering.answer_alone(plan, image)
-        except (BusyError, ImageBusyError) as error:
-            raise BusyNowError(str(error)) from error
-        self._remember(frame, plan, answer)
+        answer, size = self._answer(read_request(body))
         generation = generation_of(agent, self._answers)
         with self._lock:
             self._agents[f"{agent.partition(' ')[0][:20] or 'unnamed'}: {generation}"] += 1
         return write_answer(answer.objects, size, generation)
+
+    def masks_in_boxes(self, body: Mapping[str, Any]) -> list[list[int] | None]:
+        """Return the mask of each box of a call, as CVAT writes it; None where it is empty.
+
+        Raises:
+            ServingError: as ``answer``.
+        """
+        request = read_request(body)
+        answer, _ = self._answer(request)
+        found = {one.id: rle.encode(one.mask) for one in answer.objects}
+        return [found.get(str(index)) for index in range(len(request.boxes))]
 
     def open(self, data: bytes) -> LazyImage:
         """Return a frame, to encode it ahead of its first click."""
@@ -100,6 +102,19 @@ class Interactor:
         """
         with self._lock:
             return [f"{name}, {n} clicks" for name, n in self._agents.most_common(MAX_AGENTS)]
+
+    def _answer(self, request: InteractorRequest) -> tuple[Answer, tuple[int, int]]:
+        """Return the answer to a call, and H, W of its frame."""
+        frame = digest(request.image)
+        image = self._image(request.image, frame)
+        size = self._size(frame, request.image)
+        plan = plan_answer(request, size)
+        try:
+            answer = self._answering.answer_alone(plan, image)
+        except (BusyError, ImageBusyError) as error:
+            raise BusyNowError(str(error)) from error
+        self._remember(frame, plan, answer)
+        return answer, size
 
     def _image(self, data: bytes, frame: str) -> LazyImage:
         """Return a frame; its pixels are decoded only if its features are not known."""

@@ -1,4 +1,4 @@
-"""The routes that CVAT calls as if this were its function host, and one of ours to warm frames.
+"""The routes that CVAT calls as if this were its function host, and two for our own commands.
 
 CVAT looks a function up before every call. Where it calls functions directly, by port, it posts to
 ``/`` and names none.
@@ -72,6 +72,10 @@ def make_blueprint(
     def warm() -> Response:
         warming.warm(request.get_data())
         return jsonify(warm=1)
+
+    @routes.post("/cvat/boxes")
+    def boxes() -> Response:
+        return jsonify(masks=interactor.masks_in_boxes(json_body()))
 
     @routes.post("/cvat/webhook")
     def webhook() -> Response:

@@ -23,7 +23,7 @@ class FakeCvat:
         self.shapes, self.frames, self.deleted = {}, {}, {}
         self.asked, self.is_away, self.broken_frames = [], False, set()
         self._ticks, self._ids = 0, 100
-        self.functions = []
+        self.functions, self.hooks = [], []
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -140,6 +140,8 @@ class FakeCvat:
             return {"id": 7, "username": "ann"}
         if path == "/api/lambda/functions":
             return self.functions
+        if path == "/api/webhooks":
+            return _page(self.hooks, query)
         if path == "/api/labels":
             return _page([{"id": i, "name": name} for i, name in self.labels.items()], query)
         if path == "/api/jobs":
