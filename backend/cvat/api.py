@@ -95,7 +95,7 @@ class CvatApi:
 
     def task_frame(self, task: int, number: int) -> bytes:
         """Return the file of a frame of a task, the very bytes that a click brings along."""
-        return self._frame(f"/api/tasks/{task}/data", number)
+        return self._frame(f"/api/tasks/{task}/data/", number)
 
     def _frame(self, path: str, number: int) -> bytes:
         query = {"type": "frame", "number": number, "quality": "original"}

@@ -89,7 +89,7 @@ class Interactor:
         request = read_request(body)
         answer, _ = self._answer(request)
         found = {one.id: rle.encode(one.mask) for one in answer.objects}
-        return [found.get(str(index)) for index in range(len(request.boxes))]
+        return [found.get(str(index)) for index in range(len(request.prompts.boxes))]
 
     def open(self, data: bytes) -> LazyImage:
         """Return a frame, to encode it ahead of its first click."""
@@ -108,7 +108,7 @@ class Interactor:
         frame = digest(request.image)
         image = self._image(request.image, frame)
         size = self._size(frame, request.image)
-        plan = plan_answer(request, size)
+        plan = plan_answer(request.prompts, size)
         try:
             answer = self._answering.answer_alone(plan, image)
         except (BusyError, ImageBusyError) as error:

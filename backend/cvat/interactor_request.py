@@ -14,8 +14,8 @@ from typing import Any
 from backend.errors import BadRequestError
 from dynamite.clicks import MAX_CLICKS
 
-MAX_BOXES = 200
-"""Most boxes of one call."""
+MOST = MAX_CLICKS // 2
+"""Most clicks of one call, and most boxes: each stands for a click at least."""
 
 SHOWN = 60
 """Most characters of a wrong value in an error."""
@@ -28,13 +28,20 @@ Corners = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class InteractorRequest:
-    """One call: the file of the frame, clicks for and against, and boxes."""
+class Prompts:
+    """Clicks for and against, and boxes."""
 
-    image: bytes = field(repr=False)
     positive: tuple[Position, ...] = ()
     negative: tuple[Position, ...] = ()
     boxes: tuple[Corners, ...] = ()
+
+
+@dataclass(frozen=True)
+class InteractorRequest:
+    """One call: the file of the frame, and what is asked of it."""
+
+    image: bytes = field(repr=False)
+    prompts: Prompts
 
 
 def is_interactor_call(body: Mapping[str, Any]) -> bool:
@@ -53,12 +60,24 @@ def read_request(body: Mapping[str, Any]) -> InteractorRequest:
             "the call is none for an interactor: it needs image, pos_points and neg_points, and "
             f"has {_shown(', '.join(map(str, body)) or 'nothing')}"
         )
-    positive = _positions(body["pos_points"], "pos_points")
-    negative = _positions(body["neg_points"], "neg_points")
-    boxes = _boxes(body.get("obj_bbox"))
-    if len(positive) + len(negative) > MAX_CLICKS // 2:
-        raise BadRequestError(f"{len(positive) + len(negative)} clicks are too many")
-    return InteractorRequest(_image(body["image"]), positive, negative, boxes)
+    prompts = read_prompts(body["pos_points"], body["neg_points"], body.get("obj_bbox"))
+    return InteractorRequest(_image(body["image"]), prompts)
+
+
+def read_prompts(pos_points: object, neg_points: object, obj_bbox: object) -> Prompts:
+    """Read clicks and boxes.
+
+    Raises:
+        BadRequestError: a value is absurd, or there are too many; the message names it.
+    """
+    positive = _positions(pos_points, "pos_points")
+    negative = _positions(neg_points, "neg_points")
+    if len(positive) + len(negative) > MOST:
+        raise BadRequestError(
+            f"pos_points and neg_points are {len(positive) + len(negative)} clicks, more than "
+            f"the {MOST} of one call"
+        )
+    return Prompts(positive, negative, _boxes(obj_bbox))
 
 
 def _image(value: object) -> bytes:
@@ -104,8 +123,10 @@ def _boxes(value: object) -> tuple[Corners, ...]:
     corners = _positions(pairs, "obj_bbox")
     if len(corners) % 2:
         raise BadRequestError(f"obj_bbox has {len(corners)} corners: a box has two")
-    if len(corners) > 2 * MAX_BOXES:
-        raise BadRequestError(f"obj_bbox has {len(corners) // 2} boxes, more than {MAX_BOXES}")
+    if len(corners) > 2 * MOST:
+        raise BadRequestError(
+            f"obj_bbox has {len(corners) // 2} boxes, more than the {MOST} of one call"
+        )
     return tuple(
         (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
         for (x1, y1), (x2, y2) in zip(corners[::2], corners[1::2], strict=True)

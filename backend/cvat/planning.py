@@ -1,9 +1,8 @@
 """Plans an answer to CVAT: which objects the boxes and clicks of one call ask for."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from backend.cvat.interactor_request import Corners, InteractorRequest, Position
+from backend.cvat.interactor_request import Corners, Position, Prompts
 from backend.errors import BadRequestError
 from backend.session.answer_plan import FractionalClick, ImagePlan, Target
 from backend.session.outlines import clicks_around
@@ -18,7 +17,7 @@ BEYOND = 0.05
 """How far beyond the border a click may lie, as a share of the frame: it is moved inside."""
 
 
-def plan_answer(request: InteractorRequest, size: tuple[int, int]) -> ImagePlan:
+def plan_answer(prompts: Prompts, size: tuple[int, int]) -> ImagePlan:
     """Return what to segment in a frame of H, W; without targets where nothing is asked for.
 
     Each box is an object, and all are segmented together. A positive click belongs to the smallest
@@ -29,19 +28,23 @@ def plan_answer(request: InteractorRequest, size: tuple[int, int]) -> ImagePlan:
         BadRequestError: a click or a box lies outside the frame.
     """
     height, width = size
-    boxes = [_box(index, corners, height, width) for index, corners in enumerate(request.boxes)]
-    positive = _fractions(request.positive, "pos_points", height, width, len(boxes))
+    boxes = [_box(index, corners, height, width) for index, corners in enumerate(prompts.boxes)]
+    positive = _fractions(prompts.positive, "pos_points", height, width, len(boxes))
     later = len(boxes) + len(positive)
-    negative = _fractions(request.negative, "neg_points", height, width, later)
+    negative = _fractions(prompts.negative, "neg_points", height, width, later)
     targets = _targets(boxes, positive)
     count = sum(len(target.clicks) for target in targets) + len(negative)
     around = clicks_around(targets, MAX_CLICKS - count)
-    if around is None:
-        targets = [replace(target, clicks=target.clicks[:1]) for target in targets]
+    if around is None:  # so many boxes that each stands for one click only
+        targets = _targets(boxes, positive, clicks_per_box=1)
     return ImagePlan(FRAME, tuple(targets), (*(around or ()), *negative))
 
 
-def _targets(boxes: Sequence[Box], positive: Sequence[FractionalClick]) -> list[Target]:
+def _targets(
+    boxes: Sequence[Box],
+    positive: Sequence[FractionalClick],
+    clicks_per_box: int | None = None,
+) -> list[Target]:
     if not boxes:
         return [Target("0", "", tuple(positive))] if positive else []
     own: list[list[FractionalClick]] = [[] for _ in boxes]
@@ -51,7 +54,7 @@ def _targets(boxes: Sequence[Box], positive: Sequence[FractionalClick]) -> list[
         Target(
             str(index),
             "",
-            (*(FractionalClick(x, y, index) for x, y in box.clicks()), *clicks),
+            (*(FractionalClick(x, y, index) for x, y in box.clicks()[:clicks_per_box]), *clicks),
             outline=box if all(box.contains(click.x, click.y) for click in clicks) else None,
         )
         for index, (box, clicks) in enumerate(zip(boxes, own, strict=True))

@@ -87,7 +87,7 @@ def _frames(
         if is_accepted(job, rule):  # what is written there would count as accepted
             counts["accepted"] += 1
             continue
-        shapes = api.get(f"/api/jobs/{job['id']}/annotations")["shapes"]
+        shapes = api.get(f"/api/jobs/{job['id']}/annotations/")["shapes"]
         for frame, own in _by_frame(shapes):
             boxes = [one for one in own if one["type"] == "rectangle"]
             usable = [one for one in boxes if one["label_id"] in labels]
@@ -130,4 +130,4 @@ def _shapes(
 def _write(api: CvatApi, job: int, shapes: list[dict[str, Any]]) -> None:
     """Add shapes to a job, which changes none that is there."""
     body = {"version": 0, "tags": [], "tracks": [], "shapes": shapes}
-    api.patch(f"/api/jobs/{job}/annotations", body, action="create")
+    api.patch(f"/api/jobs/{job}/annotations/", body, action="create")

@@ -41,7 +41,7 @@ def store_frames(collector: Collector, job: Job) -> str:
     if job.stop_frame >= FRAMES:
         raise BadRequestError(f"job {job.id} has frames beyond {FRAMES}")
     path = f"/api/jobs/{job.id}"
-    found = read(Annotations, collector.ask(f"{path}/annotations") or {})
+    found = read(Annotations, collector.ask(f"{path}/annotations/") or {})
     gone = read(Meta, collector.ask(f"{path}/data/meta") or {}).deleted_frames
     shapes = _by_frame(found.shapes, job, gone)
     labels = _labels(collector, job)

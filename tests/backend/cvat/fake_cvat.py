@@ -5,12 +5,51 @@ import re
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.backend.cvat.cvat_page import a_frame
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
+ABOUT = {
+    "name": "Computer Vision Annotation Tool",
+    "description": "",
+    "version": "2.39.0",
+    "logo_url": "/logo.svg",
+    "subtitle": "",
+}
+PERSONAL = "cvat.pat.of.an.agent"
 START = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+class AgentQueue:
+    """The queue of function 5, which Enterprise and Online have; ``ended`` are its requests."""
+
+    def __init__(self):
+        self.created, self.waiting, self.ended = [], [], {}
+        self.acquired = threading.Event()
+
+    def ask(self, name, task, frame, pos=(), neg=(), box=(), **more):
+        params = {"type": "interact", "task": task, "frame": frame, "obj_bbox": list(box)}
+        params |= {"pos_points": list(pos), "neg_points": list(neg)} | more
+        self.waiting.append({"ar_id": name, "ar_params": params})
+
+    def found(self, method, path, body):
+        if path == "/api/functions":
+            self.created.append(body)
+            return body | {"id": 5}
+        if path == "/api/functions/5":
+            return {"id": 5} | self.created[-1]
+        queue, _, action = path.removeprefix("/api/functions/queues/").partition("/")
+        assert queue == "function:5"
+        if action == "requests/acquire":
+            self.acquired.set()
+            mine = self.waiting if body["request_category"] == "interactive" else []
+            return {"ar_assignment": mine.pop(0) if mine else None}
+        if action == "watch":
+            return None
+        _, name, end = action.split("/")
+        self.ended[name] = (end, body.get("shapes", body.get("exc_info")))
+        return {}
 
 
 class FakeCvat:
@@ -24,6 +63,7 @@ class FakeCvat:
         self.asked, self.is_away, self.broken_frames = [], False, set()
         self._ticks, self._ids = 0, 100
         self.functions, self.hooks = [], []
+        self.agents = AgentQueue()
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -65,6 +105,17 @@ class FakeCvat:
             "created_date": self.now(),
             "size": frames,
             "name": f"task {number}",
+            "updated_date": self.now(),
+            "organization": None,
+            "data_chunk_size": 100,
+            "data_original_chunk_type": "imageset",
+            "jobs": {
+                "url": f"/api/jobs?task_id={number}",
+                "count": 1,
+                "completed": 0,
+                "validation": 0,
+            },
+            "labels": {"url": f"/api/labels?task_id={number}"},
         }
         for frame in range(frames):
             self.frames[number, frame] = a_frame(*self.size, mode="L", shade=40 * number + frame)
@@ -78,10 +129,13 @@ class FakeCvat:
             "stage": "annotation",
             "state": "in progress",
             "type": "annotation",
+            "organization": None,
             "start_frame": first,
             "stop_frame": last,
             "updated_date": self.now(),
             "assignee": {"id": 7, "username": "ann"},
+            "issues": {"url": f"/api/issues?job_id={number}", "count": 0},
+            "labels": {"url": f"/api/labels?job_id={number}"},
         }
         self.shapes[number] = []
 
@@ -117,14 +171,14 @@ class FakeCvat:
         }
 
     def answer(self, method, path, headers, body):
-        url = urlsplit(path)
+        url = urlsplit(unquote(path))
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         self.asked.append((method, url.path, query))
         if self.is_away:
             return 502, "text/html", b"<html>away</html>"
         if url.path == "/api/server/about":
-            return _json(200, {"name": "CVAT", "version": "2.39.0"})
-        if headers.get("Authorization") != f"Token {TOKEN}":
+            return _json(200, ABOUT)
+        if headers.get("Authorization") not in (f"Token {TOKEN}", f"Bearer {PERSONAL}"):
             return _json(401, {"detail": "Invalid token."})
         found = self.found(method, url.path, query, body)
         if isinstance(found, bytes):
@@ -134,6 +188,8 @@ class FakeCvat:
         return _json(200, found)
 
     def found(self, method, path, query, body):
+        if path.startswith("/api/functions"):
+            return self.agents.found(method, path, body)
         kind, number, rest = re.fullmatch(r"/api/([\w/]+?)(?:/(\d+))?(/.*)?", path).groups()
         number = int(number) if number else None
         if path == "/api/users/self":
@@ -143,7 +199,20 @@ class FakeCvat:
         if path == "/api/webhooks":
             return _page(self.hooks, query)
         if path == "/api/labels":
-            return _page([{"id": i, "name": name} for i, name in self.labels.items()], query)
+            return _page(
+                [
+                    {
+                        "id": i,
+                        "name": name,
+                        "type": "any",
+                        "attributes": [],
+                        "color": "#fff",
+                        "has_parent": False,
+                    }
+                    for i, name in self.labels.items()
+                ],
+                query,
+            )
         if path == "/api/jobs":
             key = "task_id" if "task_id" in query else "project_id"
             wanted = int(query[key])
@@ -155,7 +224,7 @@ class FakeCvat:
             return things[number]
         jobs = [number] if kind == "jobs" else self.jobs_of(number)
         task = self.jobs[number]["task_id"] if kind == "jobs" else number
-        if rest == "/annotations" and method == "PATCH":
+        if rest == "/annotations/" and method == "PATCH":
             assert query["action"] == "create"
             for shape in body["shapes"]:
                 self.draw(
@@ -167,7 +236,7 @@ class FakeCvat:
                     shape["source"],
                 )
             return body
-        if rest == "/annotations":
+        if rest == "/annotations/":
             return {
                 "version": 1,
                 "tags": [],
@@ -177,17 +246,30 @@ class FakeCvat:
         if rest == "/data/meta":
             first, last = self.span(kind, number)
             frames = [
-                {"name": f"{i}.png", "width": self.size[1], "height": self.size[0]}
+                {
+                    "name": f"{i}.png",
+                    "width": self.size[1],
+                    "height": self.size[0],
+                    "related_files": 0,
+                }
                 for i in range(first, last + 1)
             ]
             return {
+                "chunks_updated_date": "2026-11-01T00:00:00Z",
+                "chunk_size": 100,
+                "image_quality": 70,
+                "frame_filter": "",
                 "frames": frames,
                 "start_frame": first,
                 "stop_frame": last,
                 "size": len(frames),
                 "deleted_frames": self.deleted.get(task, []),
             }
-        assert rest == "/data" and query["quality"] == "original" and query["type"] == "frame"
+        assert (
+            rest in ("/data", "/data/")
+            and query["quality"] == "original"
+            and query["type"] == "frame"
+        )
         if (task, int(query["number"])) in self.broken_frames:
             return None
         return self.frames.get((task, int(query["number"])))
