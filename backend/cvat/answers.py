@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -16,8 +17,23 @@ CONFIDENCE = 0
 """``spec_id`` of the attribute that holds an object's confidence."""
 
 
+@dataclass(frozen=True)
+class EncodedMask:
+    """An object of an answer: its H×W mask, also as CVAT writes it, and the model's confidence."""
+
+    id: str
+    mask: Mask = field(repr=False)
+    runs: list[int] = field(repr=False)
+    score: float
+
+    @classmethod
+    def of(cls, answered: AnsweredObject) -> "EncodedMask":
+        """Encode an object, which has pixels."""
+        return cls(answered.id, answered.mask, rle.encode(answered.mask), answered.score or 0.0)
+
+
 def write_answer(
-    objects: Sequence[AnsweredObject], size: tuple[int, int], generation: Generation
+    objects: Sequence[EncodedMask], size: tuple[int, int], generation: Generation
 ) -> bytes:
     """Return the body of an answer.
 
@@ -42,12 +58,12 @@ def write_answer(
     return _with_rows(rle.crop(mask, box), {"bounds": list(box), "points": outline(mask, box)})
 
 
-def shape(answered: AnsweredObject) -> dict[str, Any]:
+def shape(encoded: EncodedMask) -> dict[str, Any]:
     """Return one object as an entry of ``shapes``."""
-    score = {"spec_id": CONFIDENCE, "value": f"{answered.score or 0.0:.2f}"}
+    score = {"spec_id": CONFIDENCE, "value": f"{encoded.score:.2f}"}
     return {
         "type": "mask",
-        "points": rle.encode(answered.mask),
+        "points": encoded.runs,
         "group": 0,
         "source": "semi-auto",
         "attributes": [score],

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend.cvat import rle
-from backend.cvat.answers import write_answer
+from backend.cvat.answers import EncodedMask, write_answer
 from backend.cvat.generations import generation_of
 from backend.cvat.interactor_request import InteractorRequest, read_request
 from backend.cvat.planning import plan_answer
@@ -15,7 +15,7 @@ from backend.images.decode import DECODER_VERSION, decode, digest, image_size
 from backend.images.pixel_budget import PixelBudget
 from backend.serving.admission import BusyError
 from backend.serving.answer_log import Answered, AnswerLog
-from backend.serving.answering import Answer, Answering
+from backend.serving.answering import Answering
 from backend.serving.image_cache import LazyImage
 from backend.session.answer_plan import ImagePlan
 
@@ -74,11 +74,11 @@ class Interactor:
             ImageError: the frame cannot be read.
             BusyNowError: too much waits for the model.
         """
-        answer, size = self._answer(read_request(body))
+        found, size = self._masks(read_request(body))
         generation = generation_of(agent, self._answers)
         with self._lock:
             self._agents[f"{agent.partition(' ')[0][:20] or 'unnamed'}: {generation}"] += 1
-        return write_answer(answer.objects, size, generation)
+        return write_answer(found, size, generation)
 
     def masks_in_boxes(self, body: Mapping[str, Any]) -> list[list[int] | None]:
         """Return the mask of each box of a call, as CVAT writes it; None where it is empty.
@@ -87,8 +87,7 @@ class Interactor:
             ServingError: as ``answer``.
         """
         request = read_request(body)
-        answer, _ = self._answer(request)
-        found = {one.id: rle.encode(one.mask) for one in answer.objects}
+        found = {one.id: one.runs for one in self._masks(request)[0]}
         return [found.get(str(index)) for index in range(len(request.prompts.boxes))]
 
     def open(self, data: bytes) -> LazyImage:
@@ -103,8 +102,8 @@ class Interactor:
         with self._lock:
             return [f"{name}, {n} clicks" for name, n in self._agents.most_common(MAX_AGENTS)]
 
-    def _answer(self, request: InteractorRequest) -> tuple[Answer, tuple[int, int]]:
-        """Return the answer to a call, and H, W of its frame."""
+    def _masks(self, request: InteractorRequest) -> tuple[list[EncodedMask], tuple[int, int]]:
+        """Return the masks of a call, and H, W of its frame."""
         frame = digest(request.image)
         image = self._image(request.image, frame)
         size = self._size(frame, request.image)
@@ -113,8 +112,9 @@ class Interactor:
             answer = self._answering.answer_alone(plan, image)
         except (BusyError, ImageBusyError) as error:
             raise BusyNowError(str(error)) from error
-        self._remember(frame, plan, answer)
-        return answer, size
+        found = [EncodedMask.of(one) for one in answer.objects]
+        self._remember(frame, plan, found, answer.version)
+        return found, size
 
     def _image(self, data: bytes, frame: str) -> LazyImage:
         """Return a frame; its pixels are decoded only if its features are not known."""
@@ -135,14 +135,13 @@ class Interactor:
                     self._sizes.popitem(last=False)
         return known
 
-    def _remember(self, frame: str, plan: ImagePlan, answer: Answer) -> None:
+    def _remember(
+        self, frame: str, plan: ImagePlan, found: list[EncodedMask], version: str
+    ) -> None:
         """Note the masks under the digest of their frame: a call names no task and no object."""
         clicks = {target.id: len(target.clicks) for target in plan.targets}
         self._answer_log.note(
             self._source,
             frame,
-            [
-                Answered("", rle.name(one.mask), answer.version, clicks[one.id])
-                for one in answer.objects
-            ],
+            [Answered("", rle.name(one.runs), version, clicks[one.id]) for one in found],
         )

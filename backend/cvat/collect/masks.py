@@ -72,7 +72,7 @@ def provenance(shape: Shape, mask: Mask, answers: Answers) -> tuple[Origin, str 
     corrected if this frame had answers, else as unchanged: to undervalue a correction does less
     harm than to train on an echo. A polygon has lost the pixels that would tell.
     """
-    if same := answers.get(rle.name(mask)):
+    if same := answers.get(rle.name(rle.encode(mask))):
         return Origin.UNCHANGED, str(same[0]), int(same[1])
     if shape.source in HAND:
         return Origin.DRAWN, None, None

@@ -157,7 +157,7 @@ def test_masks_of_the_model_are_known_by_their_pixels(fake, collector):
     fake.add_task(1, frames=3)
     same, other = block(), block(30, 20, 10, 10)
     note = key("cvat", digest(fake.frames[1, 0]))
-    answered = Answered("", rle.name(same), "lite-2", 3)
+    answered = Answered("", rle.name(rle.encode(same)), "lite-2", 3)
     _keep(collector.redis, note, {f" {answered.digest}": '["lite-2", 3]'})
     fake.draw(1, 0, rle.encode(same), source="semi-auto")
     fake.draw(1, 0, rle.encode(other), source="semi-auto")
