@@ -15,6 +15,7 @@ from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering
 from backend.serving.engine import Engine
 from backend.settings import Settings
+from backend.settings.table import show
 from backend.web.adapter import StatusRow
 
 
@@ -87,7 +88,7 @@ class Cvat:
             words = "off: set DYNAMITE_CVAT_URL and DYNAMITE_CVAT_TOKEN to learn from accepted jobs"
             return StatusRow("Collecting", (words,))
         what = {"completed": "state completed", "acceptance": "stage acceptance"}
-        words = f"jobs in {what[settings.cvat_accepted]} at {settings.cvat_url}"
+        words = f"jobs in {what[settings.cvat_accepted]} at {show(settings.cvat_url)}"
         return StatusRow("Collecting", (words,), is_good=True)
 
     def _waiting(self) -> list[StatusRow]:

@@ -100,7 +100,7 @@ class Interactor:
         The most frequent ones come first.
         """
         with self._lock:
-            return [f"{name}, {n} clicks" for name, n in self._agents.most_common(MAX_AGENTS)]
+            return [f"{name}, calls: {n}" for name, n in self._agents.most_common(MAX_AGENTS)]
 
     def _masks(self, request: InteractorRequest) -> tuple[list[EncodedMask], tuple[int, int]]:
         """Return the masks of a call, and H, W of its frame."""

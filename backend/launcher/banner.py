@@ -69,5 +69,12 @@ def banner(settings: Settings, version: str, device: str, *, with_worker: bool =
             "  doctor checks them.",
             "",
         ]
+    if settings.cvat:
+        lines += [
+            "  In CVAT: set CVAT_NUCLIO_HOST, _PORT and _INVOKE_METHOD (docs/cvat.md); then, in a",
+            "  job, AI Tools → Interactors → DynaMITE. If it is not there:",
+            f"  {own_command()} doctor --cvat URL --token TOKEN",
+            "",
+        ]
     lines.append("  Ctrl-C stops it.")
     return "\n".join(lines)

@@ -213,7 +213,7 @@ def test_the_status_page_names_versions_and_what_went_wrong(backend, cvat):
     cvat.masks(payload(FRAME, [(150, 210)]))
     cvat.call(payload(FRAME, [(5000, 5)]))
     page = backend.client.get("/").text
-    assert "CVAT/2.39.0: crop, 1 clicks" in page
+    assert "CVAT/2.39.0: crop, calls: 1" in page
     assert "pos_points[0] is [5000, 5], outside the frame of 600×400 pixels" in page
 
 

@@ -41,3 +41,8 @@ def test_the_banner_asks_for_the_password_where_there_is_one(settings):
     text = banner(guarded, "v", "cpu")
     assert "Basic Authentication: your DYNAMITE_BASIC_AUTH_USER" in text
     assert "a-password" not in text
+
+
+def test_it_says_how_to_reach_it_from_cvat_only_where_that_is_on(settings):
+    assert "CVAT" not in banner(settings(), "lite-1", "cpu")
+    assert "doctor --cvat URL --token TOKEN" in banner(settings(cvat=True), "lite-1", "cpu")
