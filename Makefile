@@ -4,66 +4,82 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TOOLS := $(VENV)/.tools-installed
 # Small networks are slower on many threads, especially next to other processes.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 # Two processes share the test files; each has its own queue server.
 PARALLEL := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve demo test check lint fast test-e2e test-training test-load bench docs clean
+.PHONY: help install tools serve demo test check lint fast test-e2e test-training test-load bench docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
 IS_NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
+DOWNLOADS := 'Installing into $(VENV), once: a few minutes. PyPI has torch for Linux with CUDA, about 4 GB.'
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 HINT := 'Python 3.11 or newer with venv is needed: name one, as in `make PYTHON=python3.12 install`'
 
+# Each stamp has one pip command with all it needs, so that neither undoes what the other did: pip
+# with other requirements could replace torch by another build (docs/installation.md).
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/pip
+	@echo $(DOWNLOADS)
+	$(PIP) -e .
+	@touch $@
+
+$(TOOLS): pyproject.toml constraints.txt | $(BIN)/pip
+	@echo $(DOWNLOADS)
+	$(PIP) -e '.[dev]'
+	@touch $(STAMP) $@
+
 # venv installs pip last: without pip, creating the environment was interrupted.
-# Use one pip command: a second one could replace torch by another build (docs/installation.md).
-$(STAMP): pyproject.toml constraints.txt
+$(BIN)/pip:
 	@test -x $(BIN)/pip || { $(PYTHON) -c $(IS_NEW_ENOUGH) && $(PYTHON) -m venv --clear $(VENV); } || \
 	  { echo $(HINT) >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch $(STAMP)
 
-install: $(STAMP) ## create .venv and install everything into it
+install: $(STAMP) ## create .venv with what runs the backend
 
-serve: $(STAMP) ## run the backend on port 9090, with its queue and two workers
-	$(BIN)/dynamite serve
+tools: $(TOOLS) ## add what tests, trains from scratch and checks
 
-demo: $(STAMP) ## run Label Studio with a sample project and the backend
-	$(BIN)/dynamite demo
+serve: $(STAMP) ## run the backend with its queue and two workers (PORT=9091)
+	$(BIN)/dynamite serve $(if $(PORT),--port $(PORT))
 
-test: $(STAMP) ## run all tests but the suites below
+demo: $(STAMP) ## run Label Studio with photos and the backend (PORT=, LABEL_STUDIO_PORT=, LABEL_STUDIO=program)
+	$(BIN)/dynamite demo $(if $(PORT),--port $(PORT)) \
+	  $(if $(LABEL_STUDIO_PORT),--label-studio-port $(LABEL_STUDIO_PORT)) \
+	  $(if $(LABEL_STUDIO),--label-studio '$(LABEL_STUDIO)')
+
+test: $(TOOLS) ## run all tests but the suites below
 	$(PYTEST) $(PARALLEL) -m "not e2e and not training and not load"
 
-fast: $(STAMP)
+fast: $(TOOLS)
 	$(PYTEST) $(PARALLEL) -q -m "not slow and not e2e and not training and not load"
 
 check: lint fast ## check style, types and import rules, and run the fast tests
 
-lint: $(STAMP)
+lint: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-e2e: $(STAMP) ## test with the real Label Studio in a real browser
+test-e2e: $(TOOLS) ## test with the real Label Studio in a real browser
 	$(PYTEST) -m e2e
 
-test-training: $(STAMP) ## test real trainings: overfitting, resuming, retraining
+test-training: $(TOOLS) ## test real trainings: overfitting, resuming, retraining
 	$(PYTEST) -m training
 
-test-load: $(STAMP) ## test with many clicks and many webhooks
+test-load: $(TOOLS) ## test with many clicks and many webhooks
 	$(PYTEST) -m load
 
-bench: $(STAMP) ## run the benchmarks (python -m benchmarks --write keeps the results)
+bench: $(TOOLS) ## run the benchmarks (python -m benchmarks --write keeps the results)
 	$(BIN)/python -m benchmarks
 
 # The pages keep their folders, so that their links hold on GitHub and on the site.
 PAGES := $(wildcard *.md docs/*.md docs/images/* Dockerfile deploy/* dynamite/weights/*.md backend/demo_images/*.md training/base_set/*.md)
 
-docs: $(STAMP) ## the documentation with the API reference, in build/docs; a broken link fails
+docs: $(TOOLS) ## the documentation with the API reference, in build/docs; a broken link fails
 	rm -rf build/pages build/docs
 	mkdir -p build/pages
 	tar -cf - $(PAGES) | tar -xf - -C build/pages

@@ -23,6 +23,7 @@ from backend.serving.image_cache import pixel_budget
 from backend.serving.meters import Meters
 from backend.serving.model_watcher import ModelWatcher
 from backend.serving.page_models import PageModels
+from backend.serving.under_way import UnderWay
 from backend.session.store import SessionStore
 from backend.settings import Settings, typo_warnings
 from backend.settings.folders import open_registry
@@ -55,6 +56,7 @@ class Backend:
     admission: Admission
     journal: ErrorJournal
     meters: Meters
+    under_way: UnderWay
     reports: ErrorReports
     watcher: ModelWatcher | None
     model_status: ModelStatus
@@ -79,6 +81,7 @@ class Backend:
                 engine=self.engine,
                 cache=self.cache,
                 queue=self.queue,
+                under_way=self.under_way,
                 model_status=self.model_status,
                 journal=self.journal,
                 adapters=self.adapters,
@@ -133,6 +136,7 @@ def open_backend(settings: Settings) -> Backend:
         watcher=watcher,
     )
     watcher.start()
+    backend.label_studio.connection.try_token()
     return backend
 
 
@@ -153,6 +157,7 @@ def assemble(
     page_models = PageModels(sessions.has_pending)
     admission = Admission(settings.threads)
     answer_log = AnswerLog(settings.queue_url)
+    under_way = UnderWay()
     reports = ErrorReports(journal)
     model_status = ModelStatus(engine, queue, open_registry(settings), settings.line, watcher)
     answering = Answering(
@@ -161,6 +166,7 @@ def assemble(
         page_models=page_models,
         admission=admission,
         answer_log=answer_log,
+        under_way=under_way,
         report=reports.report,
         click_seconds=meters.clicks,
     )
@@ -201,6 +207,7 @@ def assemble(
         admission=admission,
         journal=journal,
         meters=meters,
+        under_way=under_way,
         reports=reports,
         watcher=watcher,
         model_status=model_status,

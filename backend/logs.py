@@ -1,7 +1,11 @@
 """How our processes log: one line per record on standard error, with time and level."""
 
 import logging
+import os
+import sys
 from collections.abc import Iterable
+
+RED = "\x1b[31m{}\x1b[0m"
 
 
 class SafeFormatter(logging.Formatter):
@@ -12,10 +16,12 @@ class SafeFormatter(logging.Formatter):
 
     Args:
         secrets: words that are replaced wherever they stand.
+        colored: whether errors are written in red.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), *, colored: bool = False) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+        self._colored = colored
         self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
@@ -23,7 +29,7 @@ class SafeFormatter(logging.Formatter):
         text = super().format(record)
         for secret in self._secrets:
             text = text.replace(secret, "…")
-        return text
+        return RED.format(text) if self._colored and record.levelno >= logging.ERROR else text
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the first line."""
@@ -51,6 +57,7 @@ def printable(text: str) -> str:
 def log_from(level: str, secrets: Iterable[str] = ()) -> None:
     """Log records of ``level`` and above without secrets, unless logging is already configured."""
     handler = logging.StreamHandler()
-    handler.setFormatter(SafeFormatter(secrets))
+    colored = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    handler.setFormatter(SafeFormatter(secrets, colored=colored))
     logging.basicConfig(level=level.upper(), handlers=[handler])
     logging.getLogger("rq.worker").setLevel(logging.WARNING)  # its INFO lines report every job

@@ -15,7 +15,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from backend.composition import Backend, open_backend
 from backend.images.decode import digest
-from backend.label_studio.labeling_config import write
+from backend.label_studio.config_writer import write
 from backend.label_studio.task_images import FetchedImage
 from backend.settings import load
 from dynamite import brush_rle

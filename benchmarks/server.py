@@ -18,7 +18,7 @@ import numpy as np
 import requests
 from PIL import Image
 
-from backend.label_studio.labeling_config import write
+from backend.label_studio.config_writer import write
 
 SIZE = (480, 640)
 """Height and width of the photos, in pixels."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dynamite.errors import CheckpointError, DynamiteError, InvalidInputError
     from dynamite.network.config import ModelConfig
     from dynamite.predict.features import ImageFeatures
+    from dynamite.predict.hold_still import Shown
     from dynamite.predict.predictor import Predictor, Segmentation
 
 _MODULES = {
@@ -24,6 +25,7 @@ _MODULES = {
     "ModelConfig": "network.config",
     "Predictor": "predict.predictor",
     "Segmentation": "predict.predictor",
+    "Shown": "predict.hold_still",
     "load": "checkpoints.loading",
     "load_file": "checkpoints.loading",
 }
@@ -38,6 +40,7 @@ __all__ = [
     "ModelConfig",
     "Predictor",
     "Segmentation",
+    "Shown",
     "load",
     "load_file",
 ]

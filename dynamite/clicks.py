@@ -18,18 +18,23 @@ MAX_TIME = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """One click.
+    """One click, at a position of the image: not an index of a pixel, see ``on_pixel``.
 
     Attributes:
-        x: column in pixels of the image as given to the predictor, 0 ≤ x < width; floats allowed;
-            0 is the left edge of the first pixel.
-        y: row, likewise; 0 is the top edge.
+        x: pixels from the left edge of the image as given to the predictor, 0 ≤ x < width. The
+            first pixel reaches from 0 to 1, its middle is at 0.5.
+        y: pixels from the top edge, likewise.
         time: time stamp; the clicks of an image count up from 0 (docs/network.md, 5).
     """
 
     x: float
     y: float
     time: int = 0
+
+    @classmethod
+    def on_pixel(cls, column: int, row: int, time: int = 0) -> "Click":
+        """Return the click on the middle of a pixel, whose indices in an array these are."""
+        return cls(column + 0.5, row + 0.5, time)
 
 
 @dataclass(frozen=True, init=False)

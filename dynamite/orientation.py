@@ -5,7 +5,7 @@ forms, and would swap width and height where the browser does not. Chromium 156 
 
 * the tag only if its type is SHORT and its count is 1, in the first IFD or in its Exif IFD; the
   first one of 1 to 8 counts;
-* in JPEG the first APP1 segment with EXIF before the scan;
+* in JPEG the first APP1 segment before the scan with EXIF, and be it one byte;
 * in PNG the first chunk eXIf before the pixels whose checksum is right;
 * in AVIF the picture's own rotation and mirroring, which Pillow tells as EXIF;
 * nothing in WebP, GIF and BMP, and nothing in XMP.
@@ -26,6 +26,9 @@ _SHORT, _LONG = 3, 4
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _APP1, _LAST = b"\xe1", (b"\xda", b"\xd9", b"")
 """Marks of JPEG: of metadata; of the scan, the end of the picture, the end of the file."""
+
+_EXIF_NAME = 6
+"""Bytes of the name before the EXIF of a JPEG, with the byte of padding, which may be any."""
 
 _MOST_PARTS = 10_000
 """Most segments or chunks of a file that are passed over."""
@@ -91,8 +94,8 @@ def _in_jpeg(file: BinaryIO) -> bytes:
             break
         if mark[1:] == _APP1:
             body = file.read(length)
-            if body[:5] == b"Exif\0" and length >= 6:
-                return body[6:]
+            if body[:5] == b"Exif\0" and length > _EXIF_NAME:
+                return body[_EXIF_NAME:]
         else:
             file.seek(length, io.SEEK_CUR)
     return b""

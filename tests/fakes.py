@@ -59,7 +59,7 @@ class DiscPredictor:
             image_size=image.shape[:2], model_version="discs-1", nbytes=1000, image=image
         )
 
-    def segment(self, features, clicks):
+    def segment(self, features, clicks, *, shown=None):
         self.segments += 1
         self.order.append("segment")
         if self.fail is not None:

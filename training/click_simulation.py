@@ -80,7 +80,9 @@ def initial_clicks(
         free_HW = (target_HW < 0) if valid is None else (target_HW < 0) & valid
         background = _draw_few(free_HW, _BACKGROUND_CLICKS, rng)
     time = count()
-    stamped = [[Click(x, y, next(time)) for y, x in points] for points in [*objects, background]]
+    stamped = [
+        [Click.on_pixel(x, y, next(time)) for y, x in points] for points in [*objects, background]
+    ]
     return ClickSet(stamped[:-1], stamped[-1])
 
 
@@ -140,7 +142,7 @@ def add_click(clicks: ClickSet, target_HW: LabelMap, point: Point) -> ClickSet:
     It belongs to the object of that pixel in ``target_HW``, or else to the background.
     """
     y, x = point
-    click = Click(x, y, clicks.latest_time + 1)
+    click = Click.on_pixel(x, y, clicks.latest_time + 1)
     owner = int(target_HW[y, x])
     if owner < 0:
         return ClickSet(clicks.objects, (*clicks.background, click))

@@ -53,6 +53,9 @@ class DataConfig:
     stray_clicks: float = Field(default=0.0, ge=0, le=1)
     """Share of the objects whose first click falls anywhere in them. The paper's first clicks
     always fall in the inner part (docs/network.md, 10), so none lies near the border."""
+    click_jitter: float = Field(default=0.0, ge=0)
+    """Standard deviation, in pixels of the crop, of how far a click falls beside the pixel that the
+    simulated annotator chose, but never off its object or region."""
     workers: int = Field(default=0, ge=0)
     """Number of loader processes; 0 prepares the samples in the training process."""
 
@@ -84,6 +87,9 @@ class LossConfig:
     """Compute the final loss on each map's margin over the best other map, which decides the label
     of a pixel. Earlier predictions keep their own logits, because a query attends where its own
     logits are above 0."""
+    small_objects: float = Field(default=1.0, ge=1)
+    """Weight of the losses of objects below 32 pixels a side, the square root of the visible area.
+    Above, it falls to 1 at 96 pixels: COCO's small, medium and large objects."""
     mask_weight: float = 5.0
     dice_weight: float = 5.0
     auxiliary_weight: float = 1.0

@@ -1,5 +1,6 @@
 """Distance maps: how deep inside a region each of its pixels lies."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -54,11 +55,11 @@ class DistanceMap:
         return [(y + self.top, x + self.left) for y, x in points]
 
     def without(self, clicks: ClickSet, radius: float) -> "DistanceMap":
-        """Return the map with zeros within ``radius`` pixels of each click."""
+        """Return the map with zeros within ``radius`` of each clicked pixel, in pixels."""
         values_hw = self.values_hw.copy()
         height, width = values_hw.shape
         for click in clicks:
-            y, x = click.y - self.top, click.x - self.left
+            y, x = math.floor(click.y) - self.top, math.floor(click.x) - self.left
             top, left = max(0, int(y - radius)), max(0, int(x - radius))
             bottom, right = min(height, int(y + radius) + 2), min(width, int(x + radius) + 2)
             if top < bottom and left < right:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from backend.own_command import as_typed
 from dynamite.errors import DynamiteError
 
 SECTIONS = {
@@ -37,6 +38,7 @@ SECTIONS = {
         "retrain": "Train on the accepted annotations now.",
         "sync": "Fetch accepted annotations that no webhook brought.",
         "annotations": "Show what was accepted, and what was set aside and why.",
+        "export": "Write accepted masks as COCO, PNG maps or YOLO polygons.",
     },
 }
 """Every subcommand with its one-line help, as ``dynamite --help`` shows them."""
@@ -98,7 +100,7 @@ class LazyGroup(click.Group):
         except (DynamiteError, OSError, ModuleNotFoundError) as error:
             if "--traceback" in arguments:
                 raise
-            click.echo(f"Error: {describe(error)}", err=True)
+            click.echo(f"Error: {as_typed(describe(error))}", err=True)
             sys.exit(FAILED)
         sys.exit(status if isinstance(status, int) else 0)
 

@@ -36,6 +36,7 @@ def _summarize(store: "AnnotationStore", settings: "Settings") -> None:
     from collections import Counter
 
     from backend.cli.printing import counted
+    from backend.own_command import as_typed
 
     kept = store.annotations()
     regions = [r for a in kept for image in a.images for r in image.regions]
@@ -45,7 +46,7 @@ def _summarize(store: "AnnotationStore", settings: "Settings") -> None:
     for origin, count in origins.most_common():
         click.echo(f"  {count:>6} {'mask' if count == 1 else 'masks'} {origin}")
     set_aside, _ = store.count_rejected()
-    click.echo(f"{set_aside} set aside: `dynamite annotations rejected` lists them")
+    click.echo(as_typed(f"{set_aside} set aside: `dynamite annotations rejected` lists them"))
     waiting, reason = _count_waiting(settings)
     if waiting:
         click.echo(f"events waiting: {waiting}; the last: {reason}")

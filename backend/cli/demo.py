@@ -13,32 +13,37 @@ import click
     show_default=True,
     help="Folder of Label Studio and its data.",
 )
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the backend  [default: 9090]")
 @click.option(
-    "--port",
+    "--label-studio-port",
     type=click.IntRange(1, 65535),
     default=8080,
     show_default=True,
     help="Port of Label Studio.",
 )
 @click.option(
-    "--backend-port", type=click.IntRange(1, 65535), help="Port of the backend  [default: 9090]"
+    "--label-studio",
+    "program",
+    envvar="DYNAMITE_LABEL_STUDIO",
+    help="An installed label-studio to use: its name or path  [DYNAMITE_LABEL_STUDIO]",
 )
-def demo(folder: Path, port: int, backend_port: int | None) -> None:
+def demo(folder: Path, port: int | None, label_studio_port: int, program: str | None) -> None:
     """Run Label Studio with a sample project and the backend, until Ctrl-C.
 
-    Installs Label Studio into its own environment (once, about 1 GB), starts it and the backend
-    for this machine only, creates a project with a few photos, and prints where to click. To use an
-    installed label-studio instead, set DYNAMITE_LABEL_STUDIO to its path.
+    Installs Label Studio into its own environment (once, about 1 GB) unless --label-studio names an
+    installed one. Starts it and the backend for this machine only, creates a project with a few
+    photos, and prints where to click.
 
     \b
-    Example:
-      dynamite demo --port 8081 --backend-port 9091
+    Examples:
+      dynamite demo --port 9091 --label-studio-port 8081
+      dynamite demo --label-studio ~/label-studio/bin/label-studio
     """
     import os
 
     from backend.demo.run import run
     from backend.settings import variable
 
-    if backend_port is not None:
-        os.environ[variable("port")] = str(backend_port)
-    run(folder, port, click.echo)
+    if port is not None:
+        os.environ[variable("port")] = str(port)
+    run(folder, label_studio_port, click.echo, program=program)

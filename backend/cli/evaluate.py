@@ -74,6 +74,11 @@ BASELINES = ("grabcut", "random_walker")
     help="Skip and list faulty images and objects.",
 )
 @click.option("--substitute-empty", is_flag=True, help="Replace images without objects by others.")
+@click.option(
+    "--redraw-all",
+    is_flag=True,
+    help="Let every click redraw all objects, as in the paper; in use, the others hold still.",
+)
 @click.option("--limit", type=click.IntRange(1), help="Evaluate only this many images.")
 @click.option(
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Number of processes."
@@ -100,6 +105,7 @@ def evaluate(
     seed: int,
     skip_problems: bool,
     substitute_empty: bool,
+    redraw_all: bool,
     limit: int | None,
     jobs: int,
     device: str,
@@ -131,7 +137,7 @@ def evaluate(
     from training.evaluation.report_folder import make_folder, write_report
     from training.progress import Counter
 
-    methods = _methods(checkpoint, preset, baselines, device, jobs)
+    methods = _methods(checkpoint, preset, baselines, device, jobs, redraw_all=redraw_all)
     changes: dict[str, Any] = {"seed": seed, "substitute_empty": substitute_empty}
     changes |= {"threshold": threshold} if threshold is not None else {}
     changes |= {"clicks_per_object": budget} if budget is not None else {}
@@ -177,7 +183,13 @@ def evaluate(
 
 
 def _methods(
-    checkpoint: str | None, preset: str | None, baselines: tuple[str, ...], device: str, jobs: int
+    checkpoint: str | None,
+    preset: str | None,
+    baselines: tuple[str, ...],
+    device: str,
+    jobs: int,
+    *,
+    redraw_all: bool,
 ) -> "dict[str, Callable[[], Segmenter]]":
     """Return a builder for each method to compare, by name; builders can be pickled."""
     if checkpoint is None and not baselines:
@@ -199,7 +211,9 @@ def _methods(
         chosen = choose_device(device)
         threads = 1 if jobs > 1 else None
         name = Path(checkpoint).stem
-        methods[name] = partial(load_segmenter, checkpoint, preset, chosen, threads)
+        methods[name] = partial(
+            load_segmenter, checkpoint, preset, chosen, threads, redraw_all=redraw_all
+        )
     if "grabcut" in baselines:
         from training.evaluation.grabcut import GrabCut
 

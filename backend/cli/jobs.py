@@ -24,6 +24,7 @@ def jobs(watch: bool, cancel: str | None) -> None:
 
     from backend.cli.printing import print_table
     from backend.launcher.valkey import wait_until_ready
+    from backend.own_command import as_typed
     from backend.retraining.cancelling import cancel_training
     from backend.retraining.status import all_trainings
     from backend.settings import load
@@ -38,7 +39,7 @@ def jobs(watch: bool, cancel: str | None) -> None:
             follow(redis)
         states = all_trainings(redis)
         if not states:
-            click.echo("no training yet: `dynamite retrain` requests one")
+            click.echo(as_typed("no training yet: `dynamite retrain` requests one"))
             return
         print_table(table(states))
 

@@ -17,6 +17,7 @@ def retrain(line: str | None, force: bool) -> None:
     from redis import Redis
 
     from backend.launcher.valkey import wait_until_ready
+    from backend.own_command import as_typed
     from backend.retraining.requesting import request_training
     from backend.retraining.store import open_store
     from backend.settings import load
@@ -39,4 +40,4 @@ def retrain(line: str | None, force: bool) -> None:
             force=force,
             only_publishable=not force,
         )
-        click.echo(words)
+        click.echo(as_typed(words))

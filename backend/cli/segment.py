@@ -89,7 +89,8 @@ def segment(
 ) -> None:
     """Segment one image from the coordinates of clicks.
 
-    Coordinates are x,y in pixels from the top left. Each --object is one object. The masks of all
+    Coordinates are x,y in pixels from the top left corner: 0.5,0.5 is the middle of the first
+    pixel. Each --object is one object. The masks of all
     objects are computed together and never overlap.
 
     \b

@@ -49,7 +49,7 @@ def check_peer(settings: Settings) -> None:
     Raises:
         ForeignCallerError: from elsewhere, or through a proxy.
     """
-    through = [name for name in FORWARDING if name in request.headers]
+    through = [name for name, _ in request.headers if FORWARDING.fullmatch(name)]
     if through:
         raise ForeignCallerError(
             f"CVAT must call directly, but a proxy has set {through[0]}: add this host to CVAT's "

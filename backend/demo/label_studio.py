@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -18,9 +19,6 @@ from backend.launcher.children import Child
 from dynamite.errors import DynamiteError
 
 VERSION = "1.23.2"
-EXECUTABLE = "DYNAMITE_LABEL_STUDIO"
-"""The variable that names an installed ``label-studio`` to use instead."""
-
 START_SECONDS = 600.0
 
 
@@ -50,38 +48,44 @@ def login(folder: Path) -> Login:
         return made
 
 
-def executable(folder: Path, tell: Callable[[str], Any]) -> Path:
+def executable(folder: Path, tell: Callable[[str], Any], named: str | None = None) -> Path:
     """Return the ``label-studio`` to run; install it into the demo's folder if necessary.
 
+    Args:
+        folder: Of the demo.
+        tell: Prints a line.
+        named: Name or path of an installed one, to use instead.
+
     Raises:
-        DemoError: pip fails, or the named executable cannot be run.
+        DemoError: pip fails, or there is nothing of that name that can be run.
     """
-    named = os.environ.get(EXECUTABLE)
     if named:
-        if not os.access(named, os.X_OK):
-            raise DemoError(f"{EXECUTABLE} names {named}, which cannot be run")
-        return Path(named)
+        found = shutil.which(Path(named).expanduser())
+        if found is None:
+            raise DemoError(f"--label-studio {named}: there is no such program that can be run")
+        return Path(found)
     home = folder / "venv"
     stamp = home / f".label-studio-{VERSION}"
     if not stamp.exists():
-        tell(f"Installing Label Studio {VERSION} into {home} (once; about 1 GB, a few minutes) …")
+        tell(f"Installing Label Studio {VERSION} into {home}, once: about 1 GB, a few minutes.")
         run([sys.executable, "-m", "venv", str(home)])
-        pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        pip = [str(home / "bin" / "python"), "-m", "pip", "install"]
         run([*pip, "--disable-pip-version-check", f"label-studio=={VERSION}"])
         stamp.touch()
     return home / "bin" / "label-studio"
 
 
 def run(command: list[str]) -> None:
-    """Run a command.
+    """Run a command, which shows its own progress.
 
     Raises:
-        DemoError: It fails; the message has the last lines of its output.
+        DemoError: It fails, after it has said why.
     """
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        last_lines = (done.stderr or done.stdout).strip().splitlines()[-3:]
-        raise DemoError(f"{' '.join(command[:4])} … failed: {' '.join(last_lines)}")
+    if status := subprocess.run(command, check=False).returncode:  # noqa: S603
+        raise DemoError(
+            f"Label Studio cannot be installed, for the reason above: {' '.join(command)} ended "
+            f"with status {status}"
+        )
 
 
 def child(program: Path, folder: Path, port: int, user: Login) -> Child:

@@ -3,14 +3,24 @@
 from pathlib import Path
 
 from backend.doctor.attachment import connection, shown
-from backend.label_studio import labeling_config
+from backend.label_studio import config_writer
 from backend.label_studio.api import ApiError, LabelStudioApi
 from backend.launcher.banner import address
 from backend.settings import Settings
 
 TITLE = "DynaMITE demo"
-LABELS = ("Animal", "Plant", "Food", "Cup", "Thing")
+LABELS = ("Animal 1", "Animal 2", "Thing 1", "Thing 2", "Plant", "Food", "Cup")
 IMAGES = Path(__file__).parent.parent / "demo_images"
+
+PHOTOS = ("cat.jpg", "flowers.jpg", "two-cats.jpg", "cake.jpg")
+"""The one on which a first click does best comes first."""
+
+FIRST_CLICKS = (
+    "key 1 (Animal 1), click on the cat's chest: one click is enough",
+    "key 3 (Thing 1), click on the white remote control: the black one comes along",
+    "key 4 (Thing 2), click on the black one: it is taken back, all three masks together",
+)
+"""What to try on the first photo."""
 
 
 def prepare(api: LabelStudioApi, settings: Settings) -> int:
@@ -18,13 +28,13 @@ def prepare(api: LabelStudioApi, settings: Settings) -> int:
     projects = api.get("/api/projects", page_size=1000)["results"]
     project = next((one["id"] for one in projects if one["title"] == TITLE), None)
     if project is None:
-        config = labeling_config.write(LABELS)
+        config = config_writer.write(LABELS)
         made = api.post("/api/projects", {"title": TITLE, "label_config": config})
         project = made["id"]
     if not api.task_count(project):
-        for path in sorted(IMAGES.glob("*.jpg")):
-            with path.open("rb") as file:
-                api.post(f"/api/projects/{project}/import", files={path.name: file})
+        for name in PHOTOS:
+            with (IMAGES / name).open("rb") as file:
+                api.post(f"/api/projects/{project}/import", files={name: file})
     attach(api, project, settings)
     return int(project)
 

@@ -7,22 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from backend.demo import label_studio
-from backend.demo.project import prepare
+from backend.demo.project import FIRST_CLICKS, prepare
 from backend.label_studio.access import configured_access, keep
 from backend.label_studio.api import LabelStudioApi
-from backend.launcher.banner import CLICKING, address, own_command
+from backend.launcher.banner import CLICKING, address
 from backend.launcher.preflight import StartError, check_port, locked
 from backend.launcher.serve import started
+from backend.own_command import own_command
 from backend.settings import Settings, load, variable
 
 
-def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
+def run(
+    folder: Path, port: int, tell: Callable[[str], Any] = print, *, program: str | None = None
+) -> None:
     """Install and start everything, print where to click, and run until Ctrl-C.
 
     Args:
         folder: For Label Studio, its data and the demo's login.
         port: Of Label Studio.
         tell: Prints a line.
+        program: Name or path of an installed ``label-studio``; None to install one.
 
     Raises:
         StartError: A demo already runs in this folder, or a port is taken.
@@ -30,18 +34,18 @@ def run(folder: Path, port: int, tell: Callable[[str], Any] = print) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / "demo.lock", already_running(folder)):
-        run_locked(folder, port, tell)
+        run_locked(folder, port, tell, program)
 
 
 def already_running(folder: Path) -> str:
     """Return the message for a second demo in the same folder."""
     return (
         f"a demo already runs in the folder {folder}; stop it, or choose another folder with "
-        "--folder (and other ports with --port and --backend-port)"
+        "--folder (and other ports with --port and --label-studio-port)"
     )
 
 
-def run_locked(folder: Path, port: int, tell: Callable[[str], Any]) -> None:
+def run_locked(folder: Path, port: int, tell: Callable[[str], Any], named: str | None) -> None:
     """Run the demo in a folder that is locked."""
     user = label_studio.login(folder)
     url = f"http://localhost:{port}"
@@ -51,7 +55,7 @@ def run_locked(folder: Path, port: int, tell: Callable[[str], Any]) -> None:
         os.environ[variable("state_dir")] = str(folder / "state")
     settings = load()
     check_ports(settings, port)
-    program = label_studio.executable(folder, tell)
+    program = label_studio.executable(folder, tell, named)
     tell("Starting the backend and Label Studio (half a minute on the first run) …")
     with started(settings, tell) as (supervisor, _):
         keep(configured_access(settings), settings)  # for `dynamite doctor` and other commands
@@ -77,11 +81,11 @@ def check_ports(settings: Settings, port: int) -> None:
     """
     if settings.port == port:
         raise StartError(
-            f"--port and --backend-port (or {variable('port')}) are both {port}: "
+            f"--port (or {variable('port')}) and --label-studio-port are both {port}: "
             "Label Studio and the backend need different ports"
         )
-    check_port(settings.host, settings.port, f"--backend-port or {variable('port')}")
-    check_port("127.0.0.1", port, "--port (of Label Studio)")
+    check_port(settings.host, settings.port, f"--port or {variable('port')} (make demo PORT=…)")
+    check_port("127.0.0.1", port, "--label-studio-port (make demo LABEL_STUDIO_PORT=…)")
 
 
 def instructions(task_url: str, user: label_studio.Login, check: str) -> str:
@@ -95,6 +99,9 @@ def instructions(task_url: str, user: label_studio.Login, check: str) -> str:
             "",
             "  Then:",
             *(f"    {line}" for line in CLICKING),
+            "",
+            "  Clicks to begin with, on the cat and the two remote controls:",
+            *(f"    {line}" for line in FIRST_CLICKS),
             "",
             "  If something does not work, run:",
             "",

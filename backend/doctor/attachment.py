@@ -105,7 +105,7 @@ def try_to_attach(
     if is_private(url):
         yield good("private addresses", "Label Studio accepts them")
     password = ", Basic Authentication" if settings.basic_auth_user else ""
-    on = f"with “Use for interactive preannotations” on{password}"
+    on = f"with “Interactive preannotations” on{password}"
     fix = f"{CONNECT}: {shown(url, settings)}, {on}"
     yield bad("connection", "the backend is not connected to the project yet", fix)
 

@@ -15,6 +15,7 @@ from backend.label_studio import config_check, labeling_config
 from backend.label_studio.api import ApiError, LabelStudioApi, redirected
 from backend.label_studio.predict_request import image_addresses, no_image
 from backend.label_studio.task_images import ImageFetcher
+from backend.label_studio.token_trial import try_token
 from backend.retraining.status import Backlog, last_backlog
 from backend.session.regions import ImageKey
 from backend.settings import Settings
@@ -61,20 +62,11 @@ def _release(answer: requests.Response) -> str | None:
 
 def check_token(api: LabelStudioApi) -> Iterator[Finding]:
     """Check that Label Studio accepts the token, of either kind."""
-    kind = "personal access token" if api.has_personal_token else "legacy token"
-    try:
-        me = api.get("/api/current-user/whoami")
-    except DynamiteError as error:
-        if api.has_personal_token:
-            fix = "make a new one under Account & Settings → Personal Access Token"
-        else:
-            fix = (
-                "use a personal access token, or let an owner allow legacy tokens under "
-                "Organization → API Tokens Settings"
-            )
-        yield bad("token", f"the {kind} is not accepted: {error}", fix)
-        return
-    yield good("token", f"the {kind} of {me.get('email', '?')} is accepted")
+    verdict = try_token(api)
+    if verdict.is_good:
+        yield good("token", verdict.words)
+    else:
+        yield bad("token", verdict.words, verdict.remedy)
 
 
 def check_project(api: LabelStudioApi, project: int, settings: Settings) -> Iterator[Finding]:

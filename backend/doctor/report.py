@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import click
+
 from backend.doctor import attachment, checks
 from backend.doctor.findings import Finding, Verdict, unknown
 from backend.label_studio.access import Access
 from backend.label_studio.api import ApiError, LabelStudioApi
 from backend.label_studio.task_images import open_fetcher
+from backend.own_command import as_typed
 from backend.settings import Settings
 
 MARKS = {Verdict.GOOD: "✓", Verdict.BAD: "✗", Verdict.UNKNOWN: "?"}
@@ -53,9 +56,10 @@ def report(found: Iterator[Finding], tell: Callable[[str], Any]) -> int:
     """Print the findings as they arrive; return how many are bad."""
     count = skipped = 0
     for one in found:
-        tell(f" {MARKS[one.verdict]} {one.check:<17} {one.message}")
+        line = as_typed(f" {MARKS[one.verdict]} {one.check:<17} {one.message}")
+        tell(click.style(line, fg="red" if one.verdict is Verdict.BAD else None))
         if one.fix:
-            tell(f"   {'':<17} → {one.fix}")
+            tell(as_typed(f"   {'':<17} → {one.fix}"))
         count += one.verdict is Verdict.BAD
         skipped += one.verdict is Verdict.UNKNOWN
     tell("")

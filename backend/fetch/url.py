@@ -8,13 +8,13 @@ from typing import Self
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from backend.errors import ImageRefusedError
+from backend.settings.host_checks import MAX_LENGTH as MAX_HOST
+from backend.settings.host_checks import NAME, NUMBER
 
 MAX_LENGTH = 8192
 PORTS = {"http": 80, "https": 443}
 
-_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _ASCII = "".join(map(chr, range(128)))
 _SAFE = "/%:=&+$,;!'()*~|"  # besides letters and digits; the rest is percent-encoded
 
@@ -125,11 +125,11 @@ def canonical_host(host: str) -> str:
     host = host.lower().removesuffix(".")
     if address := _address(host):
         return str(address)
-    if not _NAME.fullmatch(host) or len(host) > 253:
+    if not NAME.fullmatch(host) or len(host) > MAX_HOST:
         raise ImageRefusedError(
             f"{host[:80]!r} is not a plain host name (write international names as xn--…)"
         )
-    if _NUMBER.fullmatch(host.rsplit(".", 1)[-1]):
+    if NUMBER.fullmatch(host.rsplit(".", 1)[-1]):
         raise ImageRefusedError(
             f"{host[:80]!r} is a number: write a network address as four decimal numbers"
         )

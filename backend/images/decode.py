@@ -33,7 +33,7 @@ from backend.images.rgb import to_rgb
 from backend.images.tiff_layout import check_tiff
 from dynamite.orientation import orientation, upright
 
-DECODER_VERSION = 2
+DECODER_VERSION = 3
 """Increase it whenever a change makes the same file decode to other pixels: kept features depend on
 them."""
 
@@ -66,13 +66,13 @@ def decode(data: bytes, *, max_pixels: int, budget: PixelBudget | None = None) -
             to cost far more than its pixels.
         ImageBusyError: The budget has no room.
     """
-    with _opened(data, max_pixels) as image:
+    with _opened(data, max_pixels) as (bare, image):
         width, height = image.size
         if image.format in ("JPEG", "MPO"):
             check_jpeg(data, width, height)
 
         def make() -> Pixels:
-            return upright(_pixels(data, image), orientation(io.BytesIO(data)))
+            return upright(_pixels(bare, image), orientation(io.BytesIO(data)))
 
         return budget.decode(width * height, make) if budget else make()
 
@@ -83,25 +83,29 @@ def image_size(data: bytes, *, max_pixels: int) -> tuple[int, int]:
     Raises:
         ImageTooLargeError, ImageUnreadableError: as ``decode``, as far as the header tells.
     """
-    with _opened(data, max_pixels) as image:
+    with _opened(data, max_pixels) as (_, image):
         width, height = image.size
         return (width, height) if orientation(io.BytesIO(data)) >= 5 else (height, width)
 
 
 @contextmanager
-def _opened(data: bytes, max_pixels: int) -> Iterator[ImageFile.ImageFile]:
-    """Open a file whose header asks for no more than it may; whatever goes wrong is its fault."""
+def _opened(data: bytes, max_pixels: int) -> Iterator[tuple[bytes, ImageFile.ImageFile]]:
+    """Yield a file without what its pixels do not need, and open.
+
+    Its header asks for no more than it may. Whatever goes wrong in the block is the file's fault.
+    """
     try:
         check_parts(data)
         check_tiff(data)
-        with Image.open(io.BytesIO(pixels_only(data)), formats=FORMATS) as image:
+        bare = pixels_only(data)
+        with Image.open(io.BytesIO(bare), formats=FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise ImageTooLargeError(
                     f"the image has {width}×{height} pixels, more than the {max_pixels} allowed "
                     "(DYNAMITE_MAX_IMAGE_PIXELS)"
                 )
-            yield image
+            yield bare, image
     except ImageError:
         raise
     except UnidentifiedImageError:

@@ -39,7 +39,7 @@ _REMEDIES: dict[type[RedisError], str] = {
 
 
 def refusal(redis: Redis) -> str | None:
-    """Try a transaction like that of a job; return why the server refuses it, or None.
+    """Try what a job takes, a transaction above all; return why the server refuses it, or None.
 
     Raises:
         RedisError: The server does not answer.
@@ -49,6 +49,8 @@ def refusal(redis: Redis) -> str | None:
             for key in TRIAL_KEYS:
                 trial.set(key, "", ex=TRIAL_SECONDS)
             trial.execute()
+        redis.eval("return 1", 0)  # rq moves jobs by scripts
+        redis.publish(TRIAL_KEYS[0], "")  # and cancels them by messages
     except RedisError as error:
         if (remedy := _remedy(error)) is None:
             raise

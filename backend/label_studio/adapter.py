@@ -1,6 +1,6 @@
 """The adapter of Label Studio: its parts put together, as the web application mounts them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from backend.images.pixel_budget import PixelBudget
 from backend.jobs.job_queue import JobQueue
@@ -9,6 +9,7 @@ from backend.label_studio.access import unused_token
 from backend.label_studio.config_problems import ConfigProblems
 from backend.label_studio.connection import Connection
 from backend.label_studio.predict import Predict
+from backend.label_studio.project_titles import ProjectTitles
 from backend.label_studio.routes import OPEN, hide_secret, make_blueprint
 from backend.label_studio.setup import Setup
 from backend.serving.admission import Admission
@@ -21,6 +22,16 @@ from backend.serving.segmenting import Report
 from backend.settings import Settings
 from backend.web.adapter import StatusRow
 from backend.web.health import Health
+
+NEXT_STEPS = (
+    "none has connected yet; in Label Studio:",
+    "Project → Settings → Labeling Interface → Code: paste what `dynamite label-config LABEL LABEL "
+    "…` writes",
+    "Project → Settings → Model → Connect Model: the address of this page, with “Interactive "
+    "preannotations” on",
+    "open a task, switch Auto-Annotation on, choose the magic point (the last icon), a label, and "
+    "click",
+)
 
 
 class LabelStudio:
@@ -47,6 +58,7 @@ class LabelStudio:
         self._admission = admission
         self._answer_log = answer_log
         self._config_problems = ConfigProblems()
+        self._titles = ProjectTitles()
         self.connection = Connection(settings, budget)
         self._prewarmer = Prewarmer(self._encode)
         self.predict = Predict(
@@ -86,17 +98,27 @@ class LabelStudio:
     def status(self) -> Sequence[StatusRow]:
         """Where Label Studio is, and whether the configs of its projects fit."""
         rows = [StatusRow("Address", (self.connection.address or "not known yet",))]
-        if words := unused_token(self._settings):
-            rows.append(StatusRow("Token", (words,), is_bad=True))
-        for project, problems in self._config_problems.by_project.items():
-            name = f"Project {project}"
-            if problems:
-                rows.append(StatusRow(name, problems, is_bad=True))
-            else:
-                rows.append(StatusRow(name, ("the labelling config fits",), is_good=True))
-        if not self._config_problems.by_project:
-            rows.append(StatusRow("Projects", ("none has connected yet",)))
+        rows += self._token_rows()
+        projects = self._config_problems.by_project.items()
+        rows += sorted((self._project_row(*one) for one in projects), key=lambda row: row.name)
+        if not projects:
+            rows.append(StatusRow("Projects", NEXT_STEPS))
         return rows
+
+    def _project_row(self, project: str, problems: tuple[str, ...]) -> StatusRow:
+        """Return what is to be said of a project, which has no number if it is "?"."""
+        title = self._titles.title(int(project)) if project.isdecimal() else None
+        name = f"{title} (project {project})" if title else f"Project {project}"
+        if problems:
+            return StatusRow(name, problems, is_bad=True)
+        return StatusRow(name, ("the labelling config fits",), is_good=True)
+
+    def _token_rows(self) -> Iterator[StatusRow]:
+        if words := unused_token(self._settings):
+            yield StatusRow("Token", (words,), is_bad=True)
+        elif verdict := self.connection.verdict:
+            good = verdict.is_good
+            yield StatusRow("Token", (str(verdict),), is_bad=not good, is_good=good)
 
     def warm(self, address: str, task: str) -> None:
         """Encode an image now, behind all clicks, in a place of its own."""
@@ -112,6 +134,7 @@ class LabelStudio:
         self._engine.features(image.digest, image.pixels, urgency=Urgency.PREWARM)
 
     def _note_project(self, number: int) -> None:
-        """Remember a connected project, without waiting for the queue server."""
+        """Remember a connected project, without waiting for the queue server or Label Studio."""
+        self._titles.look_up(self.connection.access, number)
         name = self._settings.label_studio_name
         self._answer_log.write(lambda redis: known_projects.note(redis, name, number))

@@ -14,8 +14,8 @@ from backend.label_studio.access import (
     keep,
     known_access,
 )
-from backend.label_studio.api import ApiError, LabelStudioApi
 from backend.label_studio.task_images import open_fetcher
+from backend.label_studio.token_trial import TokenTrial, Verdict, try_access
 from backend.serving.image_cache import ImageCache, LazyImage
 from backend.settings import Settings
 
@@ -33,6 +33,7 @@ class Connection:
         self._settings = settings
         self._lock = threading.Lock()
         self._access = configured_access(settings)
+        self._trial = TokenTrial()
         self.images = ImageCache(
             open_fetcher(settings, self._access), settings.max_image_pixels, budget
         )
@@ -43,10 +44,25 @@ class Connection:
         return self._access.url
 
     @property
+    def access(self) -> Access:
+        """Where Label Studio is, and the token for it, as far as they are known."""
+        return self._access
+
+    @property
     def can_ask(self) -> bool:
         """Whether the settings name an address and a token, so that workers can ask back."""
         settings = self._settings
         return settings.label_studio_url is not None and settings.label_studio_api_key is not None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What Label Studio says of the token; None while it has not been tried."""
+        return self._trial.verdict
+
+    def try_token(self) -> None:
+        """Begin to try the token, if an address is known, without waiting for Label Studio."""
+        if self._access.url is not None:
+            self._trial.begin(self._access)
 
     def learn(self, url: str, token: str, *, is_proven: bool) -> None:
         """Believe what Label Studio says of itself at /setup, where the settings say nothing.
@@ -100,10 +116,4 @@ def may_replace(known: Access, told: Access, is_accepted: Callable[[Access], boo
 
 def is_accepted(access: Access) -> bool:
     """Return whether a Label Studio answers at an address and accepts the token."""
-    if access.url is None or access.token is None:
-        return False
-    try:
-        with LabelStudioApi(access.url, access.token, seconds=CONFIRM_SECONDS) as api:
-            return isinstance(api.get("/api/current-user/whoami"), dict)
-    except ApiError:
-        return False
+    return try_access(access, CONFIRM_SECONDS).is_good

@@ -1,16 +1,14 @@
-"""Reads, checks and writes labelling configurations (docs/label-studio-protocol.md, 2)."""
+"""Reads labelling configurations (docs/label-studio-protocol.md, 2)."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import NoReturn
 from xml.etree import ElementTree as ET
-from xml.sax.saxutils import quoteattr
 
 from backend.errors import BadRequestError
 from backend.label_studio import repeater
-from dynamite.errors import InvalidInputError
 
 MAX_LENGTH = 1_000_000
 """Characters of a configuration."""
@@ -26,8 +24,6 @@ REMEMBERED = 16
 
 BRUSH, POINTS, BOXES = "brushlabels", "keypointlabels", "rectanglelabels"
 WRITTEN = {BRUSH: "BrushLabels", POINTS: "KeyPointLabels", BOXES: "RectangleLabels"}
-_COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#f032e6", "#9a6324")
-_BACKGROUND_COLOR = "#000000"
 
 
 @dataclass(frozen=True)
@@ -174,49 +170,6 @@ def _read(root: ET.Element, background: frozenset[str]) -> LabelingConfig:
         elif kind in WRITTEN and given.get("name"):
             controls.append(_control(kind, element, given))
     return LabelingConfig(tuple(images), tuple(controls), background)
-
-
-def write(labels: Sequence[str], background: str = "Background") -> str:
-    """Write a configuration with smart keypoints, smart rectangles and masks for each label.
-
-    Raises:
-        InvalidInputError: a label is empty, given twice, or that of the background.
-    """
-    _check_labels(labels, background)
-    colored = [(label, _COLORS[i % len(_COLORS)]) for i, label in enumerate(labels)]
-    with_background = [*colored, (background, _BACKGROUND_COLOR)]
-    return "\n".join(
-        [
-            "<View>",
-            '  <Image name="image" value="$image" zoom="true" zoomControl="true"/>',
-            *_tag(POINTS, "click", 'smart="true"', with_background),
-            *_tag(BOXES, "box", 'smart="true"', colored),
-            *_tag(BRUSH, "mask", 'smart="false"', colored),  # smart strokes make no call
-            "</View>",
-        ]
-    )
-
-
-def _check_labels(labels: Sequence[str], background: str) -> None:
-    if not all(label.strip() for label in (*labels, background)):
-        raise InvalidInputError("a label is empty: give each a name")
-    if background in labels:
-        raise InvalidInputError(
-            f"{background!r} is the label of background clicks, so it cannot be an object's: leave "
-            "it out, or choose another background label with --background"
-        )
-    for label in labels:
-        if labels.count(label) > 1:
-            raise InvalidInputError(
-                f"the label {label!r} is given twice: for two objects of a kind give each its own "
-                f"label, as in '{label} 1' and '{label} 2'"
-            )
-
-
-def _tag(kind: str, name: str, smart: str, labels: Iterable[tuple[str, str]]) -> list[str]:
-    opening = f'  <{WRITTEN[kind]} name="{name}" toName="image" {smart}>'
-    inside = [f"    <Label value={quoteattr(v)} background={quoteattr(c)}/>" for v, c in labels]
-    return [opening, *inside, f"  </{WRITTEN[kind]}>"]
 
 
 def _refuse(why: str) -> NoReturn:

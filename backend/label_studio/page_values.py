@@ -36,7 +36,7 @@ def resolve(value: str, data: Mapping[str, object]) -> object:
 
 def is_fixed(value: str) -> bool:
     """Return whether ``value`` stands for the same in every task."""
-    return not value.startswith("$") and _VARIABLE.search(value) is None
+    return value == "$" or (not value.startswith("$") and _VARIABLE.search(value) is None)
 
 
 def _replaced(value: str, data: Mapping[str, object]) -> str | None:

@@ -69,9 +69,9 @@ class Setup:
             return list(self._problems_of(schema)) if schema else []
         problems: list[str] = []
         if trust is not Trust.NONE:
+            problems += self._learn(body, trust)
             if project != "?":
                 self._note_project(int(project))
-            problems += self._learn(body, trust)
         if schema:
             problems += self._problems_of(schema)
         if (schema or problems) and self._config_problems.note(project, problems):
@@ -85,6 +85,7 @@ class Setup:
         if isinstance(hostname, str) and isinstance(token, str):
             try:
                 self._connection.learn(hostname, token, is_proven=trust is Trust.PROVEN)
+                self._connection.try_token()
             except ImageError as error:
                 words = textwrap.shorten(str(error), 500, placeholder="…")
                 return [

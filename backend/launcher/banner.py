@@ -1,10 +1,12 @@
 """The text printed once the backend is ready."""
 
-import os
-import shutil
-import sys
-from pathlib import Path
+import textwrap
 
+import click
+
+from backend.label_studio.access import known_access
+from backend.label_studio.token_trial import Verdict, try_access
+from backend.own_command import own_command
 from backend.settings import Settings
 
 
@@ -14,15 +16,6 @@ def address(settings: Settings) -> str:
     if host in ("0.0.0.0", "[::]"):  # noqa: S104
         host = "localhost"
     return f"http://{host}:{settings.port}"
-
-
-def own_command() -> str:
-    """Return the ``dynamite`` command as it must be typed here: by name if the shell finds it."""
-    own = Path(sys.executable).with_name("dynamite")
-    if shutil.which("dynamite") == str(own) or not own.exists():
-        return "dynamite"
-    relative = os.path.relpath(own)
-    return str(own) if relative.startswith("..") else relative
 
 
 CLICKING = (
@@ -35,9 +28,46 @@ CLICKING = (
 )
 """What to do in Label Studio once a task is open, line by line."""
 
+UNSET = (
+    "  LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (a personal access token) are not both set:",
+    "  images are fetched with the token that Label Studio sends when it connects. Since 1.23 it",
+    "  refuses that token by default; this log and the status page then say so in red.",
+)
 
-def banner(settings: Settings, version: str, device: str, *, with_worker: bool = True) -> str:
-    """Return URL, model and device, and the steps to take in Label Studio."""
+TRIAL_SECONDS = 5.0
+"""How long Label Studio may take to say whether it accepts the token."""
+
+
+def token_verdict(settings: Settings) -> Verdict | None:
+    """Return what Label Studio says of the token that will be used; None if none is known yet."""
+    access = known_access(settings)
+    return None if access.url is None else try_access(access, TRIAL_SECONDS)
+
+
+def token_lines(settings: Settings, verdict: Verdict | None) -> list[str]:
+    """Return what is to be said of Label Studio's token; a refusal is in red."""
+    lines = []
+    if verdict is not None:
+        said = f"{'✓' if verdict.is_good else '✗'} Label Studio: {verdict}"
+        wrapped = textwrap.wrap(said, 96, initial_indent="  ", subsequent_indent="    ")
+        lines = [click.style(line, fg=None if verdict.is_good else "red") for line in wrapped]
+    if settings.label_studio_url is None or settings.label_studio_api_key is None:
+        lines += [*([""] * bool(lines)), *UNSET]
+    return [*lines, ""] if lines else []
+
+
+def banner(
+    settings: Settings,
+    version: str,
+    device: str,
+    verdict: Verdict | None = None,
+    *,
+    with_worker: bool = True,
+) -> str:
+    """Return URL, model and device, and the steps to take in Label Studio.
+
+    ``verdict``: what Label Studio says of the token, as far as it is known.
+    """
     url = address(settings)
     attach = f"{url}/k/(your DYNAMITE_WEBHOOK_SECRET)" if settings.webhook_secret else url
     queue = "at REDIS_URL" if settings.redis_url else "embedded"
@@ -55,20 +85,16 @@ def banner(settings: Settings, version: str, device: str, *, with_worker: bool =
         f"       {own_command()} label-config LABEL LABEL …",
         f"    2. Project → Settings → Model → Connect Model: {attach},",
         *password,
-        "       with “Use for interactive preannotations” on.",
+        "       with “Interactive preannotations” on. If Label Studio answers “URL resolves to a",
+        "       reserved network address”, start Label Studio with ML_BLOCK_LOCAL_IP=false and",
+        "       SSRF_PROTECTION_ENABLED=false.",
         "    3. Open a task.",
         *(f"       {line}" for line in CLICKING),
         "",
         f"  If something does not work: {own_command()} doctor --project N",
         "",
     ]
-    if settings.label_studio_url is None or settings.label_studio_api_key is None:
-        lines += [
-            "  LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not both set: images are fetched with",
-            f"  the address and token that Label Studio sends when it connects; {own_command()}",
-            "  doctor checks them.",
-            "",
-        ]
+    lines += token_lines(settings, verdict)
     if settings.cvat:
         lines += [
             "  In CVAT: set CVAT_NUCLIO_HOST, _PORT and _INVOKE_METHOD (docs/cvat.md); then, in a",

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from backend.launcher.banner import banner
+from backend.launcher.banner import banner, token_verdict
 from backend.launcher.children import Child, Supervisor
 from backend.launcher.environment import model_environment
 from backend.launcher.preflight import StartError, check_start, lock_state_folder
@@ -37,7 +37,8 @@ def serve(
     """
     with started(settings, tell, with_worker=with_worker) as (supervisor, health):
         version, device = health["model_version"], health["device"]
-        tell(banner(settings, version, device, with_worker=with_worker))
+        verdict = token_verdict(settings)
+        tell(banner(settings, version, device, verdict, with_worker=with_worker))
         supervisor.watch(tell)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from redis import Redis
 
+from backend.retraining.due import Due, look_up_due, note_due
 from backend.retraining.enqueueing import enqueue_training
 from backend.retraining.status import note_asked
 from backend.retraining.training_queue import is_training
@@ -32,12 +33,19 @@ def request_if_enough(
     settings: Settings, store: AnnotationStore, redis: Redis, project: ProjectKey
 ) -> str:
     """Request a training if enough was accepted since the last one; empty if not."""
-    enough = settings.train_after
     line = settings.line_of(project)
-    new = store.new_since_training(line, projects_of(settings, store, line))
-    if not enough or new < enough or is_training(redis, line):
+    due = publish_due(settings, store, redis, line)
+    if not due.is_due:
         return ""
-    return request_training(settings, store, redis, line, f"{new} new annotations")
+    return request_training(settings, store, redis, line, f"{due.new} new annotations")
+
+
+def publish_due(settings: Settings, store: AnnotationStore, redis: Redis, line: str) -> Due:
+    """Look up how far a line is from its next training, and put it on the status page."""
+    projects = projects_of(settings, store, line)
+    due = look_up_due(settings, store, line, projects, is_training=is_training(redis, line))
+    note_due(redis, line, due)
+    return due
 
 
 def request_where_due(settings: Settings, store: AnnotationStore, redis: Redis) -> None:
@@ -46,6 +54,8 @@ def request_where_due(settings: Settings, store: AnnotationStore, redis: Redis) 
     They may have come while the last training was under way. A line whose models are away does not
     stop the others.
     """
+    if not store.projects():
+        publish_due(settings, store, redis, settings.line)
     for project in store.projects():
         try:
             request_if_enough(settings, store, redis, project)
@@ -81,6 +91,7 @@ def request_training(
             raise
     outcome = _request(settings, store, redis, line, reason, snapshot, force=force)
     note_asked(redis, line, reason, outcome)
+    publish_due(settings, store, redis, line)
     return outcome
 
 

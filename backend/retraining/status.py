@@ -90,12 +90,16 @@ class Backlog:
         waits_for: and the reason of the last one.
         set_aside: Number of annotations or regions that were set aside,
         set_aside_for: and the reason of the last one.
+        no_mask: Number of annotations with clicks and no mask, which are among those,
+        no_mask_in: and the tasks of the last ones.
     """
 
     waiting: int
     waits_for: str
     set_aside: int
     set_aside_for: str
+    no_mask: int = 0
+    no_mask_in: str = ""
 
 
 def duration(seconds: int) -> str:

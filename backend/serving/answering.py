@@ -13,6 +13,7 @@ from backend.serving.answer_log import Answered, AnswerLog
 from backend.serving.engine import Engine, Model, SupersededError
 from backend.serving.page_models import PageModels
 from backend.serving.segmenting import Guard, OpenedImage, OpenImage, Report, segment_plan
+from backend.serving.under_way import UnderWay
 from backend.session.answer_plan import AnswerPlan, ImagePlan
 from backend.session.bitmask import BitMask, Mask
 from backend.session.call import Call
@@ -89,10 +90,12 @@ class Answering:
         page_models: PageModels,
         admission: Admission,
         answer_log: AnswerLog,
+        under_way: UnderWay,
         report: Report,
         click_seconds: Histogram | None = None,
     ) -> None:
         """``click_seconds`` measures each click, its image's features included."""
+        self._under_way = under_way
         self._engine = engine
         self._sessions = sessions
         self._page_models = page_models
@@ -114,8 +117,11 @@ class Answering:
             ticket = self._sessions.begin(request.call)
             model = self._page_models.choose(ticket.page, self._engine.model)
             try:
-                with self._admission.place():
-                    answer = self._segment_click(request, ticket, model)
+                with (
+                    self._admission.place(),
+                    self._under_way.click(request.task, request.call.user) as awaits,
+                ):
+                    answer = self._segment_click(request, ticket, model, awaits)
             except SupersededError:
                 return Answer(self._engine.model.version)
             except Exception as error:
@@ -175,7 +181,9 @@ class Answering:
                 )
             return compose_answer(AnswerPlan((plan,)), segmented, lambda _, __: True, model.version)
 
-    def _segment_click(self, request: ClickRequest, ticket: Ticket, model: Model) -> Answer:
+    def _segment_click(
+        self, request: ClickRequest, ticket: Ticket, model: Model, awaits: Callable[[str], None]
+    ) -> Answer:
         plan = ticket.plan
         if plan.is_stale:
             raise SupersededError("a newer call of this page has been answered")
@@ -188,6 +196,7 @@ class Answering:
             report=self._report,
             is_superseded=lambda: self._sessions.is_superseded(ticket),
             needed=newest.image if newest else None,
+            awaits=awaits,
         )
         failed = {part.image for part in plan.images if part.targets} - segmented.keys()
         if failed:
@@ -198,7 +207,8 @@ class Answering:
         """Keep what was shown, and note it so that an accepted mask is known for what it is."""
         digests = {o.id: o.digest for o in answer.objects}
         masks = {o.id: BitMask.of(o.mask) for o in answer.objects}
-        self._sessions.remember(ticket, masks, digests)
+        segmented = {o.image for o in answer.objects if o.score is not None}
+        self._sessions.remember(ticket, masks, digests, segmented)
         clicks = {t.id: len(t.clicks) for part in ticket.plan.images for t in part.targets}
         self._answer_log.note(
             request.source,

@@ -16,6 +16,7 @@ from dynamite.errors import DynamiteError
 
 if TYPE_CHECKING:
     from dynamite.predict.features import ImageFeatures
+    from dynamite.predict.hold_still import Shown
     from dynamite.predict.predictor import Segmentation
 
 Image = npt.NDArray[np.uint8]
@@ -40,7 +41,9 @@ class Segmenter(Protocol):
     def encode(self, image: Image) -> "ImageFeatures":
         """Return the features of one RGB image, uint8 H×W×3."""
 
-    def segment(self, features: "ImageFeatures", clicks: ClickSet) -> "Segmentation":
+    def segment(
+        self, features: "ImageFeatures", clicks: ClickSet, *, shown: "Shown | None" = None
+    ) -> "Segmentation":
         """Return disjoint masks of all objects, at the image's own size."""
 
 
@@ -117,6 +120,7 @@ class Engine:
         features: "ImageFeatures",
         clicks: ClickSet,
         *,
+        shown: "Shown | None" = None,
         superseded: Callable[[], bool] = lambda: False,
         model: Model | None = None,
     ) -> "Segmentation":
@@ -125,6 +129,7 @@ class Engine:
         Args:
             features: of the image, from ``features`` with the same model.
             clicks: all clicks of all objects, in pixels of the image.
+            shown: what was shown before the newest of them; without it, no object holds still.
             superseded: asked just before the model runs, to skip outdated requests.
             model: the model to segment with; None means the current one.
 
@@ -137,7 +142,7 @@ class Engine:
         def run() -> "Segmentation":
             if superseded():
                 raise SupersededError("a newer request of the same annotator replaces this one")
-            return predictor.segment(features, clicks)
+            return predictor.segment(features, clicks, shown=shown)
 
         return self._device.submit(Urgency.CLICK, run).future.result()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from backend.errors import ImageTimeoutError
 from backend.serving.engine import Engine, Image, Model, SupersededError
 from backend.session.answer_plan import AnswerPlan
+from backend.session.hold_still import shown_before
 from backend.session.regions import ImageKey
 
 if TYPE_CHECKING:
@@ -44,11 +45,13 @@ def segment_plan(
     is_superseded: Callable[[], bool],
     needed: ImageKey | None = None,
     guard: Guard = lambda _: nullcontext(),
+    awaits: Callable[[str], object] = lambda _: None,
 ) -> "dict[ImageKey, Segmentation]":
     """Segment every image of the plan that has targets.
 
     An image that fails is left out, so that it does not cost the others their masks; unless it is
     the ``needed`` one, which comes first. After that one a click waits for one silent host at most.
+    ``awaits`` is told what comes next, in words.
 
     Returns:
         The model's answers by image; without those left out.
@@ -64,12 +67,19 @@ def segment_plan(
             raise SupersededError("a newer request of the same annotator replaces this one")
         try:
             with guard(part.image):
+                awaits("its image")
                 image = open_image(part.image)
+                awaits("the features of its image")
                 features = engine.features(image.digest, image.pixels, model=model)
             clicks = part.click_set(*features.image_size)
             if clicks is not None:
+                awaits("its masks")
                 done[part.image] = engine.segment(
-                    features, clicks, superseded=is_superseded, model=model
+                    features,
+                    clicks,
+                    shown=shown_before(part, *features.image_size),
+                    superseded=is_superseded,
+                    model=model,
                 )
         except SupersededError:
             raise

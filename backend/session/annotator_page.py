@@ -18,8 +18,9 @@ class Status(Enum):
     """How far an object has come."""
 
     PENDING = "a suggestion"
-    PRESUMED = "gone from the page: taken as accepted until a saved page says otherwise"
+    PRESUMED = "its prompts are gone: taken as accepted until the page says otherwise"
     ACCEPTED = "seen accepted in a saved page"
+    GONE = "its region was deleted; its clicks that are left on the page wait for one on its mask"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class PagePrompt:
         used: used up by an accept, whether or not it is still on the page.
         is_smart: drawn by a smart tool, so accepting or rejecting everything deletes it.
         sent: it came in a call of this page, so a saved page that holds it is this page's.
+        presumed: the clock when it was taken for gone, if no call or saved page has shown it since
+            (``presume``).
     """
 
     drawn: Prompt
@@ -47,6 +50,7 @@ class PagePrompt:
     used: bool = False
     is_smart: bool = True
     sent: bool = False
+    presumed: int | None = None
 
     @property
     def is_live(self) -> bool:
@@ -94,10 +98,7 @@ class PageObject:
 class AnnotatorPage:
     """Everything remembered of a page.
 
-    ``source`` and ``version`` name the saved page last read; ``clock`` counts prompts. When all
-    smart prompts of a label vanish, they were accepted or rejected, perhaps with all others:
-    ``doubt`` is then the version of the saved page known at that moment. Until a newer one arrives,
-    objects begun before ``doubted_from`` are in doubt.
+    ``source`` and ``version`` name the saved page last read; ``clock`` counts prompts.
     """
 
     task: str
@@ -105,8 +106,6 @@ class AnnotatorPage:
     source: str | None = None
     version: str = ""
     clock: int = 0
-    doubt: str | None = None
-    doubted_from: int = 0
     prompts: Mapping[str, PagePrompt] = field(default_factory=dict)
     objects: Mapping[str, PageObject] = field(default_factory=dict)
 

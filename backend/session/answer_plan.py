@@ -37,6 +37,8 @@ class Target:
         fresh: the clicks for and against it made since ``keep``.
         protected: accepted masks of other objects that are being changed. Their change may still be
             rejected, so these pixels stay theirs unless a later click claims them.
+        shown: its mask on the page; None if nothing shows it.
+        moves: new clicks are on it or against it. Objects that do not move hold still.
     """
 
     id: str
@@ -47,16 +49,17 @@ class Target:
     scribble: bool = False
     fresh: tuple[FractionalClick, ...] = ()
     protected: tuple[BitMask, ...] = ()
+    shown: BitMask | None = None
+    moves: bool = True
 
 
 @dataclass(frozen=True)
 class RepeatedMask:
-    """An object in doubt: its last mask is answered again under its id, less ``protected``."""
+    """The last mask of an object, answered again under its id where the model fails."""
 
     id: str
     label: str
     mask: BitMask
-    protected: tuple[BitMask, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from backend.session.annotator_page import (
 from backend.session.call import Call
 from backend.session.masks import MaskReader
 from backend.session.paint import Paint
+from backend.session.presume import standing_mask
 from backend.session.prompts import Prompt
 from backend.session.regions import ImageKey
 from backend.session.saved_page import Source
@@ -170,14 +171,14 @@ class _Assignment:
             for o in self.page.objects.values()
             if o.status is Status.PRESUMED
             and (o.image, o.label) == (drawn.image, drawn.label)
-            and self._covers(o, drawn)
+            and self._stands_under(o, drawn)
         ]
         # None of several annotators' masks, or of a prediction's, is known to be on this page.
         on_page = self.source.is_certain or self.source.is_binding
         saved = [
             r.id
             for r in (self._regions(drawn) if on_page else ())
-            if not self._is_pending(r.id) and self._lies_under(r, drawn)
+            if self._is_told(r.id) and self._lies_under(r, drawn)
         ]
         return next(reversed(saved + presumed), None)
 
@@ -234,9 +235,15 @@ class _Assignment:
             if obj.image == image and obj.status is Status.PENDING:
                 yield obj
 
-    def _is_pending(self, object_id: str) -> bool:
+    def _is_told(self, object_id: str) -> bool:
+        """Whether a saved page tells best which mask a region has now."""
         known = self.page.objects.get(object_id)
-        return known is not None and known.status is Status.PENDING
+        return known is None or known.status is Status.ACCEPTED
+
+    def _stands_under(self, obj: PageObject, drawn: Prompt) -> bool:
+        """Whether the mask that a presumed object is taken to have holds a click."""
+        mask = standing_mask(obj, self.read)
+        return mask is not None and mask.contains(*drawn.anchor)
 
     def _regions(self, drawn: Prompt) -> Iterable[Paint]:
         """Yield the saved masks of the prompt's image and label."""

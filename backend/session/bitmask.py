@@ -62,7 +62,9 @@ class BitMask:
         mask = self.array()
         if mask.shape == (height, width):
             return mask
-        scaled = cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+        scaled = cv2.resize(
+            mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+        )
         return np.asarray(scaled, np.uint8).view(np.bool_)
 
     def contains(self, x: float, y: float) -> bool:

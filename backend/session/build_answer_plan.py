@@ -14,33 +14,29 @@ from backend.session.answer_plan import (
     AnswerPlan,
     FractionalClick,
     ImagePlan,
-    RepeatedMask,
     Target,
 )
 from backend.session.bitmask import BitMask
-from backend.session.call import Call
 from backend.session.masks import MaskReader
 from backend.session.outlines import clicks_around, outline_of
+from backend.session.presume import standing_mask
 from backend.session.regions import ImageKey
 from backend.session.sampling import interior_points
 from backend.session.saved_page import Source
 from dynamite.clicks import MAX_CLICKS
 
 
-def build_answer_plan(
-    page: AnnotatorPage, call: Call, source: Source, read: MaskReader
-) -> AnswerPlan:
+def build_answer_plan(page: AnnotatorPage, source: Source, read: MaskReader) -> AnswerPlan:
     """Plan the answer for ``page`` as it is now."""
     images = {o.image for o in page.objects.values() if o.status is Status.PENDING}
-    planner = _Planner(page, call, source, read)
+    planner = _Planner(page, source, read)
     parts = [planner.image(image) for image in sorted(images)]
-    return AnswerPlan(tuple(part for part in parts if part.targets or part.repeats))
+    return AnswerPlan(tuple(part for part in parts if part.targets))
 
 
 class _Planner:
-    def __init__(self, page: AnnotatorPage, call: Call, source: Source, read: MaskReader) -> None:
+    def __init__(self, page: AnnotatorPage, source: Source, read: MaskReader) -> None:
         self._page = page
-        self._call = call
         self._source = source
         self._read = read
 
@@ -51,39 +47,24 @@ class _Planner:
             for o in sorted(self._page.objects.values(), key=lambda o: o.opened)
             if o.image == image and o.status is Status.PENDING
         ]
-        doubted = {o.id for o in pending if self._is_doubted(o)}
-        wanted = [o for o in pending if o.id not in doubted]
         changing = [(o, self._read(o.base)) for o in pending if o.base and o.scribble is None]
-        repeats = [
-            RepeatedMask(o.id, o.label, o.shown, _protected(o.id, (), changing))
-            for o in pending
-            if o.id in doubted and o.shown
-        ]
-        targets = self._targets(wanted)
+        targets = self._targets(pending)
         background = list(self._background(image, pending))
         limit = MAX_CLICKS - sum(len(target.clicks) for target in targets) - len(background)
         around = clicks_around(targets, limit)
         if around is None:
-            targets = self._targets(wanted, clicks_per_outline=1)
+            targets = self._targets(pending, clicks_per_outline=1)
         else:
             background += around
         targets = [replace(t, protected=_protected(t.id, t.clicks, changing)) for t in targets]
         fixed = self._fixed(image, {o.id for o in pending}, targets)
-        return ImagePlan(image, tuple(targets), tuple(background), tuple(repeats), tuple(fixed))
-
-    def _is_doubted(self, obj: PageObject) -> bool:
-        """Whether it was shown and may have been accepted together with others that vanished."""
-        if self._page.doubt is None or obj.shown is None:
-            return False
-        live = [prompt for prompt in self._page.owned(obj.id) if prompt.is_live]
-        covered = any(self._call.covers(prompt.drawn) for prompt in live)
-        return not covered and all(prompt.born < self._page.doubted_from for prompt in live)
+        return ImagePlan(image, tuple(targets), tuple(background), fixed=tuple(fixed))
 
     def _targets(
-        self, wanted: list[PageObject], clicks_per_outline: int | None = None
+        self, pending: list[PageObject], clicks_per_outline: int | None = None
     ) -> list[Target]:
         """Return the objects that have a click, with up to ``clicks_per_outline`` of an outline."""
-        targets = [self._target(o, clicks_per_outline) for o in wanted]
+        targets = [self._target(o, clicks_per_outline) for o in pending]
         return [target for target in targets if target.clicks]
 
     def _target(self, obj: PageObject, clicks_per_outline: int | None) -> Target:
@@ -131,17 +112,27 @@ class _Planner:
     def _fixed(
         self, image: ImageKey, pending: set[str], targets: list[Target]
     ) -> Iterator[BitMask]:
-        """Yield masks on the page that are not pending."""
+        """Yield masks on the page that are not pending.
+
+        A click lands on an accepted region only with Ctrl. So a mask that is merely presumed to be
+        there, and holds a click, is probably not.
+        """
         clicks = [click for target in targets for click in target.clicks]
+        presumed = [o for o in self._page.objects.values() if o.status is Status.PRESUMED]
+        told = pending | {obj.id for obj in presumed}
         for painted in self._source.saved.masks.values():
-            if painted.image != image or painted.id in pending:
-                continue
-            mask = self._read(painted)
-            if self._source.is_binding or not any(mask.contains(c.x, c.y) for c in clicks):
-                yield mask
-        for obj in self._page.objects.values():
-            if obj.image == image and obj.status is Status.PRESUMED and obj.shown:
-                yield obj.shown
+            if painted.image == image and painted.id not in told:
+                mask = self._read(painted)
+                if self._source.is_binding or not _is_clicked(mask, clicks):
+                    yield mask
+        for obj in presumed:
+            standing = standing_mask(obj, self._read) if obj.image == image else None
+            if standing is not None and not _is_clicked(standing, clicks):
+                yield standing
+
+
+def _is_clicked(mask: BitMask, clicks: Iterable[FractionalClick]) -> bool:
+    return any(mask.contains(click.x, click.y) for click in clicks)
 
 
 def _protected(

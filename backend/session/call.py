@@ -65,6 +65,11 @@ class Call:
         return frozenset(entry.id for entry in self.context)
 
     @property
+    def user(self) -> str | None:
+        """Who clicked, as far as a draft of theirs tells."""
+        return self.drafts[0].user if self.drafts else None
+
+    @property
     def newest(self) -> Entry | None:
         """The region just drawn."""
         return self.context[-1] if self.context else None

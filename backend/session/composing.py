@@ -52,7 +52,7 @@ def compose(plan: ImagePlan, segmented: Segmented | None) -> Iterator[ComposedMa
         return
     taken = union(plan.fixed, height, width)
     for repeat in plan.repeats:
-        mask = _without(repeat.mask.sized(height, width), repeat.protected) & ~taken
+        mask = repeat.mask.sized(height, width) & ~taken
         taken |= mask
         yield ComposedMask(repeat.id, repeat.label, mask)
     if segmented is None:

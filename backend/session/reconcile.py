@@ -6,6 +6,7 @@ from backend.session.assign_clicks import assign_clicks
 from backend.session.build_answer_plan import build_answer_plan
 from backend.session.call import Call
 from backend.session.masks import MaskReader
+from backend.session.presume import presume_relabelled
 from backend.session.prompts import Prompt
 from backend.session.saved_page import choose_source
 from backend.session.settle_accepted import settle_accepted
@@ -22,9 +23,9 @@ def reconcile(
         return page, AnswerPlan(is_stale=True)
     source = choose_source(page, call)
     synced = sync_prompts(page, call, source)
-    settled = settle_accepted(synced, source)
+    settled = presume_relabelled(page, settle_accepted(synced, call, source), call)
     assigned = assign_clicks(page, settled, call, source, read)
-    return assigned, build_answer_plan(assigned, call, source, read)
+    return assigned, build_answer_plan(assigned, source, read)
 
 
 def is_stale(page: AnnotatorPage, call: Call) -> bool:

@@ -3,24 +3,26 @@
 from dataclasses import replace
 
 from backend.session.annotator_page import AnnotatorPage, PageObject, PagePrompt, Status
+from backend.session.call import Call
 from backend.session.paint import Paint
+from backend.session.prompts import Prompt
 from backend.session.saved_page import Source
 
 
-def settle_accepted(page: AnnotatorPage, source: Source) -> AnnotatorPage:
+def settle_accepted(page: AnnotatorPage, call: Call, source: Source) -> AnnotatorPage:
     """Update objects and their prompts, once the prompts on the page are known."""
     for obj in list(page.objects.values()):
-        page = _settle(page, obj, source)
+        page = _settle(page, obj, call, source)
     return _release_orphans(page, source)
 
 
-def _settle(page: AnnotatorPage, obj: PageObject, source: Source) -> AnnotatorPage:
+def _settle(page: AnnotatorPage, obj: PageObject, call: Call, source: Source) -> AnnotatorPage:
     mask = source.saved.masks.get(obj.id)
     owned = list(page.owned(obj.id))
     if mask is not None and _is_new(obj, mask, source):
         return _accept(page, obj, mask, source)
     if mask is None and obj.status is not Status.PENDING:
-        return _without_region(page, obj, owned, source)
+        return _without_region(page, obj, owned, call, source)
     is_told = source.is_newer_than(max([p.version for p in owned] + [obj.version]))
     if _is_wanted(obj, owned, mask, is_told):
         base = None if is_told and mask is None else obj.base
@@ -31,15 +33,31 @@ def _settle(page: AnnotatorPage, obj: PageObject, source: Source) -> AnnotatorPa
 
 
 def _without_region(
-    page: AnnotatorPage, obj: PageObject, owned: list[PagePrompt], source: Source
+    page: AnnotatorPage, obj: PageObject, owned: list[PagePrompt], call: Call, source: Source
 ) -> AnnotatorPage:
-    """Settle an accepted object whose region is gone: undone, or deleted."""
-    is_told = source.is_newer_than(obj.version)
-    if any(p.is_positive and (p.is_live or (is_told and not p.removed)) for p in owned):
+    """Settle an accepted object whose region is gone: undone, or deleted.
+
+    Clicks that an undo has brought back ask again. Those that were there all the time may be left
+    over: they ask again with the next click on the mask.
+    """
+    left = [prompt for prompt in owned if prompt.is_positive and not prompt.removed]
+    is_gone = obj.status is Status.GONE or source.is_newer_than(obj.version)
+    if any(p.is_live for p in left) or (left and is_gone and _is_clicked(page, obj, call)):
         prompts = {p.drawn.id: replace(p, used=False) for p in owned if not p.removed}
-        back = replace(obj, status=Status.PENDING, base=None, keeps=False)
+        back = replace(obj, status=Status.PENDING, base=None, keeps=False, opened=page.clock)
         return _put(page, back, prompts)
-    return _forget(page, obj) if is_told else page
+    if not is_gone:
+        return page
+    return _put(page, replace(obj, status=Status.GONE)) if left else _forget(page, obj)
+
+
+def _is_clicked(page: AnnotatorPage, obj: PageObject, call: Call) -> bool:
+    """Whether a prompt that was just drawn, with its label, lies on the mask it had."""
+    newest = call.newest
+    if not isinstance(newest, Prompt) or page.prompts[newest.id].owner is not None:
+        return False
+    is_alike = (newest.image, newest.label) == (obj.image, obj.label)
+    return is_alike and obj.shown is not None and obj.shown.contains(*newest.anchor)
 
 
 def _presume(page: AnnotatorPage, obj: PageObject, owned: list[PagePrompt]) -> AnnotatorPage:
@@ -57,9 +75,9 @@ def _is_wanted(obj: PageObject, owned: list[PagePrompt], mask: Paint | None, is_
     if obj.status is Status.ACCEPTED:
         return False
     if obj.scribble is not None and mask is not None:
-        return _is_stroke(obj, mask)
+        return _is_stroke(obj, mask) and obj.status is Status.PENDING
     if obj.scribble is not None and not is_told:
-        return True
+        return obj.status is Status.PENDING
     live = [prompt for prompt in owned if prompt.is_live]
     if obj.base is not None or obj.keeps:
         return bool(live)

@@ -2,8 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from weakref import WeakValueDictionary
 
@@ -11,6 +11,7 @@ from backend.session.annotator_page import AnnotatorPage, Status
 from backend.session.answer_plan import AnswerPlan, ImagePlan, RepeatedMask
 from backend.session.bitmask import BitMask
 from backend.session.call import Call
+from backend.session.hold_still import Heard, with_shown
 from backend.session.masks import MAX_PIXELS, MaskCache, MaskReader
 from backend.session.match_page import match_page
 from backend.session.paint import Paint
@@ -36,6 +37,7 @@ class _Entry:
     page: AnnotatorPage
     latest: Ticket | None = None
     remembered: int = -1
+    heard: Mapping[ImageKey, Heard] = field(default_factory=dict)
     nbytes: int = 0
 
 
@@ -85,6 +87,8 @@ class SessionStore:
         with self._lock_of(call.task):
             number, known = self._find(call)
             page, plan = reconcile(known.page, call, read)
+            masks = {o.id: o.shown for o in page.objects.values() if o.shown}
+            plan = with_shown(plan, known.heard, masks)
             with self._lock:
                 self._keep(number, known, page)
                 ticket = Ticket(number, next(self._numbers), page.clock, plan, call.ids)
@@ -104,9 +108,16 @@ class SessionStore:
         )
 
     def remember(
-        self, ticket: Ticket, masks: Mapping[str, BitMask], digests: Mapping[str, str]
+        self,
+        ticket: Ticket,
+        masks: Mapping[str, BitMask],
+        digests: Mapping[str, str],
+        segmented: Collection[ImageKey],
     ) -> None:
-        """Keep what was answered: masks and their digests (``paint.digest``) by region id."""
+        """Keep what was answered: masks and their digests (``paint.digest``) by region id.
+
+        ``segmented`` are the images whose masks answer the call's clicks, not earlier ones.
+        """
         with self._lock:
             entry = self._pages.get(ticket.page)
         if entry is None:
@@ -115,6 +126,9 @@ class SessionStore:
             is_newest = ticket.serial > entry.remembered
             entry.remembered = max(entry.remembered, ticket.serial)
             objects = dict(entry.page.objects)
+            if is_newest:
+                new = {p.image: Heard.of(p) for p in ticket.plan.images if p.image in segmented}
+                entry.heard = {**entry.heard, **new}
             if is_newest:  # an object without pixels is not seen: it cannot be accepted or repeated
                 for lost in (ticket.plan.ids - masks.keys()) & objects.keys():
                     objects[lost] = replace(objects[lost], shown=None)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from backend.session.annotator_page import AnnotatorPage, PagePrompt, Status
 from backend.session.call import Call
+from backend.session.presume import presume_all, restore_presumed
 from backend.session.prompts import Prompt
 from backend.session.saved_page import Source
 
@@ -12,25 +13,12 @@ from backend.session.saved_page import Source
 def sync_prompts(page: AnnotatorPage, call: Call, source: Source) -> AnnotatorPage:
     """Update the prompts: the context decides for its shape and label, the source for the rest."""
     version = max(page.version, source.saved.version if source.is_certain else "")
-    prompts = dict(page.prompts)
-    for prompt_id, prompt in page.prompts.items():
-        if prompt_id not in call.ids and not call.covers(prompt.drawn):
-            prompts[prompt_id] = _by_source(prompt, source)
     context = [entry for entry in call.context if isinstance(entry, Prompt)]
-    undone = any(drawn.id in prompts and prompts[drawn.id].removed for drawn in context)
-    covered = [p for p in page.prompts.values() if call.covers(p.drawn) and not p.removed]
-    missing = [prompt for prompt in covered if prompt.drawn.id not in call.ids]
-    for prompt in missing:
-        if undone:  # an accept was undone, or another page's calls were taken for this one's
-            del prompts[prompt.drawn.id]
-        else:
-            prompts[prompt.drawn.id] = replace(prompt, removed=True)
+    synced = _without_missing(page, call, source, version)
+    prompts = dict(synced.prompts)
     for drawn in context:
         if drawn.id in prompts:
             prompts[drawn.id] = replace(_seen(prompts[drawn.id], drawn, version), sent=True)
-    remaining = [prompts[prompt.drawn.id] for prompt in covered if prompt not in missing]
-    unexplained = [p for p in missing if not undone and not source.is_newer_than(p.version)]
-    doubted = _doubt(page, unexplained, remaining, version)
     clock = page.clock
     for drawn in _in_order(list(_unknown(page, call, source, context)), source):
         placed = replace(drawn, positive=_polarity(drawn, call))
@@ -38,7 +26,44 @@ def sync_prompts(page: AnnotatorPage, call: Call, source: Source) -> AnnotatorPa
             placed, clock, version, is_smart=drawn.is_smart, sent=drawn.id in call.ids
         )
         clock += 1
-    return _relabel(page, replace(doubted, prompts=prompts, clock=clock, version=version))
+    return _relabel(page, replace(synced, prompts=prompts, clock=clock, version=version))
+
+
+def _without_missing(
+    page: AnnotatorPage, call: Call, source: Source, version: str
+) -> AnnotatorPage:
+    """Take away the prompts that the source and the context show to be gone.
+
+    A context tells more than it says: where all smart prompts of its label have vanished, all were
+    accepted or rejected, with any label; where one is back, nothing was, or it was undone.
+    """
+    known = [page.prompts[prompt_id] for prompt_id in call.ids & page.prompts.keys()]
+    is_back = any(prompt.removed for prompt in known)
+    is_undone = any(prompt.removed and prompt.presumed is None for prompt in known)
+    absent = {
+        prompt_id: prompt
+        for prompt_id, prompt in page.prompts.items()
+        if prompt_id not in call.ids and call.covers(prompt.drawn)
+    }
+    missing = [prompt for prompt in absent.values() if not prompt.removed]
+    unexplained = [prompt for prompt in missing if not _explains(source, prompt)]
+    all_vanished = not is_back and _all_vanished(unexplained, known)
+    prompts = {
+        prompt_id: prompt if prompt_id in call.ids else _by_source(prompt, source)
+        for prompt_id, prompt in page.prompts.items()
+    }
+    for prompt_id, prompt in absent.items():
+        prompts[prompt_id] = replace(prompt, removed=True, presumed=None)
+    for prompt in unexplained:
+        used = prompt.used or all_vanished
+        prompts[prompt.drawn.id] = replace(prompt, removed=True, used=used, version=version)
+    if is_undone:  # or another page's calls were taken for this one's
+        for prompt in missing:
+            del prompts[prompt.drawn.id]
+    synced = replace(page, prompts=prompts)
+    if is_back:
+        return restore_presumed(synced, known)
+    return presume_all(synced, version) if all_vanished else synced
 
 
 def _relabel(before: AnnotatorPage, page: AnnotatorPage) -> AnnotatorPage:
@@ -68,7 +93,7 @@ def _by_source(prompt: PagePrompt, source: Source) -> PagePrompt:
         return prompt
     drawn = source.saved.prompts.get(prompt.drawn.id)
     if drawn is None:
-        return replace(prompt, removed=True)
+        return replace(prompt, removed=True, presumed=None)
     seen = _seen(prompt, drawn, source.saved.version)
     return replace(seen, is_smart=prompt.is_smart)
 
@@ -82,6 +107,7 @@ def _seen(prompt: PagePrompt, drawn: Prompt, version: str) -> PagePrompt:
         version=version,
         removed=False,
         used=prompt.used and not prompt.removed,  # back after an undo: it asks again
+        presumed=None,
         is_smart=drawn.is_smart,
     )
 
@@ -111,18 +137,14 @@ def _polarity(drawn: Prompt, call: Call) -> bool:
     return known[0] if known else True
 
 
-def _doubt(
-    page: AnnotatorPage, missing: list[PagePrompt], remaining: list[PagePrompt], version: str
-) -> AnnotatorPage:
-    """Begin or end doubt.
+def _explains(source: Source, prompt: PagePrompt) -> bool:
+    """Whether a saved page shows that a prompt is gone, and so what became of it."""
+    return source.is_newer_than(prompt.version) and prompt.drawn.id not in source.saved.prompts
 
-    When all smart prompts of a label vanish, either one was undone or everything was accepted. A
-    newer saved page ends the doubt, and so does a smart prompt that an accept would have deleted.
+
+def _all_vanished(missing: list[PagePrompt], remaining: list[PagePrompt]) -> bool:
+    """Whether all smart prompts of a label vanished at once: accepted or rejected, with all others.
+
+    Perhaps one was undone or deleted: that looks the same.
     """
-    if page.doubt is not None and version > page.doubt:
-        page = replace(page, doubt=None)
-    if any(prompt.is_smart for prompt in remaining):
-        return replace(page, doubt=None)
-    if any(prompt.is_smart for prompt in missing):
-        return replace(page, doubt=version, doubted_from=page.clock)
-    return page
+    return any(p.is_smart for p in missing) and not any(p.is_smart for p in remaining)

@@ -53,6 +53,7 @@ def _sentence(error: Mapping[str, Any]) -> str:
     fields = {variable(field).lower(): field for field in Settings.model_fields}
     field = fields.get(name.lower(), name)
     secret = "SecretStr" in str(Settings.model_fields[field].annotation)
+    secret = secret or "@" in str(error["input"])  # a password may stand before it
     shown = "" if secret else f" is {error['input']!r}:"
     return f"{variable(field)}{shown} {message.replace('Input should', 'it should')}"
 

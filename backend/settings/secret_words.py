@@ -2,7 +2,7 @@
 
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AnyUrl, SecretStr
+from pydantic import SecretStr
 
 from backend.settings.settings import Settings
 
@@ -15,9 +15,9 @@ def secret_words(settings: Settings) -> set[str]:
     words = set()
     for name in Settings.model_fields:
         value = getattr(settings, name)
-        if not isinstance(value, SecretStr | AnyUrl):
+        if not isinstance(value, SecretStr):
             continue
-        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        text = value.get_secret_value()
         if "://" in text:
             text = urlsplit(text).password or ""
         words |= {text, unquote(text)}

@@ -6,7 +6,6 @@ settings file, counts as not set.
 """
 
 import os
-import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -27,6 +26,7 @@ from pydantic_settings import (
 )
 
 from backend.settings.cvat import CvatSettings
+from backend.settings.host_checks import NOT_SENT, check_host, check_host_and_port
 from backend.settings.private_folder import private_folder
 from backend.settings.retraining import RetrainingSettings
 from backend.settings.toml_file import file_values
@@ -133,8 +133,7 @@ class Settings(RetrainingSettings, CvatSettings, BaseSettings):
     @field_validator("host")
     @classmethod
     def _check_host(cls, value: str) -> str:
-        if not value or "/" in value:
-            raise ValueError("must be an address or host name without a scheme or path")
+        check_host(value)
         return value
 
     @field_validator("log_level", mode="before")
@@ -148,6 +147,15 @@ class Settings(RetrainingSettings, CvatSettings, BaseSettings):
         if isinstance(value, str) and value and "://" not in value:
             raise ValueError(f"it has no http://: set http://{value}")
         return without_page(value) if isinstance(value, str) and value else value
+
+    @field_validator("label_studio_url")
+    @classmethod
+    def _check_site(cls, value: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        if value is not None:
+            if value.username is not None or value.password is not None:
+                raise ValueError(NOT_SENT)
+            check_host(value.host or "")
+        return value
 
     @field_validator("redis_url")
     @classmethod
@@ -176,16 +184,14 @@ class Settings(RetrainingSettings, CvatSettings, BaseSettings):
     @classmethod
     def _check_known_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for host in value:
-            if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
-                raise ValueError(f"{host!r} must be a host name, without scheme, port or wildcard")
+            check_host(host)
         return tuple(host.lower().rstrip(".") for host in value)
 
     @field_validator("image_hosts")
     @classmethod
     def _check_image_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for host in value:
-            if "/" in host or "@" in host or not host:
-                raise ValueError(f"{host!r} must be host or host:port, without scheme or path")
+            check_host_and_port(host)
         return value
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """Who calls: passwords and secrets, compared in constant time; guesses; callers on this machine."""
 
 import hmac
+import re
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,9 @@ GUESSES = 4
 GUESS_SECONDS = 1.0
 """How long the answer to a wrong password takes."""
 
-FORWARDING = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
+FORWARDING = re.compile(
+    r"Forwarded|Via|X-(.+-)?Forwarded-.+|(.+-)?(Real|Client|Connecting|Cluster-Client)-Ip", re.I
+)
 """Headers of proxies: a call with one of them comes from elsewhere."""
 
 
@@ -46,7 +49,7 @@ def has_proof(settings: Settings) -> bool:
 
 def is_local() -> bool:
     """Whether the request comes from this machine, and not through a proxy on it."""
-    if any(name in request.headers for name in FORWARDING):
+    if any(FORWARDING.fullmatch(name) for name, _ in request.headers):
         return False
     try:
         return ip_address(request.remote_addr or "").is_loopback

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from redis import Redis
 
 from backend.jobs.job_queue import JobQueue
+from backend.retraining.due import Due, last_due
 from backend.retraining.status import (
     Asked,
     Backlog,
@@ -24,7 +25,7 @@ from dynamite.registry import Registry, RegistryError
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T", TrainingState, Asked, Backlog)
+T = TypeVar("T", TrainingState, Asked, Backlog, Due)
 
 LARGEST = 2**53
 """No count of ours is larger; a float holds it exactly."""
@@ -59,6 +60,10 @@ class ModelStatus:
     def asked(self) -> Asked | None:
         """What came of the last request for a training."""
         return self._look_up(Asked, lambda redis: last_asked(redis, self._line))
+
+    def due(self) -> Due | None:
+        """How far the line is from its next training."""
+        return self._look_up(Due, lambda redis: last_due(redis, self._line))
 
     def backlog(self) -> Backlog | None:
         """What was accepted but waits, or was set aside."""

@@ -1,15 +1,17 @@
 """The status page at ``/``: plain HTML, no JavaScript, everything shown is escaped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, make_response, render_template
 
 from backend.jobs.job_queue import JobQueue
+from backend.own_command import as_typed, own_command
 from backend.serving.engine import Engine
 from backend.serving.error_journal import ErrorJournal
+from backend.serving.under_way import UnderWay
 from backend.settings import Settings
-from backend.web.adapter import Adapter
+from backend.web.adapter import Adapter, StatusRow
 from backend.web.model_status import ModelStatus
 
 if TYPE_CHECKING:
@@ -26,31 +28,39 @@ def make_blueprint(
     engine: Engine,
     cache: "FeatureCache[ImageFeatures]",
     queue: JobQueue,
+    under_way: UnderWay,
     model_status: ModelStatus,
     journal: ErrorJournal,
     adapters: Sequence[Adapter],
 ) -> Blueprint:
     """The page as a route."""
     routes = Blueprint("status", __name__)
+    routes.add_app_template_filter(as_typed)
 
     @routes.get("/")
     def page() -> Response:
+        tools = [(adapter.title, adapter.status()) for adapter in adapters]
+        queues, workers = queue.depths(), queue.workers() or {}
         html = render_template(
             "status.html",
+            is_well=is_well(tools, queues, workers, model_status.problem),
             model=engine.model,
             waiting=engine.waiting,
+            clicks=under_way.clicks(),
             tiers=cache.tiers(),
-            queues=queue.depths(),
-            workers=queue.workers() or {},
+            queues=queues,
+            workers=workers,
             on_disk=queue.on_disk,
             training=model_status.training(),
+            due=model_status.due(),
             asked=model_status.asked(),
             backlog=model_status.backlog(),
             problem=model_status.problem,
-            tools=[(adapter.title, adapter.status()) for adapter in adapters],
+            tools=tools,
             guarded=settings.basic_auth_user is not None,
             errors=journal.errors,
             megabytes=megabytes,
+            command=own_command(),
         )
         response = make_response(html)
         response.headers["Content-Security-Policy"] = POLICY
@@ -58,6 +68,18 @@ def make_blueprint(
         return response
 
     return routes
+
+
+def is_well(
+    tools: Sequence[tuple[str, Sequence[StatusRow]]],
+    queues: Mapping[str, Mapping[str, int]] | None,
+    workers: Mapping[str, int],
+    problem: str | None,
+) -> bool:
+    """Whether nothing on the page needs a person."""
+    is_bad = any(row.is_bad for _, rows in tools for row in rows)
+    is_working = queues is not None and all(workers.get(name) for name in queues)
+    return is_working and not is_bad and problem is None
 
 
 def megabytes(size: int) -> str:

@@ -145,8 +145,6 @@ class QueryBootstrapper(nn.Module):
     def point_descriptors(levels: Sequence[Tensor], position_BK2: Tensor) -> Tensor:
         """Return point descriptors (B, K, C): the mean of the three maps at each click.
 
-        No half-pixel offset is added to the click, as in the authors' code (docs/network.md, 9).
-
         Args:
             levels: the pixel decoder's maps M32, M16, M8, each (B, C, h, w).
             position_BK2: (y, x) of the clicks in 0…1 of the padded input.

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, overload
 
@@ -18,6 +18,7 @@ from dynamite.network.model import DIVISOR, DynaMITE
 from dynamite.network.prediction import Decision
 from dynamite.network.queries import PackedClicks
 from dynamite.predict.features import ImageFeatures, join_batch, split_batch
+from dynamite.predict.hold_still import Shown, hold_still
 from dynamite.predict.image_ops import (
     check_image,
     input_size,
@@ -125,6 +126,7 @@ class Predictor:
         features: ImageFeatures,
         clicks: ClickSet,
         output_size: tuple[int, int] | None = None,
+        shown: Shown | None = None,
     ) -> Segmentation: ...
     @overload
     def segment(
@@ -140,8 +142,12 @@ class Predictor:
         features: ImageFeatures | Sequence[ImageFeatures],
         clicks: ClickSet | Sequence[ClickSet],
         output_size: tuple[int, int] | None = None,
+        shown: Shown | None = None,
     ) -> Segmentation | list[Segmentation]:
         """Return the masks of all clicked objects, predicted jointly.
+
+        With what was ``shown`` before the newest clicks, other objects hold still: they change only
+        where the clicked ones take or give pixels.
 
         Answers to a list differ a little from those to its images alone: images are padded to the
         largest, clicks to the most (docs/network.md, 5).
@@ -150,6 +156,7 @@ class Predictor:
             features: of one image, or a list of features encoded in one call.
             clicks: in pixels of the image as given to ``encode``; one ``ClickSet`` per image.
             output_size: (H, W) of the label map; the image's own size if left out.
+            shown: what a person saw before the newest clicks; for one image only.
 
         Returns:
             The segmentation, or a list of them if a list was given.
@@ -158,7 +165,8 @@ class Predictor:
             InvalidInputError: a click outside its image, features of another model version or on
                 another device, lists of different lengths or of something else, or an output size
                 that is not two whole numbers, below 1×1 or above
-                ``dynamite.predict.validation.MAX_PIXELS``.
+                ``dynamite.predict.validation.MAX_PIXELS``, or ``shown`` for several images or of
+                another size.
         """
         single = isinstance(features, ImageFeatures)
         all_features = require_list(features, ImageFeatures, "features")
@@ -168,6 +176,8 @@ class Predictor:
                 f"{len(all_features)} images and {len(all_clicks)} click sets do not pair: give "
                 "one ClickSet per image"
             )
+        if shown is not None and not single:
+            raise InvalidInputError("shown belongs to one image: segment the images one by one")
         size = None if output_size is None else require_output_size(output_size)
         input_clicks = [
             self._to_input(one, own) for one, own in zip(all_features, all_clicks, strict=True)
@@ -179,6 +189,8 @@ class Predictor:
             self._draw(one, own, decision, size or one.image_size)
             for one, own, decision in zip(all_features, input_clicks, decisions, strict=True)
         ]
+        if shown is not None:
+            return replace(results[0], label_map=hold_still(results[0].label_map, shown))
         return results[0] if single else results
 
     def _draw(

@@ -10,8 +10,8 @@ from redis import Redis
 
 from backend import composition
 from backend.jobs.job_queue import JobQueue
+from backend.label_studio.config_writer import write
 from backend.label_studio.ingest.job_names import EVENT_JOB
-from backend.label_studio.labeling_config import write
 from backend.serving.engine import Engine, Model
 from backend.serving.error_journal import ErrorJournal
 from backend.serving.meters import Meters

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-TEXT = (Path(__file__).parents[2] / "Makefile").read_text().replace("\\\n\t", "")
+MAKEFILE = Path(__file__).parents[2] / "Makefile"
+TEXT = MAKEFILE.read_text().replace("\\\n\t", "")
 VARIABLES = dict(re.findall(r"^(\w+) [:?]?= (.*)$", TEXT, re.MULTILINE))
-FIRST_LINE = re.search(r"^\$\(STAMP\):.*\n\t@(.*)$", TEXT, re.MULTILINE)[1]
+FIRST_LINE = re.search(r"^\$\(BIN\)/pip:.*\n\t@(.*)$", TEXT, re.MULTILINE)[1]
 PYTHON = """#!/bin/sh
 echo "$*" >> called
 case "$*" in
@@ -59,3 +60,30 @@ def test_a_python_that_is_missing_or_too_old_gets_a_hint(make, tmp_path, old):
     assert done.stderr.splitlines()[-1].startswith("Python 3.11 or newer with venv is needed")
     assert "make PYTHON=" in done.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+def dry_run(*arguments):
+    """What make would run in a fresh clone."""
+    command = ["make", "-n", "VENV=/nowhere/venv", *arguments]
+    done = subprocess.run(command, cwd=MAKEFILE.parent, capture_output=True, text=True, check=True)
+    return done.stdout.replace("\\\n", " ")
+
+
+def test_demo_and_serve_install_no_tools_and_tests_do_by_one_pip_command_each():
+    for target, installed in {
+        "demo": ".",
+        "serve": ".",
+        "install": ".",
+        "test": "'.[dev]'",
+    }.items():
+        (pip,) = re.findall(r"pip install .* -e (\S+)", dry_run(target))
+        assert pip == installed
+
+
+def test_ports_and_an_installed_label_studio_are_handed_on():
+    said = dry_run("demo", "PORT=1", "LABEL_STUDIO_PORT=2", "LABEL_STUDIO=my ls")
+    assert "--port 1" in said
+    assert "--label-studio-port 2" in said
+    assert "--label-studio 'my ls'" in said
+    assert dry_run("demo").split()[-2:] == ["/nowhere/venv/bin/dynamite", "demo"]
+    assert dry_run("serve", "PORT=1").endswith("dynamite serve --port 1\n")

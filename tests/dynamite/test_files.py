@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from dynamite.files import discard, discard_older
+from dynamite.files import discard, discard_older, new_folder
 
 
 def test_a_folder_is_whole_or_gone_even_if_its_removal_is_killed(tmp_path, monkeypatch):
@@ -36,3 +36,25 @@ def test_what_vanishes_meanwhile_keeps_nothing_else_from_going(tmp_path):
         os.utime(path, (past, past))
     assert discard_older([tmp_path / "vanished", folder, file, used], 5) == 2
     assert list(tmp_path.iterdir()) == [used]  # its contents were just written
+
+
+def test_a_new_folder_is_whole_or_not_there_and_replaces_nothing(tmp_path):
+    path = tmp_path / "below" / "new"
+
+    def interrupted():
+        with new_folder(path) as draft:
+            (draft / "half").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(path.parent.iterdir()) == []
+    with new_folder(path) as draft:
+        (draft / "whole").touch()
+        assert not path.exists()
+    assert [one.name for one in path.iterdir()] == ["whole"]
+    with pytest.raises(FileExistsError), new_folder(path):
+        pass
+    with pytest.raises(FileExistsError), new_folder(tmp_path / "late") as draft:
+        (tmp_path / "late").mkdir()  # by another process, meanwhile
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["below", "late"]

@@ -130,6 +130,8 @@ JPEGS = {
     "the first has none": (jpeg(exif(NONE), exif(SIX)), 1),
     "the first is broken": (jpeg(exif(b"rubbish"), exif(SIX)), 1),
     "the first is too short": (jpeg(segment(b"Exif\0"), exif(SIX)), 6),
+    "the first is empty": (jpeg(exif(b""), exif(SIX)), 6),
+    "the first is one byte": (jpeg(exif(b"I"), exif(SIX)), 1),
     "any byte behind the name": (jpeg(segment(b"Exif\0\xff" + SIX)), 6),
     "another name": (jpeg(segment(b"exif\0\0" + SIX)), 1),
     "no name": (jpeg(segment(SIX)), 1),

@@ -19,7 +19,7 @@ from browser import Browser
 from backend.demo import label_studio
 from backend.demo.project import IMAGES
 from backend.label_studio.api import LabelStudioApi
-from backend.label_studio.labeling_config import write
+from backend.label_studio.config_writer import write
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -44,9 +44,12 @@ class Demo:
     said: str
     api: LabelStudioApi
 
-    def project(self, labels=("Cup", "Cake"), images=("cake",), *, config=None, attach=True):
+    def project(
+        self, labels=("Cup", "Cake"), images=("cake",), *, config=None, attach=True, title=None
+    ):
         """A new project with the backend attached; its number and those of its tasks."""
-        body = {"title": f"Test {time.time_ns()}", "label_config": config or write(labels)}
+        title = title or f"Test {time.time_ns()}"
+        body = {"title": title, "label_config": config or write(labels)}
         project = self.api.post("/api/projects", body)["id"]
         for name in images:
             with (IMAGES / f"{name}.jpg").open("rb") as file:
@@ -61,12 +64,14 @@ class Demo:
 def demo(tmp_path_factory):
     kept = os.environ.get(KEPT_FOLDER)
     folder = Path(kept) if kept else tmp_path_factory.mktemp("demo")
-    program = label_studio.executable(ROOT / ".demo", print)
+    named = os.environ.get("DYNAMITE_LABEL_STUDIO")
+    program = label_studio.executable(ROOT / ".demo", print, named)
     port, backend_port = free_port(), free_port()
     command = [sys.executable, "-m", "backend.cli", "demo", "--folder", str(folder)]
+    command += ["--label-studio", str(program), "--label-studio-port", str(port)]
     process = subprocess.Popen(
-        [*command, "--port", str(port), "--backend-port", str(backend_port)],
-        env=os.environ | {label_studio.EXECUTABLE: str(program), "PYTHONUNBUFFERED": "1"},
+        [*command, "--port", str(backend_port)],
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

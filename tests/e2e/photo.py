@@ -1,10 +1,13 @@
-"""The photo of the cake and the cup: where things are on it, and masks of them."""
+"""The photos of the demo: where things are on them, and masks of them."""
 
 import numpy as np
 
 CAKE, CUP = (37.0, 70.0), (73.0, 66.0)
 FREE = (6.0, 92.0)
 """Percent of the image of the cake: on the cake, on the cup, and on neither."""
+
+LIVING_ROOM = (42.0, 54.0), (70.5, 52.0), (75.0, 45.0)
+"""Percent of the image of the cat: on the cat, the white remote control and the black one."""
 
 
 def pixel(mask, place):

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from photo import CAKE, CUP, beside, by_label, inside, pixel
+from photo import CAKE, CUP, LIVING_ROOM, beside, by_label, inside, pixel
 
 pytestmark = pytest.mark.e2e
 
@@ -17,10 +17,15 @@ def test_the_demo_leads_to_the_first_mask(demo, person):
     for draft in demo.api.get(f"/api/tasks/{task}/drafts"):  # of an earlier run
         demo.api.delete(f"/api/drafts/{draft['id']}/")
     person.open_task(project, task)
-    person.click("Food", *CAKE)
-    (region,) = person.suggestions()
-    assert region.labels == ("Food",)
-    assert pixel(region.mask, CAKE)
+    for label, place in zip(("Animal 1", "Thing 1", "Thing 2"), LIVING_ROOM, strict=True):
+        assert label in demo.said
+        person.click(label, *place)
+    found = by_label(person.suggestions())
+    masks = [found[label].mask for label in ("Animal 1", "Thing 1", "Thing 2")]
+    assert np.array([[pixel(mask, place) for place in LIVING_ROOM] for mask in masks]).tolist() == (
+        np.eye(3, dtype=bool).tolist()
+    )
+    assert 0.2 < masks[0].mean() < 0.35, "the whole cat, and the cat alone"
     person.reject_all()
 
 

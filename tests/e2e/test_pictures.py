@@ -53,6 +53,12 @@ FILES = {
         f"{name} behind": pictures.png_with(chunk, before=b"IEND")
         for name, chunk in pictures.METADATA.items()
     },
+    **{f"{name} before": pictures.jpeg_with(part) for name, part in pictures.SEGMENTS.items()},
+    **{
+        f"CMYK, {name} before": pictures.jpeg_with(part, mode="CMYK")
+        for name, part in pictures.SEGMENTS.items()
+    },
+    **{f"transparent: {name}": data for name, (data, _) in pictures.TRANSPARENT.items()},
     "hidden picture": test_first_frame.animated(test_first_frame.frame(0, 255 - pictures.picture)),
     "picture without frames": test_first_frame.animated(count=0),
 }

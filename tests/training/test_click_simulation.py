@@ -59,17 +59,19 @@ class TestDistanceMap:
 
     def test_suppression_is_a_closed_disc(self):
         line = DistanceMap.of(np.ones((1, 20), bool))
-        left = line.without(ClickSet([[Click(3, 0)]]), radius=5)
+        left = line.without(ClickSet([[Click.on_pixel(3, 0)]]), radius=5)
         assert np.flatnonzero(left.values_hw[0]).tolist() == list(range(9, 20))
-        fractional = line.without(ClickSet([[Click(3.5, 0)]]), radius=5)
-        assert np.flatnonzero(fractional.values_hw[0]).tolist() == list(range(9, 20))
-        diagonal = DistanceMap.of(np.ones((12, 12), bool)).without(ClickSet([[Click(0, 0)]]), 5)
+        anywhere = line.without(ClickSet([[Click(3.9, 0.2)]]), radius=5)
+        assert np.flatnonzero(anywhere.values_hw[0]).tolist() == list(range(9, 20))
+        diagonal = DistanceMap.of(np.ones((12, 12), bool)).without(
+            ClickSet([[Click.on_pixel(0, 0)]]), 5
+        )
         assert diagonal.values_hw[3, 4] == 0  # distance exactly 5
         assert diagonal.values_hw[4, 4] > 0
 
     def test_suppression_off_the_box_leaves_it_alone(self):
         distance = DistanceMap.of(label_map(30, 30, (20, 20, 25, 25)) == 0)
-        far = distance.without(ClickSet([[Click(2, 2)], [Click(29, 2)]]), 5)
+        far = distance.without(ClickSet([[Click.on_pixel(2, 2)], [Click.on_pixel(29, 2)]]), 5)
         assert np.array_equal(far.values_hw, distance.values_hw)
 
     @settings(deadline=None, max_examples=50)
@@ -184,7 +186,7 @@ class TestInitialClicks:
 
 class TestCorrectiveClicks:
     target = label_map(20, 20, (0, 0, 10, 10), (10, 10, 20, 20))
-    clicks = ClickSet([[Click(4, 4, 0)], [Click(14, 14, 1)]])
+    clicks = ClickSet([[Click.on_pixel(4, 4, 0)], [Click.on_pixel(14, 14, 1)]])
 
     def correct(self, predicted, seed, valid=None, target=None):
         target = self.target if target is None else target
@@ -225,7 +227,7 @@ class TestCorrectiveClicks:
     def test_equally_deep_errors_click_the_surplus(self):
         target, predicted = label_map(9, 20, (2, 2, 5, 8)), label_map(9, 20, (2, 5, 5, 11))
         clicks = corrective_clicks(
-            predicted, target, ClickSet([[Click(3, 3)]]), np.random.default_rng(0)
+            predicted, target, ClickSet([[Click.on_pixel(3, 3)]]), np.random.default_rng(0)
         )
         assert positions(clicks.background)[0] == (3, 9)
 
@@ -233,7 +235,7 @@ class TestCorrectiveClicks:
         predicted = self.target.copy()
         predicted[0, :10] = -1  # IoU exactly 0.90 is good
         assert self.correct(predicted, 0) == self.clicks
-        three = ClickSet([*self.clicks.objects, [Click(0, 0, 2)]])
+        three = ClickSet([*self.clicks.objects, [Click.on_pixel(0, 0, 2)]])
         rng = np.random.default_rng(0)
         assert corrective_clicks(self.target, self.target, three, rng) == three
 
@@ -245,7 +247,9 @@ class TestCorrectiveClicks:
     def test_fifteen_objects_at_most(self):
         boxes = [(4 * (i // 5), 4 * (i % 5), 4 * (i // 5) + 3, 4 * (i % 5) + 3) for i in range(17)]
         target = label_map(20, 20, *boxes)
-        clicks = ClickSet([[Click(left, top, i)] for i, (top, left, _, _) in enumerate(boxes)])
+        clicks = ClickSet(
+            [[Click.on_pixel(left, top, i)] for i, (top, left, _, _) in enumerate(boxes)]
+        )
         nothing = np.full_like(target, -1)
         corrected = corrective_clicks(nothing, target, clicks, np.random.default_rng(0))
         assert sum(len(own) > 1 for own in corrected.objects) == 15
@@ -264,9 +268,12 @@ def test_deepest_error_of_no_error_is_empty():
 
 def test_clicked_appends_without_touching_the_rest():
     target = label_map(5, 5, (0, 0, 2, 2))
-    clicks = ClickSet([[Click(0, 0, 0)]])
-    assert add_click(clicks, target, (1, 0)).objects[0] == (Click(0, 0, 0), Click(0, 1, 1))
-    assert add_click(clicks, target, (4, 3)).background == (Click(3, 4, 1),)
+    clicks = ClickSet([[Click.on_pixel(0, 0, 0)]])
+    assert add_click(clicks, target, (1, 0)).objects[0] == (
+        Click.on_pixel(0, 0, 0),
+        Click.on_pixel(0, 1, 1),
+    )
+    assert add_click(clicks, target, (4, 3)).background == (Click.on_pixel(3, 4, 1),)
 
 
 class TestObjectIous:

@@ -14,7 +14,7 @@ from training.losses.point_sampling import (
     sample_logits,
     sample_targets,
 )
-from training.losses.segmentation import point_losses, segmentation_losses
+from training.losses.segmentation import point_losses, segmentation_losses, size_weights
 
 CPU = torch.device("cpu")
 
@@ -205,3 +205,33 @@ def test_a_right_answer_costs_less_than_a_wrong_one() -> None:
     right[0, 0, :, :2] = 8
     right[0, 1, :, 2:] = 8
     assert one_loss(right, labels)[0] < 4 < 20 < one_loss(-right, labels)[0]
+
+
+def test_small_objects_count_more_and_the_background_as_ever() -> None:
+    labels = torch.full((2, 128, 128), BACKGROUND)
+    labels[0, :10, :10] = 0
+    labels[0, 10:106, :96] = 1
+    labels[1, :16, :64] = 0  # 32 pixels a side
+    labels[1, 60:64] = IGNORED
+    labels[1, 64:, :48] = 1  # between small and large
+    index = MapIndex.of([2, 2], CPU)
+    assert index.areas(labels).tolist() == [100, 9216, 16384 - 9316, 1024, 3072, 11776]
+    weights = size_weights(index, labels, 3.0).tolist()
+    assert weights[:4] == [3, 1, 1, 3]
+    assert weights[4:] == pytest.approx([2.0, 1.0], abs=0.01)
+    assert size_weights(index, labels, 1.0).tolist() == [1] * 6
+
+
+def test_the_weight_of_small_objects_is_in_the_loss() -> None:
+    labels = torch.full((1, 64, 64), BACKGROUND)
+    labels[0, 8:24, 8:24] = 0
+    maps = torch.zeros(2, 16, 16)
+
+    def total(weight: float) -> float:
+        config = LossConfig(points=64, small_objects=weight)
+        found = segmentation_losses(
+            [maps], [1], labels, config, generators(1), maps=torch.tensor(2)
+        )
+        return found.total.item()
+
+    assert total(1.0) < total(2.0) < 2 * total(1.0)

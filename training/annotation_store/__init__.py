@@ -10,6 +10,7 @@ from training.annotation_store.snapshot import (
     UNCHANGED,
     Snapshot,
     SnapshotRules,
+    count_held_out,
     write_snapshot,
 )
 from training.annotation_store.store import AnnotationStore, Outcome
@@ -42,6 +43,7 @@ __all__ = [
     "SnapshotRules",
     "StoreError",
     "TaskKey",
+    "count_held_out",
     "counting",
     "encode_mask",
     "is_there",

@@ -91,6 +91,13 @@ class Reading:
         )
         return count, reason or ""
 
+    def rejected_as(self, code: str) -> list[tuple[ProjectKey, int]]:
+        """Return project and task of the annotations rejected with a code, the last one first."""
+        rows = self._database.ask(
+            "SELECT source, project, task FROM rejected WHERE code = ? ORDER BY rowid DESC", code
+        )
+        return [(ProjectKey(source, project), task) for source, project, task in rows]
+
     def change(self) -> int:
         """Return the number of the last change; changes count from 1."""
         return int(self._database.ask("SELECT change FROM counter")[0][0])

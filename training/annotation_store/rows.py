@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from training.annotation_store.keys import AnnotationKey
+from training.annotation_store.keys import AnnotationKey, ProjectKey, TaskKey
 from training.annotation_store.reading import Reading
 from training.annotation_store.values import AcceptedAnnotation, Rejection
 
@@ -73,6 +73,28 @@ class Rows(Reading):
             "DELETE FROM rejected WHERE source = ? AND annotation = ?", key
         )
         return old is not None
+
+    def _delete_all(self, kind: str, key: TaskKey | ProjectKey, *, for_good: bool = True) -> int:
+        """Delete a task or project; return how many annotations it had.
+
+        Unless it is deleted ``for_good``, another one may have its number.
+        """
+        database = self._database.connection
+        where = f"WHERE source = ? AND {kind} = ?"  # the kinds are names of columns
+        found = database.execute(
+            f"SELECT source, annotation FROM annotations {where} AND NOT deleted",  # noqa: S608
+            key,
+        ).fetchall()
+        for row in found:
+            self._delete(AnnotationKey(*row))
+        database.execute(f"DELETE FROM rejected {where}", key)  # noqa: S608
+        if for_good:
+            database.execute("INSERT OR IGNORE INTO gone VALUES (?, ?, ?)", (kind, *key))
+        else:
+            database.execute(
+                "DELETE FROM gone WHERE kind = ? AND source = ? AND id = ?", (kind, *key)
+            )
+        return len(found)
 
     def _reject(self, annotation: AcceptedAnnotation, rejection: Rejection) -> None:
         self._database.connection.execute(

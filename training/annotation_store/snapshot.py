@@ -88,6 +88,12 @@ def write_snapshot(
     return Snapshot(digest, target, images, change)
 
 
+def count_held_out(store: AnnotationStore, projects: Iterable[ProjectKey], holdout: float) -> int:
+    """Count the images of some projects that a snapshot would hold out, without writing one."""
+    counted = counting(store.annotations(frozenset(projects)))
+    return sum(part_of(image, holdout) == HOLDOUT for image, _ in counted)
+
+
 def part_of(image: AcceptedImage, holdout: float) -> str:
     """Return the part of the snapshot that an image belongs to."""
     number = blake2b(image.digest.encode(), digest_size=8).digest()

@@ -112,40 +112,25 @@ class AnnotationStore(Rows):
             )
             self._reject(annotation, rejection)
 
-    def delete(self, key: AnnotationKey) -> bool:
-        """Delete an annotation for good, even if it arrives later; return whether it was here."""
+    def delete(self, *keys: AnnotationKey) -> int:
+        """Delete annotations for good, even if they arrive later; return how many were here."""
         with self._database.transaction():
-            return self._delete(key)
+            return sum(map(self._delete, keys))
 
-    def delete_task(self, key: TaskKey) -> int:
-        """Delete a task for good; return how many annotations it had."""
-        return self._delete_all(TASK, key)
+    def delete_task(self, *keys: TaskKey) -> int:
+        """Delete tasks for good; return how many annotations they had."""
+        with self._database.transaction():
+            return sum(self._delete_all(TASK, key) for key in keys)
 
     def delete_project(self, key: ProjectKey) -> int:
         """Delete a project for good; return how many annotations it had."""
-        return self._delete_all(PROJECT, key)
+        with self._database.transaction():
+            return self._delete_all(PROJECT, key)
 
     def replace_project(self, key: ProjectKey) -> int:
         """Delete a project, but let another one have its number; return its annotation count."""
-        return self._delete_all(PROJECT, key, for_good=False)
-
-    def _delete_all(self, kind: str, key: TaskKey | ProjectKey, *, for_good: bool = True) -> int:
-        where = f"WHERE source = ? AND {kind} = ?"  # the kinds are names of columns
-        with self._database.transaction() as database:
-            found = database.execute(
-                f"SELECT source, annotation FROM annotations {where} AND NOT deleted",  # noqa: S608
-                key,
-            ).fetchall()
-            for row in found:
-                self._delete(AnnotationKey(*row))
-            database.execute(f"DELETE FROM rejected {where}", key)  # noqa: S608
-            if for_good:
-                database.execute("INSERT OR IGNORE INTO gone VALUES (?, ?, ?)", (kind, *key))
-            else:
-                database.execute(
-                    "DELETE FROM gone WHERE kind = ? AND source = ? AND id = ?", (kind, *key)
-                )
-        return len(found)
+        with self._database.transaction():
+            return self._delete_all(PROJECT, key, for_good=False)
 
     def note_trained(self, line: str, change: int) -> None:
         """Remember that a training of a line has seen all changes up to ``change``."""

@@ -28,7 +28,8 @@ class AugmentConfig:
     size: int = 1024  # side of the crop
     flip_probability: Probability = 0.5
     scale: PositiveRange = (0.1, 2.0)  # uniform; at 1 the image just fits the crop
-    object_probability: Probability = 0.0  # of a crop around a random object
+    native_probability: Probability = 0.0  # of a crop that keeps the source's pixels as they are
+    object_probability: Probability = 0.0  # of a crop around a random object, else
     object_scale: PositiveRange = (0.1, 0.9)  # its longer side / crop side, log-uniform
     max_magnification: Positive = 4.0  # around an object: crop pixels per source pixel
     min_area: Area = 400  # smaller objects (whole, in the source) are background
@@ -62,8 +63,9 @@ class Augment:
         flip = bool(rng.random() < config.flip_probability)
         for attempt in range(_ATTEMPTS + 1):
             last = attempt == _ATTEMPTS
+            native = config.native_probability > 0 and rng.random() < config.native_probability
             around_object = bool(rng.random() < config.object_probability) or last
-            window = _window(sample, config, rng, around_object=around_object)
+            window = _window(sample, config, rng, around_object=around_object, native=native)
             cropped = crop(sample, window, config.size, flip=flip)
             if (cropped.areas > config.min_visible_area).any() or not sample.labels:
                 break
@@ -90,12 +92,20 @@ def _allowed_objects(sample: Sample, config: AugmentConfig, rng: np.random.Gener
 
 
 def _window(
-    sample: Sample, config: AugmentConfig, rng: np.random.Generator, *, around_object: bool
+    sample: Sample,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+    *,
+    around_object: bool,
+    native: bool,
 ) -> CropWindow:
     # Objects are allowed by their whole area, so only a few pixels of one may be visible.
-    seen = np.flatnonzero(sample.areas > config.min_visible_area) if around_object else ()
+    wanted = around_object or native
+    seen = np.flatnonzero(sample.areas > config.min_visible_area) if wanted else ()
     if len(seen):
         index = int(seen[rng.integers(len(seen))])
+        if native:
+            return object_window(sample, index, config.size, rng, side=config.size, limits=(1, 1))
         scale = log_uniform(config.object_scale, rng)
         fit = config.size / max(sample.label_map.shape)
         limits = (min(config.scale[0] * fit, config.max_magnification), config.max_magnification)

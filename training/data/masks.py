@@ -127,6 +127,8 @@ def check_polygons(polygons: Sequence[Any], shape: tuple[int, int]) -> list[list
         raise MaskError("no mask", "its `segmentation` is empty: at most a box, no mask")
     if all(isinstance(value, int | float) for value in polygons):
         raise MaskError("bad polygon", f"one flat list of numbers; {_WANTED}")
+    if len(polygons) > 2 and all(isinstance(one, list) and len(one) == 2 for one in polygons):
+        raise MaskError("bad polygon", f"points as pairs, {polygons!r:.40}; {_WANTED}")
     for polygon in polygons:
         if isinstance(polygon, list) and any(isinstance(part, list) for part in polygon):
             raise MaskError("bad polygon", f"lists within a polygon, {polygon!r:.40}; {_WANTED}")

@@ -158,5 +158,7 @@ def _holds(box: Sequence[int], point: Point) -> bool:
 def _stamped(objects: list[list[Point]], background: list[Point]) -> ClickSet:
     """Return clicks at these pixels with time stamps in this order."""
     time = iter(range(sum(map(len, objects)) + len(background)))
-    clicks = [[Click(x, y, next(time)) for y, x in points] for points in [*objects, background]]
+    clicks = [
+        [Click.on_pixel(x, y, next(time)) for y, x in points] for points in [*objects, background]
+    ]
     return ClickSet(clicks[:-1], clicks[-1])

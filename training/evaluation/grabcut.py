@@ -68,11 +68,11 @@ class _GrabCutImage:
         self._clicks, self._masks = now, masks
         nearest = _without_overlap(masks, [[self._pixel(c) for c in own] for own in clicks.objects])
         size = (self._size[1], self._size[0])
-        return cv2.resize(nearest, size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
+        return cv2.resize(nearest, size, interpolation=cv2.INTER_NEAREST_EXACT).astype(np.int32)
 
     def _pixel(self, click: Click) -> Point:
         height, width = self._image.shape[:2]
-        y, x = int((click.y + 0.5) * self._scale), int((click.x + 0.5) * self._scale)
+        y, x = int(click.y * self._scale), int(click.x * self._scale)
         return min(y, height - 1), min(x, width - 1)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 import dynamite
-from dynamite import ClickSet, ImageFeatures, Predictor
+from dynamite import ClickSet, ImageFeatures, Predictor, Shown
 from dynamite.errors import CheckpointError
 from dynamite.network.config import PRESETS
 from training.click_simulation import LabelMap
@@ -13,34 +13,42 @@ from training.evaluation.segmenter import Image, OpenedImage
 
 
 class ModelSegmenter:
-    """A predictor as a method under evaluation."""
+    """A predictor as a method under evaluation.
 
-    def __init__(self, predictor: Predictor) -> None:
+    ``redraw_all`` lets every click redraw all objects; in use, the others hold still.
+    """
+
+    def __init__(self, predictor: Predictor, *, redraw_all: bool = False) -> None:
         self._predictor = predictor
+        self._redraw_all = redraw_all
 
     def open(self, image: Image) -> OpenedImage:
         """Encode the image."""
-        return _EncodedImage(self._predictor, self._predictor.encode(image))
+        return _EncodedImage(self._predictor, self._predictor.encode(image), self._redraw_all)
 
 
 class _EncodedImage:
-    def __init__(self, predictor: Predictor, features: ImageFeatures) -> None:
+    def __init__(self, predictor: Predictor, features: ImageFeatures, redraw_all: bool) -> None:
         self._predictor = predictor
+        self._redraw_all = redraw_all
         self._features = features
-        self._heard: ClickSet | None = None
-        self._answer: LabelMap | None = None
+        self._answered: tuple[LabelMap, ClickSet] | None = None
 
     def segment(self, clicks: ClickSet) -> LabelMap:
         """Return the predictor's label map, the same array if the new clicks change nothing.
 
-        A failed object can have hundreds of such clicks: once all its errors lie near earlier
-        clicks, docs/evaluation.md clicks pixel (0, 0).
+        A failed object can have hundreds of clicks that change nothing: once its errors lie near
+        earlier clicks, docs/evaluation.md clicks pixel (0, 0).
         """
-        heard = self._predictor.effective_clicks(clicks)
-        if self._answer is None or heard != self._heard:
-            self._answer = self._predictor.segment(self._features, clicks).label_map
-            self._heard = heard
-        return self._answer
+        predictor, shown = self._predictor, None
+        if self._answered is not None:
+            label_map, before = self._answered
+            if predictor.effective_clicks(before) == predictor.effective_clicks(clicks):
+                return label_map
+            shown = None if self._redraw_all else Shown.before(label_map, before, clicks)
+        answer = predictor.segment(self._features, clicks, shown=shown).label_map
+        self._answered = answer, clicks
+        return answer
 
 
 def load_segmenter(
@@ -48,6 +56,8 @@ def load_segmenter(
     preset: str | None = None,
     device: str = "cpu",
     threads: int | None = None,
+    *,
+    redraw_all: bool = False,
 ) -> ModelSegmenter:
     """Load a model from a file, or a preset whose weights ship with the package.
 
@@ -56,6 +66,7 @@ def load_segmenter(
         preset: the network of a published file, which does not name it.
         device: a torch device.
         threads: number of torch threads; None leaves it unchanged.
+        redraw_all: let every click redraw all objects.
 
     Raises:
         CheckpointError: there is no such file or preset, or the weights do not fit.
@@ -74,4 +85,4 @@ def load_segmenter(
         raise CheckpointError(
             f"{checkpoint}: neither a checkpoint file nor one of {', '.join(PRESETS)}"
         )
-    return ModelSegmenter(Predictor(model))
+    return ModelSegmenter(Predictor(model), redraw_all=redraw_all)

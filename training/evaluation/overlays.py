@@ -39,10 +39,12 @@ def overlay(
     scale = max(1.0, SIDE / max(image.shape[:2]))
     size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
     picture = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-    answer = cv2.resize(answer_HW.astype(np.int16), size, interpolation=cv2.INTER_NEAREST)
-    target = cv2.resize(target_HW.astype(np.int16), size, interpolation=cv2.INTER_NEAREST)
+    answer = cv2.resize(answer_HW.astype(np.int16), size, interpolation=cv2.INTER_NEAREST_EXACT)
+    target = cv2.resize(target_HW.astype(np.int16), size, interpolation=cv2.INTER_NEAREST_EXACT)
     if ignore is not None:
-        ys, xs = np.nonzero(cv2.resize(ignore.view(np.uint8), size, interpolation=0))
+        ys, xs = np.nonzero(
+            cv2.resize(ignore.view(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
+        )
         striped = (ys + xs) % 10 < 2
         picture[ys[striped], xs[striped]] = 160
     for index in range(len(clicks.objects)):

@@ -50,7 +50,7 @@ class _WalkedImage:
         # Unreachable pixels are −1; label 1 is the background, 2 + i object i.
         answer = np.maximum(labels_HW.astype(np.int16) - 2, -1)
         size = (self._size[1], self._size[0])
-        return np.asarray(cv2.resize(answer, size, interpolation=cv2.INTER_NEAREST), np.int32)
+        return np.asarray(cv2.resize(answer, size, interpolation=cv2.INTER_NEAREST_EXACT), np.int32)
 
     def _seeds(self, clicks: ClickSet) -> LabelMap:
         """Return the seeds: 0 unknown, 1 background, 2 + i object i."""
@@ -68,5 +68,5 @@ class _WalkedImage:
 
     def _pixel(self, click: Click) -> Point:
         height, width = self._lab.shape[:2]
-        y, x = int((click.y + 0.5) * self._scale), int((click.x + 0.5) * self._scale)
+        y, x = int(click.y * self._scale), int(click.x * self._scale)
         return min(y, height - 1), min(x, width - 1)

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from dynamite import ClickSet
 from dynamite.lifeline import die_with_parent
+from training.click_jitter import jittered
 from training.click_simulation import initial_clicks
 from training.data.augment import AugmentConfig
 from training.data.sample import Sample
@@ -71,11 +72,16 @@ class Batch:
 
 
 def add_initial_clicks(
-    sample: Sample, rng: np.random.Generator, number: int, stray: float = 0.0
+    sample: Sample,
+    rng: np.random.Generator,
+    number: int,
+    stray: float = 0.0,
+    jitter: float = 0.0,
 ) -> ClickedSample:
     """Draw the initial clicks of a sample (docs/network.md, 10)."""
     clicks = initial_clicks(sample.label_map, len(sample.labels), rng, ~sample.ignore, stray)
     labels = np.where(sample.ignore, IGNORED, sample.label_map).astype(np.int16)
+    clicks = jittered(clicks, labels, jitter, rng)
     image = np.ascontiguousarray(sample.image.transpose(2, 0, 1))
     return ClickedSample(
         torch.from_numpy(image), torch.from_numpy(labels), clicks, sample.sample_id, number
@@ -90,6 +96,7 @@ class SampleRecipe:
     augment: AugmentConfig
     seed: int
     stray_clicks: float = 0.0
+    click_jitter: float = 0.0
 
 
 class _ClickedSamples(Dataset[ClickedSample]):
@@ -98,11 +105,11 @@ class _ClickedSamples(Dataset[ClickedSample]):
         self._samples: TrainingSamples | None = None
 
     def __getitem__(self, number: int) -> ClickedSample:
+        recipe = self._recipe
         if self._samples is None:
-            recipe = self._recipe
             self._samples = TrainingSamples(recipe.mixture, recipe.augment, recipe.seed)
         sample, rng = self._samples.get(number)
-        return add_initial_clicks(sample, rng, number, self._recipe.stray_clicks)
+        return add_initial_clicks(sample, rng, number, recipe.stray_clicks, recipe.click_jitter)
 
 
 def batches(

@@ -11,6 +11,7 @@ from dynamite import ClickSet
 from dynamite.network.model import DynaMITE
 from dynamite.network.prediction import Prediction
 from dynamite.network.queries import PackedClicks
+from training.click_jitter import jittered
 from training.click_simulation import corrective_clicks
 from training.config import TrainingConfig
 from training.loop.batches import Batch
@@ -72,7 +73,9 @@ class Iteration(nn.Module):
                     losses.append(self._losses(layers, batch, clicks, done))
             with torch.no_grad():
                 decisions = self.model.decide(prediction, packed)
-                corrected = correct([one.object_maps() for one in decisions], batch, clicks, rngs)
+                maps_seen = [one.object_maps() for one in decisions]
+                jitter = self.config.data.click_jitter
+                corrected = correct(maps_seen, batch, clicks, rngs, jitter)
             only_first = self.config.corrected_images == "first"
             clicks = (corrected[0], *clicks[1:]) if only_first else corrected
         if rounds and torch.is_autocast_enabled(batch.images.device.type):
@@ -131,6 +134,7 @@ def correct(
     batch: Batch,
     clicks: Sequence[ClickSet],
     rngs: Sequence[np.random.Generator],
+    jitter: float = 0.0,
 ) -> tuple[ClickSet, ...]:
     """Add corrective clicks for each image of the batch, based on what a person would see.
 
@@ -139,14 +143,13 @@ def correct(
         batch: the targets.
         clicks: the clicks so far, one set per image.
         rngs: one generator per image.
+        jitter: how far the new clicks fall beside their pixels, in pixels.
     """
     predictions = label_maps(maps, (batch.labels.shape[1], batch.labels.shape[2]))
     corrected = []
     for predicted, labels, one, rng in zip(predictions, batch.labels, clicks, rngs, strict=True):
         target = labels.cpu().numpy()
-        corrected.append(
-            corrective_clicks(
-                predicted.to(torch.int16).cpu().numpy(), target, one, rng, target != IGNORED
-            )
-        )
+        seen = predicted.to(torch.int16).cpu().numpy()
+        more = corrective_clicks(seen, target, one, rng, target != IGNORED)
+        corrected.append(jittered(more, target, jitter, rng, since=one.latest_time + 1))
     return tuple(corrected)

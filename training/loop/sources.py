@@ -30,7 +30,7 @@ class Sources:
     def recipe(self, config: DataConfig, stage: Stage, seed: int) -> SampleRecipe:
         """Return what the samples of a stage are made from."""
         augment = augment_config(config.augment, stage.crop)
-        return SampleRecipe(self.mixture, augment, seed, config.stray_clicks)
+        return SampleRecipe(self.mixture, augment, seed, config.stray_clicks, config.click_jitter)
 
 
 def open_sources(config: DataConfig, root: Path | None) -> Sources:
@@ -67,6 +67,8 @@ def augment_config(values: Mapping[str, Any], size: int) -> AugmentConfig:
     Raises:
         ConfigError: a key is unknown or a value invalid.
     """
+    if "size" in values:
+        raise ConfigError("data.augment.size: the stages give the size, as `crop`")
     _check_keys(AugmentConfig, values, "data.augment")
     try:
         return TypeAdapter(AugmentConfig).validate_python({**values, "size": size})
@@ -77,7 +79,7 @@ def augment_config(values: Mapping[str, Any], size: int) -> AugmentConfig:
 def _check_keys(kind: Any, values: Mapping[str, Any], place: str) -> None:
     known = {field.name: field for field in fields(kind)}
     for key, value in values.items():
-        if key not in known or key == "size":
+        if key not in known:
             raise ConfigError(f"{place}.{key}: unknown key; known are {', '.join(known)}")
         inner: Any = known[key].default_factory
         if isinstance(value, Mapping) and is_dataclass(inner):

@@ -36,6 +36,15 @@ class MapIndex:
     def __len__(self) -> int:
         return len(self.label)
 
+    def areas(self, labels_BHW: Tensor) -> Tensor:
+        """Return the number of pixels of each map's object or background, M."""
+        most = int(self.label.max()) + 1
+        rows = labels_BHW.flatten(1) + 1  # 0 the background; ignored pixels go beyond the objects
+        rows = torch.where(rows < 0, most + 1, rows).long()
+        counts = torch.zeros(len(rows), most + 2, device=rows.device, dtype=torch.long)
+        counts.scatter_add_(1, rows, torch.ones_like(rows))
+        return counts[self.image, self.label + 1]
+
 
 def merge_images(logits_BQhw: Tensor, clicks: Sequence[Sequence[int]]) -> Tensor:
     """Merge query logits into one map per object and background (``merge_queries``).

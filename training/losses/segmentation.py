@@ -4,6 +4,7 @@ No matching is needed: an object's clicks say which queries are its own. L predi
 one last), B images, M maps (``training.losses.object_maps``), P points.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,8 +14,11 @@ from torch.nn import functional
 
 from dynamite.network.logit_margins import logit_margins
 from training.config import LossConfig
-from training.losses.object_maps import MapIndex
+from training.losses.object_maps import BACKGROUND, MapIndex
 from training.losses.point_sampling import choose_points, sample_layers, sample_targets
+
+SMALL, LARGE = 32, 96
+"""Sides in pixels up to which an object is small, and from which it is large, as COCO has it."""
 
 
 def point_losses(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,6 +39,19 @@ def point_losses(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor
     overlap = (probability * target).sum(-1)
     dice = 1 - (2 * overlap + 1) / (probability.sum(-1) + target.sum(-1) + 1)
     return mask, dice
+
+
+def size_weights(index: MapIndex, labels_BHW: Tensor, small_objects: float) -> Tensor:
+    """Return the weight of each map's losses, M: ``small_objects`` to 1, and 1 for the background.
+
+    It falls with the logarithm of the object's side, between ``SMALL`` and ``LARGE``.
+    """
+    if small_objects == 1:
+        return torch.ones(len(index), device=labels_BHW.device)
+    side_M = index.areas(labels_BHW).clamp(min=1).sqrt()
+    share_M = ((side_M / SMALL).log() / math.log(LARGE / SMALL)).clamp(0, 1)
+    weight_M = small_objects + (1 - small_objects) * share_M
+    return weight_M.masked_fill(index.label == BACKGROUND, 1)
 
 
 @dataclass(frozen=True)
@@ -79,6 +96,8 @@ def segmentation_losses(
     points = choose_points(layers, labels_BHW, index, config, generators)
     target, weight = sample_targets(labels_BHW, index, points)
     mask_LM, dice_LM = point_losses(sample_layers(layers, points), target, weight)
+    weight_M = size_weights(index, labels_BHW, config.small_objects)
+    mask_LM, dice_LM = mask_LM * weight_M, dice_LM * weight_M
     norm = maps.clamp(min=1)
     mask_L, dice_L = mask_LM.sum(1) / norm, dice_LM.sum(1) / norm
     layer_weight = torch.full_like(mask_L, config.auxiliary_weight)

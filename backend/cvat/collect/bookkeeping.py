@@ -3,6 +3,7 @@
 Losing the file costs one full comparison, never an annotation.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -128,10 +129,13 @@ class Bookkeeping:
         rows = self._database.ask("SELECT frame, state, digest FROM frames WHERE job = ?", job)
         return {row[0]: KnownFrame(row[1], row[2]) for row in rows}
 
-    def forget_frame(self, job: int, frame: int) -> None:
-        """Have a frame, and with it its job, looked into again."""
-        self._write("DELETE FROM jobs WHERE job = ?", job)
-        self._write("DELETE FROM frames WHERE job = ? AND frame = ?", job, frame)
+    def forget_frames(self, job: int, frames: Iterable[int]) -> None:
+        """Have some frames, and with them their job, looked into again."""
+        with self._database.transaction() as database:
+            database.execute("DELETE FROM jobs WHERE job = ?", (job,))
+            database.executemany(
+                "DELETE FROM frames WHERE job = ? AND frame = ?", [(job, one) for one in frames]
+            )
 
     def forget_after(self, change: int) -> None:
         """Have everything looked into again that was stored after a change of the store.

@@ -7,7 +7,7 @@ from backend.cvat.collect.described import Job, Task, read
 from backend.cvat.collect.frame_numbers import job_and_frame
 from backend.cvat.collect.job_frames import (
     cancel_frames,
-    delete_frame,
+    delete_frames,
     store_frames,
     stored_frames,
 )
@@ -59,8 +59,7 @@ def look_into_job(collector: Collector, number: int) -> str:
 
 def delete_job(collector: Collector, number: int) -> int:
     """Delete what is stored of a job that is gone; return how many frames it had."""
-    frames = stored_frames(collector, number)
-    return sum(delete_frame(collector, number, frame) for frame in sorted(frames))
+    return delete_frames(collector, number, stored_frames(collector, number))
 
 
 def check_task(collector: Collector, number: int) -> None:
@@ -97,8 +96,9 @@ def delete_task(collector: Collector, number: int) -> int:
     for project in collector.store.projects():
         numbers = collector.store.annotations_by_task(project).get(number, set())
         if project.source == collector.source:
-            for job, frame in map(job_and_frame, numbers):
-                collector.bookkeeping.forget_frame(job, frame)
+            for job in {job_and_frame(one)[0] for one in numbers}:
+                frames = [frame for own, frame in map(job_and_frame, numbers) if own == job]
+                collector.bookkeeping.forget_frames(job, frames)
     collector.bookkeeping.forget_task(number)
     return collector.store.delete_task(TaskKey(collector.source, number))
 

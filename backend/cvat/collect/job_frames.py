@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -57,7 +57,7 @@ def store_frames(collector: Collector, job: Job) -> str:
             count += _store(collector, job, frame, own, labels, before, state) is Outcome.STORED
         except TryLaterError as error:
             failures.append(str(error))
-    deleted = sum(delete_frame(collector, job.id, one) for one in sorted(stored - shapes.keys()))
+    deleted = delete_frames(collector, job.id, stored - shapes.keys())
     if failures:
         raise TryLaterError(f"{len(failures)} frames of job {job.id} wait: {failures[-1]}")
     return f"{count} frames stored, {deleted} deleted"
@@ -66,19 +66,23 @@ def store_frames(collector: Collector, job: Job) -> str:
 def cancel_frames(collector: Collector, job: Job) -> str:
     """Keep the stored frames of a rejected job, but let them not count; say how many."""
     frames = stored_frames(collector, job.id)
+    collector.bookkeeping.forget_frames(job.id, frames)
     for frame in sorted(frames):
         key = AnnotationKey(collector.source, number_of(job.id, frame))
-        collector.bookkeeping.forget_frame(job.id, frame)
         stored = collector.store.annotation(key)
         if stored is not None and not stored.cancelled:
             collector.store.apply(replace(stored, cancelled=True, updated_at=job.updated_at))
     return f"rejected; {len(frames)} frames do not count"
 
 
-def delete_frame(collector: Collector, job: int, frame: int) -> bool:
-    """Delete what is stored of a frame, its state first: a kill between costs one comparison."""
-    collector.bookkeeping.forget_frame(job, frame)
-    return collector.store.delete(AnnotationKey(collector.source, number_of(job, frame)))
+def delete_frames(collector: Collector, job: int, frames: Collection[int]) -> int:
+    """Delete what is stored of some frames; return how many there were.
+
+    Their state goes first: a kill between the two files then costs one comparison.
+    """
+    collector.bookkeeping.forget_frames(job, frames)
+    keys = [AnnotationKey(collector.source, number_of(job, frame)) for frame in sorted(frames)]
+    return collector.store.delete(*keys)
 
 
 def stored_frames(collector: Collector, job: int) -> set[int]:

@@ -4,6 +4,7 @@ Losing the file costs one full comparison, never an annotation.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,11 @@ class Bookkeeping:
         """Close the file."""
         self._database.close()
 
-    def wait(self, event: dict[str, Any], reason: str) -> None:
-        """Keep an event that cannot be processed now, to be tried again."""
-        self._write("INSERT OR REPLACE INTO waiting VALUES (?, ?)", _canonical(event), reason)
+    def wait(self, *events: tuple[dict[str, Any], str]) -> None:
+        """Keep events that cannot be processed now, each with its reason, to be tried again."""
+        rows = [(_canonical(event), reason) for event, reason in events]
+        with self._database.transaction() as database:
+            database.executemany("INSERT OR REPLACE INTO waiting VALUES (?, ?)", rows)
 
     def stop_waiting(self, event: dict[str, Any]) -> None:
         """Drop an event that has been processed or given up."""
@@ -95,9 +98,11 @@ class Bookkeeping:
         rows = self._database.ask("SELECT task, state FROM compared WHERE project = ?", project)
         return {row[0]: row[1] for row in rows}
 
-    def forget_compared_task(self, task: int) -> None:
-        """Have a task compared again."""
-        self._write("DELETE FROM compared WHERE task = ?", task)
+    def forget_compared_tasks(self, tasks: Iterable[int]) -> None:
+        """Have tasks compared again."""
+        with self._database.transaction() as database:
+            rows = [(task,) for task in set(tasks)]
+            database.executemany("DELETE FROM compared WHERE task = ?", rows)
 
     def forget_compared_after(self, change: int) -> None:
         """Have the tasks compared again that were compared after a change of the store.

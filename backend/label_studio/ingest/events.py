@@ -1,12 +1,13 @@
 """Processes Label Studio's events: verified ones as they are, others after asking Label Studio."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from backend.errors import BadRequestError
 from backend.label_studio.ingest.asking import api_of, ask
 from backend.label_studio.ingest.bookkeeping import Bookkeeping
-from backend.label_studio.ingest.deletion import delete_annotation, delete_project, delete_task
+from backend.label_studio.ingest.deletion import delete_annotations, delete_project, delete_tasks
 from backend.label_studio.ingest.event_fields import (
     ACCEPTED,
     action_of,
@@ -34,9 +35,11 @@ from training.annotation_store import AnnotationStore, ProjectKey
 SECONDS = 600.0
 """How long one event may take; the annotations left then must wait. Dead hosts take long."""
 
-DELETIONS: Mapping[str, tuple[str, Callable[[int, AnnotationStore, Bookkeeping], int]]] = {
-    "ANNOTATIONS_DELETED": ("annotations", delete_annotation),
-    "TASKS_DELETED": ("tasks", delete_task),
+DELETIONS: Mapping[
+    str, tuple[str, Callable[[Iterable[int], AnnotationStore, Bookkeeping], int]]
+] = {
+    "ANNOTATIONS_DELETED": ("annotations", delete_annotations),
+    "TASKS_DELETED": ("tasks", delete_tasks),
 }
 """By action: what is deleted, and how."""
 
@@ -66,16 +69,19 @@ def process_event(event: object, ingest: Ingest) -> str:
             f"{ingest.source!r}: give each Label Studio a queue server of its own (REDIS_URL)"
         )
     until, words, wrong = time.monotonic() + SECONDS, [], []
+    waiting: list[tuple[dict[str, Any], str]] = []
     for part in split_event(event):
         try:
             if time.monotonic() > until:
                 raise TryLaterError("the others of its event took too long")
             words.append(process_part(part, ingest))
         except TryLaterError as error:
-            ingest.bookkeeping.wait(part, str(error))
+            waiting.append((part, str(error)))
             words.append(f"waits: {error}")
         except BadRequestError as error:
             wrong.append(str(error))
+    if waiting:  # what ends the process before this has the whole event processed again
+        ingest.bookkeeping.wait(*waiting)
     body = body_of(event)
     if action_of(body) in ACCEPTED:
         project = ProjectKey(ingest.source, project_number(body))
@@ -127,7 +133,7 @@ def _delete(action: str, body: Json, ingest: Ingest, *, verified: bool) -> str:
     name, delete = DELETIONS[action]
     ids = [number(item, "id") for item in list_of(body, name)]
     gone = ids if verified else [i for i in ids if ask(ingest, f"/api/{name}/{i}") is None]
-    count = sum(delete(i, ingest.store, ingest.bookkeeping) for i in gone)
+    count = delete(gone, ingest.store, ingest.bookkeeping)
     return f"{count} annotations deleted"
 
 

@@ -20,6 +20,9 @@ from dynamite import brush_rle
 from dynamite.errors import InvalidInputError
 from training.annotation_store import Origin, Region, Rejection, encode_mask
 
+NO_MASK = "no_mask"
+"""Code of an annotation with clicks and no mask."""
+
 THRESHOLD = 127
 """Hand-painted strokes have soft edges: a pixel counts above this value of 255."""
 
@@ -92,11 +95,12 @@ def _forgotten_tick(result: Sequence[object], config: LabelingConfig) -> list[Re
             clicks += meant and raw.get("from_name") in smart
     if not clicks:
         return []
+    counted = "a click" if clicks == 1 else f"{clicks} clicks"
     words = (
-        f"it holds {clicks} clicks and no mask: the masks were not accepted with ✓ before Submit; "
+        f"it holds {counted} and no mask: the masks were not accepted with ✓ before Submit; "
         "open it, click again, press ✓, then Update"
     )
-    return [Rejection("no_mask", words)]
+    return [Rejection(NO_MASK, words)]
 
 
 class _RejectedError(Exception):

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,12 +24,16 @@ from backend.label_studio.ingest.event_fields import (
 from backend.label_studio.ingest.events import SECONDS, process_part
 from backend.label_studio.ingest.ingest import Ingest, TryLaterError
 from backend.label_studio.ingest.job_names import EVENT_JOB
+from backend.label_studio.ingest.masks import NO_MASK
 from backend.label_studio.ingest.store_annotation import set_aside
 from backend.retraining.jobs import REQUEST_JOB
 from backend.retraining.status import Backlog, note_backlog
-from training.annotation_store import AnnotationStore, Rejection
+from training.annotation_store import AnnotationStore, ProjectKey, Rejection
 
 log = logging.getLogger(__name__)
+
+MOST_NAMED = 5
+"""Tasks with clicks and no mask that the status page names."""
 
 
 def try_again(ingest: Ingest, clock: Callable[[], float] = time.monotonic) -> str:
@@ -48,7 +52,16 @@ def try_again(ingest: Ingest, clock: Callable[[], float] = time.monotonic) -> st
 
 def publish_backlog(store: AnnotationStore, bookkeeping: Bookkeeping, redis: Redis) -> None:
     """Put what waits and what was set aside on the status page, which cannot see the store."""
-    note_backlog(redis, Backlog(*bookkeeping.count_waiting(), *store.count_rejected()))
+    tasks = store.rejected_as(NO_MASK)
+    backlog = Backlog(
+        *bookkeeping.count_waiting(), *store.count_rejected(), len(tasks), named(tasks[:MOST_NAMED])
+    )
+    note_backlog(redis, backlog)
+
+
+def named(tasks: Iterable[tuple[ProjectKey, int]]) -> str:
+    """Return tasks for people, as in "task 5 of project 3, task 2 of project 3"."""
+    return ", ".join(f"task {task} of project {project.number}" for project, task in tasks)
 
 
 def _try_again(event: dict[str, Any], ingest: Ingest) -> None:
@@ -63,7 +76,7 @@ def _try_again(event: dict[str, Any], ingest: Ingest) -> None:
         if not isinstance(error, TryLaterError):
             log.exception("an event that waits cannot be processed")
         if not _is_too_old(event):
-            ingest.bookkeeping.wait(event, str(error))
+            ingest.bookkeeping.wait((event, str(error)))
             return
         log.warning("an event waited too long and is given up: %s", error)
         _give_up(event, str(error), ingest.store, ingest.source)

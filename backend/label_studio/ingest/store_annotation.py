@@ -71,16 +71,7 @@ def set_aside(
 
 def _store(annotation: Json, task: Json, project: Json, ingest: Ingest, *, asked: bool) -> Outcome:
     store = ingest.store
-    entry = AcceptedAnnotation(
-        source=ingest.source,
-        annotation_id=number(annotation, "id"),
-        task=number(task, "id"),
-        project=number(project, "id"),
-        updated_at=moment(annotation.get("updated_at")),
-        annotator=annotator(annotation.get("completed_by")),
-        ground_truth=bool(annotation.get("ground_truth")),
-        cancelled=bool(annotation.get("was_cancelled")),
-    )
+    entry = without_images(annotation, task, project, ingest.source)
     before = store.annotation(entry.key)
     if before is not None and before.project != entry.project:  # none ever changes its project
         raise TryLaterError(
@@ -106,6 +97,24 @@ def _store(annotation: Json, task: Json, project: Json, ingest: Ingest, *, asked
     keeper = ImageKeeper(ingest.images, store, ingest.settings.max_image_pixels)
     images = with_known_origins(with_images(found, task, config, stored, keeper), stored)
     return store.apply(replace(entry, images=images), found.rejections, revive=asked)
+
+
+def without_images(annotation: Json, task: Json, project: Json, source: str) -> AcceptedAnnotation:
+    """Return an annotation as the store keeps it, but for its images.
+
+    Raises:
+        BadRequestError: it lacks its id, its time or its task.
+    """
+    return AcceptedAnnotation(
+        source=source,
+        annotation_id=number(annotation, "id"),
+        task=number(task, "id"),
+        project=number(project, "id"),
+        updated_at=moment(annotation.get("updated_at")),
+        annotator=annotator(annotation.get("completed_by")),
+        ground_truth=bool(annotation.get("ground_truth")),
+        cancelled=bool(annotation.get("was_cancelled")),
+    )
 
 
 def with_known_origins(

@@ -12,7 +12,7 @@ from backend.label_studio import known_projects
 from backend.label_studio.api import NOT_FOUND, NotThereError
 from backend.label_studio.ingest.asking import api_of, ask
 from backend.label_studio.ingest.bookkeeping import Bookkeeping
-from backend.label_studio.ingest.deletion import delete_annotation, delete_project, delete_task
+from backend.label_studio.ingest.deletion import delete_annotations, delete_project, delete_tasks
 from backend.label_studio.ingest.ingest import Ingest, TryLaterError
 from backend.label_studio.ingest.known_tasks import known_tasks, state_of
 from backend.label_studio.ingest.retries import publish_backlog, try_again
@@ -109,7 +109,7 @@ def reconcile_project(ingest: Ingest, project: int, until: float = math.inf) -> 
     # A list read page by page can miss some: only what a question of its own does not find is gone.
     unseen = sorted(known.with_annotations - seen)
     gone = [task for task in unseen if ask(ingest, f"/api/tasks/{task}") is None]
-    deleted = sum(delete_task(task, store, bookkeeping) for task in gone)
+    deleted = delete_tasks(gone, store, bookkeeping)
     return f"{stored} stored, {deleted} deleted" + (
         f", {failed} tasks to be tried again" if failed else ""
     )
@@ -133,7 +133,7 @@ def _reconcile_task(
     for missing in sorted(known - {one.get("id") for one in found}):
         one = ask(ingest, f"/api/annotations/{missing}")  # the list leaves out skipped ones
         if one is None:
-            delete_annotation(missing, ingest.store, ingest.bookkeeping)
+            delete_annotations([missing], ingest.store, ingest.bookkeeping)
         else:
             found.append(one)
     return [_store(one, task, project, ingest) for one in found]

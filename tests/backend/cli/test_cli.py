@@ -111,7 +111,8 @@ def test_an_empty_option_of_serve_names_no_folder(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("command", "option"), [("demo", "--port"), ("demo", "--backend-port"), ("serve", "--port")]
+    ("command", "option"),
+    [("demo", "--port"), ("demo", "--label-studio-port"), ("serve", "--port")],
 )
 @pytest.mark.parametrize("port", ["0", "99999"])
 def test_a_port_that_can_be_none_is_refused_by_the_option_that_gave_it(

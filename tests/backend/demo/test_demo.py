@@ -6,11 +6,12 @@ import pytest
 from requests import Response
 
 from backend.demo import label_studio
-from backend.demo.project import IMAGES, LABELS, attach
+from backend.demo.project import FIRST_CLICKS, IMAGES, LABELS, PHOTOS, attach
 from backend.demo.run import instructions, run
 from backend.label_studio import config_check
 from backend.label_studio.api import ApiError, detail
-from backend.label_studio.labeling_config import parse, write
+from backend.label_studio.config_writer import write
+from backend.label_studio.labeling_config import parse
 from backend.launcher.preflight import StartError, locked
 from backend.settings import load, variable
 from tests.ports import free_port
@@ -34,20 +35,25 @@ def test_label_studio_talks_to_nobody_and_takes_a_backend_of_this_machine(tmp_pa
 
 
 def test_a_named_label_studio_must_be_one_that_runs(tmp_path, monkeypatch):
-    monkeypatch.setenv(label_studio.EXECUTABLE, str(tmp_path / "nothing"))
-    with pytest.raises(label_studio.DemoError, match="nothing, which cannot be run"):
-        label_studio.executable(tmp_path, print)
+    with pytest.raises(label_studio.DemoError, match="nothing: there is no such program"):
+        label_studio.executable(tmp_path, print, str(tmp_path / "nothing"))
+    program = tmp_path / "label-studio"
+    program.touch(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for named in ("label-studio", str(program)):
+        assert label_studio.executable(tmp_path, print, named) == program
 
 
-def test_a_failed_installation_says_why():
-    with pytest.raises(label_studio.DemoError, match=r"failed: .*boom"):
-        label_studio.run(["python3", "-c", "raise SystemExit('boom')"])
+def test_an_installation_shows_its_progress_and_why_it_failed(capfd):
+    with pytest.raises(label_studio.DemoError, match=r"for the reason above: .* status 1$"):
+        label_studio.run(["python3", "-c", "print('10 %'); raise SystemExit('boom')"])
+    assert capfd.readouterr() == ("10 %\n", "boom\n")
 
 
 def test_every_photo_is_named_with_its_licence():
     sources = (IMAGES / "SOURCES.md").read_text()
     photos = sorted(path.name for path in IMAGES.glob("*.jpg"))
-    assert len(photos) >= 3
+    assert sorted(PHOTOS) == photos
     for name in photos:
         assert f"| {name} |" in sources
     assert "CC BY 2.0" in sources
@@ -62,7 +68,15 @@ def test_the_invitation_holds_all_one_needs(tmp_path):
     check = "dynamite doctor --project 1"
     text = instructions("http://localhost:8080/projects/1/data?task=1", who, check)
     address = "http://localhost:8080/projects/1"
-    for part in (address, who.email, who.password, "Auto-Annotation", "last icon", check):
+    for part in (
+        address,
+        *FIRST_CLICKS,
+        who.email,
+        who.password,
+        "Auto-Annotation",
+        "last icon",
+        check,
+    ):
         assert part in text
     assert who.token not in text
 
@@ -85,12 +99,11 @@ def demo(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("label_studio_url", "label_studio_api_key", "state_dir"):
         monkeypatch.setenv(variable(name), "")  # the demo sets them
-    monkeypatch.setenv(label_studio.EXECUTABLE, str(tmp_path / "nothing"))
 
     def start(port, backend_port):
         monkeypatch.setenv(variable("port"), str(backend_port))
         with pytest.raises(StartError) as error:
-            run(tmp_path / "demo", port)
+            run(tmp_path / "demo", port, program=str(tmp_path / "nothing"))
         return str(error.value)
 
     return start
@@ -99,14 +112,14 @@ def demo(tmp_path, monkeypatch):
 def test_a_taken_port_is_known_before_anything_is_installed_by_its_own_option(demo, taken, free):
     said = demo(port=free, backend_port=taken)
     assert f"127.0.0.1:{taken}" in said
-    assert said.endswith("another port with --backend-port or DYNAMITE_PORT")
+    assert said.endswith("with --port or DYNAMITE_PORT (make demo PORT=…)")
     said = demo(port=taken, backend_port=free)
     assert f"127.0.0.1:{taken}" in said
-    assert said.endswith("another port with --port (of Label Studio)")
+    assert said.endswith("with --label-studio-port (make demo LABEL_STUDIO_PORT=…)")
 
 
 def test_label_studio_and_the_backend_need_a_port_each(demo, free):
-    assert f"DYNAMITE_PORT) are both {free}" in demo(port=free, backend_port=free)
+    assert f"--label-studio-port are both {free}" in demo(port=free, backend_port=free)
 
 
 def test_a_second_demo_in_a_folder_names_the_folder_not_the_ports_it_holds(demo, taken, tmp_path):

@@ -75,7 +75,59 @@ METADATA = {
     "large iCCP": png_chunk(b"iCCP", b"profile\0\0" + zlib.compress(NOISE)),
     "large tEXt": png_chunk(b"tEXt", b"c\0" + b"a" * 2_000_000),
     "broken zTXt": png_chunk(b"zTXt", b"k\0\0rubbish"),
+    "short tRNS": png_chunk(b"tRNS", b"\0"),
+    "empty tRNS": png_chunk(b"tRNS", b""),
 } | {
     f"checksum of {kind.decode()}": spoilt(png_chunk(kind, bytes(9)))
     for kind in (b"tEXt", b"gAMA", b"pHYs", b"iCCP", b"tRNS", b"acTL", b"eXIf", b"abCd")
 }
+
+
+def segment(body: bytes, mark: int) -> bytes:
+    return b"\xff" + bytes([mark]) + struct.pack(">H", len(body) + 2) + body
+
+
+def jpeg_with(*extra: bytes, mode: str = "RGB") -> bytes:
+    data = as_file(Image.fromarray(picture).convert(mode), "JPEG", quality=95, subsampling=0)
+    return data[:2] + b"".join(extra) + data[2:]
+
+
+SEGMENTS = {
+    "short Adobe": segment(b"Adobe\0", 0xEE),
+    "Adobe of 11 bytes": segment(b"Adobe\0\x64\0\0\0\0", 0xEE),
+    "short JFIF": segment(b"JFIF\0\1", 0xE0),
+    "one byte of JFIF": segment(b"J", 0xE0),
+    "empty MPF": segment(b"MPF\0", 0xE2),
+    "broken MPF": segment(b"MPF\0rubbish", 0xE2),
+    "broken ICC": segment(b"ICC_PROFILE\0\1\1rubbish", 0xE2),
+    "a missing piece of ICC": segment(b"ICC_PROFILE\0\5\2xx", 0xE2),
+    "cut Photoshop": segment(b"Photoshop 3.0\x008BIM\3\xed\0\0\0\0\0\x10abc", 0xED),
+    "empty EXIF": segment(b"Exif\0\0", 0xE1),
+    "empty comment": segment(b"", 0xFE),
+    "fill bytes": b"\xff\xff",
+}
+
+
+def with_transparency(*chunks: bytes, before: bytes = b"IDAT", colors: int = 0) -> bytes:
+    """A PNG with chunks; in a palette of so many colors, if any."""
+    image = Image.fromarray(picture)
+    data = as_file(image.quantize(colors) if colors else image, "PNG")
+    place = data.index(before) - 4
+    return data[:place] + b"".join(chunks) + data[place:]
+
+
+_RED, _BLUE = (png_chunk(b"tRNS", struct.pack(">HHH", *color)) for color in (RED, BLUE))
+TRANSPARENT = {
+    "red": (with_transparency(_RED), [(255, 255, 255), GREEN, BLUE, GREY]),
+    "the first counts": (with_transparency(_RED, _BLUE), [(255, 255, 255), GREEN, BLUE, GREY]),
+    "behind the pixels": (with_transparency(_RED, before=b"IEND"), AS_IS),
+    "before the palette": (
+        with_transparency(png_chunk(b"tRNS", bytes(4)), before=b"PLTE", colors=4),
+        AS_IS,
+    ),
+    "too many for the palette": (
+        with_transparency(png_chunk(b"tRNS", bytes(300)), colors=4),
+        AS_IS,
+    ),
+}
+"""PNGs with one transparent color, and what is seen of them on white."""

@@ -20,11 +20,14 @@ from tests.backend.images.pictures import (
     GREY,
     METADATA,
     RED,
+    SEGMENTS,
+    TRANSPARENT,
     H,
     W,
     as_file,
     assert_shows,
     exif,
+    jpeg_with,
     picture,
     png_chunk,
     png_with,
@@ -283,3 +286,17 @@ def test_a_jpeg_that_lacks_pixels_is_refused(progressive: bool, lost: int) -> No
     for file in (data, as_file(noise, "JPEG", progressive=progressive, exif=thumbnail)):
         with pytest.raises(errors.ImageUnreadableError, match="damaged or truncated"):
             decode(file[:-lost], max_pixels=CAP)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "L"])
+@pytest.mark.parametrize("name", SEGMENTS)
+def test_metadata_of_a_jpeg_keep_no_pixels_from_being_read(name, mode):
+    plain = decode(jpeg_with(mode=mode), max_pixels=CAP)
+    np.testing.assert_array_equal(
+        decode(jpeg_with(SEGMENTS[name], mode=mode), max_pixels=CAP), plain
+    )
+
+
+@pytest.mark.parametrize("name", TRANSPARENT)
+def test_the_transparent_color_is_that_of_the_browser(name):
+    assert_shows(*TRANSPARENT[name])

@@ -96,3 +96,14 @@ def test_a_trial_leaves_nothing_behind(start: Start) -> None:
 def test_a_server_that_is_away_refuses_nothing(tmp_path: Path) -> None:
     with Redis.from_url(f"unix://{tmp_path}/nobody") as client, pytest.raises(NoAnswerError):
         refusal(client)
+
+
+@pytest.mark.parametrize("lacking", ["-@write", "-eval", "-publish"])
+def test_a_user_who_may_not_do_all_that_a_job_takes_is_told(start: Start, lacking: str) -> None:
+    url = start()
+    with Redis.from_url(url) as client:
+        rights = ["on", ">word", "~*", "&*", "+@all", lacking]
+        client.execute_command("ACL", "SETUSER", "worker", *rights)
+    with Redis.from_url(url, username="worker", password="word") as client:
+        assert client.ping()
+        assert "its user must be allowed all commands" in (refusal(client) or "")

@@ -66,7 +66,14 @@ def test_a_text_of_many_large_fields_is_not_built():
 
 @pytest.mark.parametrize(
     ("value", "fixed"),
-    [("$a", False), ("http://h/$a", False), ("http://h/a", True), ("image", True), ("", True)],
+    [
+        ("$a", False),
+        ("http://h/$a", False),
+        ("http://h/a", True),
+        ("image", True),
+        ("", True),
+        ("$", True),
+    ],
 )
 def test_what_is_the_same_in_every_task(value, fixed):
     assert is_fixed(value) is fixed

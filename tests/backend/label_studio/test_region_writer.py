@@ -1,12 +1,12 @@
 import numpy as np
 
-from backend.label_studio import labeling_config
+from backend.label_studio import config_writer, labeling_config
 from backend.label_studio.region_writer import write_region
 from backend.serving.answering import AnsweredObject
 from backend.session.regions import ImageKey
 from dynamite import brush_rle
 
-CONFIG = labeling_config.parse(labeling_config.write(["A", "B"]))
+CONFIG = labeling_config.parse(config_writer.write(["A", "B"]))
 
 
 def answered(index=0, score=0.51234):
@@ -33,5 +33,5 @@ def test_second_image_of_a_task_says_which_it_is():
 
 
 def test_list_of_images_says_which_one_also_of_the_first():
-    xml = labeling_config.write(["A"]).replace('value="$image"', 'valueList="$pages"')
+    xml = config_writer.write(["A"]).replace('value="$image"', 'valueList="$pages"')
     assert write_region(answered(), labeling_config.parse(xml))["item_index"] == 0

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from backend.label_studio.labeling_config import write
+from backend.label_studio.config_writer import write
 from dynamite import brush_rle
 from dynamite.errors import InvalidInputError
 

@@ -119,7 +119,14 @@ def test_a_variable_that_is_no_setting_is_in_the_log(make_backend, monkeypatch, 
 WHO = "/api/current-user/whoami"
 
 
-@pytest.mark.parametrize("headers", [{"X-Forwarded-For": "10.0.0.9"}, {"Forwarded": "for=x"}])
+FORWARDED = [
+    *("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP"),
+    *("X-Original-Forwarded-For", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP"),
+    *("Fastly-Client-IP", "X-Cluster-Client-IP", "x-forwarded-for"),
+]
+
+
+@pytest.mark.parametrize("headers", [{name: "10.0.0.9"} for name in FORWARDED])
 def test_a_caller_through_a_proxy_teaches_nothing(backend, headers):
     assert set_up(backend, headers=headers) == []
     assert backend.parts.label_studio.connection.address is None

@@ -3,7 +3,7 @@
 import pytest
 
 from backend.errors import ImageMissingError, ImageTimeoutError
-from backend.label_studio.labeling_config import write
+from backend.label_studio.config_writer import write
 
 CONFIG = write(["A", "B"]).replace('value="$image"', 'valueList="$images"')
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from backend.errors import ImageTimeoutError
-from backend.label_studio.labeling_config import write
+from backend.label_studio.config_writer import write
 from backend.serving import batch_deadline
 from backend.serving.batch_deadline import BatchDeadline
 

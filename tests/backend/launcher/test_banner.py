@@ -1,6 +1,9 @@
 """What ``dynamite serve`` says when it has started."""
 
-from backend.launcher.banner import banner, own_command
+from backend.label_studio.token_trial import WHO
+from backend.launcher.banner import banner, token_verdict
+from tests.backend.http_servers import send
+from tests.backend.label_studio.fake_label_studio import LEGACY, LabelStudio
 
 
 def test_the_banner_says_where_what_and_what_to_do(settings):
@@ -15,32 +18,31 @@ def test_the_banner_says_where_what_and_what_to_do(settings):
     assert "/k/" in secret
 
 
-def test_commands_are_told_as_they_must_be_typed(tmp_path, monkeypatch):
-    folder = tmp_path / ".venv" / "bin"
-    folder.mkdir(parents=True)
-    command = folder / "dynamite"
-    command.write_text("#!/bin/sh")
-    command.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(folder / "python"))
-    monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.chdir(tmp_path)
-    assert own_command() == ".venv/bin/dynamite"
-    monkeypatch.chdir("/")
-    assert own_command() == str(command).lstrip("/")
-    monkeypatch.chdir(folder)
-    (folder / "below").mkdir()
-    monkeypatch.chdir(folder / "below")
-    assert own_command() == str(command)
-    monkeypatch.setenv("PATH", str(folder))
-    assert own_command() == "dynamite"
-
-
 def test_the_banner_asks_for_the_password_where_there_is_one(settings):
     assert "Basic Authentication" not in banner(settings(), "v", "cpu")
     guarded = settings(basic_auth_user="anna", basic_auth_password="a-password")
     text = banner(guarded, "v", "cpu")
     assert "Basic Authentication: your DYNAMITE_BASIC_AUTH_USER" in text
     assert "a-password" not in text
+
+
+def test_the_banner_says_in_red_that_a_token_is_refused(serve, settings):
+    real = LabelStudio(serve)
+    real.show(WHO, send(b'{"email": "anna@example.com"}', Content_Type="application/json"))
+
+    def said(token):
+        told = settings(label_studio_url=real.url, label_studio_api_key=token)
+        return banner(told, "v", "cpu", token_verdict(told))
+
+    assert "✓ Label Studio: the legacy token of anna" in said(LEGACY)
+    assert "\x1b[31m  ✗ Label Studio: the legacy token is not accepted" in said(LEGACY[::-1])
+    assert "\x1b[31m" not in said(LEGACY)
+    assert "not both set" not in said(LEGACY)
+    unknown = settings()
+    assert token_verdict(unknown) is None
+    assert "LABEL_STUDIO_API_KEY (a personal access token) are not both set" in banner(
+        unknown, "v", "cpu"
+    )
 
 
 def test_it_says_how_to_reach_it_from_cvat_only_where_that_is_on(settings):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from backend.label_studio.labeling_config import write
+from backend.label_studio.config_writer import write
 from backend.launcher import label_studio_ml
 
 ROOT = Path(__file__).parents[3]
@@ -68,7 +68,7 @@ def test_it_runs_in_the_server_of_the_released_package(tmp_path, queue_server):
     code = """
         from label_studio_ml.api import init_app
         from label_studio_ml.model import LabelStudioMLBase
-        from backend.label_studio.labeling_config import write
+        from backend.label_studio.config_writer import write
         from backend.launcher.label_studio_ml import DynaMITEModel
 
         assert issubclass(DynaMITEModel, LabelStudioMLBase)

@@ -57,7 +57,7 @@ def parts():
             self.done.append(("encode", int(image[0, 0, 0])))
             return SimpleNamespace(shade=int(image[0, 0, 0]), image_size=image.shape[:2])
 
-        def segment(self, features, clicks):
+        def segment(self, features, clicks, *, shown=None):
             self.done.append(("segment", len(clicks)))
             return SimpleNamespace()
 
@@ -173,7 +173,7 @@ def test_swapped_weights_answer_new_calls_and_old_ones_finish(parts):
     old = engine.model
     engine.features("1", picture(1))
     other = SimpleNamespace(
-        encode=lambda image: SimpleNamespace(shade=-1), segment=lambda *_: "new answer"
+        encode=lambda image: SimpleNamespace(shade=-1), segment=lambda *_, **__: "new answer"
     )
     engine.swap(Model(other, "v2", "cpu"))
     assert engine.features("1", picture(1)).shade == -1  # other weights, other features

@@ -15,19 +15,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backend.label_studio import labeling_config
+from backend.label_studio import config_writer
 from backend.label_studio.predict import write_prediction
 from backend.label_studio.predict_request import read_request
 from backend.serving.answering import compose_answer
 from backend.session.bitmask import BitMask
+from backend.session.hold_still import shown_before
 from backend.session.store import SessionStore
 from dynamite import brush_rle
+from dynamite.predict.hold_still import hold_still
 from tests.fakes import discs
 
 WIDTH, HEIGHT = 90, 60
 AUTOSAVE = 5.0
 RADIUS = 9
-CONFIG = labeling_config.write(["A", "B", "C"])
+CONFIG = config_writer.write(["A", "B", "C"])
 
 Region = dict[str, Any]
 Mask = npt.NDArray[np.bool_]
@@ -55,10 +57,14 @@ class Backend:
         for image in ticket.plan.images:
             clicks = image.click_set(*self.size)
             if clicks is not None:
-                segmented[image.image] = discs(clicks, *self.size, RADIUS)
+                found = discs(clicks, *self.size, RADIUS)
+                if shown := shown_before(image, *self.size):
+                    found.label_map = hold_still(found.label_map, shown)
+                segmented[image.image] = found
         answer = compose_answer(ticket.plan, segmented, request.tasks[0].accepts, "discs")
         masks = {o.id: BitMask.of(o.mask) for o in answer.objects}
-        self.store.remember(ticket, masks, {o.id: o.digest for o in answer.objects})
+        digests = {o.id: o.digest for o in answer.objects}
+        self.store.remember(ticket, masks, digests, segmented.keys())
         return write_prediction(answer, request.tasks[0])["result"]
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -35,3 +36,14 @@ def test_a_small_mask_of_a_large_photo_takes_little():
     mask = np.zeros((3000, 4000), bool)
     mask[1000:1100, 2000:2100] = True
     assert BitMask.of(mask).nbytes < 2000
+
+
+@pytest.mark.parametrize("side", [31, 53, 77, 211])
+def test_a_scaled_mask_stays_where_it_is(side):
+    shifts = []
+    for start in range(10, 40):
+        mask = np.zeros((100, 100), bool)
+        mask[start : start + 41, start : start + 41] = True
+        found = np.nonzero(BitMask.of(mask).sized(side, side))
+        shifts.append([axis.mean() + 0.5 - (start + 20.5) * side / 100 for axis in found])
+    assert (np.abs(np.mean(shifts, axis=0)) < 0.1).all()

@@ -25,6 +25,7 @@ class Thing:
     region: str | None = None
     keypoints: set[str] = field(default_factory=set)
     reopened: bool = False
+    gone_from: np.ndarray | None = None  # the mask of a region that went and left keypoints
 
 
 @dataclass
@@ -40,12 +41,17 @@ class Mind:
             thing
             for thing in self.things
             if label in (None, thing.label)
+            and thing.gone_from is None
             and any(k in page.regions and k not in self.spent for k in thing.keypoints)
         ]
 
     def meant(self, page, label, x, y):
         """The object a positive click is for, a new one if need be."""
         self.clicks += 1
+        for thing in self.things:
+            if thing.gone_from is not None and thing.label == label and thing.gone_from[y, x]:
+                thing.gone_from, thing.opened = None, self.clicks
+                self.spent -= thing.keypoints
         accepted = page.accepted(label)
         alive = self.alive(page, label)
         under = [r for r in page.regions if r in accepted and accepted[r][y, x]]
@@ -80,7 +86,21 @@ class Mind:
             if thing not in alive:
                 thing.reopened = False
         there = page.regions.keys() | page.suggestions.keys()
+        for thing in self.things:
+            if thing.gone_from is not None and thing.keypoints & page.regions.keys():
+                alive.append(thing)
         self.things = [t for t in self.things if t in alive or t.region in there]
+
+    def went(self, page, region, mask, left, *, was_seen):
+        """A region is gone; its keypoints ``left`` by the accept are there still.
+
+        If no call came between, the backend cannot know that there was a region.
+        """
+        for thing in self.things:
+            keypoints = thing.keypoints & page.regions.keys()
+            if thing.region == region and keypoints and keypoints <= left:
+                thing.gone_from = mask if was_seen else None
+                self.spent -= set() if was_seen else keypoints
 
 
 class Histories(RuleBasedStateMachine):
@@ -92,6 +112,7 @@ class Histories(RuleBasedStateMachine):
         self.page = Page(Server(), self.backend, instant_save=True)
         self.mind = Mind()
         self.minds = []
+        self.seen = set()  # the accepted regions at the last call
 
     def think(self):
         self.minds.append(copy.deepcopy(self.mind))
@@ -100,6 +121,7 @@ class Histories(RuleBasedStateMachine):
     def click(self, label, x, y):
         self.think()
         before = self.page.accepted()
+        self.seen = set(before)
         thing = self.mind.meant(self.page, label, x, y)
         answer = self.page.click(label, x + 0.5, y + 0.5)
         thing.keypoints.add(list(self.page.regions)[-1])
@@ -124,6 +146,7 @@ class Histories(RuleBasedStateMachine):
             return
         self.think()
         before = self.page.accepted()
+        self.seen = set(before)
         answer = self.page.drag(data.draw(st.sampled_from(live)), x + 0.5, y + 0.5)
         self.check(answer, before)
 
@@ -134,6 +157,19 @@ class Histories(RuleBasedStateMachine):
         self.think()
         self.page.delete(data.draw(st.sampled_from(keypoints)))
         self.mind.settled(self.page)
+
+    @precondition(lambda self: self.page.accepted())
+    @rule(data=st.data())
+    def delete_region(self, data):
+        region = data.draw(st.sampled_from(sorted(self.page.accepted())))
+        mask = self.page.mask(region)
+        self.page.delete(region)
+        seen = region in self.seen
+        self.mind.went(self.page, region, mask, self.mind.spent, was_seen=seen)
+        self.mind.settled(self.page)
+        # Undone after a call it would lie below suggestions that have taken its pixels.
+        self.page.history.clear()
+        self.minds.clear()
 
     @precondition(lambda self: self.page.suggestions)
     @rule()
@@ -168,8 +204,12 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.page.history)
     @rule()
     def undo(self):
+        masks, left = self.page.accepted(), self.mind.spent & self.page.regions.keys()
         self.page.undo()
         self.mind = self.minds.pop()
+        for region in masks.keys() - self.page.regions.keys():
+            seen = region in self.seen
+            self.mind.went(self.page, region, masks[region], left, was_seen=seen)
         self.mind.settled(self.page)
 
     @rule()

@@ -71,12 +71,12 @@ def test_an_object_that_lost_all_its_pixels_is_not_taken_for_accepted():
     show(store, store.begin(call(point("a", "A", 0.2, 0.2))))
     ticket = store.begin(call(point("b", "B", 0.25, 0.2)))
     b = targets(ticket)["B"].id
-    store.remember(ticket, {b: disc(0.25, 0.2)}, {b: "digest"})
+    store.remember(ticket, {b: disc(0.25, 0.2)}, {b: "digest"}, [FIRST])
     (image,) = store.last_answer(ticket).images
     assert [repeat.id for repeat in image.repeats] == [b]
     ticket = store.begin(call(point("c", "A", 0.8, 0.8)))  # the click of A has vanished
     (image,) = ticket.plan.images
-    assert not image.fixed
+    assert [mask.array().tolist() for mask in image.fixed] == [disc(0.25, 0.2).array().tolist()]
     assert [(click.x, click.y) for click in targets(ticket)["A"].clicks] == [(0.8, 0.8)]
 
 
@@ -155,7 +155,7 @@ def test_stroke_as_rle_is_a_prompt_too():
 def test_accepted_stroke_is_frozen_afterwards():
     store = SessionStore()
     ticket = store.begin(call(STROKE))
-    store.remember(ticket, {"stroke": disc(0.5, 0.5)}, {"stroke": "x"})
+    store.remember(ticket, {"stroke": disc(0.5, 0.5)}, {"stroke": "x"}, [])
     accepted = replace(STROKE, strokes=(Stroke(((0.2, 0.5), (0.8, 0.6)), 0.1),))
     draft = SavedPage("draft:1", "2026", (accepted,), user="1")
     ticket = store.begin(call(point("b", "B", 0.9, 0.9), drafts=(draft,)))

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli import main
+from backend.fetch.hosts import AllowedHosts
 from backend.settings import Settings, SettingsError, load, typo_warnings, variable
 from backend.settings.table import rows
 
@@ -72,7 +73,6 @@ def test_no_secret_is_ever_shown(monkeypatch):
         "DYNAMITE_BASIC_AUTH_USER": "user",
         "DYNAMITE_BASIC_AUTH_PASSWORD": "s3cret-c",
         "DYNAMITE_WEBHOOK_SECRET": "s3cret-dddddddd",
-        "LABEL_STUDIO_URL": "http://who:s3cret-e@localhost",
     }
     for name, value in secrets.items():
         monkeypatch.setenv(name, value)
@@ -90,7 +90,20 @@ def test_no_secret_is_ever_shown(monkeypatch):
     ("name", "value", "says"),
     [
         ("DYNAMITE_PORT", "99999", "DYNAMITE_PORT is '99999'"),
-        ("DYNAMITE_HOST", "http://0.0.0.0", "without a scheme"),
+        ("DYNAMITE_HOST", "http://0.0.0.0", "without scheme"),
+        ("DYNAMITE_HOST", "0.0.0.0:9090", "without scheme, port"),
+        ("DYNAMITE_HOST", "*", "DYNAMITE_HOST is .* wildcard"),
+        ("DYNAMITE_IMAGE_HOSTS", "a.example, *.b.example", "DYNAMITE_IMAGE_HOSTS is .* wildcard"),
+        ("DYNAMITE_IMAGE_HOSTS", "bücher.example:81", "write it as xn--bcher-kva.example"),
+        ("DYNAMITE_IMAGE_HOSTS", "a.example:65536", "port '65536'"),
+        ("DYNAMITE_IMAGE_HOSTS", "a.example:", "port ''"),
+        ("DYNAMITE_IMAGE_HOSTS", "[::1", "host name or address"),
+        ("DYNAMITE_IMAGE_HOSTS", "10.0.0.0/8", "host or host:port"),
+        ("DYNAMITE_IMAGE_HOSTS", "10.0.0", "four decimal numbers"),
+        ("DYNAMITE_IMAGE_HOSTS", "a.example?x", "host or host:port"),
+        ("DYNAMITE_IMAGE_HOSTS", ".example", "host name or address"),
+        ("DYNAMITE_KNOWN_HOSTS", "bücher.example", "xn--bcher-kva.example"),
+        ("LABEL_STUDIO_URL", "http://*.example", "LABEL_STUDIO_URL is .* wildcard"),
         ("DYNAMITE_IMAGE_HOSTS", "http://a", "host or host:port"),
         ("LABEL_STUDIO_URL", "ftp://a", "LABEL_STUDIO_URL is 'ftp://a'"),
         ("DYNAMITE_BASIC_AUTH_USER", "only", "or neither"),
@@ -104,6 +117,32 @@ def test_a_bad_value_names_its_variable(monkeypatch, name, value, says):
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=says.replace("(", r"\(")):
         load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DYNAMITE_HOST", "who:s3cret-e@a.example"),
+        ("DYNAMITE_IMAGE_HOSTS", "who:s3cret-e@a.example"),
+        ("DYNAMITE_KNOWN_HOSTS", "who:s3cret-e@a.example"),
+        ("LABEL_STUDIO_URL", "http://who:s3cret-e@a.example"),
+        ("LABEL_STUDIO_URL", "http://who:s3cret-e@a.example:99999"),
+    ],
+)
+def test_a_host_with_a_password_is_refused_by_its_setting_and_not_shown(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name) as refused:
+        load()
+    assert "s3cret" not in str(refused.value)
+
+
+def test_hosts_that_can_work_are_taken_as_they_are():
+    hosts = ("a.example", "A.example.:81", "h_x", "10.0.0.1:82", "::1", "[::1]", "[fe80::1]:83")
+    assert load(image_hosts=",".join(hosts)).image_hosts == hosts
+    AllowedHosts(None, hosts)
+    for host in ("0.0.0.0", "::", "[::1]", "localhost", "backend"):
+        assert load(host=host).host == host
+    assert load(known_hosts="Backend.Example.").known_hosts == ("backend.example",)
 
 
 @pytest.mark.parametrize("odd", ["", "/s3cret", "?s3cret", "#s3cret", "+s3cret", "%41s3cret"])

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from backend.label_studio.labeling_config import write
+from backend.label_studio.config_writer import write
 from dynamite import brush_rle
 
 ODD = ["", "a" * 100_000, "../../etc/passwd", "<script>x</script>", "'; DROP", "\0", "💥"]

@@ -68,7 +68,7 @@ def test_an_earlier_or_equal_version_changes_nothing(store):
 
 def test_a_deleted_annotation_does_not_come_back_by_a_late_event(store):
     digest = store.put_image(photo(1))
-    assert store.delete(AnnotationKey(SOURCE, 1)) is False  # the deletion overtook everything
+    assert store.delete(AnnotationKey(SOURCE, 1)) == 0  # the deletion overtook everything
     assert store.apply(annotation(1, digest, updated=SECOND)) is Outcome.DELETED
     assert store.annotations() == []
     assert store.apply(annotation(1, digest), revive=True) is Outcome.STORED

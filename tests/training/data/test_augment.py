@@ -135,6 +135,22 @@ def test_a_crop_about_an_object_gives_it_the_wished_size() -> None:
     assert abs(int(side) - 48) <= 4
 
 
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=20, deadline=None)
+def test_native_crops_show_an_object_with_the_pixels_of_its_photo(seed: int) -> None:
+    config = AugmentConfig(
+        size=96, native_probability=1.0, flip_probability=0.0, min_area=0, keep_all_probability=1.0
+    )
+    photo = painted(PHOTOS[0])
+    cut = Augment(config)(photo, np.random.default_rng(seed))
+    assert (cut.label_map >= 0).any()
+    rows, columns = (int(np.flatnonzero((~cut.ignore).any(axis))[-1]) + 1 for axis in (1, 0))
+    seen = cut.image[:rows, :columns]
+    windows = np.lib.stride_tricks.sliding_window_view(photo.image[..., 0], (rows, columns))
+    same = np.argwhere((windows == seen[..., 0]).all(axis=(2, 3)))
+    assert any(np.array_equal(photo.image[y : y + rows, x : x + columns], seen) for y, x in same)
+
+
 def test_no_crop_is_about_an_object_that_others_hide() -> None:
     shape = (200, 200)
     instances = np.full(shape, -1, np.int32)

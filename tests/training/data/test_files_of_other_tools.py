@@ -121,6 +121,8 @@ def test_what_was_left_out_is_no_crowd(tmp_path: Path) -> None:
         ([[[1, 1], [5, 1], [5, 5]]], "lists within a polygon"),
         ([[[1, 1, 5, 1, 5, 5]]], "lists within a polygon"),
         ([[[1, 1], [5]]], "lists within a polygon"),
+        ([[1, 1], [5, 1], [5, 5]], "points as pairs"),
+        ([[1, 1]], "1 points; three are needed"),
         ([], "is empty"),
     ],
 )

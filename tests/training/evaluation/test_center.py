@@ -16,12 +16,16 @@ class TestFirstClicks:
     def test_fall_in_the_middle_of_each_object(self):
         target = label_map(12, 12, (0, 0, 3, 3), (5, 5, 10, 10))
         clicks = first_clicks(target, 3, np.zeros((12, 12), bool))
-        assert clicks == ClickSet([[Click(1, 1, 0)], [Click(7, 7, 1)], [Click(0, 0, 2)]])
+        assert clicks == ClickSet(
+            [[Click.on_pixel(1, 1, 0)], [Click.on_pixel(7, 7, 1)], [Click.on_pixel(0, 0, 2)]]
+        )
 
     def test_keep_away_from_the_ignore_region(self):
         ignore = np.zeros((9, 9), bool)
         ignore[:, 3:] = True
-        assert first_clicks(label_map(9, 9, (0, 0, 9, 9)), 1, ignore) == ClickSet([[Click(1, 1)]])
+        assert first_clicks(label_map(9, 9, (0, 0, 9, 9)), 1, ignore) == ClickSet(
+            [[Click.on_pixel(1, 1)]]
+        )
 
 
 def first_clicks(target, count, ignore):
@@ -44,25 +48,28 @@ class TestNextClick:
         target, predicted = label_map(30, 30, (0, 0, 9, 20)), label_map(30, 30, (0, 9, 10, 24))
         # Missing 9×9 (depth 5), surplus 10×4 and a strip (depth 2).
         clicks = next_click(predicted, target, (4, 15))
-        assert clicks.objects[0][1] == Click(4, 4, 1)
+        assert clicks.objects[0][1] == Click.on_pixel(4, 4, 1)
 
     def test_equal_depths_click_the_surplus(self):
         target, predicted = label_map(9, 30, (2, 2, 5, 8)), label_map(9, 30, (2, 5, 5, 11))
-        assert next_click(predicted, target, (8, 20)).background == (Click(9, 3, 1),)
+        assert next_click(predicted, target, (8, 20)).background == (Click.on_pixel(9, 3, 1),)
 
     def test_clicks_of_all_objects_and_of_the_background_suppress(self):
         target, nothing = label_map(2, 30, (0, 0, 1, 24)), label_map(2, 30)
         # A line of depth 1: the discs leave 6 and 18.. of it, then 18.. only.
-        assert next_click(nothing, target, (0, 0)).objects[0][1] == Click(6, 0, 1)
+        assert next_click(nothing, target, (0, 0)).objects[0][1] == Click.on_pixel(6, 0, 1)
         two = next_click(nothing, target, (0, 0), (0, 12), count=2)
-        assert two.objects == ((Click(0, 0), Click(6, 0, 2)), (Click(12, 0, 1),))
+        assert two.objects == (
+            (Click.on_pixel(0, 0), Click.on_pixel(6, 0, 2)),
+            (Click.on_pixel(12, 0, 1),),
+        )
         three = next_click(nothing, target, (0, 0), (0, 12), (1, 6), count=2)
-        assert three.background == (Click(6, 1, 2),)
-        assert three.objects[0][1] == Click(18, 0, 3)
+        assert three.background == (Click.on_pixel(6, 1, 2),)
+        assert three.objects[0][1] == Click.on_pixel(18, 0, 3)
 
     def test_everything_suppressed_clicks_the_first_pixel(self):
         target, nothing = label_map(6, 6, (2, 2, 5, 5)), label_map(6, 6)
-        assert next_click(nothing, target, (3, 3)).background == (Click(0, 0, 1),)
+        assert next_click(nothing, target, (3, 3)).background == (Click.on_pixel(0, 0, 1),)
 
     def test_errors_in_the_ignore_region_do_not_count(self):
         target, predicted = label_map(20, 20, (0, 0, 20, 4)), label_map(20, 20, (0, 0, 20, 14))
@@ -75,7 +82,7 @@ class TestNextClick:
         target = label_map(9, 20, (0, 0, 9, 9), (0, 9, 9, 18))
         predicted = label_map(9, 20, (0, 0, 9, 18))
         clicks = next_click(predicted, target, (0, 0), (8, 0), count=2)
-        assert clicks.objects[1][1] == Click(13, 4, 2)
+        assert clicks.objects[1][1] == Click.on_pixel(13, 4, 2)
 
 
 def next_click(predicted, target, *said, count=1, ignore=None):

@@ -47,11 +47,11 @@ class TestInteract:
         assert len(outcome.seconds) == 3
         assert np.array_equal(outcome.label_map, TWO)
         # The first clicks: the first deepest pixel of each square, row by row.
-        assert script.asked[0] == ClickSet([[Click(4, 4, 0)], [Click(24, 4, 1)]])
+        assert script.asked[0] == ClickSet([[Click.on_pixel(4, 4, 0)], [Click.on_pixel(24, 4, 1)]])
         # Missing: columns 25..29. The disc around (4, 24) leaves of it the corner (8, 28) of depth
         # 2; the disc around that leaves the edge, from (0, 28) on.
-        assert script.asked[1].objects[1][1] == Click(28, 8, 2)
-        assert script.asked[2].objects[1][2] == Click(28, 0, 3)
+        assert script.asked[1].objects[1][1] == Click.on_pixel(28, 8, 2)
+        assert script.asked[2].objects[1][2] == Click.on_pixel(28, 0, 3)
 
     def test_spends_the_budget_and_no_more(self):
         nothing = label_map(20, 40)
@@ -73,7 +73,7 @@ class TestInteract:
         # Depth 5 at (4..5, 24..25) lies within 5 of the first click (4, 24); so do depths 4 and 3
         # on its side. Farther than 5: (8, 28) is at 5.66 with depth 2, as no other is deeper.
         new = script.asked[1]
-        assert new.objects[1][1] == Click(28, 8, 2)
+        assert new.objects[1][1] == Click.on_pixel(28, 8, 2)
 
     def test_the_ignore_region_is_out_of_the_iou_and_of_the_clicks(self):
         ignore = np.zeros(TWO.shape, bool)
@@ -94,7 +94,7 @@ class TestInteract:
         )
         assert outcome.ious[0][0] == 1
         assert np.isnan(outcome.ious[0][1])
-        assert outcome.clicks.objects[1] == (Click(0, 0, 1),)
+        assert outcome.clicks.objects[1] == (Click.on_pixel(0, 0, 1),)
 
     def test_ends_before_there_are_more_clicks_than_a_model_takes(self, monkeypatch):
         monkeypatch.setattr("training.evaluation.interaction.MAX_CLICKS", 5)
@@ -161,12 +161,12 @@ class TestGestures:
         clicks = GESTURES["box"].first_clicks(
             target, 1, np.zeros(target.shape, bool), np.random.default_rng(0)
         )
-        assert clicks.objects == ((Click(45, 22, 0),),)
+        assert clicks.objects == ((Click.on_pixel(45, 22, 0),),)
         assert clicks.background == (
-            Click(45, 8, 1),
-            Click(45, 36, 2),
-            Click(16, 22, 3),
-            Click(73, 22, 4),
+            Click.on_pixel(45, 8, 1),
+            Click.on_pixel(45, 36, 2),
+            Click.on_pixel(16, 22, 3),
+            Click.on_pixel(73, 22, 4),
         )
 
     def test_box_clicks_off_the_image_or_in_another_box_are_left_out(self):
@@ -191,7 +191,7 @@ class TestGestures:
         clicks = GESTURES["box"].first_clicks(
             target, 2, np.zeros(target.shape, bool), np.random.default_rng(0)
         )
-        assert clicks.objects[1] == (Click(0, 0, 1),)
+        assert clicks.objects[1] == (Click.on_pixel(0, 0, 1),)
         assert len(clicks.background) == 4
 
 
@@ -247,7 +247,7 @@ class TestEvaluate:
         assert [r.name for r in records] == ["ccc#0", "ccc#1"]
         assert [len(r.ious) for r in records] == [1, 2]  # the second object is never found
         assert len(script.images) == 1
-        assert script.asked[1].objects == ((Click(24, 4, 0),),)
+        assert script.asked[1].objects == ((Click.on_pixel(24, 4, 0),),)
 
     def test_one_generator_for_the_whole_set(self):
         nothing = label_map(20, 40)
@@ -308,10 +308,31 @@ def test_a_click_that_says_nothing_new_costs_no_answer(monkeypatch):
     model = dynamite.load("lite", random_weights=True)
     predictor = dynamite.Predictor(model)
     opened = ModelSegmenter(predictor).open(np.zeros((64, 96, 3), np.uint8))
-    clicks = ClickSet([[Click(20, 20)]], [Click(0, 0, 1)])
+    clicks = ClickSet([[Click.on_pixel(20, 20)]], [Click.on_pixel(0, 0, 1)])
     first = opened.segment(clicks)
     with monkeypatch.context() as patch:
         patch.setattr(predictor, "segment", None)
-        again = opened.segment(ClickSet(clicks.objects, [*clicks.background, Click(0, 0, 2)]))
+        again = opened.segment(
+            ClickSet(clicks.objects, [*clicks.background, Click.on_pixel(0, 0, 2)])
+        )
     assert again is first
-    assert opened.segment(ClickSet([[Click(20, 20)], [Click(50, 50)]])) is not first
+    assert (
+        opened.segment(ClickSet([[Click.on_pixel(20, 20)], [Click.on_pixel(50, 50)]])) is not first
+    )
+
+
+def test_objects_hold_still_unless_all_are_to_be_redrawn():
+    predictor = dynamite.Predictor(dynamite.load("lite", random_weights=True))
+    image = np.random.default_rng(1).integers(0, 255, (64, 96, 3), np.uint8)
+    old = ClickSet([[Click.on_pixel(20, 20)], [Click.on_pixel(50, 50, 1)]])
+    new = ClickSet([[*old.objects[0], Click.on_pixel(30, 25, 2)], old.objects[1]])
+    held, redrawn = (
+        ModelSegmenter(predictor, redraw_all=redraw_all).open(image) for redraw_all in (False, True)
+    )
+    before = held.segment(old)
+    assert np.array_equal(redrawn.segment(old), before)
+    joint, answer = redrawn.segment(new), held.segment(new)
+    assert np.array_equal(joint, predictor.segment(predictor.encode(image), new).label_map)
+    assert np.array_equal(answer == 0, joint == 0)
+    others = (answer != 0) & (before != 0)
+    assert np.array_equal(answer[others], before[others])

@@ -31,6 +31,13 @@ def test_unknown_augmentation_is_named() -> None:
         augment_config({"color": {"huge": 1}}, 64)
 
 
+def test_a_crop_has_its_size_from_the_stage_and_pasted_objects_theirs() -> None:
+    config = augment_config({"paste": {"size": [0.03, 0.2]}}, 64)
+    assert (config.size, config.paste.size) == (64, (0.03, 0.2))
+    with pytest.raises(ConfigError, match=r"data\.augment\.size: the stages give the size"):
+        augment_config({"size": 96}, 64)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 import dynamite
-from backend.label_studio.labeling_config import write
+from backend.label_studio.config_writer import write
 from dynamite import brush_rle
 from dynamite.checkpoints import checkpoint
 from dynamite.network.config import Resize

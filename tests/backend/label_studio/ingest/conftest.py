@@ -10,9 +10,9 @@ import pytest
 from redis import Redis
 
 from backend.label_studio.api import LabelStudioApi
+from backend.label_studio.config_writer import write
 from backend.label_studio.ingest.bookkeeping import Bookkeeping
 from backend.label_studio.ingest.ingest import Ingest
-from backend.label_studio.labeling_config import write
 from backend.settings import load
 from dynamite import brush_rle
 from tests.fakes import Photos
@@ -85,6 +85,12 @@ def make_ingest(tmp_path, monkeypatch, queue_server):
 def parts(ingest):
     """What retraining is handed."""
     return ingest.settings, ingest.store, ingest.redis
+
+
+@pytest.fixture
+def many_held_out(monkeypatch):
+    """Enough images are held out to publish a result, however few were accepted."""
+    monkeypatch.setattr("backend.retraining.due.count_held_out", lambda *_: 1000)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def test_it_lies_beside_the_store_and_is_named_after_its_label_studio(tmp_path):
 
 
 def test_what_is_noted_is_there_after_a_restart(bookkeeping, path):
-    bookkeeping.wait({"body": 1}, "an image is away")
+    bookkeeping.wait(({"body": 1}, "an image is away"))
     bookkeeping.note_compared(5, 3, "as it was", 1)
     bookkeeping.note_created_at(3, "2026")
     bookkeeping.note_site("http://here")
@@ -41,8 +41,8 @@ def test_what_is_noted_is_there_after_a_restart(bookkeeping, path):
 
 def test_events_wait_until_they_are_dealt_with(bookkeeping):
     event = {"body": {"action": "x"}}
-    bookkeeping.wait(event, "no Label Studio")
-    bookkeeping.wait(event, "still none")
+    bookkeeping.wait((event, "no Label Studio"))
+    bookkeeping.wait((event, "still none"))
     assert bookkeeping.waiting() == [(event, "still none")]
     bookkeeping.stop_waiting(event)
     assert bookkeeping.waiting() == []

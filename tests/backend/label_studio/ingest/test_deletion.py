@@ -4,10 +4,11 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from backend.label_studio.config_writer import write
 from backend.label_studio.ingest.deletion import (
-    delete_annotation,
+    delete_annotations,
     delete_project,
-    delete_task,
+    delete_tasks,
     replace_project,
 )
 from backend.label_studio.ingest.events import process_event
@@ -15,7 +16,6 @@ from backend.label_studio.ingest.ingest import TryLaterError
 from backend.label_studio.ingest.known_tasks import known_tasks
 from backend.label_studio.ingest.server_identity import check_project
 from backend.label_studio.ingest.sync import reconcile_projects
-from backend.label_studio.labeling_config import write
 from tests.backend.label_studio.ingest.conftest import an_annotation
 from training.annotation_store import Database
 
@@ -81,8 +81,8 @@ def kept(ingest):
 
 
 DELETIONS = {
-    "annotation": lambda ingest: delete_annotation(1, ingest.store, ingest.bookkeeping),
-    "task": lambda ingest: delete_task(1, ingest.store, ingest.bookkeeping),
+    "annotation": lambda ingest: delete_annotations([1], ingest.store, ingest.bookkeeping),
+    "task": lambda ingest: delete_tasks([1], ingest.store, ingest.bookkeeping),
     "project": lambda ingest: delete_project(3, ingest.store, ingest.bookkeeping),
     "replaced project": lambda ingest: replace_project(3, ingest.store, ingest.bookkeeping),
 }
@@ -139,3 +139,35 @@ def test_a_replacement_killed_in_between_lets_the_other_project_wait(
         check_project(other, ingest.bookkeeping)
     DELETIONS["replaced project"](ingest)
     check_project(other, ingest.bookkeeping)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": n} for n in range(5000)]},
+        {"action": "TASKS_DELETED", "tasks": [{"id": n} for n in range(5000)]},
+        {
+            "action": "ANNOTATIONS_CREATED",
+            "annotation": [an_annotation(n, task=n) for n in range(50)],
+            "task": [{"id": n, "data": {"image": "/1.png"}} for n in range(50)],
+            "project": {"id": 3, "label_config": write(["A"])},
+        },
+    ],
+    ids=lambda body: body["action"],
+)
+def test_an_event_with_thousands_of_ids_is_one_transaction_of_each_file(
+    ingest, compared, monkeypatch, body
+):
+    written = []
+    transaction = Database.transaction
+
+    def counted(database):
+        written.append(database.path)
+        return transaction(database)
+
+    monkeypatch.setattr(Database, "transaction", counted)
+    ingest.images.is_away = True  # so the annotations that are new must wait
+    process_event({"body": body, "verified": True}, ingest)
+    assert len(written) == len(set(written)) > 0
+    left = [] if "DELETED" in body["action"] else [1, 4]
+    assert [number for number in kept(ingest) if number in (1, 4)] == left

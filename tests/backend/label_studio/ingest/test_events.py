@@ -7,7 +7,7 @@ import pytest
 
 from backend.errors import BadRequestError
 from backend.label_studio.api import LabelStudioApi
-from backend.label_studio.ingest.deletion import delete_annotation
+from backend.label_studio.ingest.deletion import delete_annotations
 from backend.label_studio.ingest.events import process_event
 from backend.label_studio.ingest.sync import reconcile_projects
 from backend.label_studio.ingest.values import moment
@@ -251,6 +251,7 @@ def test_an_annotation_of_no_known_task_is_an_error_that_says_so(ingest, task):
     assert kept(ingest) == {}
 
 
+@pytest.mark.usefixtures("many_held_out")
 @pytest.mark.parametrize(
     "wrong",
     [{"task": [5]}, {"task": 7}, {"task": 9}, {"id": [5]}, {"updated_at": "yesterday"}, None],
@@ -297,7 +298,7 @@ def test_the_reconcile_finds_what_no_webhook_brought(make_ingest, site, api):
     page["tasks"][0]["updated_at"] = "2026-11-22T09:00:00Z"
     reconcile_projects(ingest, [3])
     assert sorted(kept(ingest)) == [8]
-    delete_annotation(1, ingest.store, ingest.bookkeeping)
+    delete_annotations([1], ingest.store, ingest.bookkeeping)
     site.answers["/api/tasks/1/annotations"] = [an_annotation(1)]
     page["tasks"][0]["updated_at"] = "2026-11-22T10:00:00Z"
     reconcile_projects(ingest, [3])

@@ -4,10 +4,12 @@ import pytest
 from rq.job import JobStatus
 
 from backend.label_studio.ingest.events import process_event
+from backend.retraining.due import last_due
 from backend.retraining.requesting import (
     TooFewHeldOutError,
     request_training,
     request_where_due,
+    take_snapshot,
 )
 from backend.retraining.status import last_asked
 from backend.retraining.training_queue import train_queue, waiting_job
@@ -69,6 +71,7 @@ def test_a_failed_training_can_be_asked_for_again(ingest):
     assert len(train_queue(ingest.redis).jobs) == 1
 
 
+@pytest.mark.usefixtures("many_held_out")
 def test_training_starts_after_n_new_annotations_and_not_before(make_ingest):
     ingest = make_ingest(train_after=4)
     accept(ingest, 1, 2, 3)
@@ -77,6 +80,31 @@ def test_training_starts_after_n_new_annotations_and_not_before(make_ingest):
     assert train_queue(ingest.redis).count == 1
     accept(ingest, 5, 6, 7, 8, 9)  # one is on its way: no second one behind it
     assert train_queue(ingest.redis).count == 1
+
+
+def test_enough_annotations_wait_for_enough_held_out_images(make_ingest):
+    """A training whose result could not be published would cost an hour for nothing."""
+    ingest = make_ingest(train_after=4, judge_least=2)
+    accept(ingest, 1, 2, 3)
+    assert last_due(ingest.redis, "shared").words == (
+        "3 of 4 new annotations until the next training"
+    )
+    few = replace(ingest, settings=ingest.settings.model_copy(update={"judge_least": 8}))
+    accept(few, *range(4, 16))
+    due = last_due(ingest.redis, "shared")
+    held_out = take_snapshot(ingest.settings, ingest.store, "shared").images["holdout"]
+    assert (due.new, due.held_out) == (15, held_out)
+    assert f"only {held_out} images are held out, and 8 are needed" in due.words
+    assert train_queue(ingest.redis).count == 0
+    accept(ingest, 16)
+    (job,) = train_queue(ingest.redis).jobs
+    assert job.meta["reason"] == "16 new annotations"
+    assert last_due(ingest.redis, "shared").words.startswith("0 of 4 new annotations")
+
+
+def test_where_none_starts_a_training_they_are_counted_all_the_same(ingest):
+    accept(ingest, 1, 2)
+    assert last_due(ingest.redis, "shared").words.startswith("2 new annotations; none starts")
 
 
 def test_a_second_training_of_a_line_waits_for_the_first(ingest):
@@ -105,6 +133,7 @@ def test_the_data_of_one_line_never_enter_anothers_training(make_ingest):
     assert images == {"shared": 3, "cells": 3}
 
 
+@pytest.mark.usefixtures("many_held_out")
 def test_a_line_whose_models_are_away_keeps_no_other_from_being_asked_for(make_ingest, monkeypatch):
     ingest = make_ingest(train_after=2, lines="cells=3 plants=7")
     for project in (3, 7):

@@ -3,11 +3,11 @@
 import pytest
 
 from backend.label_studio import known_projects
+from backend.label_studio.config_writer import write
 from backend.label_studio.ingest.bookkeeping import Bookkeeping
 from backend.label_studio.ingest.events import WrongSourceError, process_event
 from backend.label_studio.ingest.retries import try_again
 from backend.label_studio.ingest.sync import all_projects, reconcile_projects
-from backend.label_studio.labeling_config import write
 from backend.retraining.requesting import request_training, take_snapshot
 from backend.retraining.training_queue import train_queue
 from backend.serving.answer_log import Answered, AnswerLog, recall
@@ -172,6 +172,7 @@ def test_equal_projects_train_the_lines_that_the_settings_name(make_both):
     assert images == {"shared": 2, "cells": 1}
 
 
+@pytest.mark.usefixtures("many_held_out")
 def test_new_annotations_of_one_do_not_start_the_training_of_the_others_line(make_both):
     berlin, paris = make_both(train_after=2, lines="cells=paris:3")
     process_event(an_event(), berlin)

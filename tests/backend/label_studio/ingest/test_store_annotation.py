@@ -7,8 +7,10 @@ import pytest
 from backend.errors import BadRequestError, ImageUnreachableError
 from backend.images.decode import decode, digest
 from backend.label_studio.ingest.events import process_event
+from backend.label_studio.ingest.retries import publish_backlog
 from backend.label_studio.ingest.store_annotation import annotator
 from backend.label_studio.task_images import FetchedImage
+from backend.retraining.status import last_backlog
 from backend.session.paint import digest as pixels_digest
 from tests.backend.label_studio.ingest.conftest import SOURCE, an_annotation, an_event, brush, mask
 from training.annotation_store import AnnotationKey, Origin
@@ -68,6 +70,9 @@ def test_clicks_that_were_submitted_without_their_masks_are_listed(ingest, resul
     if listed:
         (row,) = ingest.store.rejected()
         assert row["detail"].startswith("it holds 2 clicks and no mask: ")
+        publish_backlog(ingest.store, ingest.bookkeeping, ingest.redis)
+        told = last_backlog(ingest.redis)
+        assert (told.no_mask, told.no_mask_in) == (1, "task 1 of project 3")
         process_event(an_event(annotation=an_annotation(1, updated="2027-01-01T00:00:00Z")), ingest)
         assert rejected(ingest) == []
 

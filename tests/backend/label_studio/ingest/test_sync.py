@@ -5,15 +5,15 @@ from types import SimpleNamespace
 import pytest
 
 from backend.errors import ImageTimeoutError
+from backend.label_studio.config_writer import write
 from backend.label_studio.ingest.deletion import (
-    delete_annotation,
-    delete_task,
+    delete_annotations,
+    delete_tasks,
     replace_project,
 )
 from backend.label_studio.ingest.events import process_event
 from backend.label_studio.ingest.ingest import TryLaterError
 from backend.label_studio.ingest.sync import SECONDS, reconcile_project, reconcile_projects
-from backend.label_studio.labeling_config import write
 from backend.retraining.enqueueing import enqueue_training
 from backend.retraining.training_queue import train_queue
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event, brush, mask
@@ -125,9 +125,9 @@ def test_what_was_deleted_though_label_studio_has_it_is_stored_again(ingest, sit
     project = site.answers.pop("/api/projects/3")
     assert "deleted in Label Studio; 3 annotations deleted here" in reconcile_projects(ingest, [3])
     site.answers["/api/projects/3"] = project
-    delete_annotation(1, ingest.store, ingest.bookkeeping)
+    delete_annotations([1], ingest.store, ingest.bookkeeping)
     assert "3 stored" in reconcile_projects(ingest, [3])
-    delete_task(2, ingest.store, ingest.bookkeeping)
+    delete_tasks([2], ingest.store, ingest.bookkeeping)
     assert "1 stored" in reconcile_projects(ingest, [3])
     assert kept(ingest) == [1, 2, 3]
 
@@ -157,7 +157,7 @@ def test_a_bad_annotation_keeps_no_good_one_of_its_task_out(ingest, site, tasks)
     reconcile_projects(ingest, [3])
     assert rejected(ingest) == [], "it is not there any more"
     site.answers["/api/tasks/1/annotations"] = [bad | {"id": 7}]
-    delete_annotation(9, ingest.store, ingest.bookkeeping)
+    delete_annotations([9], ingest.store, ingest.bookkeeping)
     reconcile_projects(ingest, [3])
     assert rejected(ingest) == [(7, "bad_annotation")]
     del site.answers["/api/tasks/1"]
@@ -231,6 +231,7 @@ def test_hosts_that_do_not_answer_keep_no_later_project_from_being_compared(
     assert told.count("3 tasks to be tried again") == 2
 
 
+@pytest.mark.usefixtures("many_held_out")
 def test_what_was_accepted_during_a_training_starts_the_next_without_label_studio(make_ingest):
     ingest = make_ingest(train_after=2)
     enqueue_training(ingest.redis, request("d"), 3600)

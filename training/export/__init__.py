@@ -1,0 +1,1 @@
+"""Writes accepted masks as data sets for other programs."""
