@@ -87,7 +87,7 @@ class Interactor:
             ServingError: as ``answer``.
         """
         request = read_request(body)
-        found = {one.id: one.runs for one in self._masks(request)[0]}
+        found = {one.id: one.runs for one in self._masks(request, is_click=False)[0]}
         return [found.get(str(index)) for index in range(len(request.prompts.boxes))]
 
     def open(self, data: bytes) -> LazyImage:
@@ -102,14 +102,16 @@ class Interactor:
         with self._lock:
             return [f"{name}, calls: {n}" for name, n in self._agents.most_common(MAX_AGENTS)]
 
-    def _masks(self, request: InteractorRequest) -> tuple[list[EncodedMask], tuple[int, int]]:
+    def _masks(
+        self, request: InteractorRequest, *, is_click: bool = True
+    ) -> tuple[list[EncodedMask], tuple[int, int]]:
         """Return the masks of a call, and H, W of its frame."""
         frame = digest(request.image)
         image = self._image(request.image, frame)
         size = self._size(frame, request.image)
         plan = plan_answer(request.prompts, size)
         try:
-            answer = self._answering.answer_alone(plan, image)
+            answer = self._answering.answer_alone(plan, image, is_click=is_click)
         except (BusyError, ImageBusyError) as error:
             raise BusyNowError(str(error)) from error
         found = [EncodedMask.of(one) for one in answer.objects]

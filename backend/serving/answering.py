@@ -161,13 +161,19 @@ class Answering:
             )
         return compose_answer(plan, segmented, accepts, model.version)
 
-    def answer_alone(self, plan: ImagePlan, image: OpenedImage) -> Answer:
+    def answer_alone(self, plan: ImagePlan, image: OpenedImage, *, is_click: bool = True) -> Answer:
         """Return the masks of all objects of one image, for a tool that keeps nothing.
+
+        Args:
+            plan: what to segment.
+            image: the image.
+            is_click: whether a person waits, so that it counts among the clicks' times.
 
         Raises:
             Exception: what went wrong; the tool has no earlier masks to fall back on.
         """
-        with self._click_seconds.time() if self._click_seconds else nullcontext():
+        timed = self._click_seconds if is_click else None
+        with timed.time() if timed else nullcontext():
             model = self._engine.model
             with self._admission.place():
                 segmented = segment_plan(

@@ -1,34 +1,18 @@
 """Stores the frames of one accepted job, deletes those without masks, cancels rejected ones."""
 
 import json
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
 from backend.cvat.api import CvatError
-from backend.cvat.collect.bookkeeping import KnownFrame
 from backend.cvat.collect.collector import Collector, TryLaterError
 from backend.cvat.collect.described import Annotations, Job, Label, Meta, Shape, read
 from backend.cvat.collect.frame_numbers import FRAMES, job_and_frame, number_of
-from backend.cvat.collect.masks import KINDS, Answers, read_shapes
-from backend.errors import BadRequestError, ImageError
-from backend.images.decode import digest
-from backend.retraining.kept_image import keep_image
-from backend.serving.answer_log import recall
-from training.annotation_store import (
-    AcceptedAnnotation,
-    AcceptedImage,
-    AnnotationKey,
-    Origin,
-    Outcome,
-    Rejection,
-)
-
-log = logging.getLogger(__name__)
-
-CANCELLED = "rejected"
-"""The state of a frame whose job was rejected."""
+from backend.cvat.collect.masks import KINDS
+from backend.cvat.collect.store_frame import FrameShapes, store_frame
+from backend.errors import BadRequestError
+from training.annotation_store import AnnotationKey, Outcome
 
 
 def store_frames(collector: Collector, job: Job) -> str:
@@ -40,10 +24,9 @@ def store_frames(collector: Collector, job: Job) -> str:
     """
     if job.stop_frame >= FRAMES:
         raise BadRequestError(f"job {job.id} has frames beyond {FRAMES}")
-    path = f"/api/jobs/{job.id}"
-    found = read(Annotations, collector.ask(f"{path}/annotations/") or {})
-    gone = read(Meta, collector.ask(f"{path}/data/meta") or {}).deleted_frames
-    shapes = _by_frame(found.shapes, job, gone)
+    drawn = read(Annotations, _asked(collector, job, "annotations/")).shapes
+    gone = read(Meta, _asked(collector, job, "data/meta")).deleted_frames
+    shapes = _by_frame(drawn, job, gone)
     labels = _labels(collector, job)
     known = collector.bookkeeping.frames(job.id)
     stored = stored_frames(collector, job.id)
@@ -54,7 +37,8 @@ def store_frames(collector: Collector, job: Job) -> str:
         if before is not None and before.state == state and frame in stored:
             continue
         try:
-            count += _store(collector, job, frame, own, labels, before, state) is Outcome.STORED
+            found = FrameShapes(frame, tuple(own), state)
+            count += store_frame(collector, job, found, labels, before) is Outcome.STORED
         except TryLaterError as error:
             failures.append(str(error))
     deleted = delete_frames(collector, job.id, stored - shapes.keys())
@@ -95,85 +79,12 @@ def stored_frames(collector: Collector, job: int) -> set[int]:
     return found
 
 
-def _store(
-    collector: Collector,
-    job: Job,
-    frame: int,
-    shapes: Sequence[Shape],
-    labels: Mapping[int, str],
-    known: KnownFrame | None,
-    state: str,
-) -> Outcome:
-    entry = AcceptedAnnotation(
-        source=collector.source,
-        annotation_id=number_of(job.id, frame),
-        task=job.task_id,
-        project=job.project,
-        updated_at=job.updated_at,
-        annotator=None if job.assignee is None else job.assignee.id,
-    )
-    before = collector.store.annotation(entry.key)
-    try:
-        file, image, size = _image(collector, job, frame, known, before)
-    except ImageError as error:  # it arrived, but cannot be used
-        rejection = Rejection(error.code, str(error))
-        outcome = collector.store.apply(entry, [rejection], revive=True)
-        _note(collector, job, frame, KnownFrame(state, ""))
-        return outcome
-    regions, rejections = read_shapes(shapes, labels, size, _answers(collector, file))
-    images: tuple[AcceptedImage, ...] = ()
-    if regions:
-        images = (_with_known_origins(AcceptedImage(image, *size, regions=regions), before),)
-    outcome = collector.store.apply(replace(entry, images=images), rejections, revive=True)
-    _note(collector, job, frame, KnownFrame(state, file))
-    return outcome
-
-
-def _note(collector: Collector, job: Job, frame: int, known: KnownFrame) -> None:
-    collector.bookkeeping.note_frame(job.id, frame, known, collector.store.change())
-
-
-def _image(
-    collector: Collector,
-    job: Job,
-    frame: int,
-    known: KnownFrame | None,
-    before: AcceptedAnnotation | None,
-) -> tuple[str, str, tuple[int, int]]:
-    """Return the digest of a frame's file, the digest it is kept under, and its size H, W.
-
-    The frames of a task never change, so one that is kept is not fetched again.
-    """
-    store = collector.store
-    for image in before.images if before else ():
-        if known is not None and store.image_path(image.digest).is_file():
-            return known.digest, image.digest, (image.height, image.width)
-    try:
-        data = collector.cvat.frame(job.id, frame)
-    except CvatError as error:
-        raise TryLaterError(str(error)) from error
-    kept, size = keep_image(store, data, collector.settings.max_image_pixels)
-    return digest(data), kept, size
-
-
-def _answers(collector: Collector, file: str) -> Answers:
-    """Return what the model answered for a frame: the clicks named no task, only its bytes."""
-    return recall(collector.redis, collector.source, file).get("", {})
-
-
-def _with_known_origins(image: AcceptedImage, before: AcceptedAnnotation | None) -> AcceptedImage:
-    """Take origins that the queue server has forgotten from the version stored before."""
-    stored = before.images if before else ()
-    known = {region.counts: region for one in stored for region in one.regions}
-    regions = []
-    for region in image.regions:
-        old = known.get(region.counts)
-        if old is not None and region.model_version is None and region.origin is not Origin.DRAWN:
-            region = replace(  # noqa: PLW2901
-                region, origin=old.origin, model_version=old.model_version, clicks=old.clicks
-            )
-        regions.append(region)
-    return replace(image, regions=tuple(regions))
+def _asked(collector: Collector, job: Job, what: str) -> object:
+    """Return a part of a job; one that is not there must not look empty."""
+    found = collector.ask(f"/api/jobs/{job.id}/{what}")
+    if found is None:
+        raise TryLaterError(f"CVAT has job {job.id}, but not its {what.strip('/')}")
+    return found
 
 
 def _by_frame(shapes: Sequence[Shape], job: Job, gone: Sequence[int]) -> dict[int, list[Shape]]:

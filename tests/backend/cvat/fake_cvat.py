@@ -64,6 +64,7 @@ class FakeCvat:
         self._ticks, self._ids = 0, 100
         self.functions, self.hooks = [], []
         self.agents = AgentQueue()
+        self.lacks = None
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -222,6 +223,8 @@ class FakeCvat:
             return None
         if rest is None:
             return things[number]
+        if self.lacks and rest.endswith(self.lacks):
+            return None
         jobs = [number] if kind == "jobs" else self.jobs_of(number)
         task = self.jobs[number]["task_id"] if kind == "jobs" else number
         if rest == "/annotations/" and method == "PATCH":

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from backend.cvat.generations import Generation, generation_of
-from tests.backend.cvat.cvat_page import NEW, CvatServer, a_frame, from_runs, payload
+from tests.backend.cvat.cvat_page import NEW, CvatServer, a_frame, from_runs, payload, shown
 from tests.fakes import RADIUS
 
 FRAME = a_frame()
@@ -183,8 +183,13 @@ def test_a_generation_can_be_forced(make_backend):
 
 
 def test_without_a_version_the_answer_is_right_everywhere(backend):
-    answer = CvatServer(backend.client, None).call(payload(FRAME, [(150, 210)])).json
+    unnamed = CvatServer(backend.client, None)
+    answer = unnamed.call(payload(FRAME, [(150, 210)])).json
     assert answer.keys() == {"mask"} and is_disc(np.array(answer["mask"], bool), 150, 210)
+    for version in ("2.39.0", "2.60.0", "2.80.0"):
+        (mask,) = shown(answer, (400, 600), version)
+        assert is_disc(mask, 150, 210)
+        assert shown(unnamed.call(payload(FRAME)).json, (400, 600), version) == []
 
 
 def test_busy_is_told_as_429_which_the_page_retries(make_backend):
@@ -215,6 +220,18 @@ def test_the_status_page_names_versions_and_what_went_wrong(backend, cvat):
     page = backend.client.get("/").text
     assert "CVAT/2.39.0: crop, calls: 1" in page
     assert "pos_points[0] is [5000, 5], outside the frame of 600×400 pixels" in page
+
+
+def test_calls_are_timed_as_clicks_and_prelabelling_is_not(backend, cvat):
+    def clicks():
+        lines = backend.client.get("/metrics").text.splitlines()
+        return next(x.split()[1] for x in lines if x.startswith("dynamite_click_seconds_count"))
+
+    cvat.masks(payload(FRAME, [(150, 210)]))
+    assert clicks() == "1.0"
+    answer = backend.client.post("/cvat/boxes", json=payload(FRAME, box=BOXES))
+    assert len(answer.json["masks"]) == 2
+    assert clicks() == "1.0"
 
 
 def test_it_is_off_by_default(make_backend):

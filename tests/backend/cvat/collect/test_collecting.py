@@ -253,6 +253,15 @@ def test_frames_of_jobs_that_share_a_task_do_not_overwrite_each_other(fake, coll
     assert [one.annotation_id for one in collector.store.annotations()] == [1_000_000, 2_000_002]
 
 
+def test_a_part_that_is_not_there_does_not_look_empty(done, collector):
+    look_into(collector, ("job", 1))
+    kept, done.lacks = len(collector.store.annotations()), "annotations/"
+    done.touch(1)
+    with pytest.raises(TryLaterError, match="not its annotations"):
+        look_into(collector, ("job", 1))
+    assert len(collector.store.annotations()) == kept
+
+
 def test_label_studios_annotations_are_left_alone(done, collector):
     from training.annotation_store import AcceptedAnnotation
 
