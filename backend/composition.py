@@ -126,6 +126,10 @@ def open_backend(settings: Settings) -> Backend:
         number=entry.number,
     )
     queue = JobQueue(settings.queue_url, settings.state_dir / "spool", EVENT_JOB)
+    cvat_queue = None
+    if settings.cvat:
+        spool = settings.state_dir / "spool" / "cvat"
+        cvat_queue = JobQueue(settings.queue_url, spool, CVAT_EVENT_JOB)
     backend = assemble(
         settings,
         engine=engine,
@@ -134,6 +138,7 @@ def open_backend(settings: Settings) -> Backend:
         journal=journal,
         meters=meters,
         watcher=watcher,
+        cvat_queue=cvat_queue,
     )
     watcher.start()
     backend.label_studio.connection.try_token()
@@ -149,8 +154,12 @@ def assemble(
     journal: ErrorJournal,
     meters: Meters,
     watcher: ModelWatcher | None = None,
+    cvat_queue: JobQueue | None = None,
 ) -> Backend:
-    """Put the parts together around an engine that is ready to be used."""
+    """Put the parts together around an engine that is ready to be used.
+
+    CVAT is answered if it has a queue of its own.
+    """
     for words in filter(None, (unused_token(settings), *typo_warnings())):
         log.warning("%s", words)
     sessions = SessionStore(max_pixels=settings.max_image_pixels)
@@ -184,16 +193,14 @@ def assemble(
         budget=budget,
     )
     cvat = None
-    if settings.cvat:
+    if cvat_queue is not None:
         cvat = Cvat(
             settings,
             engine=engine,
             answering=answering,
             admission=admission,
             answer_log=answer_log,
-            queue=JobQueue(
-                settings.queue_url, settings.state_dir / "spool" / "cvat", CVAT_EVENT_JOB
-            ),
+            queue=cvat_queue,
             budget=budget,
         )
     return Backend(
