@@ -163,15 +163,11 @@ class Annotator:
 
     def delete_click(self, label: str) -> None:
         """Select the newest keypoint of a label and delete it."""
-        self.browser.run(
-            PAGE
-            + """const found = page.regionStore.regions.filter(
-              r => r.type === 'keypointregion' && r.labels.includes(arguments[0]));
-            page.unselectAll();
-            page.selectArea(found.at(-1))""",
-            label,
-        )
-        self.browser.press("Backspace")
+        self._delete("keypointregion", label)
+
+    def delete_mask(self, label: str) -> None:
+        """Select the newest accepted mask of a label and delete it."""
+        self._delete("brushregion", label)
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Percentages of the image as a place in the window."""
@@ -228,6 +224,19 @@ class Annotator:
         path = self._artifacts / f"{name}.png"
         self.browser.screenshot(path)
         return path
+
+    def _delete(self, kind: str, label: str) -> None:
+        self.browser.run(
+            PAGE
+            + """const [kind, label] = arguments;
+            const found = page.regionStore.regions.filter(
+              r => r.type === kind && r.labels.includes(label));
+            page.unselectAll();
+            page.selectArea(found.at(-1))""",
+            kind,
+            label,
+        )
+        self.browser.press("Backspace")
 
     def _press(self, button: str) -> None:
         self.browser.run(f"document.querySelector('[data-testid={button}]').click()")

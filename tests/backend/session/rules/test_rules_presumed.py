@@ -144,3 +144,13 @@ def test_the_click_that_a_deleted_region_leaves_counts_with_one_on_its_mask(page
     result = page.click("A", 25, 20)
     assert only(result, "A")["id"] == region
     assert mask_of(only(result, "A"))[20, [13, 20, 32]].all()
+
+
+def test_a_click_that_is_back_does_not_bring_back_what_is_older(page):
+    """All was accepted before the click on C, which nothing showed at that time."""
+    page.click("A", 20, 20)
+    page.click("B", 60, 40)
+    page.accept_all()
+    page.click("C", 40, 10)
+    assert set(by_label(page.click("B", 75, 20))) == {"B"}
+    assert set(by_label(page.click("C", 44, 10))) == {"B", "C"}
