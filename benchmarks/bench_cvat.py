@@ -61,7 +61,8 @@ def small(desk: Desk) -> list[Row]:
 
 def large(desk: Desk) -> list[Row]:
     """Measure clicks on a frame of 12 megapixels, and count how often it is decoded."""
-    file = jpeg(photo(*LARGE))
+    grain = np.random.default_rng(3).integers(0, 40, (*LARGE, 3), dtype=np.uint8)
+    file = jpeg(photo(*LARGE) // 2 + grain)  # as many bytes as a camera's
     place = (LARGE[1] * 0.4, LARGE[0] * 0.4)
     address = desk.add_file("large.jpg", file)
     point = [keypoint(0, *place, *LARGE)]
@@ -75,7 +76,7 @@ def large(desk: Desk) -> list[Row]:
 
     with patch.object(interactor, "decode", counted):
         first = seconds(lambda: desk.invoke(call, NEW))
-        bodies = [desk.body(address, point) for _ in range(6)]
+        bodies = [desk.body(address, point) for _ in range(REPEATS + 1)]
         taken = medians(
             {
                 "label studio": lambda: desk.send(bodies.pop()),
@@ -83,7 +84,7 @@ def large(desk: Desk) -> list[Row]:
                 "reading": lambda: read(call),
                 "full": lambda: desk.invoke(call, MIDDLE),
             },
-            repeats=5,
+            repeats=REPEATS,
         )
     limit = 1.3 * taken["label studio"] + taken["reading"]
     sizes = {agent: len(desk.invoke(call, agent)) for agent in (OLD, MIDDLE, NEW)}
