@@ -1,8 +1,8 @@
 """Encodes frames before their first click: those of new jobs, and those that a command sends."""
 
-import logging
+import time
 
-from backend.cvat.api import CvatApi
+from backend.cvat.api import CvatApi, CvatError
 from backend.cvat.interactor import Interactor
 from backend.errors import BadRequestError
 from backend.serving.admission import Admission
@@ -11,10 +11,11 @@ from backend.serving.engine import Engine
 from backend.serving.prewarm import Prewarmer
 from backend.settings import Settings
 
-log = logging.getLogger(__name__)
-
 MOST_FRAMES = 100
 """Frames of a new job that are encoded at once: more would push one another out of the cache."""
+
+READY_SECONDS = 5.0
+"""When a frame is asked for again: a job is announced before its frames can be had."""
 
 
 class Warming:
@@ -58,7 +59,12 @@ class Warming:
         if url is None or token is None:
             return
         with CvatApi(str(url), token.get_secret_value()) as api:
-            self._encode(api.frame(int(job), int(frame)))
+            try:
+                data = api.frame(int(job), int(frame))
+            except CvatError:
+                time.sleep(READY_SECONDS)
+                data = api.frame(int(job), int(frame))
+        self._encode(data)
 
     def _encode(self, data: bytes) -> None:
         image = self._interactor.open(data)

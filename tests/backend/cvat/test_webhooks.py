@@ -135,6 +135,27 @@ def test_a_new_job_is_encoded_before_its_first_click(make_backend, fake):
     assert backend.predictor.encodes == 3
 
 
+def test_frames_that_are_not_ready_yet_are_asked_for_again(make_backend, fake, monkeypatch):
+    monkeypatch.setattr("backend.cvat.warming.READY_SECONDS", 0.01)
+    fake.add_task(1, frames=1)
+    fake.broken_frames.add((1, 0))
+    asked, found = [], fake.found
+
+    def soon(*arguments):
+        asked.append(arguments)
+        answer = found(*arguments)
+        fake.broken_frames.clear()
+        return answer
+
+    fake.found = soon
+    backend = make_backend(cvat=True, cvat_url=fake.url, cvat_token=TOKEN)
+    backend.client.post("/cvat/webhook", json=fake.event(1, "create:job"))
+    done = threading.Event()
+    while not backend.predictor.encodes:
+        done.wait(0.02)
+    assert len(asked) == 2
+
+
 def test_frames_sent_by_the_command_are_encoded(backend):
     from tests.backend.cvat.cvat_page import CvatServer, a_frame, payload
 
