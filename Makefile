@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PARALLEL := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools serve demo test check lint fast test-e2e test-training test-load bench docs clean
+.PHONY: help install tools serve demo test check lint fast test-e2e test-training test-load test-security bench docs lock audit clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,7 +51,7 @@ demo: $(STAMP) ## run Label Studio with photos and the backend (PORT=, LABEL_STU
 	  $(if $(LABEL_STUDIO),--label-studio '$(LABEL_STUDIO)')
 
 test: $(TOOLS) ## run all tests but the suites below
-	$(PYTEST) $(PARALLEL) -m "not e2e and not training and not load"
+	$(PYTEST) $(PARALLEL) -m "not e2e and not training and not load and not security"
 
 fast: $(TOOLS)
 	$(PYTEST) $(PARALLEL) -q -m "not slow and not e2e and not training and not load"
@@ -73,6 +73,9 @@ test-training: $(TOOLS) ## test real trainings: overfitting, resuming, retrainin
 test-load: $(TOOLS) ## test with many clicks and many webhooks
 	$(PYTEST) -m load
 
+test-security: $(TOOLS) ## attack the backend: hostile input, hostile neighbours, sleeps
+	$(PYTEST) $(PARALLEL) -m security
+
 bench: $(TOOLS) ## run the benchmarks (python -m benchmarks --write keeps the results)
 	$(BIN)/python -m benchmarks
 
@@ -84,6 +87,23 @@ docs: $(TOOLS) ## the documentation with the API reference, in build/docs; a bro
 	mkdir -p build/pages
 	tar -cf - $(PAGES) | tar -xf - -C build/pages
 	$(BIN)/zensical build --clean --strict
+
+# The tools that look after versions have an environment of their own: they must not hold others back.
+RELEASE := build/release/bin
+
+$(RELEASE)/uv:
+	$(PYTHON) -m venv --clear build/release
+	$(RELEASE)/python -m pip install --quiet --disable-pip-version-check uv pip-audit
+
+# One lock has PyPI's torch with its CUDA libraries, the other all the rest: a CPU build has other files.
+lock: $(RELEASE)/uv ## write the locks that images are built from, after a change of versions
+	$(RELEASE)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  -c constraints.txt -o build/all.lock pyproject.toml
+	awk '/^[a-z]/ {gpu = /^(torch|triton|nvidia|cuda)/} !gpu' build/all.lock > requirements.lock
+	awk '/^[a-z]/ {gpu = /^(torch|triton|nvidia|cuda)/} gpu' build/all.lock > requirements-cuda.lock
+
+audit: $(RELEASE)/uv ## look for known vulnerabilities in what is shipped (asks PyPI)
+	$(RELEASE)/pip-audit --strict --disable-pip --require-hashes -r requirements.lock -r requirements-cuda.lock
 
 clean: ## remove .venv, the demo and caches; keep .state (accepted annotations, models)
 	rm -rf $(VENV) .demo build .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -141,7 +141,7 @@ def open_backend(settings: Settings) -> Backend:
         cvat_queue=cvat_queue,
     )
     watcher.start()
-    backend.label_studio.connection.try_token()
+    backend.label_studio.connection.try_token(may_be_away=True)
     return backend
 
 
@@ -179,7 +179,7 @@ def assemble(
         report=reports.report,
         click_seconds=meters.clicks,
     )
-    health = Health(engine, model_status)
+    health = Health(engine, queue, model_status)
     budget = pixel_budget(settings.max_image_pixels)
     label_studio = LabelStudio(
         settings,

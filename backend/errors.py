@@ -78,6 +78,13 @@ class TooManyGuessesError(ServingError):
     status = 429
 
 
+class TooManyEventsError(ServingError):
+    """Very many events wait to be confirmed by Label Studio."""
+
+    code = "too_many_events"
+    status = 503
+
+
 class ImageError(ServingError):
     """The image of a task cannot be used."""
 

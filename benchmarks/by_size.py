@@ -5,7 +5,7 @@
 
 No `lite` was trained on these images: every `configs/lite*.yaml` holds out the same share of each
 set. All models get the same images and the same simulated annotator: one object at a time with up
-to 6 clicks, or all objects of an image (MIST, strategy random, 10 clicks per object). The side of
+to 6 clicks, or all objects of an image (MIST, 10 clicks per object). The side of
 an object is the square root of its visible area, in pixels of the stored image. The column "change"
 is the difference to the first model; ± is its standard error, with images as independent units.
 With --out the scores are kept as JSON; such a file may be given in place of a model.
@@ -14,7 +14,7 @@ With --out the scores are kept as JSON; such a file may be given in place of a m
 import argparse
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from training.evaluation.mist import mist_score
 from training.evaluation.model_segmenter import load_segmenter
 from training.evaluation.plan import EvaluationPlan
 from training.evaluation.runner import Record, evaluate
+from training.evaluation.segmenter import Segmenter
+from training.evaluation.strategies import STRATEGIES
 
 SETS = ("coco_train2017", "coco_val2017_extra")
 HOLDOUT = 0.05
@@ -71,14 +73,15 @@ MEASURES = {
 
 def main() -> None:
     options = parse()
-    plan = TOGETHER if options.together else ALONE
+    plan = replace(TOGETHER, strategy=options.strategy) if options.together else ALONE
     sets = [held_out(name, options.data) for name in options.set or SETS]
     rows: dict[str, list[Scored]] = {}
     for model in options.models:
         if model.endswith(".json"):
             rows[model] = [Scored(**one) for one in json.loads(Path(model).read_text())]
             continue
-        rows[model] = measured(model, sets, plan)
+        segmenter = load_segmenter(model, threads=1, redraw_all=options.redraw_all)
+        rows[model] = measured(segmenter, sets, plan, options.most)
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)
             listed = [asdict(one) for one in rows[model]]
@@ -92,6 +95,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--set", action="append", help=f"several can be given [{', '.join(SETS)}]")
     parser.add_argument("--together", action="store_true", help="all objects of an image (MIST)")
+    parser.add_argument("--strategy", default="random", choices=STRATEGIES, help="with --together")
+    parser.add_argument("--most", type=int, help="leave out images with more objects")
+    parser.add_argument("--redraw-all", action="store_true", help="objects do not hold still")
     parser.add_argument("--out", type=Path, help="folder for the scores of every object, as JSON")
     return parser.parse_args()
 
@@ -101,16 +107,20 @@ def held_out(name: str, root: Path) -> Subset:
     return split(open_dataset(name, root), HOLDOUT)[1]
 
 
-def measured(model: str, sets: Sequence[InstanceDataset], plan: EvaluationPlan) -> list[Scored]:
+def measured(
+    segmenter: Segmenter,
+    sets: Sequence[InstanceDataset],
+    plan: EvaluationPlan,
+    most: int | None = None,
+) -> list[Scored]:
     """All objects of all sets under one model; prints the scores of each set."""
-    segmenter = load_segmenter(model, threads=1)
     found = []
     for dataset in sets:
-        records = evaluate(segmenter, dataset, plan)
+        chosen = [i for i in range(len(dataset)) if not most or len(dataset[i].labels) <= most]
+        records = evaluate(segmenter, dataset, plan, indices=chosen)
         found += scored(records, dataset, plan)
         if not plan.single_object:
-            score = mist_score([one.ious for one in records])
-            print(f"{Path(model).stem}, {dataset.name}: {score}")
+            print(f"{dataset.name}: {mist_score([one.ious for one in records])}")
     return found
 
 

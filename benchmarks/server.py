@@ -35,7 +35,8 @@ CONFIG = write(["Cup", "Cake", "Plate"])
 class Server:
     """``dynamite serve`` with the shipped model; photos are read from a folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: object) -> None:
+        """``settings`` are those of the backend, by name."""
         self._folder = tempfile.TemporaryDirectory()
         self.photos = Path(self._folder.name) / "photos"
         self.photos.mkdir()
@@ -47,7 +48,7 @@ class Server:
             "DYNAMITE_STATE_DIR": f"{self._folder.name}/state",
             "DYNAMITE_LOCAL_FILES_ROOT": str(self.photos),
             "DYNAMITE_LOG_LEVEL": "error",
-        }
+        } | {f"DYNAMITE_{name.upper()}": str(value) for name, value in settings.items()}
         self.url = f"http://127.0.0.1:{port}"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "backend.cli", "serve"],

@@ -51,7 +51,7 @@ class DiscPredictor:
     def __post_init__(self):
         self.gate.set()
 
-    def encode(self, image):
+    def encode(self, image, *, pause):
         assert self.gate.wait(20)
         self.encodes += 1
         self.order.append(f"encode {image[0, 0, 0]}")

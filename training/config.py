@@ -35,6 +35,8 @@ class DataSource:
     name: str
     weight: float | None = Field(default=None, ge=0)
     """Share of the samples, relative to the other sets; if None, its number of images."""
+    licences: tuple[str, ...] = ()
+    """Only the images whose ``license`` in the json begins with one of these; empty: all."""
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -112,8 +112,8 @@ def describe(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return (
             f"this command needs the Python module {error.name!r}, which is not installed; "
-            "to install everything for training and evaluation, run in the checkout: "
-            "pip install -c constraints.txt -e '.[train]'"
+            "to install everything for training and evaluation, run in the checkout: make tools "
+            "(or pip install -c constraints.txt -e '.[train]')"
         )
     return str(error) or type(error).__name__
 

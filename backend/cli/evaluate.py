@@ -134,7 +134,6 @@ def evaluate(
     from training.evaluation.plan import EvaluationPlan
     from training.evaluation.processes import evaluate_in_processes
     from training.evaluation.report import Row, table
-    from training.evaluation.report_folder import make_folder, write_report
     from training.progress import Counter
 
     methods = _methods(checkpoint, preset, baselines, device, jobs, redraw_all=redraw_all)
@@ -149,6 +148,8 @@ def evaluate(
         for gesture in _chosen(protocols, PROTOCOLS)
     ]
     if out is not None:
+        from training.evaluation.report_folder import make_folder, write_report  # needs matplotlib
+
         make_folder(out)
     open_set = partial(_open_set, set_name, data, skip_problems, substitute_empty)
     dataset = open_set()

@@ -1,24 +1,21 @@
-"""Checks of the backend, its queue, Label Studio and a project; each yields findings."""
+"""Checks of the backend, Label Studio and a project; each yields findings."""
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
-from redis import Redis
-from redis.exceptions import RedisError
 
 from backend.doctor.findings import Finding, bad, good, unknown
-from backend.errors import ImageError
+from backend.errors import ImageError, UnknownHostError
 from backend.fetch.session import Session, reason
-from backend.jobs.queue_trial import refusal
 from backend.label_studio import config_check, labeling_config
 from backend.label_studio.api import ApiError, LabelStudioApi, redirected
 from backend.label_studio.predict_request import image_addresses, no_image
 from backend.label_studio.task_images import ImageFetcher
 from backend.label_studio.token_trial import try_token
-from backend.retraining.status import Backlog, last_backlog
 from backend.session.regions import ImageKey
-from backend.settings import Settings
+from backend.settings import Settings, variable
 from dynamite.errors import DynamiteError
 
 PROJECT_PAGE = "Project → Settings →"
@@ -128,10 +125,29 @@ def image_fix(error: ImageError) -> str:
 def check_backend(url: str) -> Iterator[Finding]:
     """Check that the backend runs, and report its model."""
     health = _health(url)
+    if health is None and _is_stranger(url):
+        name = urlsplit(url).hostname
+        message = f"the backend at {url} does not answer under the name {name}"
+        fix = f"add {name} to {variable('known_hosts')} where it runs, and start it again"
+        yield bad("model", message, fix)
+        return
     if health is None:
         yield bad("model", f"no backend answers at {url}", "start it: `dynamite serve`")
         return
     yield good("model", f"{health['model_version']} on {health['device']} answers at {url}")
+
+
+def _is_stranger(url: str) -> bool:
+    """Whether a backend answers that does not know itself under the name in this URL."""
+    try:
+        with Session() as session:
+            answer = session.get(f"{url}/health", timeout=5)
+            return (
+                answer.status_code == UnknownHostError.status
+                and answer.json()["error"]["code"] == UnknownHostError.code
+            )
+    except (requests.RequestException, ValueError, LookupError, TypeError, ImageError):
+        return False
 
 
 def _health(url: str) -> dict[str, Any] | None:
@@ -143,38 +159,3 @@ def _health(url: str) -> dict[str, Any] | None:
         return None
     ours = isinstance(found, dict) and {"model_version", "device"} <= found.keys()
     return found if ours else None
-
-
-def check_queue(settings: Settings) -> Iterator[Finding]:
-    """Check that the queue takes jobs, and report annotations that its workers could not store."""
-    try:
-        with Redis.from_url(
-            settings.queue_url, socket_connect_timeout=3, socket_timeout=5
-        ) as client:
-            refused = refusal(client)
-            backlog = last_backlog(client)
-    except (RedisError, OSError, UnicodeError) as error:
-        fix = "run `dynamite serve`, which starts it, or set REDIS_URL to another one"
-        yield bad("queue", f"the queue server does not answer ({error})", fix)
-        return
-    if refused:
-        message, _, remedy = refused.partition(": ")
-        yield bad("queue", message, remedy)
-    else:
-        yield good("queue", "the queue server answers and takes jobs")
-    if backlog is not None:
-        yield _annotations(backlog)
-
-
-def _annotations(backlog: Backlog) -> Finding:
-    if backlog.waiting:
-        message = f"events waiting: {backlog.waiting}; the last: {backlog.waits_for}"
-        fix = (
-            "fix that; they are retried with each comparison (DYNAMITE_RECONCILE_MINUTES), or "
-            "every 15 minutes if comparisons are off, for two weeks"
-        )
-        return bad("annotations", message, fix)
-    if backlog.set_aside:
-        listed = "`dynamite annotations rejected` lists them"
-        return good("annotations", f"none waiting; set aside: {backlog.set_aside}, {listed}")
-    return good("annotations", "none waiting, none set aside")

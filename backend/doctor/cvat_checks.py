@@ -11,6 +11,7 @@ from backend.cvat.generations import Generation, generation_of
 from backend.cvat.metadata import FUNCTION
 from backend.doctor import checks
 from backend.doctor.findings import Finding, Verdict, bad, good, unknown
+from backend.doctor.queue_checks import check_queue
 from backend.errors import ImageError
 from backend.fetch.session import Session
 from backend.settings import Settings
@@ -37,7 +38,7 @@ def cvat_findings(
         backend_url: Of the backend, as this machine reaches it.
     """
     yield from checks.check_backend(backend_url)
-    yield from checks.check_queue(settings)
+    yield from check_queue(settings)
     yield from check_routes(backend_url, settings)
     with CvatApi(url, token) as api:
         for stage in (check_server, check_token):

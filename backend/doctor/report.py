@@ -7,6 +7,7 @@ import click
 
 from backend.doctor import attachment, checks
 from backend.doctor.findings import Finding, Verdict, unknown
+from backend.doctor.queue_checks import check_queue
 from backend.label_studio.access import Access
 from backend.label_studio.api import ApiError, LabelStudioApi
 from backend.label_studio.task_images import open_fetcher
@@ -29,7 +30,7 @@ def findings(
         backend_url: Of the backend, as Label Studio reaches it.
     """
     yield from checks.check_backend(backend_url)
-    yield from checks.check_queue(settings)
+    yield from check_queue(settings)
     with LabelStudioApi(url, token) as api:
         for stage in (checks.check_server, checks.check_token):
             found = list(stage(api))
@@ -57,7 +58,7 @@ def report(found: Iterator[Finding], tell: Callable[[str], Any]) -> int:
     count = skipped = 0
     for one in found:
         line = as_typed(f" {MARKS[one.verdict]} {one.check:<17} {one.message}")
-        tell(click.style(line, fg="red" if one.verdict is Verdict.BAD else None))
+        tell(click.style(line, fg="red") if one.verdict is Verdict.BAD else line)
         if one.fix:
             tell(as_typed(f"   {'':<17} → {one.fix}"))
         count += one.verdict is Verdict.BAD

@@ -121,8 +121,9 @@ def _pixels(data: bytes, image: ImageFile.ImageFile) -> Pixels:
     if image.format in ("JPEG", "MPO") and (ended := with_end_mark(data)) is not data:
         with Image.open(io.BytesIO(ended), formats=["JPEG"]) as whole:
             return _pixels(ended, whole)
-    # cv2 is twice as fast, but wrong for CMYK, and does not say why it cannot read a file.
-    if image.format == "JPEG" and image.mode in ("RGB", "L"):
+    # cv2 is twice as fast, and takes half the memory for WebP. But it is wrong for CMYK, ignores
+    # transparency and animations, and does not say why it cannot read a file.
+    if image.format in ("JPEG", "WEBP") and image.mode in ("RGB", "L") and not _is_animated(image):
         flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         if decoded is not None and decoded.shape[:2] == image.size[::-1]:
@@ -133,6 +134,10 @@ def _pixels(data: bytes, image: ImageFile.ImageFile) -> Pixels:
         left, top, right, bottom = box
         pixels[:top] = pixels[bottom:] = pixels[:, :left] = pixels[:, right:] = 255
     return pixels
+
+
+def _is_animated(image: ImageFile.ImageFile) -> bool:
+    return bool(getattr(image, "is_animated", False))
 
 
 def _first_frame(image: ImageFile.ImageFile) -> tuple[int, int, int, int] | None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -15,6 +16,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.worker_registration import get_keys
 
+from backend.errors import TooManyEventsError
 from backend.jobs.event_spool import Event, Spool
 from backend.jobs.queue_trial import refusal
 
@@ -33,6 +35,10 @@ PATIENCE_SECONDS = 14 * 24 * 3600
 """How long an event that cannot be handled is retried."""
 ANSWER_SECONDS = 0.03
 """How long a webhook may wait for the queue server: Label Studio gives up after 1 s."""
+CLAIM = "claim"
+"""How the ids of jobs begin whose event is not verified, so that they are told apart unread."""
+MOST_CLAIMS = 10_000
+"""Most events that may wait for one that is not verified to be taken."""
 QUESTION_SECONDS = 1.0
 """How long a question about the state of the queue may take."""
 
@@ -66,11 +72,19 @@ class JobQueue:
         self._spool = Spool(spool_folder, lambda event: self._enqueue(event, self._patient))
 
     def put(self, event: Event) -> bool:
-        """Enqueue an event; false if it waits on disk because the queue server is away."""
+        """Enqueue an event; false if it waits on disk because the queue server is away.
+
+        Raises:
+            TooManyEventsError: It is not ``verified``, and very many events wait.
+        """
         try:
+            if not event.get("verified"):
+                _check_room(ingest_queue(self._quick).count)
             self._enqueue(event, self._quick)
         except (RedisError, OSError) as error:
             log.warning("the queue takes no jobs (%s): the event waits on disk", error)
+            if not event.get("verified"):
+                _check_room(self.on_disk)
             self._spool.put(event)
             return False
         return True
@@ -94,13 +108,15 @@ class JobQueue:
         except (RedisError, OSError):
             return None
 
-    def workers(self) -> dict[str, int] | None:
+    def workers(self, *, at_once: bool = False) -> dict[str, int] | None:
         """Count the workers of each queue that live; None if the server is away.
 
-        One that gave no sign of life for 85 s does not count.
+        One that gave no sign of life for 85 s does not count. With ``at_once`` the server has no
+        more time to answer than for an event.
         """
+        connection = self._quick if at_once else self._asking
         try:
-            return {name: workers(Queue(name, connection=self._asking)) for name in QUEUES}
+            return {name: workers(Queue(name, connection=connection)) for name in QUEUES}
         except (RedisError, OSError):
             return None
 
@@ -119,6 +135,7 @@ class JobQueue:
             ingest_queue(connection).enqueue(
                 self._event_job,
                 event,
+                job_id=f"{'event' if event.get('verified') else CLAIM}-{uuid4()}",
                 description=self._event_job,  # the default, all arguments, would end up in logs
                 job_timeout=JOB_SECONDS,
                 retry=Retry(max=RETRIES),  # a killed worker must not cost an annotation
@@ -127,6 +144,14 @@ class JobQueue:
                 pipeline=pipeline,
             )
             pipeline.execute()
+
+
+def _check_room(waiting: int) -> None:
+    if waiting >= MOST_CLAIMS:
+        raise TooManyEventsError(
+            f"{waiting} events wait, and this one must be confirmed by Label Studio: a comparison "
+            "brings in what it is about"
+        )
 
 
 def ingest_queue(connection: Redis) -> Queue:

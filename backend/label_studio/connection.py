@@ -59,10 +59,13 @@ class Connection:
         """What Label Studio says of the token; None while it has not been tried."""
         return self._trial.verdict
 
-    def try_token(self) -> None:
-        """Begin to try the token, if an address is known, without waiting for Label Studio."""
+    def try_token(self, *, may_be_away: bool = False) -> None:
+        """Begin to try the token, if an address is known, without waiting for Label Studio.
+
+        ``may_be_away``: Label Studio may not have started yet.
+        """
         if self._access.url is not None:
-            self._trial.begin(self._access)
+            self._trial.begin(self._access, may_be_away=may_be_away)
 
     def learn(self, url: str, token: str, *, is_proven: bool) -> None:
         """Believe what Label Studio says of itself at /setup, where the settings say nothing.

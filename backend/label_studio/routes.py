@@ -86,9 +86,9 @@ def make_blueprint(
 
     @both("/webhook", "POST")
     def webhook() -> tuple[Response, int]:
-        proof = webhooks.proof_of(settings, can_ask=connection.can_ask)
+        proven = webhooks.is_proven(settings, can_ask=connection.can_ask)
         body = json_body(webhooks.MOST_BYTES)
-        is_queued = webhooks.receive(body, queue, proof=proof, source=settings.label_studio_name)
+        is_queued = webhooks.receive(body, queue, proven=proven, source=settings.label_studio_name)
         return jsonify(status="enqueued" if is_queued else "kept until the queue is back"), 201
 
     return routes

@@ -26,11 +26,15 @@ _REFUSED = (401, 403)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What Label Studio says of a token, in words, and what to do if it is not accepted."""
+    """What Label Studio says of a token, in words, and what to do if it is not accepted.
+
+    ``is_away``: it says nothing, since it does not answer.
+    """
 
     is_good: bool
     words: str
     remedy: str = ""
+    is_away: bool = False
 
     def __str__(self) -> str:
         return f"{self.words}: {self.remedy}" if self.remedy else self.words
@@ -44,7 +48,7 @@ def try_token(api: LabelStudioApi) -> Verdict:
     except ApiError as error:
         if error.status in _REFUSED or api.has_personal_token:
             return Verdict(False, f"the {kind} is not accepted: {error}", _remedy(api))
-        return Verdict(False, str(error))
+        return Verdict(False, str(error), is_away=True)
     if not isinstance(me, dict):
         return Verdict(False, f"{api.url} is not the address of Label Studio", _at("its address"))
     return Verdict(True, f"the {kind} of {me.get('email', '?')} is accepted")
@@ -94,17 +98,21 @@ class TokenTrial:
         with self._lock:
             return self._verdict
 
-    def begin(self, access: Access) -> None:
-        """Try an access in the background, unless that was done a short time ago."""
+    def begin(self, access: Access, *, may_be_away: bool = False) -> None:
+        """Try an access in the background, unless that was done a short time ago.
+
+        ``may_be_away``: Label Studio may not have started yet, so it is no news if it is away.
+        """
         with self._lock:
             if access == self._access and time.monotonic() < self._ends:
                 return
             if access != self._access:
                 self._verdict = None
             self._access, self._ends = access, float("inf")
-        threading.Thread(target=self._run, args=(access,), name="token trial", daemon=True).start()
+        arguments = (access, may_be_away)
+        threading.Thread(target=self._run, args=arguments, name="token trial", daemon=True).start()
 
-    def _run(self, access: Access) -> None:
+    def _run(self, access: Access, may_be_away: bool) -> None:
         verdict = try_access(access, self._seconds)
         with self._lock:
             if access != self._access:
@@ -112,5 +120,5 @@ class TokenTrial:
             is_news = verdict != self._verdict
             self._verdict = verdict
             self._ends = time.monotonic() + (AGAIN if verdict.is_good else AGAIN_IF_BAD)
-        if is_news:
-            log.log(logging.INFO if verdict.is_good else logging.ERROR, "%s", verdict)
+        if is_news and not (verdict.is_away and may_be_away):
+            log.log(logging.DEBUG if verdict.is_good else logging.ERROR, "%s", verdict)

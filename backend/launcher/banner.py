@@ -50,7 +50,7 @@ def token_lines(settings: Settings, verdict: Verdict | None) -> list[str]:
     if verdict is not None:
         said = f"{'✓' if verdict.is_good else '✗'} Label Studio: {verdict}"
         wrapped = textwrap.wrap(said, 96, initial_indent="  ", subsequent_indent="    ")
-        lines = [click.style(line, fg=None if verdict.is_good else "red") for line in wrapped]
+        lines = wrapped if verdict.is_good else [click.style(line, fg="red") for line in wrapped]
     if settings.label_studio_url is None or settings.label_studio_api_key is None:
         lines += [*([""] * bool(lines)), *UNSET]
     return [*lines, ""] if lines else []

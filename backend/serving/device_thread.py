@@ -33,7 +33,7 @@ class Urgency(IntEnum):
 
 
 class DeviceThread:
-    """Runs callables one at a time; a click waits for the running one, not for those queued.
+    """Runs callables one at a time, the most urgent first; one that breathes lets others overtake.
 
     Only one thread uses the model, so the model needs no lock and torch has a single thread pool.
     """
@@ -43,6 +43,7 @@ class DeviceThread:
         self._queue: queue.PriorityQueue[tuple[int, int, Job[Any]]] = queue.PriorityQueue()
         self._lock = threading.Lock()
         self._is_closed = False
+        self._running: Job[Any] | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -51,7 +52,7 @@ class DeviceThread:
 
         After ``close`` the future fails at once with ``ClosedError``.
         """
-        job = Job(work)
+        job = Job(work, urgency)
         with self._lock:  # nothing may be queued behind the stop
             if not self._is_closed:
                 self._put(urgency, job)
@@ -62,14 +63,20 @@ class DeviceThread:
         return job
 
     def hurry(self, job: "Job[Any]", urgency: Urgency) -> None:
-        """Make a queued job more urgent; no effect on a job that has started."""
+        """Make a job more urgent, whether it is queued or runs."""
+        job.urgency = min(job.urgency, urgency)
         self._put(urgency, job)
+
+    def breathe(self) -> None:
+        """Run what is queued and more urgent than the running job; called amid that job's work."""
+        while self._is_overtaken():
+            self._run_next()
 
     def close(self) -> None:
         """Finish the queued jobs, then end the thread."""
         with self._lock:
             self._is_closed = True
-            self._put(Urgency.STOP, Job(_stop))
+            self._put(Urgency.STOP, Job(_stop, Urgency.STOP))
         self._thread.join()
 
     @property
@@ -81,12 +88,26 @@ class DeviceThread:
         self._queue.put((urgency, next(self._order), job))
 
     def _run(self) -> None:
-        while True:
-            _, _, job = self._queue.get()
-            if job.work is _stop:
-                return
-            job.run()
-            del job  # an idle thread must not keep the last result alive
+        while self._run_next():
+            pass
+
+    def _run_next(self) -> bool:
+        """Run the most urgent job, once there is one; false if it is the stop.
+
+        The job is kept no longer: an idle thread must not keep the last result alive.
+        """
+        _, _, job = self._queue.get()
+        if job.work is _stop:
+            return False
+        before, self._running = self._running, job
+        job.run()
+        self._running = before
+        return True
+
+    def _is_overtaken(self) -> bool:
+        with self._queue.mutex:
+            waiting = self._queue.queue
+            return bool(waiting and self._running and waiting[0][0] < self._running.urgency)
 
 
 def _stop() -> None: ...
@@ -99,8 +120,9 @@ def _done() -> Any:
 class Job(Generic[T]):
     """A callable and the future of its result. It runs at most once."""
 
-    def __init__(self, work: Callable[[], T]) -> None:
+    def __init__(self, work: Callable[[], T], urgency: Urgency = Urgency.CLICK) -> None:
         self.work = work
+        self.urgency = urgency
         self.future: Future[T] = Future()
         self._claimed = threading.Lock()
 

@@ -38,8 +38,8 @@ class FeatureCache(Protocol):
 class Segmenter(Protocol):
     """What the engine needs of ``dynamite.Predictor``."""
 
-    def encode(self, image: Image) -> "ImageFeatures":
-        """Return the features of one RGB image, uint8 H×W×3."""
+    def encode(self, image: Image, *, pause: Callable[[], object]) -> "ImageFeatures":
+        """Return the features of one RGB image, uint8 H×W×3; call ``pause`` now and then."""
 
     def segment(
         self, features: "ImageFeatures", clicks: ClickSet, *, shown: "Shown | None" = None
@@ -57,7 +57,10 @@ class Model:
 
 
 class Engine:
-    """Runs the model for many threads: clicks before encodes, encodes before prewarming."""
+    """Runs the model for many threads: clicks before encodes, encodes before prewarming.
+
+    An encode pauses for what is more urgent, so that a click on a warm image waits for none.
+    """
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class Engine:
         cache: FeatureCache,
         encoded: Callable[[float], object] = lambda _: None,
     ) -> None:
-        """``encoded`` receives the seconds of each encode, without its wait in the queue."""
+        """``encoded`` receives the seconds of each encode, pauses included, without its wait."""
         self._model = model
         self._cache = cache
         self._encoded = encoded
@@ -157,7 +160,7 @@ class Engine:
 
         def run() -> "ImageFeatures":
             started = time.perf_counter()
-            features = model.predictor.encode(pixels)
+            features = model.predictor.encode(pixels, pause=self._device.breathe)
             self._encoded(time.perf_counter() - started)
             return features
 

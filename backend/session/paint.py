@@ -134,7 +134,7 @@ def draw(mask_HW: Mask, strokes: Iterable[Stroke]) -> Mask:
     height, width = mask_HW.shape
     canvas = mask_HW.astype(np.uint8)
     for stroke in strokes:
-        points = stroke.pixels(height, width)
+        points = stroke.pixels(height, width) - 0.5  # OpenCV counts from the middle of a pixel
         path = np.round(points * 2**_SUBPIXEL_BITS).astype(np.int32).reshape(-1, 1, 2)
         value = 0 if stroke.erases else 1
         thickness = stroke.thickness(width)

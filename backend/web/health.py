@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, jsonify
 
+from backend.jobs.job_queue import JobQueue
 from backend.serving.engine import Engine
 from backend.web.model_status import ModelStatus
 
@@ -14,18 +15,23 @@ OPEN = frozenset({f"{NAME}.health"})
 class Health:
     """The routes ``/health`` and ``/versions``."""
 
-    def __init__(self, engine: Engine, model_status: ModelStatus) -> None:
+    def __init__(self, engine: Engine, queue: JobQueue, model_status: ModelStatus) -> None:
         self._engine = engine
+        self._queue = queue
         self._model_status = model_status
         self.blueprint = Blueprint(NAME, __name__)
         self.blueprint.add_url_rule("/health", "health", self.health)
         self.blueprint.add_url_rule("/versions", "versions", self.versions)
 
     def health(self) -> Response:
-        """Answer that the server is up, with its model."""
+        """Answer that the server is up, with its model and the workers of its queues."""
         model = self._engine.model
         return jsonify(
-            status="UP", model_class="DynaMITE", model_version=model.version, device=model.device
+            status="UP",
+            model_class="DynaMITE",
+            model_version=model.version,
+            device=model.device,
+            workers=self._queue.workers(at_once=True),
         )
 
     def versions(self) -> Response:

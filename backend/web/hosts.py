@@ -4,10 +4,12 @@ A page in a browser can make a name of its own point to this machine, and then c
 if it belonged to it. Its calls carry that name, and so they are refused.
 """
 
+import re
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from backend.settings import Settings
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
 
 
 def is_known_host(header: str | None, settings: Settings) -> bool:
@@ -18,10 +20,10 @@ def is_known_host(header: str | None, settings: Settings) -> bool:
     """
     if header is None:
         return True
-    try:
-        name = (urlsplit(f"//{header}").hostname or "").rstrip(".")
-    except ValueError:
+    found = _HOST.fullmatch(header)
+    if found is None:  # urlsplit would see a name of ours in evil.com@localhost
         return False
+    name = found[1].lower().strip("[]").rstrip(".")
     known = {"localhost", settings.host.lower(), *settings.known_hosts}
     return name in known or name.endswith(".localhost") or _is_address(name)
 

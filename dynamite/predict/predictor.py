@@ -27,6 +27,7 @@ from dynamite.predict.image_ops import (
     to_tensor,
 )
 from dynamite.predict.label_map import label_map
+from dynamite.predict.pauses import Pause, pauses
 from dynamite.predict.unclicked_components import drop_unclicked_components
 from dynamite.predict.validation import require_list, require_output_size, require_type
 from dynamite.predict.winner_map import WinnerMap
@@ -80,18 +81,22 @@ class Predictor:
             require_type(self.resize, Resize, "resize")
 
     @overload
-    def encode(self, image: NDArray[np.uint8]) -> ImageFeatures: ...
+    def encode(self, image: NDArray[np.uint8], *, pause: Pause | None = None) -> ImageFeatures: ...
     @overload
-    def encode(self, image: Sequence[NDArray[np.uint8]]) -> list[ImageFeatures]: ...
+    def encode(
+        self, image: Sequence[NDArray[np.uint8]], *, pause: Pause | None = None
+    ) -> list[ImageFeatures]: ...
 
     @torch.inference_mode()
     def encode(
-        self, image: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
+        self, image: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], *, pause: Pause | None = None
     ) -> ImageFeatures | list[ImageFeatures]:
         """Compute the features of an image, or of several in one pass.
 
         Args:
             image: (H, W, 3) uint8 RGB, at least 2×2 pixels; or a list of these, padded to one size.
+            pause: called between the network's layers, every few milliseconds on a CPU. It may use
+                this predictor.
 
         Returns:
             The features, or a list of them if a list was given.
@@ -108,7 +113,8 @@ class Predictor:
             self.model.normalize(to_tensor(resize_image(one, size), self.model.device))
             for one, size in zip(images, sizes, strict=True)
         ]
-        maps = self.model.encode(pad_to_multiple(inputs, DIVISOR))
+        with pauses(self.model, pause):
+            maps = self.model.encode(pad_to_multiple(inputs, DIVISOR))
         features = [
             ImageFeatures(
                 maps=maps if len(images) == 1 else split_batch(maps, index),

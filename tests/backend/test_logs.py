@@ -8,6 +8,8 @@ from backend.logs import SafeFormatter
 from backend.settings import load
 from backend.settings.secret_words import secret_words
 
+pytestmark = pytest.mark.security
+
 SECRETS = {
     "webhook_secret": "a-long-secret-word",
     "basic_auth_user": "label-studio",

@@ -29,7 +29,7 @@ def stages():
         if word == "FROM":
             name = rest.split(" AS ")[1]
             current = found[name] = [*found.get(rest.split(" AS ")[0], [])]
-        else:
+        elif current is not None:
             current.append((word, rest.strip()))
     return found
 
@@ -47,10 +47,15 @@ def test_both_targets_run_as_nobody_special_and_say_how_they_are(target):
 
 
 @pytest.mark.parametrize("target", ["cpu", "cuda"])
-def test_one_pip_command_under_the_constraints(target):
-    installs = [rest for name, rest in stages()[target] if name == "RUN" and "pip install" in rest]
-    assert len(installs) == 1
-    assert "-c constraints.txt" in installs[0]
+def test_all_but_a_cpu_build_of_torch_is_installed_by_its_hash(target):
+    (command,) = [rest for name, rest in stages()[target] if name == "RUN" and "pip" in rest]
+    installs = command.split("&&")
+    assert all("--no-deps" in install for install in installs)  # nothing that is not named
+    *others, locked, ours = installs
+    assert "--require-hashes -r requirements.lock" in locked
+    assert shlex.split(ours) == ["pip", "install", "--no-deps", "--no-build-isolation", "."]
+    assert len(others) == (target == "cpu")
+    assert all(shlex.split(other)[-2:] == ["torch", "torchvision"] for other in others)
 
 
 def test_what_is_copied_exists_and_is_not_ignored():

@@ -62,6 +62,14 @@ def test_a_python_that_is_missing_or_too_old_gets_a_hint(make, tmp_path, old):
     assert not (tmp_path / ".venv").exists()
 
 
+def test_what_make_test_leaves_out_has_a_target_that_ci_runs_once():
+    left_out = re.search(r'^test:.*\n.* -m "(.*)"$', TEXT, re.MULTILINE)[1]
+    steps = (Path(__file__).parents[2] / ".ci" / "run").read_text().splitlines()
+    for suite in left_out.removeprefix("not ").split(" and not "):
+        assert re.search(rf"^test-{suite}:.*\n.* -m {suite}$", TEXT, re.MULTILINE)
+        assert steps.count(f"make test-{suite}") == 1
+
+
 def dry_run(*arguments):
     """What make would run in a fresh clone."""
     command = ["make", "-n", "VENV=/nowhere/venv", *arguments]

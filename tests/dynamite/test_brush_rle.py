@@ -1,6 +1,7 @@
 """The codec against the Python reference of the format, and against malformed streams."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,23 @@ from hypothesis.extra import numpy as hnp
 
 from dynamite import brush_rle
 from dynamite.errors import InvalidInputError
+from tests.label_studio_sdk import Sdk
 
 # Of a 1×1 mask; the last three bits belong to the first record.
 HEADER = [0, 0, 0, 4, 0b00111001, 0b00011011, 0b11111000]
 
 
 @pytest.fixture(scope="session")
-def sdk() -> Any:
-    from label_studio_sdk.converter import brush
-
-    return brush
+def sdk() -> Iterator[Sdk]:
+    with Sdk() as sdk:
+        yield sdk
 
 
 def alpha(mask: np.ndarray) -> np.ndarray:
     return mask * np.uint8(255) if mask.dtype == bool else mask
 
 
-def check_against_sdk(sdk: Any, mask: np.ndarray) -> None:
+def check_against_sdk(sdk: Sdk, mask: np.ndarray) -> None:
     rle = brush_rle.encode(mask)
     assert rle == sdk.mask2rle(alpha(mask))
     assert json.loads(json.dumps(rle)) == rle
@@ -59,14 +60,14 @@ long_runs = st.lists(st.tuples(st.integers(0, 255), edges), min_size=1, max_size
 
 @settings(deadline=None, max_examples=50)
 @given(mask=masks)
-def test_bytes_are_those_of_the_sdk(sdk: Any, mask: np.ndarray) -> None:
+def test_bytes_are_those_of_the_sdk(sdk: Sdk, mask: np.ndarray) -> None:
     check_against_sdk(sdk, mask)
 
 
 @settings(deadline=None, max_examples=40)
 @given(runs=long_runs)
 def test_bytes_are_those_of_the_sdk_for_every_length_of_run(
-    sdk: Any, runs: list[tuple[int, int]]
+    sdk: Sdk, runs: list[tuple[int, int]]
 ) -> None:
     check_against_sdk(sdk, runs_to_mask(runs, 1))
 
@@ -85,12 +86,12 @@ def test_bytes_are_those_of_the_sdk_for_every_length_of_run(
     ],
     ids=["off", "on", "empty", "full", "all alphas", "diagonal", "columns first", "strided"],
 )
-def test_masks_at_the_edge(sdk: Any, mask: np.ndarray) -> None:
+def test_masks_at_the_edge(sdk: Sdk, mask: np.ndarray) -> None:
     check_against_sdk(sdk, mask)
 
 
 @pytest.mark.parametrize("threes", range(8))
-def test_the_last_byte_is_filled_as_by_the_sdk(sdk: Any, threes: int) -> None:
+def test_the_last_byte_is_filled_as_by_the_sdk(sdk: Sdk, threes: int) -> None:
     """A stream that ends on a whole byte gets one more. A run of three takes 15 bits."""
     mask = np.resize(np.repeat([True, False], 3), (1, 3 * threes + 1))
     rle = brush_rle.encode(mask)
@@ -98,7 +99,7 @@ def test_the_last_byte_is_filled_as_by_the_sdk(sdk: Any, threes: int) -> None:
     assert len(rle) == (53 + 15 * threes + 14) // 8 + 1
 
 
-def test_a_large_photo(sdk: Any) -> None:
+def test_a_large_photo(sdk: Sdk) -> None:
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:768, :1024]
     disk = (y - 300) ** 2 + (x - 500) ** 2 < 250**2
@@ -116,7 +117,7 @@ def write(*fields: tuple[int, int]) -> list[int]:
 FORMAT = [(7, 5), (2, 4), (3, 4), (7, 4), (15, 4)]
 
 
-def test_literal_records_are_read(sdk: Any) -> None:
+def test_literal_records_are_read(sdk: Sdk) -> None:
     """The page writes non-repeating words literally, and its channels may differ."""
     words = [1, 2, 3, 4, 9, 9, 9, 9, 0, 0, 0, 200]
     rle = write(
@@ -145,7 +146,7 @@ def test_literal_records_are_read(sdk: Any) -> None:
     junk=st.binary(max_size=12),
 )
 def test_any_mixture_of_records_reads_as_by_the_sdk(
-    sdk: Any, records: list[tuple], junk: bytes
+    sdk: Sdk, records: list[tuple], junk: bytes
 ) -> None:
     fields, total = [], 0
     for flag, *rest in records:
@@ -162,7 +163,7 @@ def test_any_mixture_of_records_reads_as_by_the_sdk(
     np.testing.assert_array_equal(brush_rle.decode(rle, expected.shape), expected)
 
 
-def test_records_need_not_be_as_short_as_they_could_be(sdk: Any) -> None:
+def test_records_need_not_be_as_short_as_they_could_be(sdk: Sdk) -> None:
     words = [7, 8, 9, 1] * 3
     fields = [field for word in words for field in ((0, 1), (3, 2), (0, 16), (word, 8))]
     rle = write((12, 32), *FORMAT, *fields)

@@ -155,7 +155,7 @@ def test_a_reloaded_page_goes_on_where_it_was(demo, person):
 
 def test_the_status_page_needs_no_script(demo, person):
     person.browser.open(demo.backend + "/")
-    text = person.browser.run("return document.body.innerText")
+    text = person.browser.run("return document.body.textContent")
     for words in ("DynaMITE backend is up", "lite-", "Queues", demo.url):
         assert words in text
     assert person.browser.run("return document.scripts.length") == 0

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Unpack
 
-from training.data.coco import open_coco
+from training.data.coco import CocoDataset, open_coco
 from training.data.layouts import LAYOUTS
 from training.data.open_options import OpenOptions
 from training.data.packed import PackedDataset
@@ -18,8 +18,11 @@ def _is_there(path: Path) -> bool:
     return path.exists() or path.with_name(path.name + ".pack").is_file()
 
 
-def _suggestion(name: str, root: Path | None) -> str:
+def _suggestion(name: str, root: Path | None, path: Path) -> str:
     """Return the end of a sentence about a name that is none: which set may be meant."""
+    if len(Path(name).parts) > 1:
+        corrected = _corrected(path)
+        return "" if corrected is None else f" Did you mean {corrected}?"
     known = list(LAYOUTS)
     for folder in (root, root / "eval") if root is not None else ():
         if folder.is_dir():
@@ -30,17 +33,50 @@ def _suggestion(name: str, root: Path | None) -> str:
     return f" Did you mean {close[0]}?" if close else ""
 
 
+def _corrected(path: Path) -> Path | None:
+    """Return a path with each part that is not there replaced by the one most like it."""
+    found = Path(path.anchor)
+    for part in path.parts[len(found.parts) :]:
+        names = [one.name for one in found.iterdir()] if found.is_dir() else []
+        close = [part] if part in names else get_close_matches(part, names, n=1)
+        if not close:
+            return None
+        found /= close[0]
+    return found if found != path else None
+
+
 def open_dataset(
-    name_or_path: str | Path, root: Path | None = None, **options: Unpack[OpenOptions]
+    name_or_path: str | Path,
+    root: Path | None = None,
+    *,
+    licences: Sequence[str] = (),
+    **options: Unpack[OpenOptions],
 ) -> InstanceDataset:
     """Open a data set by name below ``root``, or by path.
 
     A name is that of a published set (``LAYOUTS``), of the folder ``root/NAME``, or of the file
     ``root/NAME.pack``. A path leads to a COCO json, its folder, or a packed file.
 
+    With ``licences``, only the images of a COCO json under these (``with_licences``).
+
     Raises:
-        DatasetError: there is no such set, or it has problems that are not to be skipped.
+        DatasetError: there is no such set, it has problems that are not to be skipped, or it does
+            not state the licences of its images.
     """
+    dataset = _open(name_or_path, root, licences, **options)
+    if licences and not isinstance(dataset, CocoDataset):
+        raise DatasetError(
+            f"{dataset.name}: licences are chosen by image, and only a COCO json states them"
+        )
+    return dataset
+
+
+def _open(
+    name_or_path: str | Path,
+    root: Path | None,
+    licences: Sequence[str],
+    **options: Unpack[OpenOptions],
+) -> InstanceDataset:
     if root is not None and name_or_path in LAYOUTS:
         return LAYOUTS[str(name_or_path)](root, **options)
     path = Path(name_or_path)
@@ -59,11 +95,12 @@ def open_dataset(
     if not json_path.is_file():
         raise DatasetError(
             f"{name_or_path}: no data set: {json_path} does not exist."
-            f"{_suggestion(str(name_or_path), root)}\n"
+            f"{_suggestion(str(name_or_path), root, path)}\n"
             "Give the folder that holds the sets (--data; `dynamite data` calls it --root; root in "
             "Python; docs/data.md shows what lies in it), or the path of a COCO json."
         )
-    return open_coco(json_path, name=None if path.suffix == ".json" else path.name, **options)
+    name = None if path.suffix == ".json" else path.name
+    return open_coco(json_path, name=name, licences=licences, **options)
 
 
 class Subset:

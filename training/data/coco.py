@@ -5,6 +5,7 @@ background) and ``exhaustive`` of an image (false if some objects are not annota
 are ignored; they are not objects.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -12,6 +13,7 @@ from training.data.box_mask import decode_box
 from training.data.coco_entries import Annotation, read_entries
 from training.data.coco_json import load_json
 from training.data.images import read_image
+from training.data.licences import with_licences
 from training.data.masks import decode
 from training.data.open_options import OpenOptions
 from training.data.problems import DatasetError, Problems
@@ -107,11 +109,15 @@ def open_coco(
     image_folder: Path | None = None,
     *,
     name: str | None = None,
+    licences: Sequence[str] = (),
     **options: Unpack[OpenOptions],
 ) -> CocoDataset:
-    """Open the set of a COCO json; its images lie beside it unless ``image_folder`` is given."""
+    """Open the set of a COCO json; its images lie beside it unless ``image_folder`` is given.
+
+    With ``licences``, only the images under these (``with_licences``).
+    """
     return CocoDataset(
-        load_json(json_path),
+        with_licences(load_json(json_path), licences, json_path),
         image_folder or json_path.parent,
         json_path,
         name=name or json_path.parent.name,

@@ -46,7 +46,9 @@ def open_sources(config: DataConfig, root: Path | None) -> Sources:
     held_out = []
     faults: dict[str, Problems] = {}
     for source in config.sets:
-        dataset = open_dataset(source.name, below, on_problem=config.on_problem)
+        dataset = open_dataset(
+            source.name, below, licences=source.licences, on_problem=config.on_problem
+        )
         if not len(dataset):
             raise DatasetError(why_empty(dataset))
         if len(left_out(dataset)):

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from rq import Queue
 from rq.exceptions import DeserializationError
@@ -10,7 +10,7 @@ from rq.job import Job
 from rq.timeouts import JobTimeoutException
 
 from backend.errors import BadRequestError
-from backend.jobs.job_queue import ingest_queue
+from backend.jobs.job_queue import CLAIM, ingest_queue
 from backend.label_studio.ingest.events import process_event
 from backend.label_studio.ingest.ingest import Ingest
 from backend.label_studio.ingest.job_names import EVENT_JOB
@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 SECONDS = 30.0
 """How long one job continues with others; then its worker gets to its other duties."""
+
+AT_ONCE = 16
+"""So many jobs are taken before the queue is looked at again."""
 
 MOVE_LAST = """
 if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 1 then
@@ -37,7 +40,7 @@ def process_queued(ingest: Ingest, clock: Callable[[], float] = time.monotonic) 
     """
     queue = ingest_queue(ingest.redis)
     until, count, refusals = clock() + SECONDS, 0, []
-    for job_id in queue.get_job_ids():
+    for job_id in _by_urgency(queue):
         if clock() > until:
             break
         job = queue.fetch_job(job_id)
@@ -59,6 +62,21 @@ def process_queued(ingest: Ingest, clock: Callable[[], float] = time.monotonic) 
     if refusals:
         log.warning("%d events are refused; the last: %s", len(refusals), refusals[-1])
     return count
+
+
+def _by_urgency(queue: Queue) -> Iterator[str]:
+    """Yield the ids of the jobs in a queue, once each, those that come meanwhile as well.
+
+    Events that prove themselves come first, in their order. The others follow, the newest first:
+    their order does not matter, because Label Studio is asked, and a flood of them delays none that
+    comes after it.
+    """
+    seen: set[str] = set()
+    while waiting := [job_id for job_id in queue.get_job_ids() if job_id not in seen]:
+        proven = [job_id for job_id in waiting if not job_id.startswith(CLAIM)]
+        for job_id in (proven or waiting[::-1])[:AT_ONCE]:
+            seen.add(job_id)
+            yield job_id
 
 
 def _is_event(job: Job) -> bool:

@@ -1,6 +1,7 @@
 """Where Label Studio's events keep what."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from backend.errors import BadRequestError
@@ -8,6 +9,9 @@ from backend.label_studio.ingest.values import Json, is_number, number
 
 ACCEPTED = ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED")
 """The actions that carry annotations."""
+
+DELETED = {"ANNOTATIONS_DELETED": "annotations", "TASKS_DELETED": "tasks"}
+"""The actions that carry a list of what is gone, and its name."""
 
 
 def split_event(event: Json) -> list[dict[str, Any]]:
@@ -23,6 +27,47 @@ def split_event(event: Json) -> list[dict[str, Any]]:
         task = by_number.get(wanted) if is_number(wanted) else None
         found.append({**event, "body": {**body, "annotation": annotation, "task": task}})
     return found
+
+
+def check_event(body: Json) -> None:
+    """Check that something of an event could be processed, before it is queued.
+
+    Raises:
+        BadRequestError: nothing could be.
+    """
+    action = action_of(body)
+    if action in ACCEPTED:
+        project_number(body)
+        if not _numbered(body):
+            raise BadRequestError("the event has no annotation with an id and a task")
+    elif action in DELETED:
+        name = DELETED[action]
+        for item in list_of(body, name):
+            number(item, "id")
+    else:
+        project_number(body)
+
+
+def claim_of(body: Json) -> dict[str, Any]:
+    """Return the numbers that an event names: what Label Studio must be asked about.
+
+    Nothing else of it counts. So what anybody may send takes little room, and teaches nothing, such
+    as when a project was created.
+
+    Raises:
+        BadRequestError: as by ``check_event``, which comes first.
+    """
+    action = action_of(body)
+    claim: dict[str, Any] = {"action": action}
+    with suppress(BadRequestError):  # some deletions name none
+        claim["project"] = {"id": project_number(body)}
+    if action in ACCEPTED:
+        numbered = _numbered(body)
+        claim["annotation"] = [{"id": one["id"], "task": _task_of(one)} for one in numbered]
+    elif action in DELETED:
+        name = DELETED[action]
+        claim[name] = [{"id": number(item, "id")} for item in list_of(body, name)]
+    return claim
 
 
 def body_of(event: Json) -> Json:
@@ -78,6 +123,15 @@ def _task_of(annotation: Json) -> object:
     """Return its task: a number in events, an object with an id in some answers of the API."""
     task = annotation.get("task")
     return task.get("id") if isinstance(task, Mapping) else task
+
+
+def _numbered(body: Json) -> list[Json]:
+    """Return the annotations of an event that have a number, and whose task has one."""
+    return [
+        one
+        for one in _one_or_many(body, "annotation")
+        if isinstance(one, Mapping) and is_number(one.get("id")) and is_number(_task_of(one))
+    ]
 
 
 def _mapping(values: Json, key: str) -> Json:

@@ -1,7 +1,7 @@
 """Processes Label Studio's events: verified ones as they are, others after asking Label Studio."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from backend.errors import BadRequestError
@@ -10,6 +10,7 @@ from backend.label_studio.ingest.bookkeeping import Bookkeeping
 from backend.label_studio.ingest.deletion import delete_annotations, delete_project, delete_tasks
 from backend.label_studio.ingest.event_fields import (
     ACCEPTED,
+    DELETED,
     action_of,
     annotation_of,
     body_of,
@@ -29,19 +30,27 @@ from backend.retraining.requesting import (
     request_if_enough,
     request_training,
 )
+from backend.retraining.status import note_asked
 from dynamite.errors import DynamiteError
 from training.annotation_store import AnnotationStore, ProjectKey
 
 SECONDS = 600.0
 """How long one event may take; the annotations left then must wait. Dead hosts take long."""
 
-DELETIONS: Mapping[
-    str, tuple[str, Callable[[Iterable[int], AnnotationStore, Bookkeeping], int]]
-] = {
-    "ANNOTATIONS_DELETED": ("annotations", delete_annotations),
-    "TASKS_DELETED": ("tasks", delete_tasks),
+DELETE: Mapping[str, Callable[[Iterable[int], AnnotationStore, Bookkeeping], int]] = {
+    "annotations": delete_annotations,
+    "tasks": delete_tasks,
 }
-"""By action: what is deleted, and how."""
+"""How what is gone is deleted."""
+
+
+NO_PROOF = (
+    "no training is requested: the button does not prove that Label Studio pressed it, and too few "
+    "annotations are new. Set a password or DYNAMITE_WEBHOOK_SECRET, or run `dynamite retrain`"
+)
+
+MOST_WAITING = 10_000
+"""Most events that may wait, for those that Label Studio must confirm."""
 
 
 class WrongSourceError(DynamiteError):
@@ -76,6 +85,9 @@ def process_event(event: object, ingest: Ingest) -> str:
                 raise TryLaterError("the others of its event took too long")
             words.append(process_part(part, ingest))
         except TryLaterError as error:
+            if not part.get("verified") and not has_room(waiting, ingest.bookkeeping):
+                words.append("dropped: too many events wait; a comparison brings it in")
+                continue
             waiting.append((part, str(error)))
             words.append(f"waits: {error}")
         except BadRequestError as error:
@@ -101,12 +113,14 @@ def process_part(event: Json, ingest: Ingest) -> str:
     body, verified = body_of(event), bool(event.get("verified"))
     action = action_of(body)
     if action == "START_TRAINING":
-        if not verified:  # Label Studio sends the password with this one
-            return "it does not prove that it comes from Label Studio"
         project = ProjectKey(ingest.source, project_number(body))
         line = ingest.settings.line_of(project)
         reason = f"the Start Training button of project {project.number}"
         parts = ingest.settings, ingest.store, ingest.redis
+        if not verified:  # no more than what an accepted annotation may start
+            words = request_if_enough(*parts, project) or NO_PROOF
+            note_asked(ingest.redis, line, reason, words)
+            return words
         try:
             return request_training(*parts, line, reason, only_publishable=True)
         except TooFewHeldOutError as error:
@@ -120,8 +134,14 @@ def process_part(event: Json, ingest: Ingest) -> str:
     return _delete(action, body, ingest, verified=verified)
 
 
+def has_room(waiting: Sequence[object], bookkeeping: Bookkeeping) -> bool:
+    """Return whether another event that Label Studio must confirm may wait."""
+    count, _ = bookkeeping.count_waiting()
+    return count + len(waiting) < MOST_WAITING
+
+
 def _delete(action: str, body: Json, ingest: Ingest, *, verified: bool) -> str:
-    if action != "PROJECT_DELETED" and action not in DELETIONS:
+    if action != "PROJECT_DELETED" and action not in DELETED:
         return "nothing to do"
     check_project(described(body, "project"), ingest.bookkeeping)
     if action == "PROJECT_DELETED":
@@ -130,10 +150,10 @@ def _delete(action: str, body: Json, ingest: Ingest, *, verified: bool) -> str:
             return "not confirmed by Label Studio"
         count = delete_project(project, ingest.store, ingest.bookkeeping)
         return f"{count} annotations deleted"
-    name, delete = DELETIONS[action]
+    name = DELETED[action]
     ids = [number(item, "id") for item in list_of(body, name)]
     gone = ids if verified else [i for i in ids if ask(ingest, f"/api/{name}/{i}") is None]
-    count = delete(gone, ingest.store, ingest.bookkeeping)
+    count = DELETE[name](gone, ingest.store, ingest.bookkeeping)
     return f"{count} annotations deleted"
 
 

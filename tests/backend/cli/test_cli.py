@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -10,6 +11,8 @@ from backend.cli.printing import counted
 from backend.label_studio.access import Access, keep
 from backend.settings import load
 from dynamite.errors import InvalidInputError
+
+ROOT = Path(__file__).parents[3]
 
 
 def failing(error: Exception) -> LazyGroup:
@@ -188,3 +191,17 @@ def test_warm_asks_the_label_studio_that_has_connected(tmp_path, monkeypatch):
     result = CliRunner().invoke(main, asked)
     assert result.exit_code == 1
     assert "Label Studio at http://127.0.0.1:9 cannot be reached" in result.output
+
+
+def test_an_evaluation_without_a_report_needs_none_of_what_training_installs():
+    """`make install` is enough for the first example of `dynamite evaluate --help`."""
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['matplotlib', 'skimage', 'scipy']));"
+        "from click.testing import CliRunner; from backend.cli import main;"
+        "words = 'evaluate lite --set training/base_set --limit 1'.split();"
+        "result = CliRunner().invoke(main, words); print(result.output); sys.exit(result.exit_code)"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 of 24 images" in done.stdout

@@ -5,7 +5,7 @@ import pytest
 
 from backend.cli import main
 from backend.cli.export import FORMS
-from backend.label_studio.labeling_config import write
+from backend.label_studio.config_writer import write
 from tests.backend.label_studio.ingest.conftest import Site, an_annotation, brush, mask
 from tests.training.annotation_store.builders import annotation, photo
 from training.annotation_store import AnnotationStore

@@ -2,15 +2,19 @@
 
 import pytest
 from click.testing import CliRunner
+from redis import Redis
+from rq import Queue, Worker
 
 from backend.cli import main
 from backend.cli.addresses import web_address
 from backend.doctor.checks import check_backend, check_server
 from backend.doctor.findings import Verdict, bad, good
 from backend.doctor.report import findings, report
+from backend.jobs.job_queue import QUEUES
 from backend.label_studio.api import LabelStudioApi
 from backend.settings import SettingsError, load
 from backend.settings.url_checks import without_page
+from tests.backend.http_servers import send
 from tests.backend.label_studio.ingest.conftest import Site
 
 NOWHERE = "http://127.0.0.1:9"
@@ -65,6 +69,15 @@ def test_a_backend_is_one_that_names_its_model(site):
     assert next(check_backend(site.url)).verdict is Verdict.GOOD
 
 
+def test_a_backend_that_does_not_know_its_name_is_told_from_one_that_is_away(make_backend, serve):
+    said = make_backend().client.get("/health", headers={"Host": "gpu-box"})
+    server = serve({"/health": send(said.data, said.status_code)})
+    (found,) = check_backend(server.url)
+    assert found.verdict is Verdict.BAD
+    assert "does not answer under the name 127.0.0.1" in found.message
+    assert "DYNAMITE_KNOWN_HOSTS" in found.fix
+
+
 @pytest.mark.parametrize(
     ("option", "more"), [("--backend", ["--label-studio", NOWHERE]), ("--label-studio", [])]
 )
@@ -110,6 +123,10 @@ def test_doctor_does_not_call_well_what_it_has_not_looked_at(site, queue_server)
     answers = {"release": "1.23.2", "email": "a@example.com"}
     site.answers |= {"/api/version": answers, "/api/current-user/whoami": answers}
     settings = load(redis_url=queue_server)
+    with Redis.from_url(queue_server) as redis:
+        Worker(
+            [Queue(name, connection=redis) for name in QUEUES], connection=redis
+        ).register_birth()
     lines = []
     assert report(findings(settings, site.url, "a-token", None, site.url), lines.append) == 0
     assert any(line.startswith(" ? project") and "--project N" in line for line in lines)

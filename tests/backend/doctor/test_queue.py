@@ -2,9 +2,10 @@
 
 import pytest
 from redis import Redis
+from rq import Queue, Worker
 
-from backend.doctor.checks import check_queue
 from backend.doctor.findings import Verdict
+from backend.doctor.queue_checks import check_queue
 from backend.retraining.status import Backlog, note_backlog
 from backend.settings import load
 
@@ -17,8 +18,25 @@ def redis(queue_server):
 
 
 def test_a_queue_that_answers_is_good(redis, queue_server):
-    (found,) = check_queue(load(redis_url=queue_server))
+    found, *_ = check_queue(load(redis_url=queue_server))
     assert found.verdict is Verdict.GOOD
+
+
+def test_workers_that_are_gone_are_named_and_those_that_live_are_counted(redis, queue_server):
+    def found(**more):
+        findings = check_queue(load(redis_url=queue_server, **more))
+        return [(one.verdict, one.message) for one in findings if one.check == "workers"]
+
+    gone = found()
+    assert [verdict for verdict, _ in gone] == [Verdict.BAD] * 2
+    assert "the jobs of ingest" in gone[0][1]
+    assert "the jobs of train" in gone[1][1]
+    worker = Worker([Queue("ingest", connection=redis)], connection=redis)
+    worker.register_birth()
+    assert len(found()) == 1
+    assert found(train_worker=False) == [(Verdict.GOOD, "they live (ingest: 1, train: 0)")]
+    redis.hdel(worker.key, "birth")  # as after a sleep
+    assert found(train_worker=False)[0][0] is Verdict.BAD
 
 
 @pytest.mark.parametrize("url", ["unix:///nowhere.sock", "redis://queue..internal"])
@@ -38,6 +56,6 @@ def test_one_that_does_not_is_to_be_mended(url):
 )
 def test_annotations_that_wait_are_to_be_mended(redis, queue_server, backlog, verdict, words):
     note_backlog(redis, backlog)
-    _, found = check_queue(load(redis_url=queue_server))
+    *_, found = check_queue(load(redis_url=queue_server))
     assert found.verdict is verdict
     assert words in found.message

@@ -21,6 +21,8 @@ from backend.fetch.hosts import AllowedHosts
 from backend.fetch.url import Url
 from tests.backend.http_servers import PNG, Answer, Serve, redirect, send
 
+pytestmark = pytest.mark.security
+
 
 def get(url: str, *listed: str, seconds: float = 20, max_bytes: int = 10_000, **resolver):
     client = Client(AllowedHosts(None, listed, **resolver), max_bytes)

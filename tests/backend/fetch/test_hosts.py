@@ -6,6 +6,8 @@ from backend.errors import ImageRefusedError, ImageUnreachableError
 from backend.fetch.hosts import AllowedHosts, resolve
 from backend.fetch.url import Url
 
+pytestmark = pytest.mark.security
+
 PRIVATE = [
     "127.0.0.1",
     "127.9.9.9",

@@ -8,6 +8,8 @@ import pytest
 from backend import errors
 from backend.fetch.local import read_below
 
+pytestmark = pytest.mark.security
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:

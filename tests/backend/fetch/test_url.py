@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from backend.errors import ImageRefusedError
 from backend.fetch.url import Url
 
+pytestmark = pytest.mark.security
+
 
 @pytest.mark.parametrize(
     ("text", "canonical"),

@@ -34,6 +34,14 @@ from tests.backend.images.pictures import (
 )
 
 
+@pytest.mark.parametrize("how", [{"lossless": True}, {"quality": 30}, {"quality": 90}])
+def test_a_webp_is_decoded_to_the_pixels_that_pillow_reads(how: dict[str, Any]) -> None:
+    """OpenCV decodes it, in half the memory."""
+    data = as_file(picture[:-1, :-1].copy(), "WEBP", **how)
+    with Image.open(io.BytesIO(data)) as image:
+        np.testing.assert_array_equal(decode(data, max_pixels=CAP), np.asarray(image))
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_keeps_its_frame_and_colors(kind: str) -> None:
     how = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})

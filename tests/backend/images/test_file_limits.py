@@ -16,6 +16,8 @@ from backend.images.file_parts import MAX_PARTS, MAX_RUN_BYTES
 from backend.images.jpeg_scans import MAX_SCANS
 from backend.images.tiff_layout import MAX_PIECES
 
+pytestmark = pytest.mark.security
+
 CAP = 50_000_000
 
 

@@ -10,6 +10,8 @@ from backend.errors import ImageBusyError
 from backend.images import pixel_budget
 from backend.images.pixel_budget import PixelBudget
 
+pytestmark = pytest.mark.security
+
 
 def image(pixels=10):
     return np.zeros((pixels, 1, 3), np.uint8)

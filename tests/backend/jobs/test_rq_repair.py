@@ -13,6 +13,8 @@ from backend.jobs import rq_repair
 from backend.jobs.job_queue import RETRIES, find_job
 from backend.jobs.rq_repair import repair
 
+pytestmark = pytest.mark.security
+
 MARK = "dynamite:lost:ingest:a"
 
 

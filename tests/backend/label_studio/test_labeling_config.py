@@ -137,6 +137,7 @@ def labels(prefix, count):
     return [f"{prefix}{number}" for number in range(count)]
 
 
+@pytest.mark.security
 @pytest.mark.parametrize(
     "xml",
     [
@@ -161,6 +162,7 @@ def test_what_is_said_of_a_hostile_configuration_is_short(xml):
     assert max(map(len, found)) < 2000
 
 
+@pytest.mark.security
 def test_checking_takes_time_in_proportion_to_the_configuration():
     """Counted in comparisons of labels: each label is looked at a few times, not once per label."""
     many = labels("a", 20_000)
@@ -174,6 +176,7 @@ def test_checking_takes_time_in_proportion_to_the_configuration():
     assert time.process_time() - started < 2
 
 
+@pytest.mark.security
 def test_a_name_stays_on_its_line():
     (first, *_) = problems(image='<Image name="a&#10;CRITICAL" value="$i"/>')
     assert "\n" not in first

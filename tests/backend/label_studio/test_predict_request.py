@@ -278,6 +278,7 @@ PATHS = [
 ]
 
 
+@pytest.mark.security
 @settings(max_examples=50, deadline=None)
 @given(st.sampled_from(PATHS), json_values)
 def test_any_wrong_value_is_read_or_refused_in_words(path, value):

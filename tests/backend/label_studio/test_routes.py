@@ -1,5 +1,4 @@
 import base64
-import json
 import threading
 import time
 from dataclasses import replace
@@ -9,6 +8,7 @@ import pytest
 from backend.label_studio.config_writer import write
 from dynamite import brush_rle
 from dynamite.errors import InvalidInputError
+from tests.label_studio_sdk import Sdk
 
 
 def masks(result):
@@ -285,14 +285,12 @@ def test_the_page_escapes_what_it_shows_and_runs_no_script(backend):
 
 
 def test_every_answer_is_valid_for_label_studio(backend, click):
-    from label_studio_sdk.label_interface import LabelInterface
-
     config = write(["A", "B"])
     backend.result(click("A", 200, 200))
     answer = backend.predict({"result": [click("B", 420, 200)]})
     (one,) = answer.json["results"]
-    errors = LabelInterface(config).validate_prediction(json.loads(json.dumps(one)), True)
-    assert errors == []
+    with Sdk() as sdk:
+        assert sdk.errors_of_prediction(config, one) == []
 
 
 def test_errors_of_the_library_have_their_own_code(backend, click):

@@ -8,6 +8,8 @@ from backend.label_studio.access import Access, keep, known_access
 from backend.label_studio.setup import TRIAL
 from tests.backend.http_servers import send
 
+pytestmark = pytest.mark.security
+
 SECRET = "a-long-secret-word"
 
 

@@ -158,6 +158,7 @@ def test_a_small_image_within_the_task() -> None:
             fetcher.fetch(bad)
 
 
+@pytest.mark.security
 @pytest.mark.parametrize(
     "value",
     [
@@ -290,6 +291,7 @@ def test_local_files_of_a_label_studio_on_windows(
     assert label_studio.server.asked[-1].path.endswith(address.replace("\\", "%5C"))
 
 
+@pytest.mark.security
 @pytest.mark.parametrize("way_out", ["..%5Cx.png", "a%5C..%5C..%5Cx.png", "%5C..%5Cx.png", "%5C"])
 def test_backslashes_lead_nowhere_else(
     label_studio: LabelStudio, tmp_path: Path, way_out: str

@@ -57,6 +57,18 @@ def test_an_accepted_token_is_that_of_somebody(real, token, kind):
     assert str(verdict) == f"the {kind} token of anna@example.com is accepted"
 
 
+@pytest.mark.parametrize("may_be_away", [True, False])
+def test_a_label_studio_that_has_not_started_yet_is_no_news(caplog, may_be_away):
+    trial = TokenTrial()
+    trial.begin(Access("http://127.0.0.1:1", LEGACY), may_be_away=may_be_away)
+    assert waited_for(trial).is_away
+    deadline = time.monotonic() + 20
+    while not may_be_away and not caplog.text:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert ("cannot be reached" in caplog.text) != may_be_away
+
+
 def test_a_label_studio_that_is_away_is_no_refusal(serve):
     verdict = try_access(Access("http://127.0.0.1:1", LEGACY), 5)
     assert "cannot be reached" in str(verdict)
@@ -69,7 +81,7 @@ def test_a_label_studio_that_is_away_is_no_refusal(serve):
 def test_the_token_of_setup_is_tried_and_the_verdict_is_on_the_page_and_in_the_log(
     backend, real, caplog, is_accepted
 ):
-    caplog.set_level(logging.INFO, "backend.label_studio.token_trial")
+    caplog.set_level(logging.DEBUG, "backend.label_studio.token_trial")
     token = LEGACY if is_accepted else LEGACY[::-1]
     body = {"project": "7.1", "schema": "", "hostname": real.url, "access_token": token}
     connection = backend.parts.label_studio.connection
@@ -82,7 +94,7 @@ def test_the_token_of_setup_is_tried_and_the_verdict_is_on_the_page_and_in_the_l
     mood = "good" if is_accepted else "bad"
     assert f'<span class="{mood}">the legacy token' in page
     (record,) = [one for one in caplog.records if verdict.words in one.getMessage()]
-    assert record.levelno == (logging.INFO if is_accepted else logging.ERROR)
+    assert record.levelno == (logging.DEBUG if is_accepted else logging.ERROR)
 
 
 def test_setup_does_not_wait_for_the_trial(backend, serve):

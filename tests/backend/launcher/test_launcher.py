@@ -165,6 +165,7 @@ def test_two_queue_servers_do_not_share_a_folder(tmp_path):
         pass
 
 
+@pytest.mark.security
 def test_the_password_of_the_queue_is_in_no_command_line(tmp_path):
     """All users of the machine can read command lines."""
     child = valkey_child(tmp_path / "s", tmp_path)
@@ -304,6 +305,7 @@ def test_the_model_gets_tuned_memory_and_threads_unless_the_user_tuned_them():
     assert not SPINNING.keys() & model_environment(1, {"OMP_WAIT_POLICY": "active"}).keys()
 
 
+@pytest.mark.security
 def test_what_the_launcher_starts_makes_private_files(tmp_path):
     before = os.umask(0o022)
     try:

@@ -50,6 +50,7 @@ def test_a_missing_checkpoint_is_one_sentence(settings, tmp_path):
         check_start(settings(checkpoint=tmp_path / "nothing.safetensors"))
 
 
+@pytest.mark.security
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "labels.example.com"])
 def test_other_machines_need_a_password(settings, host):
     with pytest.raises(StartError, match=r"set DYNAMITE_BASIC_AUTH_USER and .*PASSWORD, or"):
@@ -68,6 +69,7 @@ def test_an_unwritable_state_folder_is_one_sentence(settings, tmp_path):
     check_start(settings(state_dir=tmp_path / "new" / "state"))
 
 
+@pytest.mark.security
 def test_the_state_folder_becomes_this_users_alone(settings, tmp_path):
     """It holds what annotators accepted, and their images."""
     for name in ("new", "old"):
@@ -79,6 +81,7 @@ def test_the_state_folder_becomes_this_users_alone(settings, tmp_path):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+@pytest.mark.security
 def test_a_state_folder_that_all_users_share_is_refused(settings, tmp_path):
     shared = tmp_path / "like-tmp"
     shared.mkdir()

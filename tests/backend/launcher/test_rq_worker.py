@@ -25,6 +25,8 @@ from backend.retraining.enqueueing import TRAIN_JOB
 from backend.retraining.jobs import PERIODIC
 from backend.settings import load
 
+pytestmark = pytest.mark.security
+
 MALFORMED = {"body": None}
 """An event that is refused, by a job that therefore succeeds at once."""
 
@@ -140,7 +142,9 @@ def test_the_page_and_a_metric_say_that_no_worker_lives(start, redis, backend):
     def seen():
         lines = backend.client.get("/metrics").text.splitlines()
         (value,) = (line for line in lines if line.startswith('dynamite_workers{queue="ingest"}'))
-        return float(value.split()[-1]), "No worker takes the jobs of ingest" in page()
+        health = backend.client.get("/health").json["workers"]
+        assert health["ingest"] == float(value.split()[-1])
+        return health["ingest"], "No worker takes the jobs of ingest" in page()
 
     def page():
         return backend.client.get("/").text

@@ -10,6 +10,8 @@ from backend.launcher import client_socket
 from backend.launcher.client_socket import ClientSocket, who_gives_way
 from tests.backend.launcher.web_server import health, served
 
+pytestmark = pytest.mark.security
+
 SERVER = """
 from flask import Flask, request
 from backend import settings

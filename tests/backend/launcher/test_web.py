@@ -37,6 +37,7 @@ def test_garbage_collections_leave_out_what_was_loaded(port):
     assert health(port, path="frozen") > 10_000
 
 
+@pytest.mark.security
 def test_connections_that_say_nothing_take_no_thread_from_others(port):
     """Each has one of its own; with gunicorn's worker class it would keep one from others."""
     with ExitStack() as stack:
@@ -61,6 +62,7 @@ def begin():
 ).replace("app = Flask", "begin(); app = Flask")
 
 
+@pytest.mark.security
 def test_stopping_amid_the_models_work_ends_quietly(tmp_path):
     """Python would stop the model's thread inside C++, which aborts the whole process."""
     with served(tmp_path, BUSY, stderr=subprocess.PIPE) as (port, process):
@@ -112,6 +114,7 @@ def say(port, said):
         return client.makefile("rb").read()
 
 
+@pytest.mark.security
 def test_broken_requests_are_refused_and_not_quoted(tmp_path):
     with served(tmp_path, READING, stderr=subprocess.PIPE) as (port, process):
         for said in BROKEN.values():

@@ -1,6 +1,7 @@
 import threading
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -52,7 +53,7 @@ def parts():
             self.done = []
             self.gate = threading.Event()
 
-        def encode(self, image):
+        def encode(self, image, *, pause):
             assert self.gate.wait(20)
             self.done.append(("encode", int(image[0, 0, 0])))
             return SimpleNamespace(shade=int(image[0, 0, 0]), image_size=image.shape[:2])
@@ -95,6 +96,82 @@ def test_a_click_waits_only_for_the_encode_that_runs(parts):
     predictor.gate.set()
     until(lambda: len(predictor.done) == 5)
     assert predictor.done[:2] == [("encode", 0), ("segment", 1)]
+
+
+class Layers:
+    """A predictor that pauses between the layers of an encode, each of which waits for a word."""
+
+    def __init__(self):
+        self.done = []
+        self.layers = {shade: threading.Semaphore(0) for shade in range(3)}
+
+    def encode(self, image, *, pause):
+        shade = int(image[0, 0, 0])
+        self.done.append(f"begin {shade}")
+        for _ in range(2):
+            assert self.layers[shade].acquire(timeout=20)
+            pause()
+        self.done.append(f"end {shade}")
+        return FEATURES
+
+    def segment(self, features, clicks, **_):
+        self.done.append("click")
+        return SimpleNamespace()
+
+
+@pytest.fixture
+def layers():
+    predictor = Layers()
+    engine = Engine(Model(predictor, "v1", "cpu"), KeyedCache())
+    with ThreadPoolExecutor() as pool:
+
+        def features(shade, urgency):
+            pool.submit(engine.features, str(shade), picture(shade), urgency=urgency)
+
+        yield engine, predictor, features
+        for layer in predictor.layers.values():
+            layer.release(2)
+    engine.close()
+
+
+@pytest.mark.security
+def test_a_click_on_a_warm_image_is_answered_while_encodes_run(layers):
+    engine, predictor, features = layers
+    features(0, Urgency.ENCODE)
+    until(lambda: predictor.done == ["begin 0"])
+    features(1, Urgency.ENCODE)
+    until(lambda: engine.waiting == 1)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(engine.segment, FEATURES, CLICK)
+        until(lambda: engine.waiting == 2)
+        predictor.layers[0].release()  # the first of two layers
+    assert predictor.done == ["begin 0", "click"]
+
+
+def test_an_encode_that_a_click_waits_for_overtakes_one_that_warms(layers):
+    engine, predictor, features = layers
+    features(0, Urgency.PREWARM)
+    until(lambda: predictor.done == ["begin 0"])
+    features(1, Urgency.ENCODE)
+    until(lambda: engine.waiting == 1)
+    predictor.layers[1].release(2)
+    predictor.layers[0].release(2)
+    until(lambda: len(predictor.done) == 4)
+    assert predictor.done == ["begin 0", "begin 1", "end 1", "end 0"]
+
+
+def test_an_encode_that_a_click_has_come_to_wait_for_is_not_overtaken(layers):
+    engine, predictor, features = layers
+    features(0, Urgency.PREWARM)
+    until(lambda: predictor.done == ["begin 0"])
+    features(0, Urgency.ENCODE)  # hurries the one that runs
+    until(lambda: engine.waiting == 1)
+    features(1, Urgency.ENCODE)
+    until(lambda: engine.waiting == 2)
+    predictor.layers[1].release(2)
+    predictor.layers[0].release(2)
+    until(lambda: len(predictor.done) == 4)
+    assert predictor.done == ["begin 0", "end 0", "begin 1", "end 1"]
 
 
 def test_a_click_goes_before_encodes_that_other_clicks_wait_for(parts):
@@ -173,7 +250,8 @@ def test_swapped_weights_answer_new_calls_and_old_ones_finish(parts):
     old = engine.model
     engine.features("1", picture(1))
     other = SimpleNamespace(
-        encode=lambda image: SimpleNamespace(shade=-1), segment=lambda *_, **__: "new answer"
+        encode=lambda image, *, pause: SimpleNamespace(shade=-1),
+        segment=lambda *_, **__: "new answer",
     )
     engine.swap(Model(other, "v2", "cpu"))
     assert engine.features("1", picture(1)).shade == -1  # other weights, other features

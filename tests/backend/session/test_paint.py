@@ -62,6 +62,17 @@ def test_painting_is_as_wide_as_the_stroke_and_erasers_take_away():
     assert mask[150, 200]  # the first mask is as it was
 
 
+def test_strokes_lie_where_they_were_drawn():
+    rng = np.random.default_rng(0)
+    shifts = []
+    for _ in range(300):
+        x, y = rng.uniform(0.3, 0.7, 2)
+        dot = Stroke(((x, y), (x, y)), rng.integers(4, 16) / WIDTH)
+        rows, columns = np.nonzero(draw(np.zeros((HEIGHT, WIDTH), bool), [dot]))
+        shifts.append((columns.mean() + 0.5 - x * WIDTH, rows.mean() + 0.5 - y * HEIGHT))
+    assert (np.abs(np.mean(shifts, axis=0)) < 0.1).all()
+
+
 def test_wild_strokes_are_survived():
     wild = Stroke(((-9.0, -9.0), (9.0, 9.0), (1e1, -1e1)), 10.0)
     assert draw(np.zeros((20, 30), bool), [wild]).shape == (20, 30)

@@ -219,6 +219,7 @@ def test_masks_in_a_context_keep_their_pixels():
     assert len(image.fixed) == 1
 
 
+@pytest.mark.security
 @pytest.mark.parametrize("where", ["context", "draft"])
 def test_masks_are_decoded_while_other_pages_go_on(where, monkeypatch):
     store, decode, waited = SessionStore(), Paint.decode, []
@@ -235,6 +236,7 @@ def test_masks_are_decoded_while_other_pages_go_on(where, monkeypatch):
     assert waited == [False, False]
 
 
+@pytest.mark.security
 def test_a_slow_page_does_not_hold_up_those_of_other_tasks(monkeypatch):
     store = SessionStore()
     inside, go_on = threading.Event(), threading.Event()
@@ -262,6 +264,7 @@ def test_a_slow_page_does_not_hold_up_those_of_other_tasks(monkeypatch):
     assert not waits
 
 
+@pytest.mark.security
 def test_masks_are_decoded_once_in_a_call_however_many_and_large(monkeypatch):
     store, decode, decoded = SessionStore(max_bytes=1), Paint.decode, []
     monkeypatch.setattr(Paint, "decode", lambda p: (decoded.append(p.id), decode(p))[1])
@@ -272,6 +275,7 @@ def test_masks_are_decoded_once_in_a_call_however_many_and_large(monkeypatch):
     assert sorted(decoded) == [m.id for m in masks]
 
 
+@pytest.mark.security
 def test_strokes_that_would_take_seconds_to_draw_are_refused_before():
     wide = (Stroke(((0.0, 0.0), (1.0, 1.0)), 10.0),) * 480
     thin = (Stroke(((0.0, 0.0), (1.0, 1.0)) * 60_000, 1e-4),)
@@ -281,6 +285,7 @@ def test_strokes_that_would_take_seconds_to_draw_are_refused_before():
             SessionStore().begin(call(bomb))
 
 
+@pytest.mark.security
 def test_masks_of_a_call_are_bounded_by_the_largest_image():
     full = Paint("f", "A", FIRST, 40, 60, bytes(brush_rle.encode(np.ones(SHAPE, bool))))
     few, many = (
@@ -296,6 +301,7 @@ def test_masks_of_a_call_are_bounded_by_the_largest_image():
         )
 
 
+@pytest.mark.security
 def test_a_mask_larger_than_any_image_has_no_pixels():
     store = SessionStore(max_pixels=40 * 60 - 1)
     assert not store.begin(call(STROKE)).plan.images

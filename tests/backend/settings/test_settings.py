@@ -66,6 +66,7 @@ def test_the_names_of_the_ecosystem_carry_no_prefix(monkeypatch):
     assert settings.queue_url == "redis://:hidden@localhost/0"
 
 
+@pytest.mark.security
 def test_no_secret_is_ever_shown(monkeypatch):
     secrets = {
         "LABEL_STUDIO_API_KEY": "s3cret-a",
@@ -255,6 +256,7 @@ def shared(tmp_path, monkeypatch):
     return tmp_path / f"dynamite-{os.geteuid()}"
 
 
+@pytest.mark.security
 def test_the_folder_of_a_long_socket_is_made_for_this_user_alone(tmp_path, shared):
     settings = load(state_dir=tmp_path / ("long/" * 40))
     assert settings.socket_path.parent == shared
@@ -272,6 +274,7 @@ def a_link(folder):
     folder.symlink_to(folder.with_name("elsewhere"))
 
 
+@pytest.mark.security
 @pytest.mark.parametrize("make", [open_to_all, a_link, Path.touch])
 def test_the_folder_of_a_long_socket_is_refused_unless_it_is_ours_alone(tmp_path, shared, make):
     """Another user who made it first could put a queue server there, and with it any job."""
@@ -280,6 +283,7 @@ def test_the_folder_of_a_long_socket_is_refused_unless_it_is_ours_alone(tmp_path
         _ = load(state_dir=tmp_path / ("long/" * 40)).queue_url
 
 
+@pytest.mark.security
 def test_the_folder_of_a_long_socket_is_refused_if_it_is_another_users(
     tmp_path, shared, monkeypatch
 ):

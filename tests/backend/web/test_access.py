@@ -9,6 +9,8 @@ import pytest
 from backend.settings import SettingsError, load
 from backend.web.auth import GUESSES, Guesses
 
+pytestmark = pytest.mark.security
+
 PASSWORD = {"basic_auth_user": "ls", "basic_auth_password": "right"}
 
 
@@ -20,7 +22,14 @@ def basic(password):
     "host",
     [
         *("localhost", "LOCALHOST:9090", "127.0.0.1:9090", "[::1]:9090", "10.1.2.3"),
-        *("a.localhost", "backend:9090", "labels.example.com.", "my-laptop"),
+        *(
+            "localhost.:80",
+            "[::FFFF:10.1.2.3]",
+            "a.localhost",
+            "backend:9090",
+            "labels.example.com.",
+            "my-laptop",
+        ),
     ],
 )
 def test_calls_under_known_names_are_answered(make_backend, host):
@@ -33,7 +42,8 @@ def test_calls_under_known_names_are_answered(make_backend, host):
     [
         *("evil.example", "evil.example:9090", "localhost.evil.example", "backend"),
         *("127.0.0.1.nip.io", "127.0.0.1@evil.example", "evil.example@", "[::1"),
-        *("evil\x1b[2J", "", ":9090"),
+        *("evil\x1b[2J", "", ":9090", "evil.example@localhost", "localhost/evil", "localhost\t"),
+        *("localhost:123456", "127.1", "0x7f.1", "2130706433", "::1", "[localhost]", "localhosT#"),
     ],
 )
 @pytest.mark.parametrize("path", ["/health", "/webhook", "/", "/nothing"])

@@ -8,6 +8,8 @@ import pytest
 from backend.label_studio.config_writer import write
 from dynamite import brush_rle
 
+pytestmark = pytest.mark.security
+
 ODD = ["", "a" * 100_000, "../../etc/passwd", "<script>x</script>", "'; DROP", "\0", "💥"]
 
 

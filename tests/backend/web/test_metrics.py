@@ -95,7 +95,7 @@ def test_annotations_that_are_not_in_use_are_counted_and_on_the_page(backend, sc
 
 def test_without_the_queue_server_the_rest_is_told(make_backend, scrape, tmp_path):
     backend = make_backend(redis_url=f"unix://{tmp_path}/nobody.sock")
-    backend.client.post("/webhook", json={"action": "ANNOTATION_CREATED"})
+    backend.client.post("/webhook", json={"action": "START_TRAINING", "project": 3})
     found = scrape(backend)
     assert found["dynamite_queue_up",] == 0
     assert found["dynamite_spooled_events",] == 1

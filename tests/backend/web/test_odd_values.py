@@ -5,14 +5,18 @@ import json
 import pytest
 
 from backend.jobs.job_queue import QUEUES
+from backend.retraining.due import due_key
 from backend.retraining.status import BACKLOG_KEY, asked_key
 from backend.retraining.training_queue import last_job_key, train_queue
+
+pytestmark = pytest.mark.security
 
 PAGES = ("/", "/metrics", "/versions", "/health")
 
 ODD = [b"", b"{", b"\xff\xfe", b"null", b"5", b"[]", b'"x"', b"{}", b'{"waiting": 1}']
 
 BACKLOG = {"waiting": 1, "waits_for": "a", "set_aside": 2, "set_aside_for": "b"}
+DUE = {"new": 12, "enough": 50, "held_out": None, "least": 8}
 ASKED = {"when": "2026-01-01", "reason": "a", "outcome": "b"}
 
 
@@ -27,6 +31,7 @@ def assert_all_answer(backend):
 def test_notes_that_are_none(backend, redis, odd):
     redis.set(BACKLOG_KEY, odd)
     redis.set(asked_key(backend.settings.line), odd)
+    redis.set(due_key(backend.settings.line), odd)
     assert_all_answer(backend)
 
 
@@ -38,11 +43,21 @@ def test_notes_with_odd_fields(backend, redis, value):
     for name in ASKED:
         redis.set(asked_key(backend.settings.line), json.dumps(ASKED | {name: value}))
         assert_all_answer(backend)
+    for name in DUE:
+        redis.set(due_key(backend.settings.line), json.dumps(DUE | {name: value}))
+        assert_all_answer(backend)
 
 
 @pytest.mark.parametrize(
     "progress",
-    ["x", [1], {"phase": [1], "done": "x"}, {"done": -1, "total": 10**400}, {"total": "\ud800"}],
+    [
+        "x",
+        [1],
+        {"phase": [1], "done": "x"},
+        {"done": -1, "total": 10**400},
+        {"total": "\ud800"},
+        {"total": 5},
+    ],
 )
 @pytest.mark.parametrize("reason", ["x", 5, None, {"a": 1}])
 def test_trainings_with_odd_fields(backend, redis, progress, reason):
@@ -78,3 +93,20 @@ def test_right_values_are_shown(backend, redis):
     versions = backend.client.get("/versions").json
     assert versions["asked"] == ASKED
     assert versions["training"]["reason"] == "enough"
+
+
+def test_the_page_shows_how_far_trainings_are_and_where_clicks_have_no_masks(backend, redis):
+    line = backend.settings.line
+    redis.set(due_key(line), json.dumps(DUE))
+    told = {"no_mask": 7, "no_mask_in": "task 5 of project 3, task 2 of project 3"}
+    redis.set(BACKLOG_KEY, json.dumps(BACKLOG | told))
+    progress = {"phase": "training", "done": 412, "total": 2000, "seconds_left": 61}
+    job = train_queue(redis).enqueue("x.y", meta={"progress": progress, "reason": "enough"})
+    job.set_status("started")
+    redis.set(last_job_key(line), job.id)
+    page = backend.client.get("/").text
+    assert "12 of 50 new annotations until the next training" in page
+    assert '<progress max="50" value="12">' in page
+    assert "training 412 of 2000, 0:01:01 left" in page
+    assert '<progress max="2000" value="412">' in page
+    assert "7 submitted without ✓: task 5 of project 3, task 2 of project 3, …" in page

@@ -21,6 +21,8 @@ from dynamite.errors import CheckpointError
 from dynamite.network.config import preset
 from dynamite.network.model import DynaMITE
 
+pytestmark = pytest.mark.security
+
 DESCRIBED = {
     "licence": "Apache-2.0",
     "training_data": ["COCO train2017", "Cityscapes – Straßen"],

@@ -46,6 +46,30 @@ def test_masks_are_disjoint_and_are_the_label_map(
     assert (result.masks.any(axis=0) == (result.label_map >= 0)).all()
 
 
+def test_an_encode_pauses_for_work_that_changes_neither(
+    predictor: Predictor, features: ImageFeatures
+) -> None:
+    image, count = make_image(64, 96), 0
+    seen: list[Any] = []
+
+    def pause() -> None:
+        nonlocal count
+        count += 1
+        if count == 20:
+            seen.append(predictor.segment(features, CLICKS))
+            seen.append(predictor.encode(image, pause=pause))
+
+    paused = predictor.encode(image, pause=pause)
+    assert count > 50
+    segmented, encoded = seen
+    assert (segmented.label_map == predictor.segment(features, CLICKS).label_map).all()
+    for one in (paused, encoded):
+        assert torch.equal(one.maps.mask_features, features.maps.mask_features)
+    before = count
+    predictor.encode(image)
+    assert count == before  # the network is as it was
+
+
 @settings(deadline=None, max_examples=15)
 @given(height=st.integers(2, 80), width=st.integers(2, 80))
 def test_any_size_comes_back_as_it_was(predictor: Predictor, height: int, width: int) -> None:

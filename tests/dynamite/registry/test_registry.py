@@ -272,6 +272,7 @@ def test_a_damaged_log_entry_says_so(registry, files):
         registry.current()
 
 
+@pytest.mark.security
 @pytest.mark.parametrize(
     "name", ["../../etc", "..", ".", "", "a\n", "a\nb", ".a", "-rf", "é", "\0"]
 )

@@ -64,3 +64,23 @@ def test_an_image_keeps_its_part_when_others_go() -> None:
 def test_a_fraction_beyond_one_is_refused() -> None:
     with pytest.raises(DatasetError, match=r"1\.5"):
         split(open_dataset(MINI), 1.5)
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("sets/mimi", "sets/mini"),
+        ("stes/mini", "sets/mini"),
+        ("sets/mini/annotation.json", "sets/mini/annotations.json"),
+        ("quite/another", None),
+    ],
+)
+def test_a_misspelled_path_is_answered_with_the_one_that_may_be_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, meant: str | None
+) -> None:
+    shutil.copytree(MINI, tmp_path / "sets" / "mini")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DatasetError) as error:
+        open_dataset(asked)
+    assert (f"Did you mean {meant}?" in str(error.value)) == (meant is not None)
+    assert ("Did you mean" in str(error.value)) == (meant is not None)

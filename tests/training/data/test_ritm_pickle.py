@@ -14,6 +14,8 @@ from training.data.coco import open_coco
 from training.data.problems import DatasetError
 from training.data.ritm_pickle import convert, load_plain
 
+pytestmark = pytest.mark.security
+
 MINI = Path(__file__).parent / "mini"
 PHOTO = open_coco(MINI / "annotations.json")[0]
 LARGE, SMALL = PHOTO.label_map == 0, PHOTO.label_map == 1

@@ -115,7 +115,7 @@ def test_corrections_are_made_on_what_a_person_would_see(
     model = load("lite", random_weights=True, **TINY_MODEL)
     seen: list[torch.Tensor] = []
 
-    def note(maps: list[torch.Tensor], _batch: object, clicks: object, _rngs: object) -> object:
+    def note(maps: list[torch.Tensor], _batch: object, clicks: object, *_: object) -> object:
         seen.extend(maps)
         return clicks
 

@@ -29,6 +29,10 @@ def wait(until, seconds, what, every=0.2):
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
+SECRET = "a-long-secret-word"
+"""Proves events, since there is no Label Studio to confirm them."""
+
+
 class Backend:
     """``dynamite serve`` in a process of its own."""
 
@@ -52,6 +56,7 @@ class Backend:
             "judge_most": 12,
             "judge_budget": 5,
             "reconcile_minutes": 0,
+            "webhook_secret": SECRET,
         } | settings
         self.environment = os.environ | {
             f"DYNAMITE_{name.upper()}": str(value) for name, value in values.items()
@@ -95,7 +100,7 @@ class Backend:
         return None
 
     def webhook(self, body):
-        answer = requests.post(f"{self.url}/webhook", json=body, timeout=30)
+        answer = requests.post(f"{self.url}/k/{SECRET}/webhook", json=body, timeout=30)
         assert answer.status_code == 201
 
     def dynamite(self, *arguments):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from backend.label_studio.api import ApiError
+from backend.label_studio.config_writer import write
 from backend.label_studio.ingest.collecting import collect
 from backend.label_studio.ingest.ingest import TryLaterError
 from backend.label_studio.ingest.kept_images import ImageKeeper
-from backend.label_studio.labeling_config import write
 from tests.backend.label_studio.ingest.conftest import SIZE, an_annotation, brush, mask
 from tests.fakes import Photos
 from training.annotation_store import AnnotationStore

@@ -7,10 +7,12 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
 from backend.jobs.job_queue import JobQueue, ingest_queue
-from backend.label_studio.ingest.draining import SECONDS, process_queued
+from backend.label_studio.ingest.draining import AT_ONCE, SECONDS, process_queued
 from backend.label_studio.ingest.events import process_event
 from backend.label_studio.ingest.job_names import EVENT_JOB
 from tests.backend.label_studio.ingest.conftest import an_annotation, an_event
+
+pytestmark = pytest.mark.security
 
 
 @pytest.fixture
@@ -50,11 +52,16 @@ MALFORMED = [
 
 
 def test_what_is_malformed_is_refused_and_leaves_the_queue(ingest, put, caplog):
-    put(events(1)[0], *MALFORMED, events(2)[0])
-    other = ingest_queue(ingest.redis).enqueue("backend.retraining.jobs.clean")
+    """Whoever can write to the queue server may have put it there."""
+    queue = ingest_queue(ingest.redis)
+    put(events(1)[0])
+    for event in MALFORMED:
+        queue.enqueue(EVENT_JOB, json.loads(json.dumps(event)))
+    put(events(2)[0])
+    other = queue.enqueue("backend.retraining.jobs.clean")
     assert process_queued(ingest) == 2 + len(MALFORMED)
     assert stored(ingest) == [1, 2]
-    assert ingest_queue(ingest.redis).job_ids == [other.id]
+    assert queue.job_ids == [other.id]
     (line,) = caplog.messages  # not one for each: there may be thousands
     assert line.startswith(f"{len(MALFORMED)} events are refused; the last: annotation 9: ")
 
@@ -66,6 +73,42 @@ def test_what_is_malformed_does_not_come_before_what_is_not_again_and_again(inge
         times = iter([0.0, 1.0, 2.0, SECONDS + 1])
         assert process_queued(ingest, lambda times=times: next(times)) == handled
     assert stored(ingest) == [1]
+
+
+def claims(*numbers):
+    return [an_event(verified=False, annotation=an_annotation(n, task=n)) for n in numbers]
+
+
+def order(ingest, monkeypatch, meanwhile=lambda number: None):
+    """The numbers of the annotations in the order in which they are processed."""
+    found = []
+
+    def process(event, _):
+        found.append(event["body"]["annotation"]["id"])
+        meanwhile(found[-1])
+
+    monkeypatch.setattr("backend.label_studio.ingest.draining.process_event", process)
+    process_queued(ingest)
+    return found
+
+
+def test_a_flood_of_what_must_be_confirmed_delays_no_event_that_proves_itself(
+    ingest, put, monkeypatch
+):
+    put(*claims(*range(100, 200)), *events(1, 2))
+    found = order(ingest, monkeypatch, lambda number: number == 190 and put(*events(3)))
+    assert found[:2] == [1, 2]
+    assert found.index(3) - found.index(190) <= AT_ONCE
+    assert sorted(found) == [1, 2, 3, *range(100, 200)]
+
+
+def test_of_events_to_be_confirmed_the_newest_comes_first(ingest, put, monkeypatch):
+    """So a flood delays none that comes after it, where nobody can prove himself."""
+    put(*claims(*range(100)))
+    found = order(ingest, monkeypatch, lambda number: number == 99 and put(*claims(1000)))
+    assert found[0] == 99
+    assert found.index(1000) <= AT_ONCE
+    assert len(found) == 101
 
 
 def test_what_fails_waits_behind_the_others(ingest, put, monkeypatch):

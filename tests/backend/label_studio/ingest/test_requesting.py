@@ -55,10 +55,15 @@ def test_the_button_starts_one_training_however_often_it_is_pressed(make_ingest)
     assert "queued" in request_training(*parts(ingest), "shared", "again", force=True)
 
 
-def test_the_button_pressed_by_somebody_unknown_starts_nothing(ingest):
-    accept(ingest, 1, 12)
-    assert "does not prove" in process_event({"body": START, "verified": False}, ingest)
+def test_the_button_pressed_by_somebody_unknown_starts_what_would_start_anyway(make_ingest):
+    ingest = make_ingest(train_after=0, judge_least=2)
+    accept(ingest, *range(1, 16))
+    unknown = {"body": START, "verified": False}
+    assert "does not prove" in process_event(unknown, ingest)
     assert train_queue(ingest.redis).job_ids == []
+    assert "DYNAMITE_WEBHOOK_SECRET" in last_asked(ingest.redis, "shared").outcome
+    enough = replace(ingest, settings=ingest.settings.model_copy(update={"train_after": 10}))
+    assert "is queued" in process_event(unknown, enough)
 
 
 def test_a_failed_training_can_be_asked_for_again(ingest):
@@ -80,6 +85,8 @@ def test_training_starts_after_n_new_annotations_and_not_before(make_ingest):
     assert train_queue(ingest.redis).count == 1
     accept(ingest, 5, 6, 7, 8, 9)  # one is on its way: no second one behind it
     assert train_queue(ingest.redis).count == 1
+    due = last_due(ingest.redis, "shared")
+    assert (due.new, due.held_out) == (5, None), "counted, but no image is read for it"
 
 
 def test_enough_annotations_wait_for_enough_held_out_images(make_ingest):

@@ -220,3 +220,11 @@ def test_the_folder_of_the_store_away_is_a_reason_to_try_again_later(
     assert work() == []
     with AnnotationStore(store_folder(load())) as store:
         assert len(store.annotations()) == 1
+
+
+def test_what_must_be_confirmed_takes_limited_room_while_label_studio_is_away(ingest, monkeypatch):
+    monkeypatch.setattr("backend.label_studio.ingest.events.MOST_WAITING", 1)
+    for number, said in (1, "waits"), (2, "dropped"):
+        claim = an_event(verified=False, annotation=an_annotation(number))
+        assert said in process_event(claim, ingest)
+    assert ingest.bookkeeping.count_waiting()[0] == 1
