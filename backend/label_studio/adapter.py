@@ -1,7 +1,8 @@
 """The adapter of Label Studio: its parts put together, as the web application mounts them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from backend.images.pixel_budget import PixelBudget
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio import known_projects
 from backend.label_studio.access import unused_token
@@ -21,6 +22,7 @@ from backend.serving.prewarm import Prewarmer
 from backend.serving.segmenting import Report
 from backend.settings import Settings
 from backend.web.adapter import StatusRow
+from backend.web.health import Health
 
 NEXT_STEPS = (
     "none has connected yet; in Label Studio:",
@@ -49,7 +51,8 @@ class LabelStudio:
         answer_log: AnswerLog,
         queue: JobQueue,
         report: Report,
-        versions: Callable[[], dict[str, object]],
+        health: Health,
+        budget: PixelBudget,
     ) -> None:
         self._settings = settings
         self._engine = engine
@@ -57,7 +60,7 @@ class LabelStudio:
         self._answer_log = answer_log
         self._checked_configs = CheckedConfigs()
         self._titles = ProjectTitles()
-        self.connection = Connection(settings)
+        self.connection = Connection(settings, budget)
         self._prewarmer = Prewarmer(self._encode)
         next_editor = NextEditor(
             answering,
@@ -94,7 +97,7 @@ class LabelStudio:
             predict=self.predict,
             setup=self.setup,
             queue=queue,
-            versions=versions,
+            health=health,
         )
 
     def hide_secret(self, path: str, *, is_route: bool) -> str:

@@ -124,7 +124,7 @@ def _keep(redis: Redis, name: str, fields: dict[Any, Any]) -> None:
         pipeline.execute()
 
 
-def recall(redis: Redis, source: str, task: int) -> Mapping[str, Mapping[str, Any]]:
+def recall(redis: Redis, source: str, task: int | str) -> Mapping[str, Mapping[str, Any]]:
     """Return what was answered to a task of a source.
 
     Returns:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from prometheus_client import Histogram
@@ -12,7 +13,7 @@ from backend.serving.admission import Admission
 from backend.serving.answer_log import ANY_REGION, Answered, AnswerLog
 from backend.serving.engine import Engine, Model, SupersededError
 from backend.serving.page_models import PageModels
-from backend.serving.segmenting import Guard, OpenImage, Report, segment_plan
+from backend.serving.segmenting import Guard, OpenedImage, OpenImage, Report, segment_plan
 from backend.serving.under_way import UnderWay
 from backend.session.answer_plan import AnswerPlan, ImagePlan
 from backend.session.bitmask import BitMask, Mask
@@ -22,6 +23,9 @@ from backend.session.regions import ImageKey
 from backend.session.sketch import sketch
 from backend.session.store import SessionStore, Ticket
 from dynamite import brush_rle
+
+if TYPE_CHECKING:
+    from dynamite.predict.predictor import Segmentation
 
 Accepts = Callable[[ImageKey, str], bool]
 """Whether the tool can show a mask with this label on this image."""
@@ -196,16 +200,7 @@ class Answering:
         with self._click_seconds.time() if self._click_seconds else nullcontext():
             model = self._engine.model
             with self._admission.place(), self._under_way.click(task, user) as awaits:
-                segmented = segment_plan(
-                    AnswerPlan((plan,)),
-                    open_image,
-                    engine=self._engine,
-                    model=model,
-                    report=self._report,
-                    is_superseded=lambda: False,
-                    needed=plan.image,
-                    awaits=awaits,
-                )
+                segmented = self._segment_image(plan, open_image, model, awaits)
             one = next(compose(plan, segmented[plan.image]))
             if not one.mask.any():
                 return None
@@ -215,6 +210,42 @@ class Answering:
             note = Answered(ANY_REGION, answered.digest, model.version, clicks, shape)
             self._answer_log.note(source, task, [note])
             return answered
+
+    def answer_alone(self, plan: ImagePlan, image: OpenedImage, *, is_click: bool = True) -> Answer:
+        """Return the masks of all objects of one image, for a tool that keeps nothing.
+
+        Args:
+            plan: what to segment.
+            image: the image.
+            is_click: whether a person waits, so that it counts among the clicks' times.
+
+        Raises:
+            Exception: what went wrong; the tool has no earlier masks to fall back on.
+        """
+        timed = self._click_seconds if is_click else None
+        with timed.time() if timed else nullcontext():
+            model = self._engine.model
+            with self._admission.place():
+                segmented = self._segment_image(plan, lambda _: image, model)
+            return compose_answer(AnswerPlan((plan,)), segmented, lambda _, __: True, model.version)
+
+    def _segment_image(
+        self,
+        plan: ImagePlan,
+        open_image: OpenImage,
+        model: Model,
+        awaits: Callable[[str], object] = lambda _: None,
+    ) -> "dict[ImageKey, Segmentation]":
+        return segment_plan(
+            AnswerPlan((plan,)),
+            open_image,
+            engine=self._engine,
+            model=model,
+            report=self._report,
+            is_superseded=lambda: False,
+            needed=plan.image,
+            awaits=awaits,
+        )
 
     def _segment_click(
         self, request: ClickRequest, ticket: Ticket, model: Model, awaits: Callable[[str], None]

@@ -25,6 +25,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from backend.settings.cvat import CvatSettings
 from backend.settings.host_checks import NOT_SENT, check_host, check_host_and_port
 from backend.settings.private_folder import private_folder
 from backend.settings.retraining import RetrainingSettings
@@ -44,7 +45,7 @@ def _shared(name: str) -> Any:
     return AliasChoices(name, name.lower())
 
 
-class Settings(RetrainingSettings, BaseSettings):
+class Settings(RetrainingSettings, CvatSettings, BaseSettings):
     """All settings of the serving side; each field's description is its user documentation."""
 
     model_config = SettingsConfigDict(
@@ -199,6 +200,15 @@ class Settings(RetrainingSettings, BaseSettings):
         for host in value:
             check_host_and_port(host)
         return value
+
+    @model_validator(mode="after")
+    def _sources_have_names_of_their_own(self) -> Self:
+        if self.cvat and self.cvat_name == self.label_studio_name:
+            raise ValueError(
+                f"DYNAMITE_CVAT_NAME and DYNAMITE_LABEL_STUDIO_NAME are both {self.cvat_name!r}: "
+                "each tool needs a name of its own"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_basic_auth(self) -> Self:

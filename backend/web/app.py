@@ -21,6 +21,7 @@ from backend.settings import Settings, variable
 from backend.settings.secret_words import secret_words
 from backend.web.adapter import Adapter
 from backend.web.auth import Guesses, is_authorized
+from backend.web.health import OPEN
 from backend.web.hosts import is_known_host
 from backend.web.reason_phrase import reason_phrase
 
@@ -46,7 +47,7 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     for blueprint in (*(adapter.blueprint for adapter in adapters), *pages):
         app.register_blueprint(blueprint)
-    open_endpoints = frozenset().union(*(adapter.open_endpoints for adapter in adapters))
+    open_endpoints = OPEN.union(*(adapter.open_endpoints for adapter in adapters))
 
     guesses = Guesses()
     secrets_of_settings = secret_words(settings)
