@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from backend.cvat.adapter import Cvat
+from backend.cvat.collect.job_names import EVENT_JOB as CVAT_EVENT_JOB
 from backend.jobs.job_queue import JobQueue, at_work
 from backend.label_studio.access import unused_token
 from backend.label_studio.adapter import LabelStudio
@@ -19,6 +21,7 @@ from backend.serving.answering import Answering, without_memory
 from backend.serving.current_model import load_current
 from backend.serving.engine import Engine, SupersededError
 from backend.serving.error_journal import ErrorJournal
+from backend.serving.image_cache import pixel_budget
 from backend.serving.meters import Meters
 from backend.serving.model_watcher import ModelWatcher
 from backend.serving.page_models import PageModels
@@ -30,6 +33,7 @@ from backend.web import metrics, status_page
 from backend.web.adapter import Adapter
 from backend.web.app import create_app
 from backend.web.error_reports import ErrorReports
+from backend.web.health import Health
 from backend.web.metrics_state import MetricsState
 from backend.web.model_status import ModelStatus
 from training.memory.kept import KeptMemories
@@ -61,12 +65,14 @@ class Backend:
     memories: ProjectModels | None
     model_status: ModelStatus
     answering: Answering
+    health: Health
     label_studio: LabelStudio
+    cvat: Cvat | None
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
         """The annotation tools that are mounted."""
-        return (self.label_studio,)
+        return (self.label_studio,) if self.cvat is None else (self.label_studio, self.cvat)
 
     @cached_property
     def app(self) -> Flask:
@@ -80,6 +86,7 @@ class Backend:
             self.memories,
         )
         pages = [
+            self.health.blueprint,
             status_page.make_blueprint(
                 self.settings,
                 engine=self.engine,
@@ -133,6 +140,10 @@ def open_backend(settings: Settings) -> Backend:
     )
     names = at_work(memory=settings.memory)
     queue = JobQueue(settings.queue_url, settings.state_dir / "spool", EVENT_JOB, names=names)
+    cvat_queue = None
+    if settings.cvat:
+        spool = settings.state_dir / "spool" / "cvat"
+        cvat_queue = JobQueue(settings.queue_url, spool, CVAT_EVENT_JOB)
     memories = None
     if settings.memory:
         kept = KeptMemories(memory_folder(settings))
@@ -146,6 +157,7 @@ def open_backend(settings: Settings) -> Backend:
         meters=meters,
         watcher=watcher,
         memories=memories,
+        cvat_queue=cvat_queue,
     )
     watcher.start()
     if memories is not None:
@@ -164,8 +176,12 @@ def assemble(
     meters: Meters,
     watcher: ModelWatcher | None = None,
     memories: ProjectModels | None = None,
+    cvat_queue: JobQueue | None = None,
 ) -> Backend:
-    """Put the parts together around an engine that is ready to be used."""
+    """Put the parts together around an engine that is ready to be used.
+
+    CVAT is answered if it has a queue of its own.
+    """
     for words in filter(None, (unused_token(settings), *typo_warnings())):
         log.warning("%s", words)
     sessions = SessionStore(max_pixels=settings.max_image_pixels)
@@ -186,6 +202,8 @@ def assemble(
         click_seconds=meters.clicks,
         with_memory=memories.choose if memories else without_memory,
     )
+    health = Health(engine, queue, model_status)
+    budget = pixel_budget(settings.max_image_pixels)
     label_studio = LabelStudio(
         settings,
         engine=engine,
@@ -194,8 +212,20 @@ def assemble(
         answer_log=answer_log,
         queue=queue,
         report=reports.report,
-        versions=model_status.versions,
+        health=health,
+        budget=budget,
     )
+    cvat = None
+    if cvat_queue is not None:
+        cvat = Cvat(
+            settings,
+            engine=engine,
+            answering=answering,
+            admission=admission,
+            answer_log=answer_log,
+            queue=cvat_queue,
+            budget=budget,
+        )
     return Backend(
         settings=settings,
         engine=engine,
@@ -213,5 +243,7 @@ def assemble(
         memories=memories,
         model_status=model_status,
         answering=answering,
+        health=health,
         label_studio=label_studio,
+        cvat=cvat,
     )

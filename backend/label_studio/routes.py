@@ -19,6 +19,7 @@ from backend.label_studio.setup import Setup, trust_in_caller
 from backend.serving.engine import Engine
 from backend.settings import Settings
 from backend.web.auth import same
+from backend.web.health import Health
 from backend.web.json_body import json_body
 
 View = TypeVar("View", bound=Callable[[], ResponseReturnValue])
@@ -40,9 +41,9 @@ def make_blueprint(
     predict: Predict,
     setup: Setup,
     queue: JobQueue,
-    versions: Callable[[], dict[str, object]],
+    health: Health,
 ) -> Blueprint:
-    """The routes, each with and without the secret in front; ``versions`` answers /versions."""
+    """The routes, each with and without the secret in front; those of ``health`` with it."""
     routes = Blueprint(NAME, __name__)
 
     def both(path: str, method: str) -> Callable[[View], View]:
@@ -66,25 +67,15 @@ def make_blueprint(
                 "followed by DYNAMITE_WEBHOOK_SECRET"
             )
 
-    @both("/health", "GET")
-    def health() -> Response:
-        model = engine.model
-        return jsonify(
-            status="UP",
-            model_class="DynaMITE",
-            model_version=model.version,
-            device=model.device,
-            workers=queue.workers(at_once=True),
-        )
-
-    @both("/versions", "GET")
-    def list_versions() -> Response:
-        return jsonify(versions())
+    routes.add_url_rule(f"{SECRET_PREFIX}/health", "health", health.health)
+    routes.add_url_rule(f"{SECRET_PREFIX}/versions", "versions", health.versions)
 
     @both("/setup", "POST")
     def set_up() -> Response:
-        problems = setup.set_up(json_body(), trust=trust_in_caller(settings))
-        return jsonify(model_version=engine.model.version, problems=problems)
+        checked = setup.set_up(json_body(), trust=trust_in_caller(settings))
+        return jsonify(
+            model_version=engine.model.version, problems=checked.problems, served=checked.served
+        )
 
     @both("/predict", "POST")
     def predictions() -> Response:

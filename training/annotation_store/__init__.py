@@ -21,6 +21,7 @@ from training.annotation_store.values import (
     Region,
     Rejection,
     encode_mask,
+    polygon_mask,
 )
 
 __all__ = [
@@ -46,5 +47,6 @@ __all__ = [
     "counting",
     "encode_mask",
     "is_there",
+    "polygon_mask",
     "write_snapshot",
 ]
