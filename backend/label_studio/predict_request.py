@@ -68,11 +68,11 @@ class PredictRequest:
     call: Call | None
     notes: tuple[str, ...] = ()
 
-    @property
-    def project_number(self) -> int | None:
-        """The project's number, which Label Studio sends as in 3.1795330728; None without one."""
-        number, _, _ = self.project.partition(".")
-        return int(number) if _NUMBER.fullmatch(number) else None
+
+def number_of(project: str) -> int | None:
+    """Return a project's number, which Label Studio sends as in 3.1795330728; None without one."""
+    number, _, _ = project.partition(".")
+    return int(number) if _NUMBER.fullmatch(number) else None
 
 
 def page_key(project: str, task: Task) -> str:

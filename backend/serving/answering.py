@@ -205,17 +205,19 @@ class Answering:
         plan: ImagePlan,
         open_image: OpenImage,
         user: str | None = None,
+        project: int | None = None,
     ) -> AnsweredObject | None:
         """Return the plan's first target, segmented together with the others; None without pixels.
 
         No session is kept. What was answered is noted under ``source`` and ``task``, for a page
-        that gives its regions ids of its own. ``user`` is whose click it is, if known.
+        that gives its regions ids of its own. ``user`` is whose click it is, ``project`` the number
+        of the task's project, if known.
 
         Raises:
             Exception: what went wrong.
         """
         with self._click_seconds.time() if self._click_seconds else nullcontext():
-            model = self._engine.model
+            model = self._with_memory(source, project, self._engine.model)
             with self._admission.place(), self._under_way.click(task, user) as awaits:
                 segmented = self._segment_image(plan, open_image, model, awaits)
             one = next(compose(plan, segmented[plan.image]))
@@ -224,7 +226,7 @@ class Answering:
             answered = AnsweredObject(plan.image, one.id, one.label, one.mask, one.score)
             clicks = len(plan.targets[0].clicks)
             shape = sketch(answered.bits)
-            note = Answered(ANY_REGION, answered.digest, model.version, clicks, shape)
+            note = Answered(ANY_REGION, answered.digest, model.name, clicks, shape)
             self._answer_log.note(source, task, [note])
             return answered
 

@@ -9,6 +9,7 @@ from backend import composition
 from backend.memory.project_models import ProjectModels
 from backend.serving.engine import Model
 from backend.settings.folders import memory_folder
+from tests.backend.label_studio.next.bodies import a_body, points
 from tests.fakes import DiscPredictor
 from training.memory.kept import KeptMemories, LabelRecord, Record
 
@@ -63,7 +64,7 @@ def test_the_answer_says_that_memory_took_part(remembering, click, redis_of):
     assert version_of(answer) == "discs-1+m1a2b3c4d"
     remembering.parts.answer_log.close()
     (noted,) = redis_of(remembering).hvals("dynamite:answers:label_studio:1")
-    assert json.loads(noted) == ["discs-1+m1a2b3c4d", 1]
+    assert json.loads(noted)[:2] == ["discs-1+m1a2b3c4d", 1]
 
 
 @pytest.fixture
@@ -77,6 +78,14 @@ def redis_of():
     yield connect
     for one in opened:
         one.close()
+
+
+def test_the_next_editor_is_answered_with_it_too(remembering, redis_of):
+    body = a_body(points((200, 200))) | {"project": "3.1795330728"}
+    assert remembering.client.post("/predict", json=body).status_code == 200
+    remembering.parts.answer_log.close()
+    (noted,) = redis_of(remembering).hvals("dynamite:answers:label_studio:190")
+    assert json.loads(noted)[0] == "discs-1+m1a2b3c4d"
 
 
 @pytest.mark.parametrize("project", ["4.1795330728", "", "?", "9" * 40])
