@@ -19,7 +19,7 @@ def check_queue(settings: Settings) -> Iterator[Finding]:
         with Redis.from_url(
             settings.queue_url, socket_connect_timeout=3, socket_timeout=5
         ) as client:
-            if refused := refusal(client):  # of workers it would tell nothing, or raise
+            if refused := refusal(client):
                 message, _, remedy = refused.partition(": ")
                 yield bad("queue", message, remedy)
                 return
