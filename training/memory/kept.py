@@ -99,7 +99,7 @@ class KeptMemories:
 
     def write(self, record: Record, save: Callable[[Path], None] | None = None) -> None:
         """Replace the memory of a project; ``save`` writes its weights, if it is on."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(exist_ok=True)  # not its parents: a share may not be mounted
         if save is not None:
             save(self.weights_path(record))
         with replacing(self._record_path(record.key)) as draft:

@@ -25,6 +25,7 @@ def run(tmp_path, monkeypatch):
 def test_it_says_what_each_project_has(run, monkeypatch):
     assert run() == "there is no memory of any project yet: two accepted images are needed\n"
     monkeypatch.setattr("backend.memory.weights.current_weights", lambda _: ("discs-1", None))
+    memory_folder(load()).parent.mkdir(parents=True, exist_ok=True)
     KeptMemories(memory_folder(load())).write(ON, lambda path: path.touch())
     assert run("--project", "3").splitlines() == [
         "project 3 of label_studio: on: +25% ± 2% of the clicks saved",

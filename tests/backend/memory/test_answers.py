@@ -44,6 +44,7 @@ def remembering(make_backend, monkeypatch):
 
     def assemble(settings, **parts):
         kept = KeptMemories(memory_folder(settings))
+        kept.folder.parent.mkdir(parents=True)
         kept.write(ON, lambda path: path.touch())
         engine = parts["engine"]
         memories = ProjectModels(kept, lambda: engine.model, load)

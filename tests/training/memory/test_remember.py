@@ -158,6 +158,13 @@ def test_a_damaged_record_is_none(kept: KeptMemories, content: str) -> None:
     assert kept.records() == []
 
 
+def test_nothing_is_written_where_a_share_is_not_mounted(tmp_path: Path) -> None:
+    kept = KeptMemories(tmp_path / "share" / "memory")
+    with pytest.raises(FileNotFoundError):
+        kept.write(record(1, None))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_a_folder_there_is_nothing(kept: KeptMemories) -> None:
     assert kept.records() == []
     kept.forget(PROJECT)
