@@ -60,7 +60,7 @@ class LabelStudio:
         self._answer_log = answer_log
         self._checked_configs = CheckedConfigs()
         self._titles = ProjectTitles()
-        self.connection = Connection(settings, budget)
+        self.connection = Connection(settings, budget, admission.outside)
         self._prewarmer = Prewarmer(self._encode)
         next_editor = NextEditor(
             answering,

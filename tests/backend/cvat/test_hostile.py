@@ -131,3 +131,19 @@ def broken(whole, rng):
         else:
             text[at:at] = text[at : at + rng.randint(1, 40)]
     return bytes(text)
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("path", ["/cvat/warm", "/cvat/webhook", "/cvat/boxes", "/"])
+def test_a_body_that_does_not_arrive_whole_is_the_callers_fault(backend, caplog, path):
+    class Broken:
+        def read(self, *_):
+            raise OSError("chunk of find-me")
+
+        readinto = read
+
+    headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+    environ = {"wsgi.input": Broken(), "wsgi.input_terminated": True}
+    answer = backend.client.post(path, headers=headers, environ_overrides=environ)
+    assert answer.status_code == 400, answer.text
+    assert "find-me" not in caplog.text + answer.text
