@@ -92,9 +92,9 @@ def test_clicks_on_warm_images_do_not_wait_for_those_that_wait_for_a_silent_host
 def test_outside_leaves_the_place_of_this_thread_and_takes_it_back():
     admission = Admission(1)
     with admission.place():
+        with admission.outside(), admission.place():
+            pass
         with pytest.raises(KeyError), admission.outside():
-            with admission.place():
-                pass
             raise KeyError
         with pytest.raises(BusyError), admission.place():
             pass
