@@ -8,6 +8,8 @@ import zlib
 
 import pytest
 
+from backend.cvat.interactor_request import read_prompts
+from backend.errors import BadRequestError
 from tests.backend.cvat.cvat_page import CvatServer, a_frame, payload
 
 FRAME = a_frame(40, 60)
@@ -147,3 +149,17 @@ def test_a_body_that_does_not_arrive_whole_is_the_callers_fault(backend, caplog,
     answer = backend.client.post(path, headers=headers, environ_overrides=environ)
     assert answer.status_code == 400, answer.text
     assert "find-me" not in caplog.text + answer.text
+
+
+NONE = {"pos_points": [], "neg_points": [], "obj_bbox": []}
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("field", NONE)
+def test_of_a_million_positions_none_is_looked_at(field):
+    class Position(list):
+        def __len__(self):
+            raise AssertionError("looked at")
+
+    with pytest.raises(BadRequestError, match=rf"{field} has 1000000 positions"):
+        read_prompts(**NONE | {field: [Position()] * 10**6})
