@@ -162,4 +162,4 @@ def test_of_a_million_positions_none_is_looked_at(field):
             raise AssertionError("looked at")
 
     with pytest.raises(BadRequestError, match=rf"{field} has 1000000 positions"):
-        read_prompts(**NONE | {field: [Position()] * 10**6})
+        read_prompts(**NONE | {field: [Position([1, 2])] * 10**6})
