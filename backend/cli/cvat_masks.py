@@ -34,7 +34,7 @@ def cvat_masks(task: int, cvat_url: str | None, token: str | None, backend_url: 
 
     settings = cvat_settings(cvat_url, token)
     at = backend_address(settings, backend_url)
-    bar = progress_bar(Console())
+    bar = progress_bar(Console(stderr=True))
     counts = prelabel_task(settings, *cvat_access(settings), task, at, bar)
     click.echo(f"{counts['masks']} masks written on {counts['frames']} frames")
     for name, words in (

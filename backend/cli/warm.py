@@ -42,7 +42,7 @@ def warm(
     from backend.settings import load
     from training.progress import progress_bar
 
-    bar = progress_bar(Console())
+    bar = progress_bar(Console(stderr=True))
     if project is not None and cvat_task is None:
         settings = load(label_studio_url=url, label_studio_api_key=token)
         at = backend_address(settings, backend_url)
