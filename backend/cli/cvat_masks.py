@@ -29,6 +29,7 @@ def cvat_masks(task: int, cvat_url: str | None, token: str | None, backend_url: 
     """
     from rich.console import Console
 
+    from backend.cli.printing import counted
     from backend.cvat.prelabelling import prelabel_task
     from training.progress import progress_bar
 
@@ -36,14 +37,21 @@ def cvat_masks(task: int, cvat_url: str | None, token: str | None, backend_url: 
     at = backend_address(settings, backend_url)
     bar = progress_bar(Console(stderr=True))
     counts = prelabel_task(settings, *cvat_access(settings), task, at, bar)
-    click.echo(f"{counts['masks']} masks written on {counts['frames']} frames")
-    for name, words in (
-        ("left", "frames have masks already and were left alone"),
-        ("accepted", "jobs are accepted and were left alone"),
-        ("unusable", "boxes have labels that take no mask: set their type to any in CVAT"),
-        ("failed", "frames failed: call the command again"),
+    click.echo(
+        f"{counted(counts['masks'], 'mask')} written on {counted(counts['frames'], 'frame')}"
+    )
+    for name, did, what, more in (
+        ("left", "left alone", "frame", " with masks already"),
+        ("accepted", "left alone", "job", " accepted already"),
+        (
+            "unusable",
+            "left out",
+            "box",
+            " with a label that takes no mask: set its type to any in CVAT",
+        ),
+        ("failed", "failed", "frame", ": call the command again"),
     ):
         if counts[name]:
-            click.echo(f"{counts[name]} {words}")
+            click.echo(f"{did}: {counted(counts[name], what)}{more}")
     if counts["failed"]:
         raise click.exceptions.Exit(1)

@@ -37,6 +37,7 @@ def warm(
     """
     from rich.console import Console
 
+    from backend.cli.printing import counted
     from backend.cvat.warm_task import warm_task
     from backend.label_studio.warming import warm_project
     from backend.settings import load
@@ -53,6 +54,8 @@ def warm(
         done, failed = warm_task(settings, *cvat_access(settings), cvat_task, at, bar)
     else:
         raise click.UsageError("give one of --project N and --cvat-task N")
-    click.echo(f"{done} images are warm" + (f", {failed} could not be had" if failed else ""))
+    click.echo(
+        f"warm: {counted(done, 'image')}" + (f"; {failed} could not be had" if failed else "")
+    )
     if failed:
         raise click.exceptions.Exit(1)
