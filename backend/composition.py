@@ -1,6 +1,7 @@
 """Puts a serving process together: the one module that mounts the adapters of annotation tools."""
 
 import logging
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -40,7 +41,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Backend:
-    """The parts of a serving process. Each is safe to use from many threads."""
+    """The parts of a serving process. Each is safe to use from many threads.
+
+    ``draining`` is set once the process is about to stop, and goes on answering meanwhile.
+    """
 
     settings: Settings
     engine: Engine
@@ -58,6 +62,7 @@ class Backend:
     model_status: ModelStatus
     answering: Answering
     label_studio: LabelStudio
+    draining: threading.Event
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
@@ -153,6 +158,7 @@ def assemble(
     under_way = UnderWay()
     reports = ErrorReports(journal)
     model_status = ModelStatus(engine, queue, open_registry(settings), settings.line, watcher)
+    draining = threading.Event()
     answering = Answering(
         engine=engine,
         sessions=sessions,
@@ -172,6 +178,7 @@ def assemble(
         queue=queue,
         report=reports.report,
         versions=model_status.versions,
+        is_draining=draining.is_set,
     )
     return Backend(
         settings=settings,
@@ -190,4 +197,5 @@ def assemble(
         model_status=model_status,
         answering=answering,
         label_studio=label_studio,
+        draining=draining,
     )

@@ -49,6 +49,7 @@ class LabelStudio:
         queue: JobQueue,
         report: Report,
         versions: Callable[[], dict[str, object]],
+        is_draining: Callable[[], bool],
     ) -> None:
         self._settings = settings
         self._engine = engine
@@ -83,6 +84,7 @@ class LabelStudio:
             setup=self.setup,
             queue=queue,
             versions=versions,
+            is_draining=is_draining,
         )
 
     def hide_secret(self, path: str, *, is_route: bool) -> str:

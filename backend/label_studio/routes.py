@@ -41,8 +41,12 @@ def make_blueprint(
     setup: Setup,
     queue: JobQueue,
     versions: Callable[[], dict[str, object]],
+    is_draining: Callable[[], bool],
 ) -> Blueprint:
-    """The routes, each with and without the secret in front; ``versions`` answers /versions."""
+    """Return the routes, each with and without the secret in front.
+
+    ``versions`` answers /versions; while ``is_draining``, /health sends load balancers elsewhere.
+    """
     routes = Blueprint(NAME, __name__)
 
     def both(path: str, method: str) -> Callable[[View], View]:
@@ -67,15 +71,16 @@ def make_blueprint(
             )
 
     @both("/health", "GET")
-    def health() -> Response:
-        model = engine.model
-        return jsonify(
-            status="UP",
+    def health() -> tuple[Response, int]:
+        model, drains = engine.model, is_draining()
+        answer = jsonify(
+            status="DRAINING" if drains else "UP",
             model_class="DynaMITE",
             model_version=model.version,
             device=model.device,
             workers=queue.workers(at_once=True),
         )
+        return answer, 503 if drains else 200
 
     @both("/versions", "GET")
     def list_versions() -> Response:

@@ -209,6 +209,13 @@ def test_unknown_paths_and_methods_are_json_errors(backend):
     assert backend.client.get("/predict").status_code == 405
 
 
+def test_health_sends_a_balancer_elsewhere_while_clicks_are_still_answered(backend, click):
+    backend.parts.draining.set()
+    health = backend.client.get("/health")
+    assert (health.status_code, health.json["status"]) == (503, "DRAINING")
+    assert len(backend.result(click("A", 100, 100))) == 1
+
+
 def test_health_versions_and_setup(backend, capture):
     health = backend.client.get("/health").json
     assert health["status"] == "UP"
