@@ -27,11 +27,18 @@ from backend.launcher.web import WebApplication
 from backend.serving.engine import Engine, Model
 from backend.serving.error_journal import ErrorJournal
 from backend.serving.meters import Meters
-from tests.fakes import DiscPredictor, KeyedCache, Photos
+from backend.features.cache import FeatureCache
+from tests.fakes import DiscPredictor, Photos
 
 class Discs(WebApplication):
     def load(self):
-        meters, cache = Meters(), KeyedCache()
+        meters = Meters()
+        cache = FeatureCache(
+            load=None,  # nothing is kept on disk
+            folder=self.settings.state_dir / "features",
+            memory_bytes=10**8,
+            disk_bytes=0,
+        )
         model = Model(DiscPredictor(), "discs-1", "cpu")
         self._backend = composition.assemble(
             self.settings,
@@ -121,17 +128,7 @@ class Team:
 
     def predict(self, body: dict) -> tuple[int, dict, str]:
         """Send a call; its status, the answer, and the backend that answered."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            headers = {"Content-Type": "application/json"}
-            connection.request("POST", "/predict", json.dumps(body), headers)
-            answer = connection.getresponse()
-            raw = answer.read()
-            is_json = answer.headers.get_content_type() == "application/json"
-            words = json.loads(raw) if is_json else {"page": raw.decode()}
-            return answer.status, words, str(answer.headers["X-Served-By"])
-        finally:
-            connection.close()
+        return predict(self.port, body)
 
     def _config(self) -> str:
         """The file that ships, with these backends."""
@@ -208,6 +205,20 @@ class Load:
                     self.clicks += 1
         except BaseException as error:
             self._errors.append(error)
+
+
+def predict(port: int, body: dict) -> tuple[int, dict, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        headers = {"Content-Type": "application/json"}
+        connection.request("POST", "/predict", json.dumps(body), headers)
+        answer = connection.getresponse()
+        raw = answer.read()
+        is_json = answer.headers.get_content_type() == "application/json"
+        words = json.loads(raw) if is_json else {"page": raw.decode()}
+        return answer.status, words, str(answer.headers["X-Served-By"])
+    finally:
+        connection.close()
 
 
 def health(port: int) -> tuple[int, str] | None:
