@@ -64,6 +64,7 @@ lint: $(TOOLS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# LABEL_STUDIO=1.21.0 tests with that release; PYTEST_ADDOPTS='-k outputs' chooses tests.
 test-e2e: $(TOOLS) ## test with the real Label Studio in a real browser
 	$(PYTEST) -m e2e
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from backend.cvat.adapter import Cvat
+from backend.cvat.collect.job_names import EVENT_JOB as CVAT_EVENT_JOB
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio.access import unused_token
 from backend.label_studio.adapter import LabelStudio
@@ -18,6 +20,7 @@ from backend.serving.answering import Answering
 from backend.serving.current_model import load_current
 from backend.serving.engine import Engine, SupersededError
 from backend.serving.error_journal import ErrorJournal
+from backend.serving.image_cache import pixel_budget
 from backend.serving.meters import Meters
 from backend.serving.model_watcher import ModelWatcher
 from backend.serving.page_models import PageModels
@@ -29,6 +32,7 @@ from backend.web import metrics, status_page
 from backend.web.adapter import Adapter
 from backend.web.app import create_app
 from backend.web.error_reports import ErrorReports
+from backend.web.health import Health
 from backend.web.metrics_state import MetricsState
 from backend.web.model_status import ModelStatus
 
@@ -61,19 +65,22 @@ class Backend:
     watcher: ModelWatcher | None
     model_status: ModelStatus
     answering: Answering
+    health: Health
     label_studio: LabelStudio
+    cvat: Cvat | None
     draining: threading.Event
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
         """The annotation tools that are mounted."""
-        return (self.label_studio,)
+        return (self.label_studio,) if self.cvat is None else (self.label_studio, self.cvat)
 
     @cached_property
     def app(self) -> Flask:
         """The web application."""
         state = MetricsState(self.engine, self.cache, self.queue, self.model_status, self.journal)
         pages = [
+            self.health.blueprint,
             status_page.make_blueprint(
                 self.settings,
                 engine=self.engine,
@@ -124,6 +131,10 @@ def open_backend(settings: Settings) -> Backend:
         number=entry.number,
     )
     queue = JobQueue(settings.queue_url, settings.state_dir / "spool", EVENT_JOB)
+    cvat_queue = None
+    if settings.cvat:
+        spool = settings.state_dir / "spool" / "cvat"
+        cvat_queue = JobQueue(settings.queue_url, spool, CVAT_EVENT_JOB)
     backend = assemble(
         settings,
         engine=engine,
@@ -132,6 +143,7 @@ def open_backend(settings: Settings) -> Backend:
         journal=journal,
         meters=meters,
         watcher=watcher,
+        cvat_queue=cvat_queue,
     )
     watcher.start()
     backend.label_studio.connection.try_token(may_be_away=True)
@@ -147,8 +159,12 @@ def assemble(
     journal: ErrorJournal,
     meters: Meters,
     watcher: ModelWatcher | None = None,
+    cvat_queue: JobQueue | None = None,
 ) -> Backend:
-    """Put the parts together around an engine that is ready to be used."""
+    """Put the parts together around an engine that is ready to be used.
+
+    CVAT is answered if it has a queue of its own.
+    """
     for words in filter(None, (unused_token(settings), *typo_warnings())):
         log.warning("%s", words)
     sessions = SessionStore(max_pixels=settings.max_image_pixels)
@@ -169,6 +185,8 @@ def assemble(
         report=reports.report,
         click_seconds=meters.clicks,
     )
+    health = Health(engine, queue, model_status, draining.is_set)
+    budget = pixel_budget(settings.max_image_pixels)
     label_studio = LabelStudio(
         settings,
         engine=engine,
@@ -177,9 +195,20 @@ def assemble(
         answer_log=answer_log,
         queue=queue,
         report=reports.report,
-        versions=model_status.versions,
-        is_draining=draining.is_set,
+        health=health,
+        budget=budget,
     )
+    cvat = None
+    if cvat_queue is not None:
+        cvat = Cvat(
+            settings,
+            engine=engine,
+            answering=answering,
+            admission=admission,
+            answer_log=answer_log,
+            queue=cvat_queue,
+            budget=budget,
+        )
     return Backend(
         settings=settings,
         engine=engine,
@@ -196,6 +225,8 @@ def assemble(
         watcher=watcher,
         model_status=model_status,
         answering=answering,
+        health=health,
         label_studio=label_studio,
+        cvat=cvat,
         draining=draining,
     )

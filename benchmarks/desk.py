@@ -37,16 +37,18 @@ class KeptAlive(WSGIRequestHandler):
 class Desk:
     """A backend with the shipped model, on photos in memory."""
 
-    def __init__(self, *, labels: int = 100) -> None:
+    def __init__(self, *, labels: int = 100, output: str = "brush", cvat: bool = False) -> None:
         self._folder = tempfile.TemporaryDirectory()
         state = Path(self._folder.name)
         redis_url = f"unix://{state}/no-server.sock"
         # No disk cache: nothing is written while clicks are measured.
-        settings = load(state_dir=state, redis_url=redis_url, device="cpu", cache_disk_mb=0)
+        settings = load(
+            state_dir=state, redis_url=redis_url, device="cpu", cache_disk_mb=0, cvat=cvat
+        )
         self.parts: Backend = open_backend(settings)
         self.parts.label_studio.connection.images.use(self)
         self.photos: dict[str, bytes] = {}
-        self.config = write([f"L{number}" for number in range(labels)])
+        self.config = write([f"L{number}" for number in range(labels)], output=output)
         self._tasks = count(1)
         self._server = make_server(
             "127.0.0.1",
@@ -79,7 +81,11 @@ class Desk:
         """Add a photo and return its address."""
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "JPEG", quality=90)
-        self.photos[name] = file.getvalue()
+        return self.add_file(name, file.getvalue())
+
+    def add_file(self, name: str, data: bytes) -> str:
+        """Add the file of a photo and return its address."""
+        self.photos[name] = data
         return name
 
     def new_task(self) -> int:
@@ -116,11 +122,18 @@ class Desk:
 
     def send(self, body: bytes) -> bytes:
         """Send a call and return the body of the answer."""
-        self._http.request("POST", "/predict", body, {"Content-Type": "application/json"})
+        return self._post("/predict", body, {})
+
+    def invoke(self, body: bytes, agent: str) -> bytes:
+        """Send a call of a CVAT that calls itself ``agent``; return the body of the answer."""
+        return self._post("/api/function_invocations", body, {"User-Agent": agent})
+
+    def _post(self, path: str, body: bytes, headers: dict[str, str]) -> bytes:
+        self._http.request("POST", path, body, {"Content-Type": "application/json"} | headers)
         answer = self._http.getresponse()
         answered = answer.read()
         if answer.status != OK:
-            raise RuntimeError(f"/predict answered {answer.status}: {answered[:500]!r}")
+            raise RuntimeError(f"{path} answered {answer.status}: {answered[:500]!r}")
         return answered
 
 

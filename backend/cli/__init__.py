@@ -19,10 +19,11 @@ SECTIONS = {
         "serve": "Run the backend with its queue and workers.",
         "demo": "Run Label Studio with a sample project and the backend.",
         "worker": "Run one more worker for the queue.",
-        "doctor": "Check the connection to Label Studio and say how to fix it.",
+        "doctor": "Check Label Studio or CVAT, and say how to fix what is wrong.",
         "settings": "List all settings, with their values and sources.",
         "label-config": "Write a labelling config for this backend.",
         "warm": "Compute the image features of a whole project ahead of time.",
+        "cvat-masks": "Write a mask for each box of a task of CVAT.",
     },
     "Masks and models": {
         "segment": "Segment one image from the coordinates of clicks.",

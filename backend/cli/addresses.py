@@ -47,3 +47,23 @@ def label_studio_access(settings: "Settings") -> tuple[str, str]:
             f"once, but there is no record of that in {settings.state_dir.resolve()}"
         )
     return access.url, access.token
+
+
+def cvat_settings(url: str | None, token: str | None) -> "Settings":
+    """Return the settings with CVAT's URL and token: those of the options, else as configured."""
+    from backend.settings import load
+
+    return load(cvat_url=url, cvat_token=token)
+
+
+def cvat_access(settings: "Settings") -> tuple[str, str]:
+    """Return CVAT's URL and token.
+
+    Raises:
+        UsageError: One of them is missing.
+    """
+    if settings.cvat_url is None or settings.cvat_token is None:
+        raise click.UsageError(
+            "give both --cvat and --token, or set DYNAMITE_CVAT_URL and DYNAMITE_CVAT_TOKEN"
+        )
+    return str(settings.cvat_url), settings.cvat_token.get_secret_value()

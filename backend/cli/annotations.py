@@ -53,14 +53,22 @@ def _summarize(store: "AnnotationStore", settings: "Settings") -> None:
 
 
 def _count_waiting(settings: "Settings") -> tuple[int, str]:
-    """Return how many events wait and the reason of the last, without creating the file."""
-    from backend.label_studio.ingest.bookkeeping import Bookkeeping, bookkeeping_path
+    """Return how many events wait and the reason of one, without creating a file."""
+    from backend.cvat.collect import bookkeeping as cvat
+    from backend.label_studio.ingest import bookkeeping as label_studio
 
-    path = bookkeeping_path(settings)
-    if not path.is_file():
-        return 0, ""
-    with Bookkeeping(path) as bookkeeping:
-        return bookkeeping.count_waiting()
+    count, reason = 0, ""
+    path = label_studio.bookkeeping_path(settings)
+    if path.is_file():
+        with label_studio.Bookkeeping(path) as events:
+            count, reason = events.count_waiting()
+    path = cvat.bookkeeping_path(settings)
+    if path.is_file():
+        with cvat.Bookkeeping(path) as hints:
+            waiting = hints.waiting()
+        count += len(waiting)
+        reason = waiting[-1][1] if waiting else reason
+    return count, reason
 
 
 @annotations.command()

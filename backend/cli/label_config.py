@@ -13,10 +13,17 @@ import click
     show_default=True,
     help="Label whose clicks mark background.",
 )
+@click.option(
+    "--output",
+    type=click.Choice(["brush", "bitmask", "polygon", "vector"]),
+    default="brush",
+    show_default=True,
+    help="What masks come as. Brush and bitmask keep every pixel.",
+)
 @click.option("--no-boxes", is_flag=True, help="Leave out the labels of boxes.")
-@click.option("--no-painting", is_flag=True, help="Hide the labels of the brush.")
+@click.option("--no-painting", is_flag=True, help="Hide the labels of masks.")
 def label_config(
-    labels: tuple[str, ...], background: str, no_boxes: bool, no_painting: bool
+    labels: tuple[str, ...], background: str, output: str, no_boxes: bool, no_painting: bool
 ) -> None:
     """Write a labelling config for this backend.
 
@@ -25,15 +32,22 @@ def label_config(
     belong to one object until its mask is accepted. To work on several objects of a kind at once,
     give each its own label.
 
+    Take brush (every release of Label Studio) or bitmask (from 1.21 on, smaller, quicker on large
+    photos). Polygons lose holes, and soften edges by DYNAMITE_POLYGON_TOLERANCE pixels. Vectors
+    (from 1.22 on) do so too, and take no clicks: what lies under one can only be corrected from
+    outside it.
+
     \b
     Examples:
       dynamite label-config Car "Person 1" "Person 2"
+      dynamite label-config --output bitmask Cup Plate
       dynamite label-config --no-boxes --no-painting Nucleus
     """
     from backend.label_studio.config_writer import write
     from backend.settings import load
 
-    click.echo(write(labels, background, boxes=not no_boxes, painting=not no_painting))
+    rows = {"boxes": not no_boxes, "painting": not no_painting}
+    click.echo(write(labels, background, output=output, **rows))
     known = load().background_labels
     if background not in known or set(labels) & set(known):
         click.echo(

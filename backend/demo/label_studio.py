@@ -48,13 +48,16 @@ def login(folder: Path) -> Login:
         return made
 
 
-def executable(folder: Path, tell: Callable[[str], Any], named: str | None = None) -> Path:
+def executable(
+    folder: Path, tell: Callable[[str], Any], named: str | None = None, version: str = VERSION
+) -> Path:
     """Return the ``label-studio`` to run; install it into the demo's folder if necessary.
 
     Args:
         folder: Of the demo.
         tell: Prints a line.
         named: Name or path of an installed one, to use instead.
+        version: To install. Another than the demo's gets an environment of its own.
 
     Raises:
         DemoError: pip fails, or there is nothing of that name that can be run.
@@ -64,13 +67,13 @@ def executable(folder: Path, tell: Callable[[str], Any], named: str | None = Non
         if found is None:
             raise DemoError(f"--label-studio {named}: there is no such program that can be run")
         return Path(found)
-    home = folder / "venv"
-    stamp = home / f".label-studio-{VERSION}"
+    home = folder / ("venv" if version == VERSION else f"venv-{version}")
+    stamp = home / f".label-studio-{version}"
     if not stamp.exists():
-        tell(f"Installing Label Studio {VERSION} into {home}, once: about 1 GB, a few minutes.")
+        tell(f"Installing Label Studio {version} into {home}, once: about 1 GB, a few minutes.")
         run([sys.executable, "-m", "venv", str(home)])
         pip = [str(home / "bin" / "python"), "-m", "pip", "install"]
-        run([*pip, "--disable-pip-version-check", f"label-studio=={VERSION}"])
+        run([*pip, "--disable-pip-version-check", f"label-studio=={version}"])
         stamp.touch()
     return home / "bin" / "label-studio"
 

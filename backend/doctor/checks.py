@@ -11,7 +11,9 @@ from backend.errors import ImageError, UnknownHostError
 from backend.fetch.session import Session, reason
 from backend.label_studio import config_check, labeling_config
 from backend.label_studio.api import ApiError, LabelStudioApi, redirected
+from backend.label_studio.labeling_config import LabelingConfig
 from backend.label_studio.predict_request import image_addresses, no_image
+from backend.label_studio.served_tags import OLDEST, is_untried, served_tags, too_new
 from backend.label_studio.task_images import ImageFetcher
 from backend.label_studio.token_trial import try_token
 from backend.session.regions import ImageKey
@@ -45,6 +47,8 @@ def check_server(api: LabelStudioApi) -> Iterator[Finding]:
         yield bad("address", message, "give the address that the browser shows")
         return
     yield good("address", f"Label Studio {release} answers at {api.url}")
+    if is_untried(release):
+        yield unknown("release", f"{release} is older than {OLDEST}, the oldest that was tried")
 
 
 def _release(answer: requests.Response) -> str | None:
@@ -85,6 +89,19 @@ def check_project(api: LabelStudioApi, project: int, settings: Settings) -> Iter
         yield bad("labelling config", problem, f"{PROJECT_PAGE} Labeling Interface → Code")
     if not problems:
         yield good("labelling config", "it fits this backend")
+    yield from _pages(api, config)
+
+
+def _pages(api: LabelStudioApi, config: LabelingConfig) -> Iterator[Finding]:
+    """Report which page of Label Studio serves which tag, and which tags are too new for it."""
+    for line in served_tags(config):
+        yield good("pages", line)
+    try:
+        release = str(api.get("/api/version")["release"])
+    except ApiError:
+        return  # reported where the server is checked
+    for words in too_new(config, release):
+        yield bad("pages", words, "update Label Studio, or use BrushLabels or PolygonLabels")
 
 
 def check_images(api: LabelStudioApi, project: int, fetcher: ImageFetcher) -> Iterator[Finding]:

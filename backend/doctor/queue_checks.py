@@ -19,18 +19,17 @@ def check_queue(settings: Settings) -> Iterator[Finding]:
         with Redis.from_url(
             settings.queue_url, socket_connect_timeout=3, socket_timeout=5
         ) as client:
-            refused = refusal(client)
+            if refused := refusal(client):
+                message, _, remedy = refused.partition(": ")
+                yield bad("queue", message, remedy)
+                return
             backlog = last_backlog(client)
             living = {name: workers(Queue(name, connection=client)) for name in QUEUES}
     except (RedisError, OSError, UnicodeError) as error:
         fix = "run `dynamite serve`, which starts it, or set REDIS_URL to another one"
         yield bad("queue", f"the queue server does not answer ({error})", fix)
         return
-    if refused:
-        message, _, remedy = refused.partition(": ")
-        yield bad("queue", message, remedy)
-    else:
-        yield good("queue", "the queue server answers and takes jobs")
+    yield good("queue", "the queue server answers and takes jobs")
     yield from _workers(living, settings)
     if backlog is not None:
         yield _annotations(backlog)

@@ -14,6 +14,8 @@ The annotator's coordinates refer to the image on the screen, so this does what 
 """
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import cast
 
@@ -64,6 +66,34 @@ def decode(data: bytes, *, max_pixels: int, budget: PixelBudget | None = None) -
             to cost far more than its pixels.
         ImageBusyError: The budget has no room.
     """
+    with _opened(data, max_pixels) as (bare, image):
+        width, height = image.size
+        if image.format in ("JPEG", "MPO"):
+            check_jpeg(data, width, height)
+
+        def make() -> Pixels:
+            return upright(_pixels(bare, image), orientation(io.BytesIO(data)))
+
+        return budget.decode(width * height, make) if budget else make()
+
+
+def image_size(data: bytes, *, max_pixels: int) -> tuple[int, int]:
+    """Return the H, W that ``decode`` would give, from the file's header alone.
+
+    Raises:
+        ImageTooLargeError, ImageUnreadableError: as ``decode``, as far as the header tells.
+    """
+    with _opened(data, max_pixels) as (_, image):
+        width, height = image.size
+        return (width, height) if orientation(io.BytesIO(data)) >= 5 else (height, width)
+
+
+@contextmanager
+def _opened(data: bytes, max_pixels: int) -> Iterator[tuple[bytes, ImageFile.ImageFile]]:
+    """Yield a file without what its pixels do not need, and open.
+
+    Its header asks for no more than it may. Whatever goes wrong in the block is the file's fault.
+    """
     try:
         check_parts(data)
         check_tiff(data)
@@ -75,13 +105,7 @@ def decode(data: bytes, *, max_pixels: int, budget: PixelBudget | None = None) -
                     f"the image has {width}×{height} pixels, more than the {max_pixels} allowed "
                     "(DYNAMITE_MAX_IMAGE_PIXELS)"
                 )
-            if image.format in ("JPEG", "MPO"):
-                check_jpeg(data, width, height)
-
-            def make() -> Pixels:
-                return upright(_pixels(bare, image), orientation(io.BytesIO(data)))
-
-            return budget.decode(width * height, make) if budget else make()
+            yield bare, image
     except ImageError:
         raise
     except UnidentifiedImageError:

@@ -1,12 +1,14 @@
 """The adapter of Label Studio: its parts put together, as the web application mounts them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from backend.images.pixel_budget import PixelBudget
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio import known_projects
 from backend.label_studio.access import unused_token
-from backend.label_studio.config_problems import ConfigProblems
+from backend.label_studio.checked_configs import Checked, CheckedConfigs
 from backend.label_studio.connection import Connection
+from backend.label_studio.next.editor import NextEditor
 from backend.label_studio.predict import Predict
 from backend.label_studio.project_titles import ProjectTitles
 from backend.label_studio.routes import OPEN, hide_secret, make_blueprint
@@ -20,6 +22,7 @@ from backend.serving.prewarm import Prewarmer
 from backend.serving.segmenting import Report
 from backend.settings import Settings
 from backend.web.adapter import StatusRow
+from backend.web.health import Health
 
 NEXT_STEPS = (
     "none has connected yet; in Label Studio:",
@@ -48,31 +51,42 @@ class LabelStudio:
         answer_log: AnswerLog,
         queue: JobQueue,
         report: Report,
-        versions: Callable[[], dict[str, object]],
-        is_draining: Callable[[], bool],
+        health: Health,
+        budget: PixelBudget,
     ) -> None:
         self._settings = settings
         self._engine = engine
         self._admission = admission
         self._answer_log = answer_log
-        self._config_problems = ConfigProblems()
+        self._checked_configs = CheckedConfigs()
         self._titles = ProjectTitles()
-        self.connection = Connection(settings)
+        self.connection = Connection(settings, budget)
         self._prewarmer = Prewarmer(self._encode)
+        next_editor = NextEditor(
+            answering,
+            self.connection,
+            source=settings.label_studio_name,
+            version=lambda: engine.model.version,
+            background_labels=settings.background_labels,
+            max_pixels=settings.max_image_pixels,
+            prewarm=self._prewarmer.ask,
+        )
         self.predict = Predict(
             answering,
             self.connection,
+            next_editor=next_editor,
             source=settings.label_studio_name,
             background_labels=settings.background_labels,
             image_timeout=settings.image_timeout,
             max_pixels=settings.max_image_pixels,
+            tolerance=settings.polygon_tolerance,
             prewarm=self._prewarmer.ask,
             warm=self.warm,
             report=report,
         )
         self.setup = Setup(
             self.connection,
-            self._config_problems,
+            self._checked_configs,
             settings.background_labels,
             self._note_project,
         )
@@ -83,8 +97,7 @@ class LabelStudio:
             predict=self.predict,
             setup=self.setup,
             queue=queue,
-            versions=versions,
-            is_draining=is_draining,
+            health=health,
         )
 
     def hide_secret(self, path: str, *, is_route: bool) -> str:
@@ -98,19 +111,24 @@ class LabelStudio:
         """Where Label Studio is, and whether the configs of its projects fit."""
         rows = [StatusRow("Address", (self.connection.address or "not known yet",))]
         rows += self._token_rows()
-        projects = self._config_problems.by_project.items()
-        rows += sorted((self._project_row(*one) for one in projects), key=lambda row: row.name)
+        projects = self._checked_configs.by_project.items()
+        for project, checked in sorted(projects, key=lambda one: self._name(one[0])):
+            rows.append(self._project_row(project, checked))
+            if checked.served:
+                rows.append(StatusRow("", checked.served))
         if not projects:
             rows.append(StatusRow("Projects", NEXT_STEPS))
         return rows
 
-    def _project_row(self, project: str, problems: tuple[str, ...]) -> StatusRow:
-        """Return what is to be said of a project, which has no number if it is "?"."""
+    def _project_row(self, project: str, checked: Checked) -> StatusRow:
+        if checked.problems:
+            return StatusRow(self._name(project), checked.problems, is_bad=True)
+        return StatusRow(self._name(project), ("the labelling config fits",), is_good=True)
+
+    def _name(self, project: str) -> str:
+        """Return the title of a project, which has no number if it is "?"."""
         title = self._titles.title(int(project)) if project.isdecimal() else None
-        name = f"{title} (project {project})" if title else f"Project {project}"
-        if problems:
-            return StatusRow(name, problems, is_bad=True)
-        return StatusRow(name, ("the labelling config fits",), is_good=True)
+        return f"{title} (project {project})" if title else f"Project {project}"
 
     def _token_rows(self) -> Iterator[StatusRow]:
         if words := unused_token(self._settings):

@@ -7,15 +7,13 @@ Studio, to the log and to the status page.
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from backend.label_studio import repeater
 from backend.label_studio.labeling_config import (
     BOXES,
-    BRUSH,
     POINTS,
-    WRITTEN,
     Control,
     LabelingConfig,
 )
@@ -68,53 +66,54 @@ def _problems(config: LabelingConfig) -> Iterator[str]:
 
 def _problems_of(config: LabelingConfig, image: str) -> Iterator[str]:
     prompts = config.of_type(POINTS, image) + config.of_type(BOXES, image)
-    brushes = config.of_type(BRUSH, image)
-    if not brushes:
+    outputs = config.outputs(image)
+    if not outputs:
         yield (
-            f"No <BrushLabels> for image {_quoted(image)}: masks have nowhere to go. Add a "
-            "BrushLabels tag with the labels of the keypoints."
+            f"No <BrushLabels> or <BitmaskLabels> for image {_quoted(image)}: masks have nowhere "
+            "to go. Add one of them with the labels of the keypoints."
         )
     if not prompts:
         yield (
             f"No <KeyPointLabels> or <RectangleLabels> for image {_quoted(image)}: there is "
             'nothing to click with. Add KeyPointLabels with smart="true" and the labels of the '
-            "brush."
+            "masks."
         )
     elif not any(control.smart for control in prompts):
         yield (
             f'Every keypoint and rectangle tag of image {_quoted(image)} has smart="false", so the '
             'page never asks for masks: set smart="true".'
         )
-    if not any(control.dynamic for control in (*prompts, *brushes)):
-        yield from _label_problems(prompts, brushes, config.background)
+    if not any(control.dynamic for control in (*prompts, *outputs)):
+        yield from _label_problems(prompts, outputs, config.background)
 
 
 def _label_problems(
-    prompts: Iterable[Control], brushes: Iterable[Control], background: frozenset[str]
+    prompts: Iterable[Control], outputs: Sequence[Control], background: frozenset[str]
 ) -> Iterator[str]:
-    painted = {label for control in brushes for label in control.labels}
+    masked = {label for control in outputs for label in control.labels}
     pointed = {label for control in prompts for label in control.labels}
+    title = " or ".join(dict.fromkeys(control.title for control in outputs)) or "a tag for masks"
     for control in prompts:
         if control.smart_only:
             yield (
                 f'{_titled(control)} has smartOnly="true": choosing a label before the smart tool '
                 'leaves no tool and clicks do nothing. Use smart="true".'
             )
-        if missing := set(control.labels) - painted - background:
+        if missing := set(control.labels) - masked - background:
             yield (
-                f"{listed(missing)} of {_titled(control)} is not in BrushLabels: its clicks "
+                f"{listed(missing)} of {_titled(control)} is not in {title}: its clicks "
                 "cannot become masks. Use the same values in all label tags (only "
-                f"{listed(background)} may lack a brush label)."
+                f"{listed(background)} may lack a mask label)."
             )
-    if prompts and (missing := painted - pointed):
+    if prompts and (missing := masked - pointed):
         yield (
-            f"{listed(missing)} of BrushLabels has no keypoint or rectangle label: it can only be "
+            f"{listed(missing)} of {title} has no keypoint or rectangle label: it can only be "
             "painted by hand. Use the same values in all label tags."
         )
-    if both := background & painted:
+    if both := background & masked:
         yield (
             f"{listed(both)} collects background clicks and gets no mask: take it out of "
-            "BrushLabels, or rename it if it is an object."
+            f"{title}, or rename it if it is an object."
         )
 
 
@@ -127,7 +126,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def _titled(control: Control) -> str:
-    return f"{WRITTEN[control.type]} {_quoted(control.name)}"
+    return f"{control.title} {_quoted(control.name)}"
 
 
 def _quoted(name: str) -> str:

@@ -1,10 +1,11 @@
 """Writes labelling configurations that fit this backend (docs/label-studio-protocol.md, 2)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 from xml.sax.saxutils import quoteattr
 
-from backend.label_studio.labeling_config import BOXES, BRUSH, POINTS, WRITTEN
+from backend.label_studio.kinds.table import KINDS, LABELS
+from backend.label_studio.labeling_config import BOXES, POINTS, TAGS
 from dynamite.errors import InvalidInputError
 
 _SPREAD = (
@@ -14,6 +15,9 @@ _SPREAD = (
 )
 COLORS = tuple(_SPREAD.split())
 """Each lies, in CIELAB, as far as possible from those before it, and from black, white and grey."""
+
+OUTPUTS: Mapping[str, str] = {kind.name.lower(): kind.verb for kind in KINDS}
+"""The kinds of region that masks can come as, each with the heading of its row."""
 
 BACKGROUND_COLOR = "#000000"
 
@@ -25,6 +29,7 @@ def write(
     labels: Sequence[str],
     background: str = "Background",
     *,
+    output: str = "brush",
     boxes: bool = True,
     painting: bool = True,
 ) -> str:
@@ -33,8 +38,9 @@ def write(
     Args:
         labels: of the objects.
         background: the label whose clicks mean "no object".
+        output: the kind of region that masks come as, one of ``OUTPUTS``.
         boxes: whether a box asks for a mask too.
-        painting: whether masks may be painted by hand. Without, the row of the brush is hidden.
+        painting: whether masks may be drawn by hand. Without, their row is hidden.
 
     Raises:
         InvalidInputError: a label is empty, given twice, or that of the background.
@@ -45,8 +51,8 @@ def write(
     rows = [_row("Click", _tag(POINTS, "click", with_background))]
     if boxes:
         rows.append(_row("Box", _tag(BOXES, "box", colored)))
-    masks = _tag(BRUSH, "mask", colored, smart=False)  # the page makes no call for a smart stroke
-    rows.append(_row("Paint", masks) if painting else _view("display: none", masks))
+    masks = _tag(f"{output}{LABELS}".lower(), "mask", colored, smart=False)  # they make no call
+    rows.append(_row(OUTPUTS[output], masks) if painting else _view("display: none", masks))
     image = '  <Image name="image" value="$image" zoom="true" zoomControl="true"/>'
     return "\n".join(["<View>", image, *(line for row in rows for line in row), "</View>"])
 
@@ -65,10 +71,10 @@ def _view(style: str, inside: Iterable[str]) -> Iterator[str]:
 
 
 def _tag(kind: str, name: str, labels: Colored, *, smart: bool = True) -> Iterator[str]:
-    yield f'  <{WRITTEN[kind]} name="{name}" toName="image" smart="{str(smart).lower()}">'
+    yield f'  <{TAGS[kind]} name="{name}" toName="image" smart="{str(smart).lower()}">'
     for label, color in labels:
         yield f"    <Label value={quoteattr(label)} background={quoteattr(color)}/>"
-    yield f"  </{WRITTEN[kind]}>"
+    yield f"  </{TAGS[kind]}>"
 
 
 def _check_labels(labels: Sequence[str], background: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from backend.errors import ImageRefusedError
 from backend.fetch.url import Url
+from backend.images.pixel_budget import PixelBudget
 from backend.label_studio.access import (
     Access,
     completed,
@@ -27,12 +28,15 @@ CONFIRM_SECONDS = 1.0
 class Connection:
     """The Label Studio of one serving process. Safe to use from many threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, budget: PixelBudget | None = None) -> None:
+        """``budget``: of the pixels of all tools together."""
         self._settings = settings
         self._lock = threading.Lock()
         self._access = configured_access(settings)
         self._trial = TokenTrial()
-        self.images = ImageCache(open_fetcher(settings, self._access), settings.max_image_pixels)
+        self.images = ImageCache(
+            open_fetcher(settings, self._access), settings.max_image_pixels, budget
+        )
 
     @property
     def address(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Reads images out of ``data:`` addresses as browsers do (the Fetch standard, "data: URL")."""
+"""Images in ``data:`` addresses, read as browsers do (the Fetch standard, "data: URL")."""
 
 import base64
 import binascii
@@ -13,6 +13,11 @@ MAX_DATA_URI = 8_000_000
 def is_data_uri(value: str) -> bool:
     """Return whether an address holds the data itself."""
     return value[:5].lower() == "data:"
+
+
+def write_data_uri(data: bytes, media_type: str) -> str:
+    """Return a data: address that holds ``data``."""
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def read_data_uri(value: str, most: int) -> bytes:

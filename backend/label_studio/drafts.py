@@ -6,14 +6,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from backend.label_studio.labeling_config import LabelingConfig
-from backend.label_studio.region_reader import RegionError, read_region, shown
+from backend.label_studio.raw_values import shown
+from backend.label_studio.result_list import read_results
 from backend.session.call import Entry, SavedPage
 from backend.session.paint import Paint
 from backend.session.regions import ImageKey
 
 
 def read_saved_pages(
-    kind: str, raw: object, images: Collection[ImageKey], notes: list[str]
+    kind: str,
+    raw: object,
+    config: LabelingConfig,
+    images: Collection[ImageKey],
+    notes: list[str],
 ) -> tuple[SavedPage, ...]:
     """Return the saved pages in a task's list; what cannot be read is noted in ``notes``.
 
@@ -24,7 +29,7 @@ def read_saved_pages(
     saved_pages = []
     for entry in raw:
         if isinstance(entry, Mapping) and not entry.get("was_cancelled"):
-            saved_pages.append(_saved_page(kind, entry, images, notes))
+            saved_pages.append(_saved_page(kind, entry, config, images, notes))
     return tuple(saved_pages)
 
 
@@ -47,7 +52,11 @@ def keep_prompts(
 
 
 def _saved_page(
-    kind: str, raw: Mapping[str, Any], images: Collection[ImageKey], notes: list[str]
+    kind: str,
+    raw: Mapping[str, Any],
+    config: LabelingConfig,
+    images: Collection[ImageKey],
+    notes: list[str],
 ) -> SavedPage:
     key = f"{kind}:{raw.get('id')}"
     annotation = raw.get("annotation")
@@ -57,7 +66,7 @@ def _saved_page(
         key=key,
         version=_version(str(raw.get("updated_at") or raw.get("created_at") or "")),
         entries=tuple(
-            entry for entry in _entries(raw.get("result"), key, notes) if entry.image in images
+            e for e in _entries(raw.get("result"), key, config, notes) if e.image in images
         ),
         user=_user(raw),
         annotation=None if annotation is None else f"annotation:{annotation}",
@@ -91,15 +100,7 @@ def _user(raw: Mapping[str, Any]) -> str | None:
     return None if user is None else str(user)
 
 
-def _entries(result: object, key: str, notes: list[str]) -> Iterable[Entry]:
-    """Return the first entry of each id; one without a label only if its id has no other."""
-    found: dict[str, Entry] = {}
-    for raw in result if isinstance(result, list) else ():
-        try:
-            entry = read_region(raw, allow_unlabelled=True)
-        except RegionError as error:
-            notes.append(f"{shown(key)}: a region is left out: {error}")
-            continue
-        if entry is not None and (entry.id not in found or not found[entry.id].label):
-            found[entry.id] = entry
-    return found.values()
+def _entries(result: object, key: str, config: LabelingConfig, notes: list[str]) -> list[Entry]:
+    found = read_results(result if isinstance(result, list) else (), config)
+    notes += [f"{shown(key)}: a region is left out: {error}" for _, error in found.errors]
+    return found.entries

@@ -9,6 +9,8 @@ from xml.etree import ElementTree as ET
 
 from backend.errors import BadRequestError
 from backend.label_studio import repeater
+from backend.label_studio.kinds.kind import RegionKind
+from backend.label_studio.kinds.table import BY_TYPE, KINDS, LABELS
 
 MAX_LENGTH = 1_000_000
 """Characters of a configuration."""
@@ -22,8 +24,15 @@ MAX_TAGS = 200
 REMEMBERED = 16
 """Parsed configurations kept: every click brings the same one."""
 
-BRUSH, POINTS, BOXES = "brushlabels", "keypointlabels", "rectanglelabels"
-WRITTEN = {BRUSH: "BrushLabels", POINTS: "KeyPointLabels", BOXES: "RectangleLabels"}
+POINTS, BOXES = "keypointlabels", "rectanglelabels"
+TAGS: Mapping[str, str] = {
+    f"{name}{LABELS}".lower(): f"{name}{LABELS}"
+    for name in ("KeyPoint", "Rectangle", *(kind.name for kind in KINDS))
+}
+"""The tags with labels, by the type of their regions."""
+
+PAIRED: Mapping[str, str] = {tag.removesuffix(LABELS).lower(): tag for tag in TAGS.values()}
+"""The tags that take the labels of a Labels tag beside them: each does what that one does."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,13 @@ class ImageTag:
 
 @dataclass(frozen=True)
 class Control:
-    """A label tag: its type, image and labels; ``dynamic``: each task brings its labels."""
+    """A tag with labels: its image, and what its regions are.
+
+    Attributes:
+        type: as of a tag with labels of its own, "brushlabels" for Brush beside Labels too.
+        dynamic: each task brings its labels.
+        labels_tag: the Labels tag whose labels it takes; empty where it has its own.
+    """
 
     name: str
     to_name: str
@@ -46,6 +61,18 @@ class Control:
     smart: bool = True
     smart_only: bool = False
     dynamic: bool = False
+    labels_tag: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name of the tag, as it is written."""
+        tag = TAGS[self.type]
+        return tag.removesuffix(LABELS) if self.labels_tag else tag
+
+    @property
+    def kind(self) -> RegionKind | None:
+        """What kind of mask its regions hold; None for prompts."""
+        return BY_TYPE.get(self.type)
 
     def offers(self, label: str) -> bool:
         """Whether a region of this tag may carry ``label``."""
@@ -94,16 +121,37 @@ class LabelingConfig:
                 found[key] = (*found.get(key, ()), control)
         return found
 
-    def brush(self, image: str, label: str | None = None) -> Control | None:
-        """The tag that takes masks with ``label`` (or any label) on ``image``, or None."""
-        for control in self.of_type(BRUSH, image):
-            if label is None or (control.offers(label) and label not in self.background):
-                return control
-        return None
+    def outputs(self, image: str | None = None) -> tuple[Control, ...]:
+        """The tags that take masks, for one image or all images, in the order of the page."""
+        return tuple(
+            control
+            for control in self.controls
+            if control.kind is not None and image in (None, control.to_name)
+        )
+
+    def output(self, image: str, label: str) -> Control | None:
+        """The tag that takes masks with ``label`` on ``image``: the first that has it, or None."""
+        if label in self.background:
+            return None
+        return next((c for c in self.outputs(image) if c.offers(label)), None)
+
+    def asks(self, from_name: str, image: str, label: str) -> bool:
+        """Whether what is drawn with a mask tag asks for a mask, as a smart keypoint does.
+
+        It does if the tag is smart, and masks with its label go to another tag.
+        """
+        output = self.output(image, label)
+        drawn_with = next((c for c in self.outputs(image) if c.name == from_name), None)
+        return (
+            output is not None
+            and drawn_with is not None
+            and drawn_with.smart
+            and output.name != from_name
+        )
 
     def takes(self, image: str, label: str) -> bool:
         """Whether a click with ``label`` asks for a mask on ``image``, or means "not here"."""
-        return label in self.background or self.brush(image, label) is not None
+        return label in self.background or self.output(image, label) is not None
 
 
 def parse(xml: str, background: Iterable[str] = ("Background",)) -> LabelingConfig:
@@ -150,7 +198,7 @@ class _BoundedBuilder(ET.TreeBuilder):
         self._depth += 1
         if self._depth > MAX_DEPTH:
             _refuse(f"its tags are nested more than {MAX_DEPTH} deep")
-        self._tags += tag.lower() in ("image", *WRITTEN)
+        self._tags += tag.lower() in ("image", LABELS.lower(), *TAGS, *PAIRED)
         if self._tags > MAX_TAGS:
             _refuse(f"it has more than {MAX_TAGS} Image and label tags")
         return super().start(tag, attrs)
@@ -167,8 +215,10 @@ def _read(root: ET.Element, background: frozenset[str]) -> LabelingConfig:
         kind, given = element.tag.lower(), repeater.attributes(element)
         if kind == "image" and given.get("name"):
             images.append(_image(given))
-        elif kind in WRITTEN and given.get("name"):
+        elif kind in TAGS and given.get("name"):
             controls.append(_control(kind, element, given))
+        elif kind in PAIRED and given.get("name"):
+            controls.append(_paired(kind, root, given))
     return LabelingConfig(tuple(images), tuple(controls), background)
 
 
@@ -194,4 +244,19 @@ def _control(kind: str, element: ET.Element, given: Mapping[str, str]) -> Contro
         smart=given.get("smart", "true").lower() != "false",
         smart_only=given.get("smartonly", "false").lower() == "true",
         dynamic=given.get("value", "").startswith("$"),
+    )
+
+
+def _paired(kind: str, root: ET.Element, given: Mapping[str, str]) -> Control:
+    """Return a tag without labels as one that has those of the first Labels tag of its image."""
+    for element in root.iter():
+        theirs = repeater.attributes(element)
+        if element.tag.lower() == LABELS.lower() and theirs.get("toname") == given.get("toname"):
+            labels_tag = _control(kind, element, theirs)
+            break
+    else:
+        labels_tag = Control("", "", kind, ())
+    own = _control(PAIRED[kind].lower(), ET.Element(kind), given)
+    return replace(
+        own, labels=labels_tag.labels, dynamic=labels_tag.dynamic, labels_tag=labels_tag.name
     )

@@ -8,9 +8,12 @@ from typing import Any
 from backend.errors import ServingError
 from backend.label_studio.batch import plan_batch
 from backend.label_studio.connection import Connection
+from backend.label_studio.next.editor import NextEditor
+from backend.label_studio.next.reading import context_of
+from backend.label_studio.parts import Parts
 from backend.label_studio.predict_request import PredictRequest, Task, no_image, read_request
-from backend.label_studio.region_reader import shown
-from backend.label_studio.region_writer import write_region
+from backend.label_studio.raw_values import shown
+from backend.label_studio.region_writer import RegionWriter
 from backend.serving.answering import Answer, Answering, ClickRequest
 from backend.serving.batch_deadline import BatchDeadline
 from backend.serving.engine import SupersededError
@@ -39,10 +42,12 @@ class Predict:
         answering: Answering,
         connection: Connection,
         *,
+        next_editor: NextEditor,
         source: str,
         background_labels: Iterable[str],
         image_timeout: float,
         max_pixels: int,
+        tolerance: float,
         prewarm: Callable[[str, str], object],
         warm: Callable[[str, str], None],
         report: Report,
@@ -52,32 +57,40 @@ class Predict:
         Args:
             answering: the serving core's use cases.
             connection: opens the images of tasks.
+            next_editor: answers the calls of the next editor.
             source: the name of this Label Studio, under which answers are remembered.
             background_labels: labels whose clicks mean "no object here".
             image_timeout: longest time to fetch one image, in seconds.
             max_pixels: pixels of the largest image.
+            tolerance: how far outlines may lie from the edge of their masks, in pixels.
             prewarm: has an image (address, task) encoded in the background.
             warm: encodes an image (address, task) now, behind all clicks.
             report: takes note of errors that the caller does not see.
         """
         self._answering = answering
         self._connection = connection
+        self._next_editor = next_editor
         self._source = source
         self._background_labels = tuple(background_labels)
         self._image_timeout = image_timeout
         self._max_pixels = max_pixels
+        self._tolerance = tolerance
+        self._parts = Parts()
         self._prewarm = prewarm
         self._warm = warm
         self._report = report
 
     def predict(self, body: dict[str, Any]) -> list[Item]:
-        """One answer per task, in order.
+        """One answer per task, in order; for a call of the next editor one answer.
 
         Raises:
             BadRequestError: the body cannot be understood.
             DynamiteError: an image cannot be fetched or the model fails, and no earlier masks are
                 known.
         """
+        context = context_of(body)
+        if context is not None:
+            return [self._next_editor.answer(body, context)]
         request = read_request(body, self._background_labels)
         for note in request.notes:
             log.info("project %s: %s", shown(request.project), note)
@@ -108,10 +121,13 @@ class Predict:
 
     def _answer_click(self, request: PredictRequest, call: Call) -> Prediction:
         task = request.tasks[0]
+        writer = RegionWriter(task, self._tolerance, self._parts)
         answer = self._answering.answer_click(
-            ClickRequest(self._source, task.id, call, self._opener(task), task.accepts)
+            ClickRequest(
+                self._source, task.id, call, self._opener(task), task.accepts, writer.as_stored
+            )
         )
-        return write_prediction(answer, task)
+        return write_prediction(answer, writer)
 
     def _answer_batch(self, request: PredictRequest) -> list[Item]:
         """An answer for each task; an empty one for those that time runs out for."""
@@ -146,11 +162,13 @@ class Predict:
         def guard(image: ImageKey) -> AbstractContextManager[None]:
             return deadline.asking(task.images[image])
 
+        writer = RegionWriter(task, self._tolerance, self._parts)
         try:
             answer = self._answering.answer_batch(
                 plan,
                 self._opener(task),
                 task.accepts,
+                writer.as_stored,
                 is_over=deadline.is_over,
                 guard=guard,
             )
@@ -160,7 +178,7 @@ class Predict:
         except Exception as error:  # one bad task must not cost the others their masks
             self._report(error)
             return []
-        return write_prediction(answer, task) if answer.objects else []
+        return write_prediction(answer, writer) if answer.objects else []
 
     def _opener(self, task: Task) -> OpenImage:
         def open_image(image: ImageKey) -> OpenedImage:
@@ -169,10 +187,10 @@ class Predict:
         return open_image
 
 
-def write_prediction(answer: Answer, task: Task) -> Prediction:
+def write_prediction(answer: Answer, writer: RegionWriter) -> Prediction:
     """An answer as Label Studio wants it (docs/label-studio-protocol.md, 5)."""
     return {
-        "result": [write_region(o, task.config, task.masks) for o in answer.objects],
+        "result": [region for o in answer.objects for region in writer.write(o)],
         "score": round(answer.score, 4),
         "model_version": answer.version,
     }

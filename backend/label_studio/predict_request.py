@@ -10,7 +10,9 @@ from backend.errors import BadRequestError
 from backend.label_studio.drafts import keep_prompts, read_saved_pages
 from backend.label_studio.labeling_config import LabelingConfig, parse
 from backend.label_studio.page_values import resolve
-from backend.label_studio.region_reader import RegionError, read_region, shown
+from backend.label_studio.raw_values import RegionError, shown
+from backend.label_studio.region_reader import read_region
+from backend.label_studio.result_list import as_asked
 from backend.session.call import Call, Entry, SavedPage
 from backend.session.paint import Paint
 from backend.session.regions import ImageKey
@@ -48,7 +50,7 @@ class Task:
 
     def accepts(self, image: ImageKey, label: str) -> bool:
         """Whether the page can show a mask with this label on this image."""
-        return self.config.brush(image.name, label) is not None
+        return self.config.output(image.name, label) is not None
 
 
 @dataclass(frozen=True)
@@ -76,19 +78,12 @@ def read_request(body: object, background: Iterable[str] = ("Background",)) -> P
     holds no other, that is an error.
 
     Raises:
-        BadRequestError: with the code ``bad_body``, ``bad_label_config``, ``no_brush_labels``,
+        BadRequestError: with the code ``bad_body``, ``bad_label_config``, ``no_mask_labels``,
             ``unknown_label``, ``bad_region``, ``too_many_regions`` or ``no_image``.
     """
     fields = _object(body, "The request body")
-    raw_tasks = fields.get("tasks")
-    if not isinstance(raw_tasks, list) or not raw_tasks:
-        raise _bad("The request has no tasks: a list with at least one is needed.")
-    if len(raw_tasks) > MAX_TASKS:
-        raise _bad(f"The request has {len(raw_tasks)} tasks, more than {MAX_TASKS}.")
-    config = parse(fields.get("label_config") or "", background)
     notes: list[str] = []
-    tasks = tuple(_task(_object(raw, "A task"), config, notes) for raw in raw_tasks)
-    project = str(fields.get("project") or "")
+    project, tasks = read_tasks(fields, background, notes)
     params = fields.get("params")
     context = params.get("context") if isinstance(params, Mapping) else None
     call = None
@@ -96,6 +91,24 @@ def read_request(body: object, background: Iterable[str] = ("Background",)) -> P
         entries = _context(_object(context, "The field params.context"), tasks[0], notes)
         call = _call(project, tasks[0], entries)
     return PredictRequest(project, tasks, call, tuple(notes))
+
+
+def read_tasks(
+    fields: Mapping[str, Any], background: Iterable[str], notes: list[str]
+) -> tuple[str, tuple[Task, ...]]:
+    """Return a body's project and its tasks, at least one; note what was left out of them.
+
+    Raises:
+        BadRequestError: with the code ``bad_body`` or ``bad_label_config``.
+    """
+    raw_tasks = fields.get("tasks")
+    if not isinstance(raw_tasks, list) or not raw_tasks:
+        raise _bad("The request has no tasks: a list with at least one is needed.")
+    if len(raw_tasks) > MAX_TASKS:
+        raise _bad(f"The request has {len(raw_tasks)} tasks, more than {MAX_TASKS}.")
+    config = parse(fields.get("label_config") or "", background)
+    tasks = tuple(_task(_object(raw, "A task"), config, notes) for raw in raw_tasks)
+    return str(fields.get("project") or ""), tasks
 
 
 def image_addresses(data: object, config: LabelingConfig) -> dict[ImageKey, str]:
@@ -145,7 +158,7 @@ def _task(raw: Mapping[str, Any], config: LabelingConfig, notes: list[str]) -> T
     images = image_addresses(raw.get("data"), config)
 
     def saved_pages(kind: str) -> tuple[SavedPage, ...]:
-        return read_saved_pages(kind, raw.get(f"{kind}s"), images.keys(), notes)
+        return read_saved_pages(kind, raw.get(f"{kind}s"), config, images.keys(), notes)
 
     return Task(
         id=str(task_id),
@@ -205,9 +218,10 @@ def _entry(raw: object, task: Task) -> Entry | None:
         raise BadRequestError(
             f"A region of the context cannot be used: {error}.", code="bad_region"
         ) from error
-    if entry is not None:
-        _check(entry, task)
-    return entry
+    if entry is None:
+        return None
+    _check(entry, task)
+    return as_asked(entry, task.config)
 
 
 def _check(entry: Entry, task: Task) -> None:
@@ -216,16 +230,18 @@ def _check(entry: Entry, task: Task) -> None:
         raise BadRequestError(no_image(entry.image, config), code="no_image")
     if config.takes(entry.image.name, entry.label):
         return
-    if config.brush(entry.image.name) is None:
+    outputs = config.outputs(entry.image.name)
+    if not outputs:
         raise BadRequestError(
-            "The labelling configuration has no BrushLabels for image "
-            f"{shown(entry.image.name)}: "
-            "masks have nowhere to go. Add a BrushLabels tag with the labels of the keypoints.",
-            code="no_brush_labels",
+            f"The labelling configuration has no tag for masks on image {shown(entry.image.name)}: "
+            "they have nowhere to go. Add BrushLabels or BitmaskLabels with the labels of the "
+            "keypoints.",
+            code="no_mask_labels",
         )
+    titles = " or ".join(dict.fromkeys(control.title for control in outputs))
     raise BadRequestError(
-        f"The label {shown(entry.label)} is not in BrushLabels, so it cannot have a mask: use the "
-        "same label values in the keypoint, rectangle and brush tags.",
+        f"The label {shown(entry.label)} is not in {titles}, so it cannot have a mask: use the "
+        "same label values in the tags for clicks, boxes and masks.",
         code="unknown_label",
     )
 

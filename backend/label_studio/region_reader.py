@@ -1,40 +1,38 @@
 """Reads one region of Label Studio's JSON into one typed value (docs/label-studio-protocol.md, 4).
 
-To read another type of region, add its reader to ``_READERS``.
+To read another prompt, add its reader to ``_PROMPTS``; another kind of mask has a module of its own
+(``kinds``).
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Any
 
+from backend.label_studio.kinds.table import BY_TYPE, kind_of
+from backend.label_studio.raw_values import (
+    FAR,
+    MAX_INDEX,
+    MAX_SIDE,
+    Raw,
+    RegionError,
+    corner,
+    number,
+    shown,
+)
 from backend.session.call import Entry
-from backend.session.paint import Paint, Stroke
+from backend.session.paint import Paint
 from backend.session.prompts import Box, Point
 from backend.session.regions import ImageKey
 
-MAX_SIDE = 100_000
-"""Longest image side accepted, in pixels."""
-
-MAX_INDEX = 10_000
-"""Highest index of an image in a task's list."""
-
 _OUTSIDE = 5  # how far outside the image a point may lie, in percent of its size
-_FAR = 100_000  # the same for a box's corner and sides: turned boxes outgrow narrow images
-
-Raw = Mapping[str, Any]
-
-
-class RegionError(ValueError):
-    """A region cannot be used. The message says why; the caller adds where."""
 
 
 def read_region(raw: object, *, allow_unlabelled: bool = False) -> Entry | None:
-    """Read a keypoint, a rectangle or a brush region.
+    """Read a keypoint, a rectangle or a mask.
 
     Args:
         raw: one entry of a result list.
-        allow_unlabelled: accept a brush region without a label; its label is then empty.
+        allow_unlabelled: accept a mask without a label; its label is then empty.
 
     Returns:
         The region; None for anything else that a result list may hold.
@@ -44,38 +42,29 @@ def read_region(raw: object, *, allow_unlabelled: bool = False) -> Entry | None:
     """
     if not isinstance(raw, Mapping):
         raise RegionError(f"it is {type(raw).__name__}, not an object")
-    kind = str(raw.get("type", "")).lower().removesuffix("labels")
-    reader = _READERS.get(kind)
+    type_ = str(raw.get("type", "")).lower()
+    is_mask = type_ in BY_TYPE
+    reader = _read_paint if is_mask else _PROMPTS.get(type_.removesuffix("labels"))
     if reader is None:
         return None
     value = raw.get("value")
     if not isinstance(value, Mapping):
         raise RegionError("it has no value")
-    if kind != "brush" and "rle" in value and "x" not in value:
+    if not is_mask and kind_of(value) and "x" not in value:
         return None  # a label that was active while a mask was accepted: a copy of the mask
     labels = _labels(raw, value)
-    if not labels and not (allow_unlabelled and kind == "brush"):
+    if not labels and not (allow_unlabelled and is_mask):
         raise RegionError("it has no label")
     return reader(raw, value, labels)
 
 
-def number(value: object, low: float, high: float, what: str) -> float:
-    """Return a finite number from ``low`` to ``high``.
-
-    Raises:
-        RegionError: it is none; the message names ``what``.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RegionError(f"{what} is {shown(value)}, not a number")
-    if not low <= value <= high:  # NaN is outside too
-        raise RegionError(f"{what} is {shown(value)}, outside {low:g}…{high:g}")
-    return float(value)
-
-
-def shown(value: object) -> str:
-    """Return a value from a request as messages and logs may show it: short, on one line."""
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
+def polarity(raw: Raw, value: Raw) -> bool | None:
+    """Return whether a prompt means "object" or "not here"; None where it does not say."""
+    for holder in (raw, value):
+        for key in ("is_positive", "positive"):
+            if isinstance(holder.get(key), bool | int):
+                return bool(holder[key])
+    return None
 
 
 def _labels(raw: Raw, value: Raw) -> tuple[str, ...]:
@@ -108,28 +97,23 @@ def _id(raw: Raw) -> str:
     return blake2b(content, digest_size=6).hexdigest()
 
 
-def _corner(value: Raw, beyond: float) -> tuple[float, float]:
-    x, y = (number(value.get(key), -beyond, 100 + beyond, key) / 100 for key in ("x", "y"))
-    return x, y
-
-
 def _read_point(raw: Raw, value: Raw, labels: tuple[str, ...]) -> Point:
-    x, y = _corner(value, _OUTSIDE)
+    x, y = corner(value.get("x"), value.get("y"), _OUTSIDE)
     return Point(
         _id(raw),
         labels[0],
         _image(raw),
         min(max(x, 0.0), 1.0),
         min(max(y, 0.0), 1.0),
-        positive=_positive(raw, value),
+        positive=polarity(raw, value),
         from_name=_from_name(raw),
     )
 
 
 def _read_box(raw: Raw, value: Raw, labels: tuple[str, ...]) -> Box:
-    x, y = _corner(value, _FAR)
+    x, y = corner(value.get("x"), value.get("y"), FAR)
     image = _image(raw)
-    width, height = (number(value.get(key), 0, _FAR, key) / 100 for key in ("width", "height"))
+    width, height = (number(value.get(key), 0, FAR, key) / 100 for key in ("width", "height"))
     rotation = number(value.get("rotation") or 0, -3600, 3600, "rotation")
     if not width or not height:
         raise RegionError("its rectangle is empty")
@@ -154,26 +138,13 @@ def _aspect(raw: Raw) -> float:
     return height / width
 
 
-def _positive(raw: Raw, value: Raw) -> bool | None:
-    for holder in (raw, value):
-        for key in ("is_positive", "positive"):
-            if isinstance(holder.get(key), bool | int):
-                return bool(holder[key])
-    return None
-
-
 def _read_paint(raw: Raw, value: Raw, labels: tuple[str, ...]) -> Paint:
     height = int(number(raw.get("original_height"), 1, MAX_SIDE, "original_height"))
     width = int(number(raw.get("original_width"), 1, MAX_SIDE, "original_width"))
-    rle = value.get("rle") or []
-    try:
-        stream = bytes(rle) if isinstance(rle, list) else b""
-    except (ValueError, TypeError) as error:
-        raise RegionError("its rle is not a list of bytes") from error
-    touches = value.get("touches")
-    strokes = tuple(map(_stroke, touches)) if isinstance(touches, list) else ()
-    if not stream and not strokes:
-        raise RegionError("it has neither rle nor touches")
+    kind = kind_of(value)
+    if kind is None:
+        raise RegionError("it has no mask")
+    stored, strokes = kind.read(value)
     label = labels[0] if labels else ""
     return Paint(
         _id(raw),
@@ -181,26 +152,14 @@ def _read_paint(raw: Raw, value: Raw, labels: tuple[str, ...]) -> Paint:
         _image(raw),
         height,
         width,
-        stream,
+        stored,
         strokes,
         labels,
         from_name=_from_name(raw),
     )
 
 
-def _stroke(raw: object) -> Stroke:
-    if not isinstance(raw, Mapping) or not isinstance(raw.get("relativePoints"), Sequence):
-        raise RegionError("one of its touches has no relativePoints")
-    flat = [number(v, -1000, 1000, "a point of a touch") / 100 for v in raw["relativePoints"]]
-    if not flat or len(flat) % 2:
-        raise RegionError(f"one of its touches has {len(flat)} coordinates, not pairs")
-    width = number(raw.get("relativeStrokeWidth", 1), 0, 1000, "relativeStrokeWidth") / 100
-    points = tuple(zip(flat[::2], flat[1::2], strict=True))
-    return Stroke(points, width, erases=raw.get("type", "add") != "add")
-
-
-_READERS: Mapping[str, Callable[[Raw, Raw, tuple[str, ...]], Entry]] = {
+_PROMPTS: Mapping[str, Callable[[Raw, Raw, tuple[str, ...]], Entry]] = {
     "keypoint": _read_point,
     "rectangle": _read_box,
-    "brush": _read_paint,
 }

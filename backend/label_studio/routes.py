@@ -19,6 +19,7 @@ from backend.label_studio.setup import Setup, trust_in_caller
 from backend.serving.engine import Engine
 from backend.settings import Settings
 from backend.web.auth import same
+from backend.web.health import Health
 from backend.web.json_body import json_body
 
 View = TypeVar("View", bound=Callable[[], ResponseReturnValue])
@@ -40,13 +41,9 @@ def make_blueprint(
     predict: Predict,
     setup: Setup,
     queue: JobQueue,
-    versions: Callable[[], dict[str, object]],
-    is_draining: Callable[[], bool],
+    health: Health,
 ) -> Blueprint:
-    """Return the routes, each with and without the secret in front.
-
-    ``versions`` answers /versions; while ``is_draining``, /health sends load balancers elsewhere.
-    """
+    """The routes, each with and without the secret in front; those of ``health`` with it."""
     routes = Blueprint(NAME, __name__)
 
     def both(path: str, method: str) -> Callable[[View], View]:
@@ -70,26 +67,15 @@ def make_blueprint(
                 "followed by DYNAMITE_WEBHOOK_SECRET"
             )
 
-    @both("/health", "GET")
-    def health() -> tuple[Response, int]:
-        model, drains = engine.model, is_draining()
-        answer = jsonify(
-            status="DRAINING" if drains else "UP",
-            model_class="DynaMITE",
-            model_version=model.version,
-            device=model.device,
-            workers=queue.workers(at_once=True),
-        )
-        return answer, 503 if drains else 200
-
-    @both("/versions", "GET")
-    def list_versions() -> Response:
-        return jsonify(versions())
+    routes.add_url_rule(f"{SECRET_PREFIX}/health", "health", health.health)
+    routes.add_url_rule(f"{SECRET_PREFIX}/versions", "versions", health.versions)
 
     @both("/setup", "POST")
     def set_up() -> Response:
-        problems = setup.set_up(json_body(), trust=trust_in_caller(settings))
-        return jsonify(model_version=engine.model.version, problems=problems)
+        checked = setup.set_up(json_body(), trust=trust_in_caller(settings))
+        return jsonify(
+            model_version=engine.model.version, problems=checked.problems, served=checked.served
+        )
 
     @both("/predict", "POST")
     def predictions() -> Response:

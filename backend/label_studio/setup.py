@@ -6,14 +6,16 @@ See docs/label-studio-protocol.md, 2.
 import logging
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
 from backend.errors import BadRequestError, ImageError
 from backend.label_studio import config_check, labeling_config
-from backend.label_studio.config_problems import ConfigProblems
+from backend.label_studio.checked_configs import Checked, CheckedConfigs
 from backend.label_studio.connection import Connection
+from backend.label_studio.served_tags import served_tags
 from backend.settings import Settings
 from backend.web.auth import has_proof, is_guarded, is_local
 
@@ -39,17 +41,17 @@ class Setup:
     def __init__(
         self,
         connection: Connection,
-        config_problems: ConfigProblems,
+        checked_configs: CheckedConfigs,
         background_labels: Iterable[str],
         note_project: Callable[[int], None],
     ) -> None:
         """``note_project`` remembers a connected project without making the call wait."""
         self._connection = connection
-        self._config_problems = config_problems
+        self._checked_configs = checked_configs
         self._background_labels = tuple(background_labels)
         self._note_project = note_project
 
-    def set_up(self, body: dict[str, Any], *, trust: Trust) -> list[str]:
+    def set_up(self, body: dict[str, Any], *, trust: Trust) -> Checked:
         """Take in one call.
 
         Args:
@@ -57,7 +59,7 @@ class Setup:
             trust: how far the caller is believed about where Label Studio is.
 
         Returns:
-            What will not work with the project's config, in words.
+            What will not work with the project's config, and which page serves which of its tags.
         """
         project = str(body.get("project", "")).partition(".")[0]
         if not _NUMBER.fullmatch(project):
@@ -65,19 +67,18 @@ class Setup:
         schema = body.get("schema", "")
         if not isinstance(schema, str):
             raise BadRequestError("the labelling config in 'schema' must be a string of XML")
+        checked = self._check(schema) if schema else Checked()
         if body.get("extra_params") == TRIAL:
-            return list(self._problems_of(schema)) if schema else []
-        problems: list[str] = []
+            return checked
         if trust is not Trust.NONE:
-            problems += self._learn(body, trust)
+            learned = self._learn(body, trust)
+            checked = replace(checked, problems=(*learned, *checked.problems))
             if project != "?":
                 self._note_project(int(project))
-        if schema:
-            problems += self._problems_of(schema)
-        if (schema or problems) and self._config_problems.note(project, problems):
-            for problem in problems:
+        if (schema or checked.problems) and self._checked_configs.note(project, checked):
+            for problem in checked.problems:
                 log.warning("project %s: %s", project, problem)
-        return problems
+        return checked
 
     def _learn(self, body: dict[str, Any], trust: Trust) -> list[str]:
         """Learn where Label Studio is. A fault in it must not fail the call, which connects."""
@@ -95,12 +96,12 @@ class Setup:
                 ]
         return []
 
-    def _problems_of(self, schema: str) -> Sequence[str]:
+    def _check(self, schema: str) -> Checked:
         try:
             config = labeling_config.parse(schema, self._background_labels)
-            return config_check.problems(config)
+            return Checked(tuple(config_check.problems(config)), served_tags(config))
         except BadRequestError as error:
-            return [str(error)]
+            return Checked((str(error),))
 
 
 def trust_in_caller(settings: Settings) -> Trust:

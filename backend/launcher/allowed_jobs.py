@@ -5,12 +5,12 @@ from typing import Any
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
-from backend.label_studio.ingest.job_names import EVENT_JOB, RECONCILE_JOB
+from backend.collectors import JOBS
 from backend.retraining.enqueueing import TRAIN_JOB
 from backend.retraining.jobs import CLEAN_JOB, REQUEST_JOB
 from dynamite.errors import DynamiteError
 
-ALLOWED = frozenset({EVENT_JOB, RECONCILE_JOB, REQUEST_JOB, CLEAN_JOB, TRAIN_JOB})
+ALLOWED = JOBS | {REQUEST_JOB, CLEAN_JOB, TRAIN_JOB}
 
 
 class ForbiddenJobError(DynamiteError):

@@ -95,5 +95,12 @@ def banner(
         "",
     ]
     lines += token_lines(settings, verdict)
+    if settings.cvat:
+        lines += [
+            "  In CVAT: set CVAT_NUCLIO_HOST, _PORT and _INVOKE_METHOD (docs/cvat.md); then, in a",
+            "  job, AI Tools → Interactors → DynaMITE. If it is not there:",
+            f"  {own_command()} doctor --cvat URL --token TOKEN",
+            "",
+        ]
     lines.append("  Ctrl-C stops it.")
     return "\n".join(lines)

@@ -9,11 +9,11 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from backend.collectors import periodic_jobs
 from backend.jobs.housekeeping import Housekeeping
 from backend.jobs.job_queue import TRAIN
 from backend.jobs.rq_repair import repair
 from backend.jobs.schedule import due_periodic, enqueue_due
-from backend.label_studio.ingest.jobs import periodic_jobs
 from backend.launcher.allowed_jobs import AllowedJob
 from backend.launcher.private_files import OTHERS
 from backend.launcher.rq_worker import MONITORING_SECONDS, Worker, threads_without_signals

@@ -17,6 +17,9 @@ from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 
+ANY_REGION = "any"
+"""Stands for the region of a mask whose id the page makes up when it is accepted."""
+
 KEPT_SECONDS = 30 * 24 * 3600
 MAX_WAITING = 1000
 """Limit of the notes waiting to be written; more are dropped: no click waits for a note."""
@@ -27,16 +30,18 @@ class Answered:
     """One mask that the model answered.
 
     Attributes:
-        region: id of its region.
+        region: id of its region, or ``ANY_REGION``.
         digest: of its pixels.
         version: of the model.
         clicks: how many clicks it took.
+        sketch: its shape, roughly (``backend.session.sketch``).
     """
 
     region: str
     digest: str
     version: str
     clicks: int
+    sketch: str = ""
 
 
 def key(source: str, task: str) -> str:
@@ -66,7 +71,7 @@ class AnswerLog:
     def note(self, source: str, task: str, answers: Iterable[Answered]) -> None:
         """Remember the masks that were answered to a task of a source, a tool or server."""
         fields: dict[Any, Any] = {
-            field(a.region, a.digest): json.dumps([a.version, a.clicks]) for a in answers
+            field(a.region, a.digest): json.dumps([a.version, a.clicks, a.sketch]) for a in answers
         }
         if fields:
             name = key(source, task)
@@ -119,11 +124,11 @@ def _keep(redis: Redis, name: str, fields: dict[Any, Any]) -> None:
         pipeline.execute()
 
 
-def recall(redis: Redis, source: str, task: int) -> Mapping[str, Mapping[str, Any]]:
+def recall(redis: Redis, source: str, task: int | str) -> Mapping[str, Mapping[str, Any]]:
     """Return what was answered to a task of a source.
 
     Returns:
-        By region, then by the digest of the mask: [model version, clicks].
+        By region, then by the digest of the mask: [model version, clicks, sketch].
     """
     found: dict[str, dict[str, Any]] = {}
     raw: Any = redis.hgetall(key(source, str(task)))

@@ -4,27 +4,40 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from prometheus_client import Histogram
 
 from backend.serving.admission import Admission
-from backend.serving.answer_log import Answered, AnswerLog
+from backend.serving.answer_log import ANY_REGION, Answered, AnswerLog
 from backend.serving.engine import Engine, Model, SupersededError
 from backend.serving.page_models import PageModels
-from backend.serving.segmenting import Guard, OpenImage, Report, segment_plan
+from backend.serving.segmenting import Guard, OpenedImage, OpenImage, Report, segment_plan
 from backend.serving.under_way import UnderWay
-from backend.session.answer_plan import AnswerPlan
+from backend.session.answer_plan import AnswerPlan, ImagePlan
 from backend.session.bitmask import BitMask, Mask
 from backend.session.call import Call
 from backend.session.composing import Segmented, compose
-from backend.session.paint import digest
 from backend.session.regions import ImageKey
+from backend.session.sketch import sketch
 from backend.session.store import SessionStore, Ticket
 from dynamite import brush_rle
 
+if TYPE_CHECKING:
+    from dynamite.predict.predictor import Segmentation
+
 Accepts = Callable[[ImageKey, str], bool]
 """Whether the tool can show a mask with this label on this image."""
+
+AsStored = Callable[[ImageKey, str, str, Mask], Mask]
+"""Returns a mask as the tool will hand it back, from its image, object and label: outlines lose
+pixels."""
+
+
+def as_it_is(image: ImageKey, object_id: str, label: str, mask: Mask) -> Mask:  # noqa: ARG001
+    """Return the mask: the tool stores pixels."""
+    return mask
 
 
 @dataclass(frozen=True)
@@ -39,11 +52,12 @@ class ClickRequest:
     call: Call
     open_image: OpenImage
     accepts: Accepts
+    as_stored: AsStored = as_it_is
 
 
 @dataclass(frozen=True)
 class AnsweredObject:
-    """One object of an answer: its H×W mask, never empty, also as Brush RLE.
+    """One object of an answer: its H×W mask, never empty, as the tool will store it.
 
     ``score`` is the model's confidence, 0…1; None for a mask that is repeated.
     """
@@ -52,13 +66,22 @@ class AnsweredObject:
     id: str
     label: str
     mask: Mask = field(repr=False)
-    rle: list[int] = field(repr=False)
     score: float | None = None
 
     @cached_property
+    def rle(self) -> list[int]:
+        """The mask as Brush RLE."""
+        return brush_rle.encode(self.mask)
+
+    @cached_property
+    def bits(self) -> BitMask:
+        """The mask, packed."""
+        return BitMask.of(self.mask)
+
+    @property
     def digest(self) -> str:
         """A name for its pixels."""
-        return digest(bytes(self.rle))
+        return self.bits.digest
 
 
 @dataclass(frozen=True)
@@ -125,7 +148,7 @@ class Answering:
                 if not last.images:
                     raise
                 self._report(error)
-                answer = compose_answer(last, {}, request.accepts, model.version)
+                answer = compose_answer(last, {}, request.accepts, model.version, request.as_stored)
             self._remember(request, ticket, answer)
             return answer
 
@@ -134,6 +157,7 @@ class Answering:
         plan: AnswerPlan,
         open_image: OpenImage,
         accepts: Accepts,
+        as_stored: AsStored = as_it_is,
         is_over: Callable[[], bool] = lambda: False,
         guard: Guard = lambda _: nullcontext(),
     ) -> Answer:
@@ -155,7 +179,73 @@ class Answering:
                 is_superseded=is_over,
                 guard=guard,
             )
-        return compose_answer(plan, segmented, accepts, model.version)
+        return compose_answer(plan, segmented, accepts, model.version, as_stored)
+
+    def answer_object(
+        self,
+        source: str,
+        task: str,
+        plan: ImagePlan,
+        open_image: OpenImage,
+        user: str | None = None,
+    ) -> AnsweredObject | None:
+        """Return the plan's first target, segmented together with the others; None without pixels.
+
+        No session is kept. What was answered is noted under ``source`` and ``task``, for a page
+        that gives its regions ids of its own. ``user`` is whose click it is, if known.
+
+        Raises:
+            Exception: what went wrong.
+        """
+        with self._click_seconds.time() if self._click_seconds else nullcontext():
+            model = self._engine.model
+            with self._admission.place(), self._under_way.click(task, user) as awaits:
+                segmented = self._segment_image(plan, open_image, model, awaits)
+            one = next(compose(plan, segmented[plan.image]))
+            if not one.mask.any():
+                return None
+            answered = AnsweredObject(plan.image, one.id, one.label, one.mask, one.score)
+            clicks = len(plan.targets[0].clicks)
+            shape = sketch(answered.bits)
+            note = Answered(ANY_REGION, answered.digest, model.version, clicks, shape)
+            self._answer_log.note(source, task, [note])
+            return answered
+
+    def answer_alone(self, plan: ImagePlan, image: OpenedImage, *, is_click: bool = True) -> Answer:
+        """Return the masks of all objects of one image, for a tool that keeps nothing.
+
+        Args:
+            plan: what to segment.
+            image: the image.
+            is_click: whether a person waits, so that it counts among the clicks' times.
+
+        Raises:
+            Exception: what went wrong; the tool has no earlier masks to fall back on.
+        """
+        timed = self._click_seconds if is_click else None
+        with timed.time() if timed else nullcontext():
+            model = self._engine.model
+            with self._admission.place():
+                segmented = self._segment_image(plan, lambda _: image, model)
+            return compose_answer(AnswerPlan((plan,)), segmented, lambda _, __: True, model.version)
+
+    def _segment_image(
+        self,
+        plan: ImagePlan,
+        open_image: OpenImage,
+        model: Model,
+        awaits: Callable[[str], object] = lambda _: None,
+    ) -> "dict[ImageKey, Segmentation]":
+        return segment_plan(
+            AnswerPlan((plan,)),
+            open_image,
+            engine=self._engine,
+            model=model,
+            report=self._report,
+            is_superseded=lambda: False,
+            needed=plan.image,
+            awaits=awaits,
+        )
 
     def _segment_click(
         self, request: ClickRequest, ticket: Ticket, model: Model, awaits: Callable[[str], None]
@@ -177,20 +267,18 @@ class Answering:
         failed = {part.image for part in plan.images if part.targets} - segmented.keys()
         if failed:
             plan = plan.with_images(self._sessions.last_answer(ticket), failed)
-        return compose_answer(plan, segmented, request.accepts, model.version)
+        return compose_answer(plan, segmented, request.accepts, model.version, request.as_stored)
 
     def _remember(self, request: ClickRequest, ticket: Ticket, answer: Answer) -> None:
         """Keep what was shown, and note it so that an accepted mask is known for what it is."""
-        digests = {o.id: o.digest for o in answer.objects}
-        masks = {o.id: BitMask.of(o.mask) for o in answer.objects}
         segmented = {o.image for o in answer.objects if o.score is not None}
-        self._sessions.remember(ticket, masks, digests, segmented)
+        self._sessions.remember(ticket, {o.id: o.bits for o in answer.objects}, segmented)
         clicks = {t.id: len(t.clicks) for part in ticket.plan.images for t in part.targets}
         self._answer_log.note(
             request.source,
             request.task,
             [
-                Answered(o.id, o.digest, answer.version, clicks[o.id])
+                Answered(o.id, o.digest, answer.version, clicks[o.id], sketch(o.bits))
                 for o in answer.objects
                 if o.id in clicks
             ],
@@ -198,16 +286,22 @@ class Answering:
 
 
 def compose_answer(
-    plan: AnswerPlan, segmented: Mapping[ImageKey, Segmented], accepts: Accepts, version: str
+    plan: AnswerPlan,
+    segmented: Mapping[ImageKey, Segmented],
+    accepts: Accepts,
+    version: str,
+    as_stored: AsStored = as_it_is,
 ) -> Answer:
     """Return the answer to a plan: disjoint masks of every object that has pixels and can be shown.
 
-    ``segmented`` holds the model's answer for every image with targets.
+    ``segmented`` holds the model's answer for every image with targets. Masks that the tool does
+    not store to the pixel are disjoint but for what that costs.
     """
-    objects = [
-        AnsweredObject(part.image, c.id, c.label, c.mask, brush_rle.encode(c.mask), c.score)
-        for part in plan.images
-        for c in compose(part, segmented.get(part.image))
-        if accepts(part.image, c.label) and c.mask.any()
-    ]
+    objects = []
+    for part in plan.images:
+        for composed in compose(part, segmented.get(part.image)):
+            label, mask = composed.label, composed.mask
+            if accepts(part.image, label) and mask.any():
+                mask = as_stored(part.image, composed.id, label, mask)
+                objects.append(AnsweredObject(part.image, composed.id, label, mask, composed.score))
     return Answer(version, tuple(objects))

@@ -66,14 +66,21 @@ class LazyImage:
         return self._load()
 
 
+def pixel_budget(max_pixels: int) -> PixelBudget:
+    """Return room for two largest images: one is decoded while the other one is encoded."""
+    return PixelBudget(2 * max_pixels, heap.give_back)
+
+
 class ImageCache:
     """Opens images; remembers the digest of an address for some minutes. Thread-safe."""
 
-    def __init__(self, fetcher: Fetcher, max_pixels: int) -> None:
+    def __init__(
+        self, fetcher: Fetcher, max_pixels: int, budget: PixelBudget | None = None
+    ) -> None:
+        """``budget``: of the pixels of all tools together; one of its own if left out."""
         self._fetcher = fetcher
         self._max_pixels = max_pixels
-        # Of two largest images, one can be decoded while the other one is encoded.
-        self._budget = PixelBudget(2 * max_pixels, heap.give_back)
+        self._budget = budget or pixel_budget(max_pixels)
         self._lock = threading.Lock()
         self._digests: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
 

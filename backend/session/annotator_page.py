@@ -88,7 +88,7 @@ class PageObject:
     keeps: bool = False
     scribble: Paint | None = None
 
-    def answered_at(self, mask: Paint) -> int | None:
+    def answered_at(self, mask: BitMask) -> int | None:
         """Return the clock of the call that answered with ``mask``; None if no call did."""
         clocks = [clock for digest, clock in self.answers if digest == mask.digest]
         return clocks[-1] if clocks else None
@@ -124,7 +124,7 @@ class AnnotatorPage:
     def nbytes(self) -> int:
         """Roughly the memory it takes, in bytes."""
         shown = sum(o.shown.nbytes for o in self.objects.values() if o.shown)
-        bases = sum(len(o.base.rle) for o in self.objects.values() if o.base)
+        bases = sum(o.base.nbytes for o in self.objects.values() if o.base)
         return shown + bases + 1000 * (1 + len(self.prompts) + len(self.objects))
 
 

@@ -11,8 +11,10 @@ from backend.session.annotator_page import (
     Status,
     region_id,
 )
+from backend.session.bitmask import BitMask
 from backend.session.call import Call
 from backend.session.masks import MaskReader
+from backend.session.outlines import goes_around
 from backend.session.paint import Paint
 from backend.session.presume import standing_mask
 from backend.session.prompts import Prompt
@@ -40,6 +42,8 @@ def assign_clicks(
             continue
         elif prompt.owner in (None, BACKGROUND) or (moved and not drawn.positive):
             assignment.assign(prompt)
+        elif moved:
+            assignment.assign_dragged(prompt)
     if isinstance(call.newest, Paint):
         assignment.scribble(call.newest)
     return assignment.page
@@ -60,9 +64,47 @@ class _Assignment:
         if drawn.label in self.call.background:
             self._give(prompt, BACKGROUND, is_positive=False)
         elif drawn.outlines:
-            self._begin(prompt)
+            self._assign_outline(prompt)
         else:
             self._assign_click(prompt)
+
+    def assign_dragged(self, prompt: PagePrompt) -> None:
+        """Give a click to the accepted region that it was dragged into, if it began an object.
+
+        Pages that take no click on an accepted region let one be dragged there.
+        """
+        owner = self.page.objects.get(prompt.owner or BACKGROUND)
+        accepted = None if prompt.drawn.outlines else self._accepted_under(prompt.drawn)
+        if accepted is None or owner is None or owner.base is not None:
+            return
+        if owner.status is Status.PENDING and len(list(self.page.owned(owner.id))) == 1:
+            objects = {key: obj for key, obj in self.page.objects.items() if key != owner.id}
+            self.page = replace(self.page, objects=objects)
+            self._reopen(accepted, prompt.born)
+            self._give(prompt, accepted, is_positive=bool(prompt.drawn.positive))
+
+    def _assign_outline(self, prompt: PagePrompt) -> None:
+        drawn = prompt.drawn
+        masks = {name: mask for name, mask in self._accepted(drawn) if goes_around(drawn, mask)}
+        if masks:
+            accepted = list(masks)[-1]
+            self._reopen(accepted, prompt.born)
+            self._give(prompt, accepted, is_positive=True)
+        elif suggested := self._suggested_in(drawn):
+            self._give(prompt, suggested, is_positive=True)
+        else:
+            self._begin(prompt)
+
+    def _suggested_in(self, drawn: Prompt) -> str | None:
+        """Return the pending object of this label that an outline goes around.
+
+        It may have been accepted, where no draft says so yet. One that has an outline keeps it.
+        """
+        for obj in self._pending(drawn.image):
+            is_free = obj.label == drawn.label and self._outline(obj) is None
+            if is_free and obj.shown is not None and goes_around(drawn, obj.shown):
+                return obj.id
+        return None
 
     def _assign_click(self, prompt: PagePrompt) -> None:
         drawn = prompt.drawn
@@ -166,21 +208,21 @@ class _Assignment:
 
     def _accepted_under(self, drawn: Prompt) -> str | None:
         """Return the accepted object of this label a click lies in; the newest of several."""
-        presumed = [
-            o.id
-            for o in self.page.objects.values()
-            if o.status is Status.PRESUMED
-            and (o.image, o.label) == (drawn.image, drawn.label)
-            and self._stands_under(o, drawn)
-        ]
+        under = [name for name, mask in self._accepted(drawn) if mask.contains(*drawn.anchor)]
+        return under[-1] if under else None
+
+    def _accepted(self, drawn: Prompt) -> Iterator[tuple[str, BitMask]]:
+        """Yield the accepted objects of a prompt's image and label, with their masks."""
         # None of several annotators' masks, or of a prediction's, is known to be on this page.
-        on_page = self.source.is_certain or self.source.is_binding
-        saved = [
-            r.id
-            for r in (self._regions(drawn) if on_page else ())
-            if self._is_told(r.id) and self._lies_under(r, drawn)
-        ]
-        return next(reversed(saved + presumed), None)
+        if self.source.is_certain or self.source.is_binding:
+            for region in self._regions(drawn):
+                if self._is_told(region.id):
+                    yield region.id, self.read(region)
+        for obj in self.page.objects.values():
+            of_prompt = (obj.image, obj.label) == (drawn.image, drawn.label)
+            presumed = obj.status is Status.PRESUMED and of_prompt
+            if presumed and (mask := standing_mask(obj, self.read)):
+                yield obj.id, mask
 
     def _latest(self, drawn: Prompt) -> PageObject | None:
         """Return the pending object of this label that was begun or reopened last."""
@@ -226,7 +268,7 @@ class _Assignment:
                 opened=clock,
                 base=base,
                 since=since,
-                keeps=known.keeps or known.answered_at(base) is None,
+                keeps=known.keeps or known.answered_at(self.read(base)) is None,
             )
         )
 
@@ -239,11 +281,6 @@ class _Assignment:
         """Whether a saved page tells best which mask a region has now."""
         known = self.page.objects.get(object_id)
         return known is None or known.status is Status.ACCEPTED
-
-    def _stands_under(self, obj: PageObject, drawn: Prompt) -> bool:
-        """Whether the mask that a presumed object is taken to have holds a click."""
-        mask = standing_mask(obj, self.read)
-        return mask is not None and mask.contains(*drawn.anchor)
 
     def _regions(self, drawn: Prompt) -> Iterable[Paint]:
         """Yield the saved masks of the prompt's image and label."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
 
 import cv2
 import numpy as np
@@ -33,6 +35,12 @@ class BitMask:
         left, top, columns, rows = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
         inside = mask[top : top + rows, left : left + columns]
         return cls(np.packbits(inside).tobytes(), height, width, (top, left, rows, columns))
+
+    @cached_property
+    def digest(self) -> str:
+        """A name for its pixels: equal masks have equal names."""
+        frame = repr((self.height, self.width, self.box)).encode()
+        return blake2b(frame + self.bits, digest_size=12).hexdigest()
 
     @property
     def nbytes(self) -> int:
@@ -66,6 +74,13 @@ class BitMask:
             mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
         )
         return np.asarray(scaled, np.uint8).view(np.bool_)
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of its box, as fractions of the image."""
+        top, left, rows, columns = self.box
+        right, bottom = (left + columns) / self.width, (top + rows) / self.height
+        return left / self.width, top / self.height, right, bottom
 
     def contains(self, x: float, y: float) -> bool:
         """Whether the pixel at fractions ``x``, ``y`` of the image is in the mask."""

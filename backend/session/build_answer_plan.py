@@ -75,7 +75,8 @@ class _Planner:
         outline = outline_of(outlines, own)
         clicks = [click for p in outlines for click in _clicks(p)[:clicks_per_outline]] + own
         target = Target(obj.id, obj.label, tuple(clicks), outline)
-        kept = obj.scribble or (obj.base if obj.keeps else None)
+        is_asked_anew = bool(outlines)  # drawn around the mask: what lies inside counts, not it
+        kept = obj.scribble or (obj.base if obj.keeps and not is_asked_anew else None)
         if kept is not None:
             mask = self._read(kept)
             sampled = [FractionalClick(x, y, obj.opened) for x, y in kept.clicks(mask)]

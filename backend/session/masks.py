@@ -16,7 +16,7 @@ FRAMES = 100
 """How often the decoded masks of one call may fill the largest image, and its strokes again."""
 
 Key = tuple[str, int, int]
-"""Names the pixels of a mask: its digest, height and width."""
+"""Names what a mask is drawn from: its name, height and width."""
 
 
 class MaskCache:
@@ -75,7 +75,7 @@ class MaskReader:
             InvalidInputError: the masks of the call have too many pixels, or its strokes paint too
                 many.
         """
-        key = (painted.digest, painted.height, painted.width)
+        key = (painted.name, painted.height, painted.width)
         if key not in self._kept:
             self._kept[key] = mask = self._find(key, painted)
             _, _, rows, columns = mask.box
@@ -89,7 +89,7 @@ class MaskReader:
         mask = self._cache.get(key) if self._cache else None
         if mask is None:
             self._drawn += painted.drawing_cost
-            self._check(self._drawn, "brush strokes paint")
+            self._check(self._drawn, "strokes and polygons paint")
             mask = painted.decode()
             if self._cache:
                 self._cache.put(key, mask)

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 
 from backend.session.annotator_page import PagePrompt
 from backend.session.answer_plan import FractionalClick, Target
+from backend.session.bitmask import BitMask
 from backend.session.prompts import MARGIN, Prompt
+
+HELD, FILLED = 0.9, 0.4
+"""What part of a mask's box an outline must hold, and what part of the outline's that box must
+fill, for the outline to be drawn around that mask."""
 
 
 def outline_of(outlines: Sequence[PagePrompt], clicks: Sequence[FractionalClick]) -> Prompt | None:
@@ -17,6 +22,18 @@ def outline_of(outlines: Sequence[PagePrompt], clicks: Sequence[FractionalClick]
         if prompt.is_live or all(drawn.contains(click.x, click.y) for click in clicks):
             return drawn
     return None
+
+
+def goes_around(outline: Prompt, mask: BitMask) -> bool:
+    """Whether an outline was drawn around a mask, to change it: it holds it, and little else."""
+    left, top, right, bottom = outline.bounds()
+    own_left, own_top, own_right, own_bottom = mask.bounds
+    across = min(right, own_right) - max(left, own_left)
+    down = min(bottom, own_bottom) - max(top, own_top)
+    if across <= 0 or down <= 0:
+        return False
+    own = (own_right - own_left) * (own_bottom - own_top)
+    return across * down >= HELD * own and own >= FILLED * (right - left) * (bottom - top)
 
 
 def clicks_around(targets: Sequence[Target], limit: int) -> list[FractionalClick] | None:

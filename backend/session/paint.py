@@ -1,4 +1,4 @@
-"""Painted masks: Brush RLE and the strokes drawn over it. Positions are fractions of the image."""
+"""Masks on a page: stored pixels, strokes drawn over them. Positions are fractions of the image."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,12 @@ import numpy.typing as npt
 from backend.session.bitmask import BitMask, Mask
 from backend.session.regions import Region
 from backend.session.sampling import interior_points
-from dynamite import brush_rle
+from backend.session.stored_masks import StoredMask
 from dynamite.errors import InvalidInputError
+
+MAX_PIXELS = 2**28
+"""Pixels of the largest mask decoded: a region of a few bytes can claim more than a server's
+memory."""
 
 MAX_CLICKS = 12
 """Most clicks of one stroke."""
@@ -21,7 +25,6 @@ MAX_CLICKS = 12
 SPACING = 0.05
 """Distance between two clicks along a stroke, in image diagonals."""
 
-_SOLID = 127  # alpha above which an antialiased pixel counts
 _SUBPIXEL_BITS = 4
 _MAX_THICKNESS = 32_767  # OpenCV's limit
 _LINE_COST = 200  # a pixel of a line's length costs as much as filling this many
@@ -71,45 +74,65 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Paint(Region):
-    """A mask on the page: Brush RLE with strokes drawn over it, or strokes alone.
+    """A mask on the page: stored pixels with strokes drawn over them, or strokes alone.
 
     It is an accepted object, a person's painting, or, drawn with a smart brush, a prompt.
-    ``labels`` are all its labels; ``label`` is the first.
+    ``labels`` are all its labels; ``label`` is the first. ``parts`` are the ids of the regions that
+    it is made of, where they are more than one or have other ids than it.
     """
 
     height: int
     width: int
-    rle: bytes = b""
+    stored: StoredMask | None = None
     strokes: tuple[Stroke, ...] = ()
     labels: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     @cached_property
-    def digest(self) -> str:
-        """A name for its pixels: equal masks have equal names."""
-        if not self.strokes:
-            return digest(self.rle)
-        return digest(self.rle + repr((self.height, self.width, self.strokes)).encode())
+    def name(self) -> str:
+        """A name for what it is drawn from. Equal masks may have several."""
+        content = (self.stored and self.stored.name, self.strokes)
+        return blake2b(repr(content).encode(), digest_size=12).hexdigest()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory of its stored pixels, about."""
+        return self.stored.nbytes if self.stored else 0
 
     @property
     def is_strokes_only(self) -> bool:
         """Whether it has strokes and no pixels yet."""
-        return bool(self.strokes) and not self.rle
+        return bool(self.strokes) and self.stored is None
 
     @property
     def drawing_cost(self) -> int:
-        """What drawing its strokes costs, in filled pixels, about."""
-        return sum(stroke.cost(self.height, self.width) for stroke in self.strokes)
+        """What drawing it costs beyond its size, in filled pixels, about."""
+        stored = self.stored.cost(self.height, self.width) if self.stored else 0
+        return stored + sum(stroke.cost(self.height, self.width) for stroke in self.strokes)
 
     def decode(self) -> BitMask:
-        """Its pixels; none where its stream is damaged."""
-        shape = (self.height, self.width)
-        mask: Mask = np.zeros(shape, np.bool_)
-        if self.rle:
-            try:
-                mask = brush_rle.decode(self.rle, shape) > _SOLID
-            except InvalidInputError:
-                mask = np.zeros(shape, np.bool_)
-        return BitMask.of(draw(mask, self.strokes))
+        """Its pixels; none where what is stored is damaged."""
+        try:
+            return BitMask.of(self.pixels())
+        except InvalidInputError:
+            return BitMask.of(draw(np.zeros((self.height, self.width), np.bool_), self.strokes))
+
+    def pixels(self) -> Mask:
+        """Return its H×W mask.
+
+        Raises:
+            InvalidInputError: what is stored is damaged.
+        """
+        if self.height * self.width > MAX_PIXELS:
+            raise InvalidInputError(
+                f"cannot decode a mask of {self.height}×{self.width} pixels: up to {MAX_PIXELS} "
+                "are allowed"
+            )
+        if self.stored is None:
+            mask: Mask = np.zeros((self.height, self.width), np.bool_)
+        else:
+            mask = self.stored.mask(self.height, self.width)
+        return draw(mask, self.strokes) if self.strokes else mask
 
     def clicks(self, mask: BitMask) -> list[tuple[float, float]]:
         """Clicks that stand for it: along its strokes, else deep inside ``mask``, its pixels."""
@@ -122,11 +145,6 @@ class Paint(Region):
             for click in stroke.clicks(self.height, self.width)
         ]
         return [(x, y) for x, y in along if mask.contains(x, y)]
-
-
-def digest(rle: bytes) -> str:
-    """A name for the pixels of a Brush RLE stream."""
-    return blake2b(rle, digest_size=12).hexdigest()
 
 
 def draw(mask_HW: Mask, strokes: Iterable[Stroke]) -> Mask:

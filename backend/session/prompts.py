@@ -64,6 +64,10 @@ class Prompt(Region):
         """Return the part of a mask that the prompt allows."""
         return mask_HW
 
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Return left, top, right and bottom of the upright box around it."""
+        return (*self.anchor, *self.anchor)
+
 
 @dataclass(frozen=True)
 class Point(Prompt):
@@ -134,6 +138,11 @@ class Box(Prompt):
             (self.x * width + dx * cos - dy * sin, self.y * height + dx * sin + dy * cos)
             for dx, dy in ((0.0, 0.0), (right, 0.0), (right, down), (0.0, down))
         ]
+
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Return left, top, right and bottom of the upright box around it."""
+        across, down = zip(*self.corners(self.aspect, 1.0), strict=True)
+        return min(across), min(down) / self.aspect, max(across), max(down) / self.aspect
 
     def at(self, along: float, across: float) -> Position:
         """Return the position at these fractions of the box's own width and height."""

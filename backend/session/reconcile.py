@@ -23,7 +23,8 @@ def reconcile(
         return page, AnswerPlan(is_stale=True)
     source = choose_source(page, call)
     synced = sync_prompts(page, call, source)
-    settled = presume_relabelled(page, settle_accepted(synced, call, source), call)
+    accepted = settle_accepted(synced, call, source, read)
+    settled = presume_relabelled(page, accepted, call)
     assigned = assign_clicks(page, settled, call, source, read)
     return assigned, build_answer_plan(assigned, source, read)
 

@@ -4,27 +4,32 @@ from dataclasses import replace
 
 from backend.session.annotator_page import AnnotatorPage, PageObject, PagePrompt, Status
 from backend.session.call import Call
+from backend.session.masks import MaskReader
 from backend.session.paint import Paint
 from backend.session.prompts import Prompt
 from backend.session.saved_page import Source
 
 
-def settle_accepted(page: AnnotatorPage, call: Call, source: Source) -> AnnotatorPage:
+def settle_accepted(
+    page: AnnotatorPage, call: Call, source: Source, read: MaskReader
+) -> AnnotatorPage:
     """Update objects and their prompts, once the prompts on the page are known."""
     for obj in list(page.objects.values()):
-        page = _settle(page, obj, call, source)
+        page = _settle(page, obj, call, source, read)
     return _release_orphans(page, source)
 
 
-def _settle(page: AnnotatorPage, obj: PageObject, call: Call, source: Source) -> AnnotatorPage:
+def _settle(
+    page: AnnotatorPage, obj: PageObject, call: Call, source: Source, read: MaskReader
+) -> AnnotatorPage:
     mask = source.saved.masks.get(obj.id)
     owned = list(page.owned(obj.id))
-    if mask is not None and _is_new(obj, mask, source):
-        return _accept(page, obj, mask, source)
+    if mask is not None and _is_new(obj, mask, source, read):
+        return _accept(page, obj, mask, source, read)
     if mask is None and obj.status is not Status.PENDING:
         return _without_region(page, obj, owned, call, source)
     is_told = source.is_newer_than(max([p.version for p in owned] + [obj.version]))
-    if _is_wanted(obj, owned, mask, is_told):
+    if _is_wanted(obj, owned, mask, read, is_told=is_told):
         base = None if is_told and mask is None else obj.base
         return _put(page, replace(obj, status=Status.PENDING, base=base))
     if is_told:  # the saved page is newer than all that is known of it, and not accepted there
@@ -70,12 +75,14 @@ def _presume(page: AnnotatorPage, obj: PageObject, owned: list[PagePrompt]) -> A
     return _put(page, presumed, {p.drawn.id: replace(p, used=True) for p in owned})
 
 
-def _is_wanted(obj: PageObject, owned: list[PagePrompt], mask: Paint | None, is_told: bool) -> bool:
+def _is_wanted(
+    obj: PageObject, owned: list[PagePrompt], mask: Paint | None, read: MaskReader, *, is_told: bool
+) -> bool:
     """Whether something on the page still asks for it."""
     if obj.status is Status.ACCEPTED:
         return False
     if obj.scribble is not None and mask is not None:
-        return _is_stroke(obj, mask) and obj.status is Status.PENDING
+        return _is_stroke(obj, mask, read) and obj.status is Status.PENDING
     if obj.scribble is not None and not is_told:
         return obj.status is Status.PENDING
     live = [prompt for prompt in owned if prompt.is_live]
@@ -84,16 +91,16 @@ def _is_wanted(obj: PageObject, owned: list[PagePrompt], mask: Paint | None, is_
     return any(p.is_positive and p.drawn.positive for p in live)
 
 
-def _is_new(obj: PageObject, mask: Paint, source: Source) -> bool:
+def _is_new(obj: PageObject, mask: Paint, source: Source, read: MaskReader) -> bool:
     """Whether the region in the source came from an accept, or a correction, since ``base``."""
     if obj.status is Status.ACCEPTED:
         return source.is_newer_than(obj.version) or not obj.version
-    if _is_stroke(obj, mask):
+    if _is_stroke(obj, mask, read):
         return False
-    return obj.base is None or mask.digest != obj.base.digest
+    return obj.base is None or read(mask).digest != read(obj.base).digest
 
 
-def _is_stroke(obj: PageObject, mask: Paint) -> bool:
+def _is_stroke(obj: PageObject, mask: Paint, read: MaskReader) -> bool:
     """Whether a region is still the stroke that asked for the object.
 
     A saved copy of strokes cannot be compared with the pixels that a call may hold in their place.
@@ -101,13 +108,15 @@ def _is_stroke(obj: PageObject, mask: Paint) -> bool:
     scribble = obj.scribble
     if scribble is None:
         return False
-    incomparable = bool(scribble.rle) and mask.is_strokes_only
-    return incomparable or mask.digest == scribble.digest
+    incomparable = scribble.stored is not None and mask.is_strokes_only
+    return incomparable or read(mask).digest == read(scribble).digest
 
 
-def _accept(page: AnnotatorPage, obj: PageObject, mask: Paint, source: Source) -> AnnotatorPage:
+def _accept(
+    page: AnnotatorPage, obj: PageObject, mask: Paint, source: Source, read: MaskReader
+) -> AnnotatorPage:
     """Use up the prompts that made the accepted answer; release those drawn since."""
-    clock = obj.answered_at(mask)
+    clock = obj.answered_at(read(mask))
     order = source.saved.order
     position = order[mask.id]
     prompts = {}

@@ -108,13 +108,9 @@ class SessionStore:
         )
 
     def remember(
-        self,
-        ticket: Ticket,
-        masks: Mapping[str, BitMask],
-        digests: Mapping[str, str],
-        segmented: Collection[ImageKey],
+        self, ticket: Ticket, masks: Mapping[str, BitMask], segmented: Collection[ImageKey]
     ) -> None:
-        """Keep what was answered: masks and their digests (``paint.digest``) by region id.
+        """Keep what was answered: masks by region id, as the page will store them.
 
         ``segmented`` are the images whose masks answer the call's clicks, not earlier ones.
         """
@@ -134,7 +130,7 @@ class SessionStore:
                     objects[lost] = replace(objects[lost], shown=None)
             for object_id in masks.keys() & objects.keys():
                 obj = objects[object_id]
-                answers = (*obj.answers, (digests[object_id], ticket.clock))
+                answers = (*obj.answers, (masks[object_id].digest, ticket.clock))
                 shown = masks[object_id] if is_newest else obj.shown
                 objects[object_id] = replace(
                     obj, shown=shown, answers=answers[-_REMEMBERED_ANSWERS:]

@@ -25,6 +25,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from backend.settings.cvat import CvatSettings
 from backend.settings.host_checks import NOT_SENT, check_host, check_host_and_port
 from backend.settings.private_folder import private_folder
 from backend.settings.retraining import RetrainingSettings
@@ -44,7 +45,7 @@ def _shared(name: str) -> Any:
     return AliasChoices(name, name.lower())
 
 
-class Settings(RetrainingSettings, BaseSettings):
+class Settings(RetrainingSettings, CvatSettings, BaseSettings):
     """All settings of the serving side; each field's description is its user documentation."""
 
     model_config = SettingsConfigDict(
@@ -128,6 +129,13 @@ class Settings(RetrainingSettings, BaseSettings):
     max_image_bytes: int = Field(100 * MEGABYTE, ge=1, description="largest image file, bytes")
     image_timeout: float = Field(20.0, gt=0, description="time limit per image fetch, seconds")
 
+    polygon_tolerance: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="how far polygons and vectors may lie from the edge of a mask, image pixels",
+    )
+
     max_request_bytes: int = Field(64 * MEGABYTE, ge=1, description="largest request, bytes")
     background_labels: tuple[str, ...] = Field(
         ("Background",), description="labels whose clicks mark background; a single comma: none"
@@ -199,6 +207,15 @@ class Settings(RetrainingSettings, BaseSettings):
         for host in value:
             check_host_and_port(host)
         return value
+
+    @model_validator(mode="after")
+    def _sources_have_names_of_their_own(self) -> Self:
+        if self.cvat and self.cvat_name == self.label_studio_name:
+            raise ValueError(
+                f"DYNAMITE_CVAT_NAME and DYNAMITE_LABEL_STUDIO_NAME are both {self.cvat_name!r}: "
+                "each tool needs a name of its own"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_basic_auth(self) -> Self:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AnyHttpUrl, BaseModel, SecretStr
 
 from backend.settings import Settings, file_values, variable
+from backend.settings.cvat import CvatSettings
 from backend.settings.retraining import RetrainingSettings
 
 
@@ -21,13 +22,15 @@ class Row(BaseModel):
 
 
 def rows(settings: Settings, environment: Mapping[str, str] = os.environ) -> list[Row]:
-    """Return a row per setting, those of retraining last."""
+    """Return a row per setting, then those of CVAT, those of retraining last."""
     file = file_values()
     in_environment = {key.upper() for key, value in environment.items() if value}
     table = []
-    for name in sorted(
-        Settings.model_fields, key=lambda name: name in RetrainingSettings.model_fields
-    ):
+
+    def place(name: str) -> tuple[bool, bool]:
+        return name in RetrainingSettings.model_fields, name in CvatSettings.model_fields
+
+    for name in sorted(Settings.model_fields, key=place):
         field = Settings.model_fields[name]
         source: Literal["environment", "file", "default"] = "default"
         if variable(name).upper() in in_environment:

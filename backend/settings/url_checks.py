@@ -10,9 +10,10 @@ WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9._~-]{12,}")
 _PAGES = (
     *("admin", "api", "data", "home", "logout", "ml", "organization", "organizations", "people"),
     *("projects", "tasks", "user", "welcome"),
+    *("auth", "jobs", "models"),
     *("health", "k", "metrics", "predict", "setup", "versions", "webhook"),
 )
-"""First parts of the paths of Label Studio's pages, and of this backend's."""
+"""First parts of the paths of Label Studio's pages, of CVAT's, and of this backend's."""
 
 
 def without_page(url: str) -> str:

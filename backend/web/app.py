@@ -3,7 +3,7 @@
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -18,9 +18,12 @@ from backend.errors import (
 )
 from backend.serving.error_journal import ErrorJournal
 from backend.settings import Settings, variable
+from backend.settings.secret_words import secret_words
 from backend.web.adapter import Adapter
 from backend.web.auth import Guesses, is_authorized
+from backend.web.health import OPEN
 from backend.web.hosts import is_known_host
+from backend.web.reason_phrase import reason_phrase
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +47,10 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     for blueprint in (*(adapter.blueprint for adapter in adapters), *pages):
         app.register_blueprint(blueprint)
-    open_endpoints = frozenset().union(*(adapter.open_endpoints for adapter in adapters))
+    open_endpoints = OPEN.union(*(adapter.open_endpoints for adapter in adapters))
 
     guesses = Guesses()
+    secrets_of_settings = secret_words(settings)
 
     def is_guess() -> bool:
         """Whether the request carries a password or a secret, right or wrong."""
@@ -98,23 +102,26 @@ def create_app(
                 f": set {variable('max_request_bytes')} higher, or retrieve predictions of fewer "
                 "tasks at a time"
             )
-        return _failure(RequestTooLargeError(words), journal)
+        return _failure(RequestTooLargeError(words), journal, secrets_of_settings)
 
     @app.errorhandler(UnauthorizedError)
     def slow_down(error: UnauthorizedError) -> Response:
         if is_guess():
             guesses.slow_down(str(request.remote_addr))
-        return _failure(error, journal)
+        return _failure(error, journal, secrets_of_settings)
 
     @app.errorhandler(Exception)
     def fail(error: Exception) -> Response:
-        return _failure(error, journal)
+        return _failure(error, journal, secrets_of_settings)
 
     return app
 
 
-def _failure(error: Exception, journal: ErrorJournal) -> Response:
-    """Answer an error as JSON with a stable code, a sentence and the request id; log it once."""
+def _failure(error: Exception, journal: ErrorJournal, secret: Iterable[str]) -> Response:
+    """Answer an error as JSON with a stable code, a sentence and the request id; log it once.
+
+    The sentence is the reason phrase, too, without the words that are ``secret``.
+    """
     if isinstance(error, HTTPException):
         code, status = error.name.lower().replace(" ", "_"), error.code or 500
         message = error.description or error.name
@@ -127,6 +134,8 @@ def _failure(error: Exception, journal: ErrorJournal) -> Response:
     body = {"error": {"code": code, "message": message, "request_id": g.request_id}}
     response = jsonify(body)
     response.status_code = status
+    if phrase := reason_phrase(message, secret):
+        response.status = f"{status} {phrase}"
     if status == UnauthorizedError.status:
         response.headers["WWW-Authenticate"] = 'Basic realm="DynaMITE"'
     return response

@@ -72,6 +72,8 @@ def _body() -> bytes:
 
 def _check_depth(text: str) -> None:
     """Raise ValueError if a text nests too deeply, before a parser recurses into it."""
+    if text.count("[") + text.count("{") <= DEEPEST:  # quick, where a body is one long string
+        return
     brackets = _NO_BRACKETS.sub("", text)
     depths = accumulate(1 if bracket in "[{" else -1 for bracket in brackets)
     if max(depths, default=0) > DEEPEST:

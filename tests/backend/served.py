@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 
 from backend import composition
+from backend.cvat.collect.job_names import EVENT_JOB as CVAT_EVENT_JOB
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio.config_writer import write
 from backend.label_studio.ingest.job_names import EVENT_JOB
@@ -109,6 +110,11 @@ def make_backend(tmp_path, monkeypatch, queue_server):
     def build(answer_seconds=5, **overrides):
         overrides = {"redis_url": queue_server, "state_dir": tmp_path / "state"} | overrides
         settings = load(**overrides)
+
+        def queue(folder, job):
+            spool = settings.state_dir / folder
+            return JobQueue(settings.queue_url, spool, job, answer_seconds=answer_seconds)
+
         predictor, photos, meters = DiscPredictor(), Photos(), Meters()
         model = Model(predictor, "discs-1", "cpu")
         cache = KeyedCache()
@@ -116,12 +122,8 @@ def make_backend(tmp_path, monkeypatch, queue_server):
             settings,
             engine=Engine(model, cache, meters.encodes.observe),
             cache=cache,
-            queue=JobQueue(
-                settings.queue_url,
-                settings.state_dir / "spool",
-                EVENT_JOB,
-                answer_seconds=answer_seconds,
-            ),
+            queue=queue("spool", EVENT_JOB),
+            cvat_queue=queue("spool/cvat", CVAT_EVENT_JOB) if settings.cvat else None,
             journal=ErrorJournal(),
             meters=meters,
         )

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -128,13 +129,15 @@ class Team:
 
     def predict(self, body: dict) -> tuple[int, dict, str]:
         """Send a call; its status, the answer, and the backend that answered."""
-        return predict(self.port, body)
+        return post(self.port, body)
 
     def _config(self) -> str:
         """The file that ships, with these backends."""
-        kept = [line for line in CONFIG.read_text().splitlines() if "    server " not in line]
-        kept += [f"    server {name} 127.0.0.1:{r.port}" for name, r in self.replicas.items()]
-        return "\n".join([*kept, ""])
+        ours = "".join(
+            f"    server {name} 127.0.0.1:{replica.port}\n"
+            for name, replica in self.replicas.items()
+        )
+        return re.sub(r"(?m)(^    server .*\n)+", ours, CONFIG.read_text())
 
 
 class Annotator:
@@ -207,11 +210,11 @@ class Load:
             self._errors.append(error)
 
 
-def predict(port: int, body: dict) -> tuple[int, dict, str]:
+def post(port: int, body: dict, path: str = "/predict") -> tuple[int, dict, str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         headers = {"Content-Type": "application/json"}
-        connection.request("POST", "/predict", json.dumps(body), headers)
+        connection.request("POST", path, json.dumps(body), headers)
         answer = connection.getresponse()
         raw = answer.read()
         is_json = answer.headers.get_content_type() == "application/json"

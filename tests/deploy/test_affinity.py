@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.deploy.replicas import Annotator, Load, until
+from tests.deploy.replicas import Annotator, Load, post, until
 
 pytestmark = pytest.mark.load
 
@@ -79,3 +79,15 @@ def test_a_call_larger_than_the_buffer_is_answered_and_stays(team):
     status, answer, name = team.predict(body)
     assert (status, name) == (200, usual)
     assert len(answer["results"][0]["result"]) == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/api/function_invocations"])
+def test_calls_on_one_frame_of_cvat_go_to_one_backend(team, path):
+    """Whoever answers them: these backends have no CVAT, and say so."""
+    places = set()
+    for shade in range(12):
+        frame = "/9j/4AAQ" * 2000 + chr(65 + shade) * 80_000
+        bodies = [{"image": frame, "pos_points": [[x, x]]} for x in range(3)]
+        (place,) = {post(team.port, body, path)[2] for body in bodies}
+        places.add(place)
+    assert places == set(team.replicas)

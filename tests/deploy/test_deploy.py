@@ -9,7 +9,7 @@ import yaml
 
 from backend.cli import main
 from backend.jobs.job_queue import QUEUES
-from backend.settings import Settings, variable
+from backend.settings import Settings, load, variable
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -137,3 +137,31 @@ def test_no_service_can_take_all_memory():
     assert all(
         re.fullmatch(r"[1-9]g", service["mem_limit"]) for service in COMPOSE["services"].values()
     )
+
+
+CVAT = yaml.safe_load((ROOT / "deploy" / "compose.cvat.yaml").read_text())["services"]
+
+
+def test_the_backend_beside_cvat_is_told_only_what_it_knows_and_may_do_little():
+    ours = CVAT["dynamite"]
+    assert set(ours["environment"]) <= {variable(name) for name in Settings.model_fields}
+    assert ours["cap_drop"] == ["ALL"] and ours["read_only"] and "ports" not in ours
+    assert ours["command"] == ["dynamite", "serve"]
+    written = {name: value for name, value in ours["environment"].items() if "${" not in value}
+    settings = load(
+        **{
+            name.removeprefix("DYNAMITE_").lower(): v
+            for name, v in written.items()
+            if "USER" not in name
+        }
+    )
+    assert settings.cvat and settings.known_hosts == ("dynamite",)
+
+
+def test_cvat_calls_the_backend_by_name_past_its_proxy():
+    for service in ("cvat_server", "cvat_worker_annotation"):
+        told = CVAT[service]["environment"]
+        assert told["CVAT_NUCLIO_HOST"] in told["no_proxy"].split(",")
+        assert told["CVAT_NUCLIO_HOST"] in CVAT["dynamite"]["environment"]["DYNAMITE_KNOWN_HOSTS"]
+        assert told["CVAT_NUCLIO_PORT"] == str(Settings.model_fields["port"].default)
+        assert told["CVAT_NUCLIO_INVOKE_METHOD"] == "dashboard" and told["CVAT_SERVERLESS"] == "1"

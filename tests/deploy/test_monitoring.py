@@ -15,7 +15,7 @@ from redis import Redis
 
 from backend.retraining.status import Backlog, note_backlog
 from tests.backend.session.page_model import Page, Server
-from tests.deploy.replicas import Replica, predict, until
+from tests.deploy.replicas import Replica, post, until
 from tests.ports import free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -118,9 +118,7 @@ def names_of(expression):
 
 
 def click(replica, task):
-    page = Page(
-        Server(task=task), lambda body: predict(replica.port, body)[1]["results"][0]["result"]
-    )
+    page = Page(Server(task=task), lambda body: post(replica.port, body)[1]["results"][0]["result"])
     for x in (20, 40):
         assert page.click("A", x, 30)
 
@@ -136,7 +134,7 @@ def test_every_panel_and_rule_finds_its_figures_on_a_running_server(tmp_path, qu
         replica.start()
         until(lambda: replica.health() is not None)
         click(replica, 1)
-        assert predict(replica.port, {})[0] == 400
+        assert post(replica.port, {})[0] == 400
         prometheus = Prometheus(tmp_path, replica.port)
         until(lambda: prometheus.has("dynamite_click_seconds_count"))
         click(replica, 2)

@@ -3,25 +3,39 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from browser import Browser
 
 from backend.label_studio.api import LabelStudioApi
-from dynamite import brush_rle
+from backend.label_studio.kinds.table import BY_TYPE
+from backend.label_studio.region_reader import read_region
+from backend.session.paint import Paint
 
 Mask = npt.NDArray[np.bool_]
 
 PAGE = "const page = Htx.annotationStore.selected, image = page.names.get('image');"
-REGION = """(r) => ({id: r.cleanId ?? r.id.split('#')[0], type: r.type,
-  labels: r.labels ?? [], rle: r.rle ? Array.from(r.rle) : null})"""
+REGION = """(r) => ({id: r.cleanId ?? r.id.split('#')[0], labels: r.labels ?? [],
+  type: r.type.replace('region', ''),
+  value: r.rle ? {rle: Array.from(r.rle)} : r.serialize()?.value})"""
+IS_MASK = "r => /^(brush|bitmask|polygon|vector)region$/.test(r.type)"
 SMART = {"point": "KeyPointTool-dynamic", "box": "RectangleTool-dynamic"}
+
+
+def switch(name: str, text: str) -> str:
+    """JavaScript that finds a switch of the bottom bar; releases before 1.23 give it no name."""
+    labels = "[...document.querySelectorAll('label')]"
+    return (
+        f"document.querySelector('[data-testid={name}]') ?? "
+        f"{labels}.find(e => e.innerText.includes('{text}'))"
+    )
 
 
 @dataclass(frozen=True)
 class Region:
-    """A mask on the page."""
+    """A mask on the page: one object, of several regions where it has parts."""
 
     id: str
     labels: tuple[str, ...]
@@ -49,15 +63,14 @@ class Annotator:
     def open_task(self, project: int, task: int) -> None:
         self.task = task
         self.browser.open(f"{self.url}/projects/{project}/data?task={task}")
+        toggle = switch("bottombar-auto-annotation-toggle", "Auto-Annotation")
         script = """const s = window.Htx && Htx.annotationStore && Htx.annotationStore.selected;
           const image = s && s.names && s.names.get('image');
           return !!(image && image.stageWidth > 100 && document.querySelector('.konvajs-content')
-            && document.querySelector('[data-testid=bottombar-auto-annotation-toggle]'))"""
+            && (TOGGLE))""".replace("TOGGLE", toggle)
         self.browser.until(lambda: self.browser.run(script), "the page of the task")
         if not self.browser.run("return Htx.autoAnnotation"):
-            self.browser.run(
-                "document.querySelector('[data-testid=bottombar-auto-annotation-toggle]').click()"
-            )
+            self.browser.run(f"({toggle}).click()")
         self.browser.until(lambda: self.browser.run("return Htx.autoAnnotation"), "Auto-Annotation")
         self.browser.until(self._settled, "the image to stay where it is")
 
@@ -129,11 +142,26 @@ class Annotator:
         self.browser.until(self.painted, "the stroke")
         self.browser.press("Escape")  # else the next label chosen would become the stroke's
 
+    def erase(self, start: tuple[float, float], end: tuple[float, float], region: str) -> None:
+        """A stroke of the eraser over a region."""
+        self.browser.run(
+            PAGE
+            + """page.unselectAll();
+            page.selectArea(page.regionStore.regions.find(
+              r => (r.cleanId ?? r.id.split('#')[0]) === arguments[0]))""",
+            region,
+        )
+        self.browser.run(
+            """[...document.querySelectorAll('.lsf-tool:not(.lsf-tool_smart)')]
+               .find(e => /erase/.test(e.getAttribute('aria-label'))).click()"""
+        )
+        self.browser.drag(self.place(*start), self.place(*end))
+        self.browser.press("Escape")
+
     def painted(self) -> list[tuple[str, ...]]:
         """The labels of accepted or painted masks on the page."""
         found = self.browser.run(
-            PAGE + "return page.regionStore.regions.filter(r => r.type === 'brushregion')"
-            f".map({REGION})"
+            PAGE + f"return page.regionStore.regions.filter({IS_MASK}).map({REGION})"
         )
         return [tuple(one["labels"]) for one in found]
 
@@ -144,9 +172,10 @@ class Annotator:
 
         def saved() -> bool:
             drafts = api.get(f"/api/tasks/{task}/drafts")
-            types = [one["type"] for draft in drafts for one in draft["result"]]
-            enough = clicks is None or types.count("keypointlabels") == clicks
-            return types.count("brushlabels") == masks and enough
+            results = [one for draft in drafts for one in draft["result"]]
+            points = [one for one in results if one["type"] == "keypointlabels"]
+            objects = {one["id"].partition("~")[0] for one in results if one["type"] in BY_TYPE}
+            return len(objects) == masks and clicks in (None, len(points))
 
         self.browser.until(saved, "the draft to be saved")
 
@@ -158,8 +187,7 @@ class Annotator:
             for one in draft["result"]
             if one["id"] == region
         )
-        shape = (found["original_height"], found["original_width"])
-        return brush_rle.decode(found["value"]["rle"], shape) > 0
+        return mask_of(found)
 
     def delete_click(self, label: str) -> None:
         """Select the newest keypoint of a label and delete it."""
@@ -188,10 +216,10 @@ class Annotator:
         return self._regions("page.regionStore.regions")
 
     def accept_all(self) -> None:
-        self._press("bottombar-accept-suggestions-button")
+        self._press("bottombar-accept-suggestions-button", "acceptAllSuggestions")
 
     def reject_all(self) -> None:
-        self._press("bottombar-reject-suggestions-button")
+        self._press("bottombar-reject-suggestions-button", "rejectAllSuggestions")
 
     def accept(self, region_id: str) -> None:
         """The tick under one mask."""
@@ -204,9 +232,8 @@ class Annotator:
     def auto_accept(self, *, on: bool) -> None:
         """The switch "Auto-Accept Suggestions", which is there while nothing is suggested."""
         if self.browser.run("return Htx.autoAcceptSuggestions") != on:
-            self.browser.run(
-                "document.querySelector('[data-testid=bottombar-auto-accept-toggle]').click()"
-            )
+            toggle = switch("bottombar-auto-accept-toggle", "Auto-Accept")
+            self.browser.run(f"({toggle}).click()")
         self.browser.until(
             lambda: self.browser.run("return Htx.autoAcceptSuggestions") == on, "Auto-Accept"
         )
@@ -238,8 +265,10 @@ class Annotator:
         )
         self.browser.press("Backspace")
 
-    def _press(self, button: str) -> None:
-        self.browser.run(f"document.querySelector('[data-testid={button}]').click()")
+    def _press(self, button: str, action: str) -> None:
+        """Press a button of the bottom bar; releases before 1.23 give it no name, but an action."""
+        found = f"document.querySelector('[data-testid={button}]')"
+        self.browser.run(PAGE + f"const found = {found}; found ? found.click() : page.{action}()")
 
     def _press_under(self, region_id: str, mark: str) -> None:
         """The pair of marks lies under its mask, the cross on the left."""
@@ -279,16 +308,21 @@ class Annotator:
         )
 
     def _regions(self, which: str) -> list[Region]:
-        found = self.browser.run(
-            PAGE + f"return {which}.filter(r => r.type === 'brushregion').map({REGION})"
-        )
-        size = self.browser.run(PAGE + "return [image.naturalHeight, image.naturalWidth]")
-        return [
-            Region(
-                one["id"],
-                tuple(one["labels"]),
-                np.asarray(brush_rle.decode(one["rle"], tuple(size))) > 127,
-            )
-            for one in found
-            if one["rle"]
-        ]
+        found = self.browser.run(PAGE + f"return {which}.filter({IS_MASK}).map({REGION})")
+        height, width = self.browser.run(PAGE + "return [image.naturalHeight, image.naturalWidth]")
+        frame = {"to_name": "image", "original_height": height, "original_width": width}
+        objects: dict[str, Region] = {}
+        for one in found:
+            name, labels = one["id"].partition("~")[0], tuple(one["labels"])
+            mask = mask_of({**frame, **one})
+            if name in objects:
+                mask |= objects[name].mask
+            objects[name] = Region(name, labels, mask)
+        return list(objects.values())
+
+
+def mask_of(raw: dict[str, Any]) -> Mask:
+    """The pixels of a region, as it is stored."""
+    painted = read_region(raw, allow_unlabelled=True)
+    assert isinstance(painted, Paint)
+    return painted.pixels()

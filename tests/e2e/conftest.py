@@ -17,6 +17,7 @@ from annotator import Annotator
 from browser import Browser
 
 from backend.demo import label_studio
+from backend.demo.label_studio import VERSION
 from backend.demo.project import IMAGES
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.config_writer import write
@@ -25,6 +26,9 @@ from tests.ports import free_port
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts" / "e2e"
 STARTING = 900
+
+RELEASE = "LABEL_STUDIO"
+"""Names another release of Label Studio: `make test-e2e LABEL_STUDIO=1.21.0`."""
 
 KEPT_FOLDER = "DYNAMITE_E2E_FOLDER"
 """Names a folder that keeps Label Studio's data between runs, whose first start takes longest."""
@@ -65,7 +69,8 @@ def demo(tmp_path_factory):
     kept = os.environ.get(KEPT_FOLDER)
     folder = Path(kept) if kept else tmp_path_factory.mktemp("demo")
     named = os.environ.get("DYNAMITE_LABEL_STUDIO")
-    program = label_studio.executable(ROOT / ".demo", print, named)
+    release = os.environ.get(RELEASE, VERSION)
+    program = label_studio.executable(ROOT / ".demo", print, named, release)
     port, backend_port = free_port(), free_port()
     command = [sys.executable, "-m", "backend.cli", "demo", "--folder", str(folder)]
     command += ["--label-studio", str(program), "--label-studio-port", str(port)]

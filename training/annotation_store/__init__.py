@@ -22,6 +22,7 @@ from training.annotation_store.values import (
     Region,
     Rejection,
     encode_mask,
+    polygon_mask,
 )
 
 __all__ = [
@@ -49,5 +50,6 @@ __all__ = [
     "counting",
     "encode_mask",
     "is_there",
+    "polygon_mask",
     "write_snapshot",
 ]

@@ -1,12 +1,14 @@
 """One accepted annotation, as the store keeps it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from dynamite.errors import InvalidInputError
 from training.annotation_store.keys import AnnotationKey, ProjectKey, TaskKey
-from training.data.masks import Mask, encode
+from training.data.masks import Mask, MaskError, decode, encode
 
 
 class Origin(StrEnum):
@@ -136,3 +138,15 @@ def encode_mask(mask: Mask) -> str:
     """Return ``Region.counts`` of a bool H×W mask."""
     counts: str = encode(mask)["counts"]
     return counts
+
+
+def polygon_mask(points: Sequence[float], size: tuple[int, int]) -> Mask:
+    """Return the bool mask, H×W, of a polygon: x0, y0, x1, y1, … in pixels.
+
+    Raises:
+        InvalidInputError: it has no three points, or lies outside the image.
+    """
+    try:
+        return decode([[*points]], size)
+    except MaskError as error:
+        raise InvalidInputError(f"{error.kind}: {error}") from None

@@ -71,7 +71,9 @@ def trace(mask: Mask) -> Outlines:
     contours: list[_Grid] = [np.asarray(one, np.int32).reshape(-1, 2) for one in found]
     parents: _Grid = np.asarray(tree[0, :, 3], np.int32)
     joints = _joints(contours, parents, fine)
-    rings = [_straightened(_assembled(i, contours, joints)) for i in np.flatnonzero(parents < 0)]
+    rings = [
+        _straightened(_assembled(i, contours, joints)) for i in np.flatnonzero(parents < 0).tolist()
+    ]
     polygons = tuple((ring + 0.5) / _FINER + (left, top) for ring in rings)
     return Outlines(polygons, int(np.count_nonzero(parents >= 0)))
 

@@ -14,7 +14,7 @@ from backend.label_studio.ingest.kept_images import ImageKeeper, with_images
 from backend.label_studio.ingest.masks import read_masks
 from backend.label_studio.ingest.store_annotation import set_aside, without_images
 from backend.label_studio.ingest.values import Json
-from backend.label_studio.labeling_config import BRUSH, LabelingConfig, parse
+from backend.label_studio.labeling_config import LabelingConfig, parse
 from training.annotation_store import AcceptedAnnotation, AnnotationKey, Rejection
 
 
@@ -62,7 +62,7 @@ def collect(
     except NotThereError:
         raise NotThereError(f"Label Studio has no project {project}", NOT_FOUND) from None
     config = parse(described.get("label_config") or "", background)
-    offered = [label for control in config.of_type(BRUSH) for label in control.labels]
+    offered = [label for control in config.outputs() for label in control.labels]
     found = Collected(tuple(dict.fromkeys(offered)))
     seen: set[AnnotationKey] = set()
     for task in api.tasks(project):

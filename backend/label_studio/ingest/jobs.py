@@ -1,26 +1,11 @@
 """The jobs of the queue ``ingest``, called by name, with JSON values, in a process of their own."""
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rq import get_current_job
 
-from backend.jobs.schedule import PeriodicJob
-from backend.label_studio.ingest.job_names import RECONCILE_JOB
-
-if TYPE_CHECKING:
-    from backend.settings import Settings
-
 log = logging.getLogger(__name__)
-
-RETRY_MINUTES = 15.0
-"""How often deferred events are retried if projects are never compared with Label Studio."""
-
-
-def periodic_jobs(settings: "Settings") -> list[PeriodicJob]:
-    """Return the adapter's jobs that are due by the clock."""
-    minutes = settings.reconcile_minutes or RETRY_MINUTES
-    return [PeriodicJob(RECONCILE_JOB, 60 * minutes)]
 
 
 def ingest_event(event: dict[str, Any]) -> str:

@@ -4,18 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
-import numpy as np
-
 from backend.errors import ImageError, ImageUnauthorizedError, ImageUnreachableError
-from backend.images.decode import decode
 from backend.label_studio.ingest.ingest import TryLaterError
 from backend.label_studio.ingest.masks import Accepted, Size
 from backend.label_studio.labeling_config import LabelingConfig
 from backend.label_studio.predict_request import image_addresses
+from backend.retraining.kept_image import keep_image
 from backend.serving.image_cache import Fetcher
 from backend.session.regions import ImageKey
-from dynamite.orientation import decode_upright
 from training.annotation_store import AcceptedImage, AnnotationStore, Region
 
 
@@ -43,12 +39,7 @@ class ImageKeeper:
             ImageError: it cannot be fetched or decoded.
         """
         data = self.fetcher.fetch(address, task_id).data
-        pixels = decode(data, max_pixels=self.max_pixels)
-        size = (pixels.shape[0], pixels.shape[1])
-        plain = decode_upright(data)
-        if plain is None or not np.array_equal(plain, pixels):  # training would see other pixels
-            data = cv2.imencode(".png", pixels[..., ::-1])[1].tobytes()
-        return self.store.put_image(data), size
+        return keep_image(self.store, data, self.max_pixels)
 
     def kept(
         self, before: Iterable[AcceptedImage], regions: Iterable[Region]

@@ -1,4 +1,4 @@
-"""Reads the ``brushlabels`` results of an annotation: objects for the store, or why not.
+"""Reads the masks of an annotation: objects for the store, or why not.
 
 Keypoints and rectangles are prompts, not accepted masks. Results in which another tag repeats a
 mask do not count either (docs/label-studio-protocol.md, 5).
@@ -6,28 +6,30 @@ mask do not count either (docs/label-studio-protocol.md, 5).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
-import numpy.typing as npt
 
 from backend.label_studio.config_check import listed
-from backend.label_studio.labeling_config import BRUSH, POINTS, LabelingConfig
-from backend.label_studio.region_reader import RegionError, read_region, shown
+from backend.label_studio.kinds.table import BY_TYPE
+from backend.label_studio.labeling_config import POINTS, LabelingConfig
+from backend.label_studio.raw_values import shown
+from backend.label_studio.result_list import read_results
+from backend.serving.answer_log import ANY_REGION
+from backend.session.bitmask import BitMask, Mask
 from backend.session.paint import Paint
 from backend.session.regions import ImageKey
-from dynamite import brush_rle
+from backend.session.sketch import ALIKE, overlap
+from backend.session.stored_masks import Polygons
 from dynamite.errors import InvalidInputError
 from training.annotation_store import Origin, Region, Rejection, encode_mask
 
 NO_MASK = "no_mask"
 """Code of an annotation with clicks and no mask."""
 
-THRESHOLD = 127
-"""Hand-painted strokes have soft edges: a pixel counts above this value of 255."""
-
 Answers = Mapping[str, Mapping[str, Any]]
-"""By region, then by the digest of the mask: [model version, clicks] (``answer_log.recall``)."""
+"""By region, then by the digest of the mask: [model version, clicks, sketch]
+(``answer_log.recall``)."""
 
 Size = tuple[int, int]
 """H, W."""
@@ -61,31 +63,39 @@ def read_masks(result: object, config: LabelingConfig, answers: Answers) -> Acce
     if not isinstance(result, list):
         found.rejections.append(Rejection("bad_region", "the annotation's result is no list"))
         return found
-    for raw in result:
-        if not isinstance(raw, Mapping) or raw.get("type") != BRUSH:
+    read = read_results([raw for raw in result if _is_mask(raw) or _is_label(raw)], config)
+    for name, error in read.errors:
+        found.rejections.append(Rejection("bad_region", str(error), name))
+    scored = {raw.get("id") for raw in result if _is_mask(raw) and raw.get("score") is not None}
+    for painted in read.entries:
+        if not isinstance(painted, Paint):
             continue
-        name = str(raw.get("id", ""))[:80] or None
+        was_suggested = bool(scored & {painted.id, *painted.parts})
         try:
-            painted = read_region(raw)
-            if not isinstance(painted, Paint):
-                raise RegionError("it holds no mask")
-            region = _region(painted, raw, config, answers)
-        except RegionError as error:
-            found.rejections.append(Rejection("bad_region", str(error), name))
+            region = _region(painted, config, answers, was_suggested=was_suggested)
         except _RejectedError as error:
+            name = painted.id[:80]
             found.rejections.append(Rejection(error.code, str(error), name))
         else:
             sized = ((painted.height, painted.width), region)
             found.regions.setdefault(painted.image, []).append(sized)
-    if not any(isinstance(raw, Mapping) and raw.get("type") == BRUSH for raw in result):
+    if not any(map(_is_mask, result)):
         found.rejections += _forgotten_tick(result, config)
     return found
+
+
+def _is_mask(raw: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(raw, Mapping) and str(raw.get("type", "")).lower() in BY_TYPE
+
+
+def _is_label(raw: object) -> bool:
+    return isinstance(raw, Mapping) and raw.get("type") == "labels"
 
 
 def _forgotten_tick(result: Sequence[object], config: LabelingConfig) -> list[Rejection]:
     """Return what to say of an annotation without a mask, but with clicks that asked for one."""
     smart = {control.name for control in config.of_type(POINTS) if control.smart}
-    painted = {label for control in config.of_type(BRUSH) for label in control.labels}
+    painted = {label for control in config.outputs() for label in control.labels}
     clicks = 0
     for raw in result:
         value = raw.get("value") if isinstance(raw, Mapping) else None
@@ -110,49 +120,73 @@ class _RejectedError(Exception):
 
 
 def _region(
-    painted: Paint, raw: Mapping[str, Any], config: LabelingConfig, answers: Answers
+    painted: Paint, config: LabelingConfig, answers: Answers, *, was_suggested: bool
 ) -> Region:
-    controls = config.of_type(BRUSH, painted.image.name)
+    controls = config.outputs(painted.image.name)
+    if not painted.label:
+        raise _RejectedError("bad_region", "it has no label")
     if not any(control.offers(painted.label) for control in controls):
         known = listed({label for control in controls for label in control.labels})
+        titles = " or ".join(dict.fromkeys(control.title for control in controls))
         raise _RejectedError(
             "unknown_label",
-            f"the label {shown(painted.label)} is not one of BrushLabels ({known})",
+            f"the label {shown(painted.label)} is not one of {titles or 'any mask tag'} ({known})",
         )
     mask = _mask(painted)
-    area = int(np.count_nonzero(mask))
-    if not area:
+    if not mask.any():
         raise _RejectedError("empty_mask", "the mask has no pixel")
-    origin, version, clicks = provenance(painted, raw, answers)
+    bits, is_outlined = BitMask.of(mask), isinstance(painted.stored, Polygons)
+    answered = answers.get(painted.id, {})
+    same = same_answer(bits, answered, by_overlap=is_outlined)
+    if not answered:  # an id of the page's own: corrected there, it counts as drawn
+        same = same_answer(bits, answers.get(ANY_REGION, {}), by_overlap=is_outlined)
+    origin, version, clicks = provenance(same, answered, was_suggested=was_suggested)
+    area = int(np.count_nonzero(mask))
     return Region(painted.id, painted.label, encode_mask(mask), area, origin, version, clicks)
 
 
-def _mask(painted: Paint) -> npt.NDArray[np.bool_]:
-    if not painted.rle:
+def same_answer(
+    mask: BitMask, answered: Mapping[str, Any], *, by_overlap: bool
+) -> Sequence[Any] | None:
+    """Return the answer that a mask is, among ``answered``; None if it is none of them.
+
+    Its pixels decide. ``by_overlap``: of an outline, whose corners a page may have rounded or
+    chosen anew, the overlap does, too.
+    """
+    same: Sequence[Any] | None = answered.get(mask.digest)
+    if same is None and by_overlap:
+        same = next((a for a in answered.values() if overlap(str(a[-1]), mask) >= ALIKE), None)
+    return same
+
+
+def _mask(painted: Paint) -> Mask:
+    if painted.strokes:
         raise _RejectedError("bad_region", "it holds strokes, but no rle")
     try:
-        alpha = brush_rle.decode(painted.rle, (painted.height, painted.width))
+        return painted.pixels()
     except InvalidInputError as error:
-        raise _RejectedError("bad_rle", str(error)) from None
-    return alpha > THRESHOLD
+        raise _RejectedError("bad_mask", str(error)) from None
 
 
 def provenance(
-    painted: Paint, raw: Mapping[str, Any], answers: Answers
+    same: Sequence[Any] | None, answered: Mapping[str, Any], *, was_suggested: bool
 ) -> tuple[Origin, str | None, int | None]:
-    """Compare a mask with what the model answered for its region.
+    """Tell where a mask comes from by what the model answered for its region.
 
     Without an answer to compare with, a region with a score was once a suggestion of the model. It
     counts as unchanged: to undervalue a correction does less harm than to train on an echo.
 
+    Args:
+        same: the answer that it is, or None.
+        answered: all answers for its region.
+        was_suggested: whether it has a score.
+
     Returns:
         The mask's origin, the model version and the number of clicks; None where unknown.
     """
-    answered = answers.get(painted.id, {})
-    if same := answered.get(painted.digest):
+    if same is not None:
         return Origin.UNCHANGED, str(same[0]), int(same[1])
     if answered:
-        version, clicks = list(answered.values())[-1]
+        version, clicks, *_ = list(answered.values())[-1]
         return Origin.CORRECTED, str(version), int(clicks)
-    forgotten = raw.get("score") is not None
-    return (Origin.UNCHANGED if forgotten else Origin.DRAWN), None, None
+    return (Origin.UNCHANGED if was_suggested else Origin.DRAWN), None, None

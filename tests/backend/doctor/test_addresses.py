@@ -139,3 +139,11 @@ def test_all_is_well_where_all_was_looked_at():
     assert lines[-1] == "All is well."
     report(iter([good("project", "fine"), bad("token", "no", "yes")]), lines.append)
     assert lines[-1] == "1 to fix."
+
+
+@pytest.mark.parametrize(("release", "untried"), [("1.13.1", False), ("1.9.0", True), ("?", False)])
+def test_a_release_older_than_all_that_were_tried_is_named(site, release, untried):
+    site.answers = {"/api/version": {"release": release}}
+    with LabelStudioApi(site.url, "token") as api:
+        found = list(check_server(api))
+    assert [one.check for one in found] == ["address", *["release"] * untried]

@@ -49,8 +49,8 @@ def test_one_that_does_not_is_to_be_mended(url):
 @pytest.mark.parametrize(
     ("backlog", "verdict", "words"),
     [
-        (Backlog(3, "it answers 401", 1, "bad_rle: cut off"), Verdict.BAD, "it answers 401"),
-        (Backlog(0, "", 1, "bad_rle: cut off"), Verdict.GOOD, "dynamite annotations rejected"),
+        (Backlog(3, "it answers 401", 1, "bad_mask: cut off"), Verdict.BAD, "it answers 401"),
+        (Backlog(0, "", 1, "bad_mask: cut off"), Verdict.GOOD, "dynamite annotations rejected"),
         (Backlog(0, "", 0, ""), Verdict.GOOD, "none waiting"),
     ],
 )

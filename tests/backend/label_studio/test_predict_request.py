@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from backend.errors import BadRequestError
 from backend.label_studio.drafts import read_saved_pages
+from backend.label_studio.labeling_config import LabelingConfig
 from backend.label_studio.predict_request import read_request
 from backend.session.prompts import Point
 from backend.session.regions import ImageKey
@@ -89,7 +90,7 @@ def test_click_is_read():
             call(**{f"{REGION}__value__keypointlabels": 5, f"{REGION}__value__labels": 5}),
             "bad_region",
         ),
-        (call(label_config='<View><Image name="image" value="$image"/></View>'), "no_brush_labels"),
+        (call(label_config='<View><Image name="image" value="$image"/></View>'), "no_mask_labels"),
     ],
 )
 def test_what_is_wrong_is_said(body, code):
@@ -298,5 +299,5 @@ def test_any_wrong_value_is_read_or_refused_in_words(path, value):
 )
 def test_times_of_drafts_are_compared_as_times(older, newer):
     raw = [{"id": number, "updated_at": at} for number, at in enumerate((older, newer))]
-    first, second = read_saved_pages("draft", raw, (), [])
+    first, second = read_saved_pages("draft", raw, LabelingConfig((), (), frozenset()), (), [])
     assert first.version < second.version

@@ -24,7 +24,7 @@ def test_tags_stand_once_for_each_item():
     assert config_check.problems(config) == ()
     own = config.for_task(DATA)
     assert [image.name for image in own.images] == ["image_0", "image_1"]
-    assert own.brush("image_1", "A").name == "brush_1"
+    assert own.output("image_1", "A").name == "brush_1"
     assert image_addresses(DATA, config) == {
         ImageKey("image_0"): "/data/upload/1/a.png",
         ImageKey("image_1"): "/data/upload/1/b.png",

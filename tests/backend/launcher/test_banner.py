@@ -43,3 +43,8 @@ def test_the_banner_says_in_red_that_a_token_is_refused(serve, settings):
     assert "LABEL_STUDIO_API_KEY (a personal access token) are not both set" in banner(
         unknown, "v", "cpu"
     )
+
+
+def test_it_says_how_to_reach_it_from_cvat_only_where_that_is_on(settings):
+    assert "CVAT" not in banner(settings(), "lite-1", "cpu")
+    assert "doctor --cvat URL --token TOKEN" in banner(settings(cvat=True), "lite-1", "cpu")

@@ -14,10 +14,10 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import import_attribute, now
 
+from backend.collectors import periodic_jobs
 from backend.jobs.job_queue import RETRIES
 from backend.jobs.rq_repair import repair
 from backend.label_studio.ingest.job_names import EVENT_JOB
-from backend.label_studio.ingest.jobs import periodic_jobs
 from backend.launcher.allowed_jobs import ALLOWED, AllowedJob
 from backend.launcher.rq_worker import JOB, LOG_LEVEL, QUEUE_URL, Worker
 from backend.launcher.worker import allowed_queue
@@ -203,6 +203,9 @@ def test_the_repair_of_a_queue_calls_no_callback(redis, caplog):
 
 def test_all_that_the_backend_enqueues_is_allowed():
     assert {import_attribute(name).__name__ for name in ALLOWED} == {
-        *("ingest_event", "reconcile", "request_training", "clean", "retrain")
+        *("ingest_event", "reconcile", "request_training", "clean", "retrain"),
+        *("collect_event", "reconcile_cvat"),
     }
-    assert {job.name for job in [*PERIODIC, *periodic_jobs(load())]} <= ALLOWED
+    both = load(cvat=True, cvat_url="http://cvat:8080", cvat_token="a-token")
+    periodic = {job.name for job in [*PERIODIC, *periodic_jobs(both)]}
+    assert periodic <= ALLOWED and len(periodic) == len(PERIODIC) + 2

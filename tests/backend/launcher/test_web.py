@@ -1,8 +1,9 @@
 """The web server's own behavior, with an application that needs no model."""
 
+import http.client
 import socket
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -44,6 +45,42 @@ def test_connections_that_say_nothing_take_no_thread_from_others(port):
         for _ in range(60):
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         assert health(port, timeout=8) == "UP"
+
+
+FAILING = """
+from backend import settings
+from backend.errors import ServingError
+from backend.launcher.web import WebApplication
+from backend.serving.error_journal import ErrorJournal
+from backend.web.app import create_app
+
+class Failing(WebApplication):
+    def load(self):
+        app = create_app(self.settings, ErrorJournal(), [])
+        app.add_url_rule("/health", "health", lambda: {"status": "UP"})
+        app.add_url_rule("/fails", "fails", self.fail)
+        return app
+
+    def fail(self):
+        raise ServingError("The “model” is\\r\\nbusy: click again…")
+
+Failing(settings.load()).run()
+"""
+
+
+def test_the_sentence_of_an_error_reaches_the_wire_as_its_reason_phrase(tmp_path):
+    with (
+        served(tmp_path, FAILING) as (port, _),
+        closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection,
+    ):
+        connection.request("GET", "/fails")
+        answer = connection.getresponse()
+        assert (answer.status, answer.reason) == (500, 'The "model" is busy: click again...')
+        answer.read()
+        connection.request("GET", "/nowhere")
+        answer = connection.getresponse()
+        assert answer.status == 404
+        assert answer.reason.startswith("The requested URL was not found")
 
 
 BUSY = SERVER.replace(

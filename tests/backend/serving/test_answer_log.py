@@ -4,14 +4,16 @@ from redis import Redis
 from redis.exceptions import ConnectionError as AwayError
 
 from backend.serving.answer_log import AnswerLog, recall
-from backend.session.paint import digest
+from backend.session.bitmask import BitMask
+from dynamite import brush_rle
 
 
 def test_what_was_answered_is_remembered_for_the_day_it_is_accepted(backend, click, queue_server):
     points = [click("A", 200, 200), click("A", 220, 200)]
     backend.result(points[0])
     (region,) = backend.result(*points)
-    name = digest(bytes(region["value"]["rle"]))
+    shape = region["original_height"], region["original_width"]
+    name = BitMask.of(brush_rle.decode(region["value"]["rle"], shape) > 0).digest
     deadline = time.monotonic() + 20
     with Redis.from_url(queue_server) as redis:
         while (
@@ -20,7 +22,7 @@ def test_what_was_answered_is_remembered_for_the_day_it_is_accepted(backend, cli
         ):
             time.sleep(0.05)
         answered = recall(redis, "label_studio", 1)[region["id"]]
-    assert answered[name] == ["discs-1", 2]
+    assert answered[name][:2] == ["discs-1", 2]
     assert len(answered) == 2  # the mask of the first click could be accepted late as well
 
 

@@ -7,7 +7,7 @@ in place; undo, delete, accept and reject make no call.
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -16,11 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.label_studio import config_writer
+from backend.label_studio.kinds.bitmask import Bitmask
+from backend.label_studio.kinds.table import BY_TYPE
+from backend.label_studio.parts import Parts
 from backend.label_studio.predict import write_prediction
 from backend.label_studio.predict_request import read_request
+from backend.label_studio.region_reader import read_region
+from backend.label_studio.region_writer import RegionWriter
 from backend.serving.answering import compose_answer
-from backend.session.bitmask import BitMask
 from backend.session.hold_still import shown_before
+from backend.session.paint import Paint
 from backend.session.store import SessionStore
 from dynamite import brush_rle
 from dynamite.predict.hold_still import hold_still
@@ -29,7 +34,6 @@ from tests.fakes import discs
 WIDTH, HEIGHT = 90, 60
 AUTOSAVE = 5.0
 RADIUS = 9
-CONFIG = config_writer.write(["A", "B", "C"])
 
 Region = dict[str, Any]
 Mask = npt.NDArray[np.bool_]
@@ -42,9 +46,11 @@ class Backend:
     store: SessionStore = field(default_factory=SessionStore)
     size: tuple[int, int] = (HEIGHT, WIDTH)
     calls: list[dict[str, Any]] = field(default_factory=list)
+    parts: Parts = field(default_factory=Parts)
 
     def restart(self) -> None:
         self.store = SessionStore()
+        self.parts = Parts()
 
     def __call__(self, body: dict[str, Any]) -> list[Region]:
         self.calls.append(body)
@@ -61,17 +67,18 @@ class Backend:
                 if shown := shown_before(image, *self.size):
                     found.label_map = hold_still(found.label_map, shown)
                 segmented[image.image] = found
-        answer = compose_answer(ticket.plan, segmented, request.tasks[0].accepts, "discs")
-        masks = {o.id: BitMask.of(o.mask) for o in answer.objects}
-        digests = {o.id: o.digest for o in answer.objects}
-        self.store.remember(ticket, masks, digests, segmented.keys())
-        return write_prediction(answer, request.tasks[0])["result"]
+        writer = RegionWriter(request.tasks[0], tolerance=0, parts=self.parts)
+        accepts = request.tasks[0].accepts
+        answer = compose_answer(ticket.plan, segmented, accepts, "discs", writer.as_stored)
+        self.store.remember(ticket, {o.id: o.bits for o in answer.objects}, segmented.keys())
+        return write_prediction(answer, writer)["result"]
 
 
 @dataclass
 class Server:
     """One task of one project."""
 
+    output: str = "brush"
     task: int = 7
     clock: float = 0.0
     drafts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -91,7 +98,7 @@ class Server:
             {
                 "tasks": [task],
                 "project": "1.1",
-                "label_config": CONFIG,
+                "label_config": config_writer.write(["A", "B", "C"], output=self.output),
                 "params": {"context": None if context is None else {"result": context}},
             }
         )
@@ -159,8 +166,10 @@ class Page:
         """A stroke of the ordinary brush, in pixels; no call."""
         flat = [100 * x0 / WIDTH, 100 * y0 / HEIGHT, 100 * x1 / WIDTH, 100 * y1 / HEIGHT]
         touch = {"type": "add", "relativePoints": flat, "relativeStrokeWidth": 100 * 6 / WIDTH}
-        value = {"format": "rle", "touches": [touch]}
-        region = self._region("brushlabels", "mask", label, **value)
+        value: dict[str, Any] = {"format": "rle", "touches": [touch]}
+        if self.server.output == "bitmask":  # the page draws it at once
+            value = dict(Bitmask().form(stroke_mask(touch), 0).values[0])
+        region = self._region(f"{self.server.output}labels", "mask", label, **value)
         self._remember()
         self.regions[region["id"]] = region
         self._changed()
@@ -242,14 +251,11 @@ class Page:
         return [r for r in found if label is None or self.label(r) == label]
 
     def accepted(self, label: str | None = None) -> dict[str, Mask]:
-        return {
-            region: self.mask(region)
-            for region, raw in self.regions.items()
-            if raw["type"] == "brushlabels" and label in (None, self.label(raw))
-        }
+        masks = [raw for raw in self.regions.values() if raw["type"] in BY_TYPE]
+        return objects_of([raw for raw in masks if label in (None, self.label(raw))])
 
     def shown(self) -> dict[str, Mask]:
-        return {region: mask_of(raw) for region, raw in self.suggestions.items()}
+        return objects_of(self.suggestions.values())
 
     def mask(self, region: str) -> Mask:
         return mask_of(self.regions[region])
@@ -330,23 +336,37 @@ class Page:
         self.flush()
 
 
+def objects_of(regions: Iterable[Region]) -> dict[str, Mask]:
+    """The masks of objects; one may have several regions."""
+    found: dict[str, Mask] = {}
+    for region in regions:
+        name = region["id"].partition("~")[0]
+        found[name] = mask_of(region) | found.get(name, np.zeros((HEIGHT, WIDTH), np.bool_))
+    return found
+
+
 def mask_of(region: Region) -> Mask:
-    """The pixels of a brush region."""
+    """The pixels of a region."""
     value = region["value"]
+    if "rle" not in value and "touches" not in value:
+        painted = read_region(region)
+        assert isinstance(painted, Paint)
+        return painted.pixels()
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     if value.get("rle"):
         mask = brush_rle.decode(value["rle"], (HEIGHT, WIDTH))
     canvas = mask > 127
-    for touch in value.get("touches", []):  # a straight stroke, thick enough to be tested
-        x0, y0, x1, y1 = np.array(touch["relativePoints"]) / 100 * [WIDTH, HEIGHT, WIDTH, HEIGHT]
-        rows, columns = np.mgrid[:HEIGHT, :WIDTH] + 0.5
-        along = np.clip(
-            ((columns - x0) * (x1 - x0) + (rows - y0) * (y1 - y0))
-            / max((x1 - x0) ** 2 + (y1 - y0) ** 2, 1e-9),
-            0,
-            1,
-        )
-        reach = touch["relativeStrokeWidth"] / 100 * WIDTH / 2
-        distance = np.hypot(columns - x0 - along * (x1 - x0), rows - y0 - along * (y1 - y0))
-        canvas = canvas | (distance < reach)
+    for touch in value.get("touches", []):
+        canvas = canvas | stroke_mask(touch)
     return canvas
+
+
+def stroke_mask(touch: dict[str, Any]) -> Mask:
+    """The pixels of a straight stroke, thick enough to be tested."""
+    x0, y0, x1, y1 = np.array(touch["relativePoints"]) / 100 * [WIDTH, HEIGHT, WIDTH, HEIGHT]
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    length = max((x1 - x0) ** 2 + (y1 - y0) ** 2, 1e-9)
+    along = np.clip(((columns - x0) * (x1 - x0) + (rows - y0) * (y1 - y0)) / length, 0, 1)
+    reach = touch["relativeStrokeWidth"] / 100 * WIDTH / 2
+    distance = np.hypot(columns - x0 - along * (x1 - x0), rows - y0 - along * (y1 - y0))
+    return np.asarray(distance < reach)

@@ -106,10 +106,12 @@ class Mind:
 class Histories(RuleBasedStateMachine):
     """One annotator whose drafts are saved at once, so nothing is ever in doubt."""
 
+    output = "brush"
+
     @initialize()
     def open_page(self):
         self.backend = Backend()
-        self.page = Page(Server(), self.backend, instant_save=True)
+        self.page = Page(Server(self.output), self.backend, instant_save=True)
         self.mind = Mind()
         self.minds = []
         self.seen = set()  # the accepted regions at the last call
@@ -129,7 +131,7 @@ class Histories(RuleBasedStateMachine):
         untouched = self.untouched(before)
         if not any(mask[y, x] for mask in untouched.values()):
             (hit,) = [region for region in answer if mask_of(region)[y, x]]
-            assert hit["value"]["brushlabels"] == [label]
+            assert self.page.label(hit) == label
             assert thing.region in (None, hit["id"])
             assert hit["id"] not in [t.region for t in self.mind.things if t is not thing]
             thing.region = hit["id"]
@@ -252,7 +254,14 @@ class Histories(RuleBasedStateMachine):
             assert sum(masks, np.zeros((HEIGHT, WIDTH), int)).max(initial=0) <= 1
 
 
+class HistoriesOfBitmasks(Histories):
+    """The same, with masks as PNG."""
+
+    output = "bitmask"
+
+
 TestHistories = pytest.mark.slow(Histories.TestCase)
-TestHistories.settings = settings(
+TestHistoriesOfBitmasks = pytest.mark.slow(HistoriesOfBitmasks.TestCase)
+TestHistories.settings = TestHistoriesOfBitmasks.settings = settings(
     max_examples=50, stateful_step_count=25, deadline=None, derandomize=True
 )

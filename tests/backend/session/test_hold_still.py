@@ -55,7 +55,7 @@ def test_a_click_taken_back_moves_its_object():
 def test_a_click_that_was_not_answered_still_moves_its_object():
     store, masks = page()
     failed = store.begin(call(A, B, point("a2", "A", 0.25, 0.5)))
-    store.remember(failed, masks, dict.fromkeys(masks, "as before"), segmented=[])
+    store.remember(failed, masks, segmented=[])
     later = store.begin(call(A, B, point("a2", "A", 0.25, 0.5), point("b2", "B", 0.75, 0.5)))
     assert moving(later) == {"A", "B"}
 

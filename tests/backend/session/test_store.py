@@ -8,6 +8,7 @@ from backend.session.call import SavedPage
 from backend.session.paint import Paint, Stroke, draw
 from backend.session.reconcile import reconcile
 from backend.session.store import SessionStore
+from backend.session.stored_masks import BrushRle
 from dynamite import brush_rle
 from dynamite.errors import InvalidInputError
 from tests.backend.session.calls import FIRST, SECOND, SHAPE, call, disc, point, show, targets
@@ -71,7 +72,7 @@ def test_an_object_that_lost_all_its_pixels_is_not_taken_for_accepted():
     show(store, store.begin(call(point("a", "A", 0.2, 0.2))))
     ticket = store.begin(call(point("b", "B", 0.25, 0.2)))
     b = targets(ticket)["B"].id
-    store.remember(ticket, {b: disc(0.25, 0.2)}, {b: "digest"}, [FIRST])
+    store.remember(ticket, {b: disc(0.25, 0.2)}, [FIRST])
     (image,) = store.last_answer(ticket).images
     assert [repeat.id for repeat in image.repeats] == [b]
     ticket = store.begin(call(point("c", "A", 0.8, 0.8)))  # the click of A has vanished
@@ -146,7 +147,7 @@ def test_stroke_as_rle_is_a_prompt_too():
 
     mask = np.zeros(SHAPE, bool)
     mask[18:22, 10:50] = True
-    painted = Paint("stroke", "A", FIRST, *SHAPE, rle=bytes(brush_rle.encode(mask)))
+    painted = Paint("stroke", "A", FIRST, *SHAPE, stored=BrushRle(bytes(brush_rle.encode(mask))))
     target = targets(SessionStore().begin(call(painted)))["A"]
     assert target.id == "stroke"
     assert all(mask[int(40 * click.y), int(60 * click.x)] for click in target.clicks)
@@ -155,7 +156,7 @@ def test_stroke_as_rle_is_a_prompt_too():
 def test_accepted_stroke_is_frozen_afterwards():
     store = SessionStore()
     ticket = store.begin(call(STROKE))
-    store.remember(ticket, {"stroke": disc(0.5, 0.5)}, {"stroke": "x"}, [])
+    store.remember(ticket, {"stroke": disc(0.5, 0.5)}, [])
     accepted = replace(STROKE, strokes=(Stroke(((0.2, 0.5), (0.8, 0.6)), 0.1),))
     draft = SavedPage("draft:1", "2026", (accepted,), user="1")
     ticket = store.begin(call(point("b", "B", 0.9, 0.9), drafts=(draft,)))
@@ -166,7 +167,7 @@ def test_accepted_stroke_is_frozen_afterwards():
 def rle_of(stroke):
 
     mask = draw(np.zeros(SHAPE, bool), stroke.strokes)
-    return replace(stroke, strokes=(), rle=bytes(brush_rle.encode(mask)))
+    return replace(stroke, strokes=(), stored=BrushRle(bytes(brush_rle.encode(mask))))
 
 
 OTHER = replace(STROKE, id="other", label="B", strokes=(Stroke(((0.2, 0.1), (0.8, 0.1)), 0.05),))
@@ -269,7 +270,9 @@ def test_masks_are_decoded_once_in_a_call_however_many_and_large(monkeypatch):
     store, decode, decoded = SessionStore(max_bytes=1), Paint.decode, []
     monkeypatch.setattr(Paint, "decode", lambda p: (decoded.append(p.id), decode(p))[1])
     masks = tuple(replace(rle_of(OTHER), id=f"m{n}", label=f"L{n}") for n in range(5))
-    masks = tuple(replace(m, rle=m.rle + bytes(n)) for n, m in enumerate(masks))
+    masks = tuple(
+        replace(m, stored=BrushRle(m.stored.data + bytes(n))) for n, m in enumerate(masks)
+    )
     clicks = tuple(point(f"k{n}", "A", n / 9, 0.5) for n in range(9))
     store.begin(call(*clicks, drafts=(replace(EMPTY_DRAFT, entries=(*masks, *clicks)),)))
     assert sorted(decoded) == [m.id for m in masks]
@@ -281,15 +284,18 @@ def test_strokes_that_would_take_seconds_to_draw_are_refused_before():
     thin = (Stroke(((0.0, 0.0), (1.0, 1.0)) * 60_000, 1e-4),)
     for strokes in (wide, thin):
         bomb = Paint("bomb", "A", FIRST, 7000, 7000, strokes=strokes)
-        with pytest.raises(InvalidInputError, match="the brush strokes paint"):
+        with pytest.raises(InvalidInputError, match="the strokes and polygons paint"):
             SessionStore().begin(call(bomb))
 
 
 @pytest.mark.security
 def test_masks_of_a_call_are_bounded_by_the_largest_image():
-    full = Paint("f", "A", FIRST, 40, 60, bytes(brush_rle.encode(np.ones(SHAPE, bool))))
+    full = Paint("f", "A", FIRST, 40, 60, BrushRle(bytes(brush_rle.encode(np.ones(SHAPE, bool)))))
     few, many = (
-        tuple(replace(full, id=f"f{n}", rle=full.rle + bytes(n)) for n in range(count))
+        tuple(
+            replace(full, id=f"f{n}", stored=BrushRle(full.stored.data + bytes(n)))
+            for n in range(count)
+        )
         for count in (80, 101)
     )
     SessionStore(max_pixels=40 * 60).begin(
@@ -308,7 +314,7 @@ def test_a_mask_larger_than_any_image_has_no_pixels():
 
 
 def test_corrupt_mask_of_a_draft_is_no_obstacle():
-    broken = Paint("x", "A", FIRST, 40, 60, rle=b"\x00\x01\x02")
+    broken = Paint("x", "A", FIRST, 40, 60, stored=BrushRle(b"\x00\x01\x02"))
     draft = SavedPage("draft:1", "2026", (broken,), user="1")
     ticket = SessionStore().begin(call(point("a", "A", 0.2, 0.2), drafts=(draft,)))
     assert targets(ticket)["A"].id != "x"
@@ -332,7 +338,9 @@ def test_two_tabs_of_one_person_are_two_pages():
 def test_the_newest_prediction_may_have_filled_the_page():
     def predicted(version, x):
         mask = disc(x, 0.5).array()
-        painted = Paint(f"p{version}", "B", FIRST, *SHAPE, rle=bytes(brush_rle.encode(mask)))
+        painted = Paint(
+            f"p{version}", "B", FIRST, *SHAPE, stored=BrushRle(bytes(brush_rle.encode(mask)))
+        )
         return SavedPage(f"prediction:{version}", version, (painted,))
 
     older, newer = predicted("2026-01", 0.2), predicted("2026-02", 0.8)

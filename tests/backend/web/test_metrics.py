@@ -84,11 +84,11 @@ def test_annotations_that_are_not_in_use_are_counted_and_on_the_page(backend, sc
     with Redis.from_url(queue_server) as redis:
         redis.flushall()
         assert not [name for name in scrape(backend) if name[0] == "dynamite_annotations"]
-        note_backlog(redis, Backlog(3, "<b>401</b>", 2, "bad_rle: cut off"))
+        note_backlog(redis, Backlog(3, "<b>401</b>", 2, "bad_mask: cut off"))
         found, page = scrape(backend), backend.client.get("/").text
         assert found["dynamite_annotations", "waiting"] == 3
         assert found["dynamite_annotations", "set_aside"] == 2
-        assert "&lt;b&gt;401&lt;/b&gt;" in page and "bad_rle: cut off" in page
+        assert "&lt;b&gt;401&lt;/b&gt;" in page and "bad_mask: cut off" in page
         note_backlog(redis, Backlog(0, "", 0, ""))
     assert "dynamite annotations" not in backend.client.get("/").text
 

@@ -162,7 +162,7 @@ def test_where_not_everything_is_labelled_far_pixels_say_nothing(store, tmp_path
     assert not sample.ignore[4, 10]  # next to the object it is background
 
 
-@pytest.mark.parametrize(("code", "exhaustive"), [("bad_rle", False), ("empty_mask", True)])
+@pytest.mark.parametrize(("code", "exhaustive"), [("bad_mask", False), ("empty_mask", True)])
 def test_an_object_that_was_set_aside_is_not_taught_as_background(
     store, tmp_path, code, exhaustive
 ):

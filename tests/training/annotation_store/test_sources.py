@@ -19,7 +19,7 @@ from training.annotation_store import (
 )
 
 TIMES = [f"2026-01-01T00:00:0{second}.000000+00:00" for second in range(4)]
-WHY = Rejection("bad_rle", "it is cut off", "r2")
+WHY = Rejection("bad_mask", "it is cut off", "r2")
 
 STEPS = (
     "apply",

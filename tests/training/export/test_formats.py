@@ -183,7 +183,7 @@ def test_an_image_that_lacks_an_object_does_not_make_it_background(store, export
     digest = accept(store, 1, region(disk()))
     store.apply(
         annotation(1, digest, updated="2026-03-01T00:00:00.000000+00:00"),
-        [Rejection("bad_rle", "it is cut off", "r9")],
+        [Rejection("bad_mask", "it is cut off", "r9")],
     )
     folder, _ = exported()
     assert [one["exhaustive"] for one in coco(folder).imgs.values()] == [False]

@@ -14,8 +14,7 @@ from backend.label_studio.ingest.values import moment
 from backend.label_studio.known_projects import connected, note
 from backend.retraining.training_queue import train_queue
 from backend.serving.answer_log import Answered, AnswerLog
-from backend.session.paint import digest
-from dynamite import brush_rle
+from backend.session.bitmask import BitMask
 from tests.backend.label_studio.fake_label_studio import PERSONAL
 from tests.backend.label_studio.ingest.conftest import SOURCE, an_annotation, an_event, brush, mask
 from training.annotation_store import Origin
@@ -75,7 +74,7 @@ def bad(code):
         region = brush(mask(shape=(41, 60)), name="bad")
     elif code == "unknown_label":
         region = brush(mask(), "C", "bad")
-    elif code == "bad_rle":
+    elif code == "bad_mask":
         region["value"]["rle"] = region["value"]["rle"][:12]
     elif code == "bad_region":
         region["original_width"] = "wide"
@@ -83,7 +82,7 @@ def bad(code):
 
 
 @pytest.mark.parametrize(
-    "code", ["empty_mask", "wrong_size", "unknown_label", "bad_rle", "bad_region"]
+    "code", ["empty_mask", "wrong_size", "unknown_label", "bad_mask", "bad_region"]
 )
 def test_a_bad_region_is_set_aside_with_its_reason_and_the_others_are_kept(ingest, code):
     annotation = an_annotation(1, brush(mask(30, 20), "B", "good"), bad(code))
@@ -104,7 +103,7 @@ def test_rle_that_lies_about_its_length_is_set_aside_without_memory_spent(ingest
     region["value"]["rle"][:4] = [255, 255, 255, 252]
     region["original_width"], region["original_height"] = 32768, 32768
     process_event(an_event(annotation=an_annotation(1, region)), ingest)
-    assert rejected(ingest) == [("liar", "bad_rle")]
+    assert rejected(ingest) == [("liar", "bad_mask")]
 
 
 def test_an_image_that_is_gone_sets_the_annotation_aside(ingest):
@@ -164,7 +163,7 @@ def test_recorded_webhooks_are_taken(ingest, name):
 def test_where_a_mask_comes_from_is_known_by_what_the_model_answered(ingest, queue_server):
     answered = mask()
     log = AnswerLog(queue_server)
-    name = digest(bytes(brush_rle.encode(answered)))
+    name = BitMask.of(answered).digest
     log.note(SOURCE, "1", [Answered("r1", name, "lite-1", 3), Answered("r2", name, "lite-1", 2)])
     log.close()
     process_event(

@@ -11,8 +11,7 @@ from backend.label_studio.ingest.sync import all_projects, reconcile_projects
 from backend.retraining.requesting import request_training, take_snapshot
 from backend.retraining.training_queue import train_queue
 from backend.serving.answer_log import Answered, AnswerLog, recall
-from backend.session.paint import digest
-from dynamite import brush_rle
+from backend.session.bitmask import BitMask
 from tests.backend.label_studio.ingest.conftest import (
     SIZE,
     SOURCE,
@@ -145,7 +144,7 @@ def test_only_its_own_projects_are_compared(make_both):
 def test_an_answer_to_one_says_nothing_of_the_others_mask(both, queue_server):
     berlin, _ = both
     log = AnswerLog(queue_server)
-    log.note("paris", "1", [Answered("r1", digest(bytes(brush_rle.encode(mask()))), "lite-1", 3)])
+    log.note("paris", "1", [Answered("r1", BitMask.of(mask()).digest, "lite-1", 3)])
     log.close()
     assert recall(berlin.redis, SOURCE, 1) == {}
     for ingest in both:

@@ -11,7 +11,7 @@ from backend.label_studio.ingest.retries import publish_backlog
 from backend.label_studio.ingest.store_annotation import annotator
 from backend.label_studio.task_images import FetchedImage
 from backend.retraining.status import last_backlog
-from backend.session.paint import digest as pixels_digest
+from backend.session.bitmask import BitMask
 from tests.backend.label_studio.ingest.conftest import SOURCE, an_annotation, an_event, brush, mask
 from training.annotation_store import AnnotationKey, Origin
 from training.data.images import decode_image
@@ -119,7 +119,7 @@ def test_an_annotation_whose_image_is_away_keeps_no_other_of_its_event_waiting(i
 
 def test_where_a_mask_comes_from_stays_known_when_the_queue_server_has_forgotten(ingest):
     regions = [brush(mask(), name="own"), brush(mask(30, 20), name="other"), brush(mask(width=0))]
-    named = f"own {pixels_digest(bytes(regions[0]['value']['rle']))}"
+    named = f"own {BitMask.of(mask()).digest}"
     ingest.redis.hset("dynamite:answers:label_studio:1", named, '["lite-1", 3]')
     process_event(an_event(annotation=an_annotation(1, *regions)), ingest)
     ingest.redis.flushall()

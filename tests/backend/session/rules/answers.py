@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from tests.backend.session.page_model import mask_of
+from tests.backend.session.page_model import Page, mask_of
 
 
 def by_label(result):
-    labels = [region["value"]["brushlabels"][0] for region in result]
-    return {label: [r for r in result if r["value"]["brushlabels"] == [label]] for label in labels}
+    labels = [Page.label(region) for region in result]
+    return {label: [r for r in result if Page.label(r) == label] for label in labels}
 
 
 def only(result, label):

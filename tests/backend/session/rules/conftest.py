@@ -8,9 +8,9 @@ def backend():
     return Backend()
 
 
-@pytest.fixture
-def server():
-    return Server()
+@pytest.fixture(params=["brush", "bitmask"])
+def server(request):
+    return Server(request.param)
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.backend.session.page_model import HEIGHT, WIDTH, mask_of
+from backend.label_studio.kinds.bitmask import Bitmask
+from tests.backend.session.page_model import HEIGHT, WIDTH, mask_of, stroke_mask
 from tests.backend.session.rules.answers import assert_disjoint, by_label, only, pixels
 
 
@@ -29,13 +30,13 @@ def test_three_labels_and_a_later_click_on_the_first_keep_ids(page):
     assert {label: only(result, label)["id"] for label in "ABC"} == ids
 
 
-def test_region_says_its_size_and_names_the_brush(page):
+def test_region_says_its_size_and_names_its_tag(page, server):
     region = only(page.click("A", 20, 20), "A")
     assert (region["original_width"], region["original_height"]) == (WIDTH, HEIGHT)
     assert (region["from_name"], region["to_name"], region["type"]) == (
         "mask",
         "image",
-        "brushlabels",
+        f"{server.output}labels",
     )
     assert "item_index" not in region
 
@@ -85,7 +86,7 @@ def test_negative_click_inside_accepted_mask_reopens_it(saved):
     assert not mask_of(region)[20, 26]
 
 
-def test_mask_corrected_by_hand_keeps_the_correction_when_reopened(saved):
+def test_mask_corrected_by_hand_keeps_the_correction_when_reopened(saved, server):
     first = only(saved.click("A", 20, 20), "A")
     saved.accept_all()
     stroke = {
@@ -93,7 +94,11 @@ def test_mask_corrected_by_hand_keeps_the_correction_when_reopened(saved):
         "relativePoints": [100 * 60 / WIDTH, 50, 100 * 70 / WIDTH, 50],
         "relativeStrokeWidth": 8,
     }
-    saved.regions[first["id"]]["value"]["touches"] = [stroke]
+    region = saved.regions[first["id"]]
+    if server.output == "brush":
+        region["value"]["touches"] = [stroke]
+    else:  # drawn by the page at once
+        region["value"] |= Bitmask().form(mask_of(first) | stroke_mask(stroke), 0).values[0]
     saved.save()
     corrected = saved.mask(first["id"])
     region = only(saved.click("A", 24, 20), "A")

@@ -28,7 +28,7 @@ def test_a_relabelled_accepted_region_is_not_replaced_by_its_old_keypoint(server
     second.regions = copy.deepcopy(first.regions)
     for one in second.regions.values():
         one.pop("is_positive", None)
-    relabel(second, region, "B", "brushlabels")
+    relabel(second, region, "B", f"{server.output}labels")
     before = second.mask(region)
     new = only(second.click("A", 60, 40), "A")
     assert new["id"] != region

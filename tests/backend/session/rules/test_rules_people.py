@@ -1,5 +1,7 @@
 """Two annotators; rectangles and strokes."""
 
+import pytest
+
 from tests.backend.session.page_model import HEIGHT, WIDTH, Page, mask_of
 from tests.backend.session.rules.answers import assert_disjoint, by_label, only, pixels
 
@@ -73,6 +75,7 @@ def test_a_reopened_rectangle_collects_clicks_beyond_it(saved):
     assert mask_of(region)[16, [16, 34]].all()
 
 
+@pytest.mark.parametrize("server", ["brush"], indirect=True)
 def test_click_on_a_painted_stroke_turns_it_into_the_mask(saved):
     stroke = saved.paint("A", 20, 20, 50, 20)
     region = only(saved.click("A", 30, 20), "A")

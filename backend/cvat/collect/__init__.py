@@ -1,0 +1,1 @@
+"""Stores what CVAT's annotators accept: webhooks, comparisons."""

@@ -1,0 +1,1 @@
+"""The kinds of region that hold masks, one module each (docs/extending.md)."""
