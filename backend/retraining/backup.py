@@ -61,7 +61,7 @@ def _back_up_models(settings: Settings, draft: Path) -> Iterator[str]:
     for line in sorted(path for path in base.glob("[!.]*") if _holds_files(path)):
         (draft / MODELS).mkdir(exist_ok=True)
         for name in copy_registry(line, draft / MODELS / line.name):
-            yield f"version {name} is damaged in {line}"
+            yield f"version {name} is missing or damaged in {line}"
 
 
 def restore(settings: Settings, source: Path) -> None:

@@ -17,27 +17,23 @@ def copy_registry(folder: Path, target: Path) -> list[str]:
     The log is copied first: the versions that it names were added before.
 
     Returns:
-        The names of versions that are damaged and were left out.
+        The names of versions that are damaged, or missing though one is current.
 
     Raises:
         RegistryError: the registry cannot be read, or is of a newer format.
     """
-    source, copy = Registry(folder), Registry(target)
+    copy = Registry(target)
+    lost: list[str] = []
     for _ in range(ATTEMPTS):
         with as_registry_error(folder):
             _copy_log(folder / "current", target / "current")
-        damaged = [
-            version.name
-            for version in source.versions()
-            if not _copy_version(version.folder, target / "versions" / version.name, copy)
-        ]
+            versions = sorted((folder / "versions").glob("[!.]*"))
+        lost = [path.name for path in versions if not _copy_version(path, copy)]
         current = copy.current().version
-        if current is None or current in damaged or (target / "versions" / current).is_dir():
-            return damaged
-    raise RegistryError(
-        f"the current version of {folder} is missing: choose another one with `dynamite models "
-        "promote`"
-    )
+        if current is None or current in lost or (target / "versions" / current).is_dir():
+            return lost
+        lost.append(current)  # pruned meanwhile, or gone for good
+    return lost
 
 
 def _copy_log(source: Path, target: Path) -> None:
@@ -49,18 +45,17 @@ def _copy_log(source: Path, target: Path) -> None:
             continue
 
 
-def _copy_version(source: Path, target: Path, copy: Registry) -> bool:
+def _copy_version(source: Path, copy: Registry) -> bool:
     """Whether a version is whole; one that is deleted meanwhile is left out."""
+    target = copy.folder / "versions" / source.name
     if target.is_dir():
         return True
     try:
         shutil.copytree(source, target)
-        copy.get(target.name).verify()
-    except CheckpointError:
+        copy.get(source.name).verify()
+    except (CheckpointError, RegistryError, OSError) as error:  # shutil.Error is an OSError
         shutil.rmtree(target, ignore_errors=True)
-        return False
-    except (OSError, shutil.Error, RegistryError):
-        shutil.rmtree(target, ignore_errors=True)
-        if source.is_dir():
+        if source.is_dir() and isinstance(error, OSError):
             raise
+        return not source.is_dir()
     return True
