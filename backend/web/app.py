@@ -1,6 +1,7 @@
 """The web application: the adapters' routes, and what every request needs: id, password, errors."""
 
 import logging
+import re
 import secrets
 import time
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,9 @@ from backend.web.hosts import is_known_host
 from backend.web.reason_phrase import reason_phrase
 
 log = logging.getLogger(__name__)
+
+REQUEST_ID = re.compile(r"[0-9A-Za-z-]{8,64}")
+"""A request id that a proxy gives, as in its own log."""
 
 
 def create_app(
@@ -66,7 +70,8 @@ def create_app(
 
     @app.before_request
     def begin() -> None:
-        g.request_id = secrets.token_hex(6)
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(6)
         g.started = time.perf_counter()
         host = request.headers.get("Host")
         if not is_known_host(host, settings):
