@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-INGEST, TRAIN = QUEUES = ("ingest", "train")
+INGEST, TRAIN, MEMORY = QUEUES = ("ingest", "train", "memory")
 JOB_SECONDS = 3600
 """Longest time of a job but a training; the snapshot of many images takes long."""
 RETRIES = 5
@@ -43,6 +43,11 @@ QUESTION_SECONDS = 1.0
 """How long a question about the state of the queue may take."""
 
 
+def at_work(*, memory: bool) -> tuple[str, ...]:
+    """Return the names of the queues at work, with project memory or without."""
+    return QUEUES if memory else (INGEST, TRAIN)
+
+
 class JobQueue:
     """Hands events to the workers at once, or keeps them on disk until the queue is back.
 
@@ -50,6 +55,7 @@ class JobQueue:
         url: Address of the queue server.
         spool_folder: Folder of events that wait on disk.
         event_job: Name of the job that takes an event.
+        names: Of the queues at work.
         answer_seconds: How long an event waits for the queue server before it goes to disk.
     """
 
@@ -59,8 +65,10 @@ class JobQueue:
         spool_folder: Path,
         event_job: str,
         *,
+        names: Collection[str] = QUEUES,
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
+        self._names = tuple(names)
         self._event_job = event_job
         self._quick = Redis.from_url(
             url, socket_connect_timeout=answer_seconds, socket_timeout=answer_seconds
@@ -105,7 +113,7 @@ class JobQueue:
             if refused := refusal(self._asking):
                 log.warning("%s", refused)
                 return None
-            return {name: depth(Queue(name, connection=self._asking)) for name in QUEUES}
+            return {name: depth(Queue(name, connection=self._asking)) for name in self._names}
 
         return _readable(count)
 
@@ -117,7 +125,7 @@ class JobQueue:
         """
         connection = self._quick if at_once else self._asking
         return _readable(
-            lambda: {name: workers(Queue(name, connection=connection)) for name in QUEUES}
+            lambda: {name: workers(Queue(name, connection=connection)) for name in self._names}
         )
 
     def ask(self, question: Callable[[Redis], T]) -> T:

@@ -1,5 +1,6 @@
 """Reads the body of ``/predict`` into typed values (docs/label-studio-protocol.md, 3 and 4)."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ MAX_REGIONS = 1000
 
 MAX_TASKS = 10_000
 """Most tasks of one request."""
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,12 @@ class PredictRequest:
     tasks: tuple[Task, ...]
     call: Call | None
     notes: tuple[str, ...] = ()
+
+
+def number_of(project: str) -> int | None:
+    """Return a project's number, which Label Studio sends as in 3.1795330728; None without one."""
+    number, _, _ = project.partition(".")
+    return int(number) if _NUMBER.fullmatch(number) else None
 
 
 def page_key(project: str, task: Task) -> str:

@@ -7,6 +7,8 @@ from flask import Blueprint, Response, make_response, render_template
 from markupsafe import escape
 
 from backend.jobs.job_queue import JobQueue
+from backend.memory.project_models import ProjectModels
+from backend.memory.report import describe
 from backend.own_command import as_typed, own_command
 from backend.serving.engine import Engine
 from backend.serving.error_journal import ErrorJournal
@@ -34,6 +36,7 @@ def make_blueprint(
     model_status: ModelStatus,
     journal: ErrorJournal,
     adapters: Sequence[Adapter],
+    memories: ProjectModels | None,
 ) -> Blueprint:
     """The page as a route."""
     routes = Blueprint("status", __name__)
@@ -48,6 +51,9 @@ def make_blueprint(
             "status.html",
             is_well=is_well(tools, queues, workers, model_status.problem),
             model=engine.model,
+            memories=None
+            if memories is None
+            else describe(memories.records(), engine.model.version),
             waiting=engine.waiting,
             clicks=under_way.clicks(),
             tiers=cache.tiers(),
