@@ -81,7 +81,7 @@ bench: $(TOOLS) ## run the benchmarks (python -m benchmarks --write keeps the re
 	$(BIN)/python -m benchmarks
 
 # The pages keep their folders, so that their links hold on GitHub and on the site.
-PAGES := $(wildcard *.md docs/*.md docs/images/* Dockerfile deploy/* dynamite/weights/*.md backend/demo_images/*.md training/base_set/*.md)
+PAGES := $(wildcard *.md docs/*.md docs/images/* Dockerfile deploy/*.* deploy/*/* dynamite/weights/*.md backend/demo_images/*.md training/base_set/*.md)
 
 docs: $(TOOLS) ## the documentation with the API reference, in build/docs; a broken link fails
 	rm -rf build/pages build/docs

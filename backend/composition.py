@@ -1,6 +1,7 @@
 """Puts a serving process together: the one module that mounts the adapters of annotation tools."""
 
 import logging
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -47,7 +48,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Backend:
-    """The parts of a serving process. Each is safe to use from many threads."""
+    """The parts of a serving process. Each is safe to use from many threads.
+
+    ``draining`` is set once the process is about to stop, and goes on answering meanwhile.
+    """
 
     settings: Settings
     engine: Engine
@@ -68,6 +72,7 @@ class Backend:
     health: Health
     label_studio: LabelStudio
     cvat: Cvat | None
+    draining: threading.Event
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
@@ -191,6 +196,7 @@ def assemble(
     under_way = UnderWay()
     reports = ErrorReports(journal)
     model_status = ModelStatus(engine, queue, open_registry(settings), settings.line, watcher)
+    draining = threading.Event()
     answering = Answering(
         engine=engine,
         sessions=sessions,
@@ -202,7 +208,7 @@ def assemble(
         click_seconds=meters.clicks,
         with_memory=memories.choose if memories else without_memory,
     )
-    health = Health(engine, queue, model_status)
+    health = Health(engine, queue, model_status, draining.is_set)
     budget = pixel_budget(settings.max_image_pixels)
     label_studio = LabelStudio(
         settings,
@@ -246,4 +252,5 @@ def assemble(
         health=health,
         label_studio=label_studio,
         cvat=cvat,
+        draining=draining,
     )

@@ -38,6 +38,19 @@ def discs(clicks: ClickSet, height: int, width: int, radius: float) -> SimpleNam
     return SimpleNamespace(label_map=label_map, scores=scores)
 
 
+@dataclass(frozen=True, eq=False)
+class DiscFeatures:
+    """What ``DiscPredictor`` knows of an image, as the feature cache takes it."""
+
+    image: np.ndarray
+    image_size: tuple[int, int]
+    model_version: str = "discs-1"
+    nbytes: int = 1000
+
+    def to(self, device):
+        return self
+
+
 @dataclass
 class DiscPredictor:
     """A predictor whose masks are discs around clicks. It counts its work and can be slowed."""
@@ -55,9 +68,7 @@ class DiscPredictor:
         assert self.gate.wait(20)
         self.encodes += 1
         self.order.append(f"encode {image[0, 0, 0]}")
-        return SimpleNamespace(
-            image_size=image.shape[:2], model_version="discs-1", nbytes=1000, image=image
-        )
+        return DiscFeatures(image, image.shape[:2])
 
     def segment(self, features, clicks, *, shown=None):
         self.segments += 1

@@ -40,6 +40,8 @@ SECTIONS = {
         "sync": "Fetch accepted annotations that no webhook brought.",
         "annotations": "Show what was accepted, and what was set aside and why.",
         "export": "Write accepted masks as COCO, PNG maps or YOLO polygons.",
+        "backup": "Copy accepted annotations and models, while everything runs.",
+        "restore": "Put back what a backup holds.",
     },
 }
 """Every subcommand with its one-line help, as ``dynamite --help`` shows them."""

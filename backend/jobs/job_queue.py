@@ -106,27 +106,27 @@ class JobQueue:
         """Count jobs by queue and state (waiting, running, failed).
 
         Returns:
-            None if the server is away, or takes no jobs.
+            None if the server is away, takes no jobs, or holds what cannot be read.
         """
-        try:
+
+        def count() -> dict[str, dict[str, int]] | None:
             if refused := refusal(self._asking):
                 log.warning("%s", refused)
                 return None
             return {name: depth(Queue(name, connection=self._asking)) for name in self._names}
-        except (RedisError, OSError):
-            return None
+
+        return _readable(count)
 
     def workers(self, *, at_once: bool = False) -> dict[str, int] | None:
-        """Count the workers of each queue that live; None if the server is away.
+        """Count the workers of each queue that live; None as for ``depths``.
 
         One that gave no sign of life for 85 s does not count. With ``at_once`` the server has no
         more time to answer than for an event.
         """
         connection = self._quick if at_once else self._asking
-        try:
-            return {name: workers(Queue(name, connection=connection)) for name in self._names}
-        except (RedisError, OSError):
-            return None
+        return _readable(
+            lambda: {name: workers(Queue(name, connection=connection)) for name in self._names}
+        )
 
     def ask(self, question: Callable[[Redis], T]) -> T:
         """Call ``question`` with a quick connection; it must cope with a server that is away."""
@@ -152,6 +152,17 @@ class JobQueue:
                 pipeline=pipeline,
             )
             pipeline.execute()
+
+
+def _readable(question: Callable[[], T | None]) -> T | None:
+    """Return what the queue server holds; None if it is away, or if others wrote there."""
+    try:
+        return question()
+    except (RedisError, OSError):
+        return None
+    except Exception as error:  # of rq, on what it did not write
+        log.warning("the queue server holds what cannot be read (%s)", type(error).__name__)
+        return None
 
 
 def _check_room(waiting: int) -> None:

@@ -31,7 +31,7 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 class Task:
     """One task of a request.
 
-    ``config`` is the labelling configuration as this task makes it; ``images`` are the unresolved
+    ``config`` is the labelling config as this task makes it; ``images`` are the unresolved
     addresses in its ``data``.
     """
 
@@ -150,7 +150,7 @@ def no_image(image: ImageKey, config: LabelingConfig) -> str:
     if values:
         return (
             f"The task has no image {image.index} for the tag {shown(image.name)}: its data has no "
-            f"address at {values[0]}, which the labelling configuration names."
+            f"address at {values[0]}, which the labelling config names."
         )
     names = ", ".join(shown(tag.name) for tag in config.images[:5]) or "none"
     return (
@@ -242,7 +242,7 @@ def _check(entry: Entry, task: Task) -> None:
     outputs = config.outputs(entry.image.name)
     if not outputs:
         raise BadRequestError(
-            f"The labelling configuration has no tag for masks on image {shown(entry.image.name)}: "
+            f"The labelling config has no tag for masks on image {shown(entry.image.name)}: "
             "they have nowhere to go. Add BrushLabels or BitmaskLabels with the labels of the "
             "keypoints.",
             code="no_mask_labels",

@@ -35,6 +35,7 @@ class Child:
         environment: All its environment variables.
         lifeline: The signal it receives when the launcher dies.
         output: A file that its output is appended to; None means our own output.
+        stop_seconds: How long it may take to end by itself.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Child:
     environment: Mapping[str, str]
     lifeline: signal.Signals = signal.SIGKILL
     output: Path | None = None
+    stop_seconds: float = STOP_SECONDS
     process: subprocess.Popen[bytes] | None = None
     deaths: list[float] = field(default_factory=list)
 
@@ -82,7 +84,7 @@ class Child:
         if self.process.poll() is None:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(STOP_SECONDS)
+                self.process.wait(self.stop_seconds)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

@@ -11,7 +11,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from backend.launcher.banner import banner, token_verdict
-from backend.launcher.children import Child, Supervisor
+from backend.launcher.children import STOP_SECONDS, Child, Supervisor
 from backend.launcher.environment import model_environment
 from backend.launcher.preflight import StartError, check_start, lock_state_folder
 from backend.launcher.private_files import private_files
@@ -104,7 +104,9 @@ def start(settings: Settings, supervisor: Supervisor, *, with_worker: bool) -> C
         if settings.memory:
             supervisor.add(Child("memory worker", [*worker, "memory"], dict(os.environ)))
     environment = model_environment(settings.torch_threads)
-    return supervisor.add(Child("web server", [*python, "backend.launcher.web"], environment))
+    command = [*python, "backend.launcher.web"]
+    patience = STOP_SECONDS + settings.drain_seconds
+    return supervisor.add(Child("web server", command, environment, stop_seconds=patience))
 
 
 def wait_for_web(settings: Settings, web: Child) -> dict[str, Any]:

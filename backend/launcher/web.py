@@ -5,6 +5,7 @@ The launcher runs it as ``python -m backend.launcher.web``, with the settings in
 
 import logging
 import sys
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 OTHER_CONNECTIONS = 192
 """Connections beyond those that may wait for the model: of browsers, monitoring, slow clients."""
+
+GRACE_SECONDS = 8
+"""How long requests that are being answered may take once the port is closed."""
 
 LOAD_FAILED = 4
 """Exit status of a worker that raised ``AppImportError``."""
@@ -61,7 +65,7 @@ class WebApplication(BaseApplication):  # type: ignore[misc]
             "worker_connections": self.settings.threads + OTHER_CONNECTIONS,
             "worker_class": PatientWorker,
             "timeout": 0,  # do not kill the process during a long encode
-            "graceful_timeout": 8,
+            "graceful_timeout": GRACE_SECONDS + ceil(self.settings.drain_seconds),
             "keepalive": 30,
             "loglevel": "warning",
             "logger_class": Log,
@@ -78,6 +82,13 @@ class WebApplication(BaseApplication):  # type: ignore[misc]
 
         self._backend = open_backend(self.settings)
         return self._backend.app
+
+    def drain(self) -> float:
+        """Have /health say that this process is about to stop; return for how many seconds."""
+        if self._backend is None:  # it has not begun
+            return 0.0
+        self._backend.draining.set()
+        return self.settings.drain_seconds
 
     def close(self) -> None:
         """Write what waits."""

@@ -65,12 +65,25 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         except (DynamiteError, OSError) as error:
             raise AppImportError(f"Error: {error}") from error
 
-    def accept(self, listener: socket.socket) -> None:
-        """Accept a connection. If few places are left, the slowest client gives way."""
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Begin or pause to accept connections; when stopping, close the port.
+
+        gunicorn would keep it open until the last request is answered: whoever connects meanwhile
+        waits, and is hung up on in the end. Who is refused at once can go elsewhere.
+        """
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                while self.accept(listener):
+                    pass  # those who have connected already are answered
+                listener.close()
+
+    def accept(self, listener: socket.socket) -> bool:
+        """Whether a connection could be accepted. If few places are left, the slowest gives way."""
         try:
             accepted, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
-            return
+            return False
         self.nr_conns += 1
         self.clients = [client for client in self.clients if client.fileno() >= 0]
         if len(self.clients) >= self.worker_connections - FREE_CONNECTIONS:
@@ -82,6 +95,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         connection = TConn(self.cfg, client, address, listener.getsockname())
         connection.data_ready = True  # do not wait for the first byte in a way of its own
         self.enqueue_req(connection)
+        return True
 
     def _drop(self, slowest: ClientSocket) -> None:
         now = time.monotonic()
@@ -117,6 +131,16 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         closing.start()
         closing.join(CLOSE_SECONDS)
         self.end()
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """Stop: at once, or after the time in which a load balancer sends new clicks elsewhere."""
+        seconds = self.app.drain()
+        if not seconds:
+            super().handle_exit(sig, frame)
+            return
+        stopping = threading.Timer(seconds, super().handle_exit, (sig, frame))
+        stopping.daemon = True
+        stopping.start()
 
     def handle_quit(self, sig: int, frame: object) -> None:  # noqa: ARG002
         """End the process now."""

@@ -62,6 +62,13 @@ class Settings(RetrainingSettings, CvatSettings, BaseSettings):
     )
     port: int = Field(9090, ge=1, le=65535, description="port to listen on")
     threads: int = Field(64, ge=2, le=256, description="how many requests may wait for the model")
+    drain_seconds: float = Field(
+        0.0,
+        ge=0,
+        le=600,
+        description="behind a load balancer: how long it goes on answering after SIGTERM, while "
+        "/health says that it drains, seconds",
+    )
     known_hosts: tuple[str, ...] = Field(
         (),
         description="names under which it is called, besides localhost, DYNAMITE_HOST and "

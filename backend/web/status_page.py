@@ -1,9 +1,10 @@
-"""The status page at ``/``: plain HTML, no JavaScript, everything shown is escaped."""
+"""The status page at ``/``: plain HTML, no JavaScript, everything is escaped, no secret shown."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, make_response, render_template
+from markupsafe import escape
 
 from backend.jobs.job_queue import JobQueue
 from backend.memory.project_models import ProjectModels
@@ -13,6 +14,7 @@ from backend.serving.engine import Engine
 from backend.serving.error_journal import ErrorJournal
 from backend.serving.under_way import UnderWay
 from backend.settings import Settings
+from backend.settings.secret_words import masked, secret_words
 from backend.web.adapter import Adapter, StatusRow
 from backend.web.model_status import ModelStatus
 
@@ -38,6 +40,7 @@ def make_blueprint(
 ) -> Blueprint:
     """The page as a route."""
     routes = Blueprint("status", __name__)
+    secrets = [str(escape(word)) for word in secret_words(settings)]
     routes.add_app_template_filter(as_typed)
 
     @routes.get("/")
@@ -68,7 +71,7 @@ def make_blueprint(
             megabytes=megabytes,
             command=own_command(),
         )
-        response = make_response(html)
+        response = make_response(masked(html, secrets))
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["Cache-Control"] = "no-store"
         return response

@@ -10,7 +10,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dynamite.errors import InvalidInputError
+from dynamite.formats import refusal
 from dynamite.network.model import FeatureMaps
+
+FORMAT_VERSION = 1
+"""Highest format of a file of features that is read, and the one that is written."""
 
 _SIZES = ("image_size", "input_size")
 
@@ -62,6 +66,8 @@ class ImageFeatures:
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
+                if newer := refusal(metadata, FORMAT_VERSION, Path(path)):
+                    raise InvalidInputError(newer)
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             sizes = [tuple(map(int, metadata[name].split("x"))) for name in _SIZES]
             (height, width), (input_height, input_width) = sizes

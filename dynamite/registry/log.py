@@ -14,7 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dynamite.formats import refusal
 from dynamite.registry.errors import RegistryError, StaleError, as_registry_error
+
+FORMAT_VERSION = 1
+"""Highest format of an entry that is read, and the one that is written."""
 
 KEPT_ENTRIES = 100
 """Old entries kept for reading; older ones are deleted."""
@@ -148,8 +152,10 @@ class Log:
         path = self._folder / name
         try:
             values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if newer := refusal(values, FORMAT_VERSION, path):
+                raise RegistryError(newer)
             return Current(**(values | {"history": tuple(values["history"])}))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RegistryError(f"{path} is damaged ({error}): delete it") from error
 
     def _names(self) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dynamite.errors import CheckpointError
 from dynamite.files import discard, discard_older
+from dynamite.manifest import digest
 from dynamite.registry.errors import RegistryError, StaleError, as_registry_error
 from dynamite.registry.log import Current, Log
 from dynamite.registry.version import (
@@ -18,7 +19,6 @@ from dynamite.registry.version import (
     WEIGHTS,
     Description,
     Version,
-    digest,
     read_version,
 )
 

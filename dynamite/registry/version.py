@@ -4,13 +4,17 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from dynamite.errors import CheckpointError
 from dynamite.files import replacing
+from dynamite.formats import refusal
+from dynamite.manifest import digest
 from dynamite.registry.errors import MissingError, RegistryError, as_registry_error
+
+FORMAT_VERSION = 1
+"""Highest format of a description that is read, and the one that is written."""
 
 WEIGHTS, DESCRIPTION, REPORT = "model.safetensors", "version.json", "report"
 
@@ -115,10 +119,12 @@ def read_version(folder: Path) -> Version:
 
     Raises:
         MissingError: there is none.
-        RegistryError: the registry's folder is not there, or the description is damaged.
+        RegistryError: the registry's folder is not there, or the description is damaged or newer.
     """
     try:
         values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        if newer := refusal(values, FORMAT_VERSION, folder / DESCRIPTION):
+            raise RegistryError(newer)
         name, created, sha = (str(values.pop(key)) for key in ("name", "created", "sha256"))
         if name != folder.name:
             raise ValueError(f"it is of {name[:80]!r}")
@@ -136,12 +142,3 @@ def read_version(folder: Path) -> Version:
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RegistryError(f"{folder / DESCRIPTION} cannot be read: {error}") from error
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
-    found = sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()

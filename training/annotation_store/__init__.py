@@ -1,5 +1,6 @@
 """What people accepted: annotations with their images, kept for training."""
 
+from training.annotation_store.backup import copy_database, copy_store
 from training.annotation_store.database import Database, FileFormat, StoreError
 from training.annotation_store.keys import AnnotationKey, ProjectKey, TaskKey
 from training.annotation_store.schema import is_there
@@ -43,6 +44,8 @@ __all__ = [
     "SnapshotRules",
     "StoreError",
     "TaskKey",
+    "copy_database",
+    "copy_store",
     "count_held_out",
     "counting",
     "encode_mask",

@@ -94,8 +94,11 @@ def load(path: Path, device: torch.device) -> Checkpoint:
     """
     try:
         values = torch.load(path, map_location=device, weights_only=True)
-        if values.pop("format") != FORMAT:
-            raise ValueError("another format")
+        if (found := values.pop("format")) != FORMAT:
+            raise ValueError(
+                f"it has format version {found}, this release reads version {FORMAT}: continue the "
+                "training with the release that began it"
+            )
         return Checkpoint(**values)
     except Exception as error:
         reason = str(error) or type(error).__name__  # some errors have no text

@@ -190,3 +190,20 @@ def test_a_worker_says_what_it_cannot_do(run, arguments, words):
     status, out = run("worker", *arguments)
     assert status == 2
     assert words in out
+
+
+def test_a_backup_is_made_and_put_back(run, versions, tmp_path):
+    run("models", "promote", versions[0])
+    assert run("backup", "monday") == (0, "monday: the backup is whole\n")
+    assert (tmp_path / "monday").stat().st_mode & 0o077 == 0
+    status, out = run("backup", "monday")
+    assert status == 1
+    assert "nothing is overwritten" in out
+    status, out = run("restore", "monday")
+    assert status == 1
+    assert "move it away first" in out
+    (tmp_path / ".state" / "models" / "shared").rename(tmp_path / "old")
+    status, out = run("restore", "monday")
+    assert status == 0
+    assert "models list` show it" in out
+    assert f"→ {versions[0]}" in " ".join(run("models", "list")[1].split())

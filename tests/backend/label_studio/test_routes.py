@@ -209,6 +209,29 @@ def test_unknown_paths_and_methods_are_json_errors(backend):
     assert backend.client.get("/predict").status_code == 405
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("0c1b7a3e-5d2f-4e6a-9b8c-7d6e5f4a3b2c", True),
+        ("short", False),
+        ("x" * 65, False),
+        ("two words of it", False),
+        ("<script>alert(1)</script>", False),
+    ],
+)
+def test_a_proxys_request_id_is_kept_if_it_is_one(backend, given, kept):
+    answer = backend.client.get("/nothing", headers={"X-Request-Id": given})
+    assert (answer.headers["X-Request-Id"] == given) == kept
+    assert answer.json["error"]["request_id"] == answer.headers["X-Request-Id"]
+
+
+def test_health_sends_a_balancer_elsewhere_while_clicks_are_still_answered(backend, click):
+    backend.parts.draining.set()
+    health = backend.client.get("/health")
+    assert (health.status_code, health.json["status"]) == (503, "DRAINING")
+    assert len(backend.result(click("A", 100, 100))) == 1
+
+
 def test_health_versions_and_setup(backend, capture):
     health = backend.client.get("/health").json
     assert health["status"] == "UP"

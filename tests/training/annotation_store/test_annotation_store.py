@@ -1,5 +1,6 @@
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -247,6 +248,20 @@ def test_a_store_of_another_format_is_not_touched(store, tmp_path, version):
     store.close()
     with pytest.raises(StoreError, match=f"format version {version}, this release reads version 1"):
         AnnotationStore(tmp_path / "store")
+
+
+def test_a_store_of_the_first_format_is_read(tmp_path):
+    (tmp_path / "store").mkdir()
+    with sqlite3.connect(tmp_path / "store" / "annotations.sqlite") as database:
+        database.executescript((Path(__file__).parent / "data" / "store-1.sql").read_text())
+    database.close()
+    with AnnotationStore(tmp_path / "store") as store:
+        kept = [(one.annotation_id, one.images[0].digest[:2]) for one in store.annotations()]
+        assert kept == [(1, "ab"), (2, "cd")]
+        assert store.annotations()[0].images[0].regions[0].label == "cat"
+        assert store.rejections(AnnotationKey("label_studio", 2))[0].code == "bad_mask"
+        assert store.apply(annotation(3, "ab" * 32)) == Outcome.DELETED
+        assert store.new_since_training("shared", [project(1)]) == 1
 
 
 WRITER = """

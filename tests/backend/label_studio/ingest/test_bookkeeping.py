@@ -1,5 +1,8 @@
 """The file beside the store: what it keeps, and what it says when it cannot be read."""
 
+import sqlite3
+from pathlib import Path
+
 import pytest
 
 from backend.label_studio.ingest.bookkeeping import Bookkeeping, bookkeeping_path
@@ -65,3 +68,15 @@ def test_a_file_of_another_format_is_not_touched(bookkeeping, path):
 def test_a_transaction_that_ended_survives_a_power_cut(bookkeeping):
     ((level,),) = bookkeeping._database.ask("PRAGMA synchronous")
     assert level == 2, "FULL"
+
+
+def test_bookkeeping_of_the_first_format_is_read(tmp_path):
+    path = tmp_path / "label_studio.sqlite"
+    with sqlite3.connect(path) as database:
+        database.executescript((Path(__file__).parent / "data" / "bookkeeping-1.sql").read_text())
+    database.close()
+    with Bookkeeping(path) as bookkeeping:
+        assert bookkeeping.waiting() == [({"action": "ANNOTATION_CREATED", "id": 5}, "no answer")]
+        assert bookkeeping.compared(1) == {4: "2026"}
+        assert bookkeeping.created_at(1) == "2026-11-20"
+        assert bookkeeping.sites() == {"http://localhost:8080"}

@@ -1,0 +1,93 @@
+"""Tasks stay with their backend, and move without a failed click when one goes or comes."""
+
+import signal
+
+import pytest
+
+from tests.deploy.replicas import Annotator, Load, post, until
+
+pytestmark = pytest.mark.load
+
+TASKS = 60
+
+
+def places(annotators):
+    """Where each task is answered now."""
+    return {annotator.task: annotator.click() for annotator in annotators}
+
+
+def moved(before, after):
+    return {task for task in before if before[task] != after[task]}
+
+
+def of(places, name):
+    return {task for task, place in places.items() if place == name}
+
+
+def check(annotators):
+    """Nobody saw a failure, a lost object, a second one in its place, or another id."""
+    assert [a.failures for a in annotators if a.failures] == []
+    for annotator in annotators:
+        (ids,) = annotator.ids
+        assert sorted(name[0] for name in ids) == ["A", "B"]
+
+
+def test_tasks_move_only_with_their_backend_and_no_click_fails(team):
+    annotators = [Annotator(team, task) for task in range(1, TASKS + 1)]
+    first = places(annotators)
+    assert first == places(annotators)
+    assert set(first.values()) == set(team.replicas)
+
+    drained, killed = "backend-1", "backend-2"
+    with Load(annotators) as load:
+        load.more(20)
+        team.replicas[drained].say(signal.SIGTERM)
+        until(lambda: team.replicas[drained].health() == (503, "DRAINING"))
+        load.more(20)
+        assert team.replicas[drained].process.wait(60) == 0
+        load.more(20)
+    without = places(annotators)
+    check(annotators)
+    assert moved(first, without) == of(first, drained)
+    assert len(of(first, drained)) <= TASKS / 3 * 1.2  # a third, as the ring divides 60 tasks
+
+    with Load(annotators) as load:
+        load.more(20)
+        team.replicas[drained].start()
+        until(lambda: team.replicas[drained].health() == (200, "UP"))
+        until(lambda: annotators[min(of(first, drained)) - 1].served_by[-1] == drained)
+        load.more(20)
+    added = places(annotators)
+    check(annotators)
+    assert added == first
+
+    with Load(annotators) as load:
+        load.more(20)
+        team.replicas[killed].say(signal.SIGKILL)
+        load.more(150)
+    left = places(annotators)
+    check(annotators)
+    assert moved(first, left) == of(first, killed)
+    assert len(of(first, killed)) <= TASKS / 3 * 1.2
+
+
+def test_a_call_larger_than_the_buffer_is_answered_and_stays(team):
+    annotator = Annotator(team, 7)
+    usual = annotator.click()
+    body = annotator._page.server.body("1", list(annotator._page.regions.values()))
+    body["tasks"][0]["data"]["text"] = "x" * 3_000_000
+    status, answer, name = team.predict(body)
+    assert (status, name) == (200, usual)
+    assert len(answer["results"][0]["result"]) == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/api/function_invocations"])
+def test_calls_on_one_frame_of_cvat_go_to_one_backend(team, path):
+    """Whoever answers them: these backends have no CVAT, and say so."""
+    places = set()
+    for shade in range(12):
+        frame = "/9j/4AAQ" * 2000 + chr(65 + shade) * 80_000
+        bodies = [{"image": frame, "pos_points": [[x, x]]} for x in range(3)]
+        (place,) = {post(team.port, body, path)[2] for body in bodies}
+        places.add(place)
+    assert places == set(team.replicas)
