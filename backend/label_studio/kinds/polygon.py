@@ -12,6 +12,9 @@ from backend.session.stored_masks import Polygons
 from dynamite import polygons
 from dynamite.polygons import Ring, Traced
 
+MAX_CORNERS = 100_000
+"""More corners take seconds to fill, and no person draws them."""
+
 
 class Polygon:
     """The parts of a mask without their holes, as outlines that are easy to drag."""
@@ -54,10 +57,12 @@ def polygon(raw: Sequence[Any], read: Callable[[Any], tuple[float, float]]) -> P
     """Return the polygon with these corners, each read by ``read``.
 
     Raises:
-        RegionError: it has fewer than three corners.
+        RegionError: it has fewer than three corners, or more than ``MAX_CORNERS``.
     """
     if len(raw) < 3:
         raise RegionError(f"it has {len(raw)} corners, and no area")
+    if len(raw) > MAX_CORNERS:
+        raise RegionError(f"it has {len(raw)} corners, more than {MAX_CORNERS}")
     return Polygons((tuple(map(read, raw)),))
 
 

@@ -111,6 +111,7 @@ def test_without_an_answer_a_score_tells_that_it_was_suggested(config):
         ({"imageDataURL": "data:image/png;base64,iVBORw0KGgo="}, "bad_mask"),
         ({"imageDataURL": "iVBORw0KGgo="}, "bad_region"),
         ({"imageDataURL": 7}, "bad_region"),
+        ({"points": [[1, 2]] * 100_001}, "bad_region"),
         ({"points": [[1, 2], [3, 4]]}, "bad_region"),
         ({"points": [[1, 2], [3, 4], [5, "6"]]}, "bad_region"),
         ({"points": [[1, 1], [1, 1], [1, 1]]}, "empty_mask"),
