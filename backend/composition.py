@@ -10,13 +10,15 @@ from flask import Flask
 
 from backend.cvat.adapter import Cvat
 from backend.cvat.collect.job_names import EVENT_JOB as CVAT_EVENT_JOB
-from backend.jobs.job_queue import JobQueue
+from backend.jobs.job_queue import JobQueue, at_work
 from backend.label_studio.access import unused_token
 from backend.label_studio.adapter import LabelStudio
 from backend.label_studio.ingest.job_names import EVENT_JOB
+from backend.memory.adapting import with_memory
+from backend.memory.project_models import ProjectModels
 from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
-from backend.serving.answering import Answering
+from backend.serving.answering import Answering, without_memory
 from backend.serving.current_model import load_current
 from backend.serving.engine import Engine, SupersededError
 from backend.serving.error_journal import ErrorJournal
@@ -27,7 +29,7 @@ from backend.serving.page_models import PageModels
 from backend.serving.under_way import UnderWay
 from backend.session.store import SessionStore
 from backend.settings import Settings, typo_warnings
-from backend.settings.folders import open_registry
+from backend.settings.folders import memory_folder, open_registry
 from backend.web import metrics, status_page
 from backend.web.adapter import Adapter
 from backend.web.app import create_app
@@ -35,6 +37,7 @@ from backend.web.error_reports import ErrorReports
 from backend.web.health import Health
 from backend.web.metrics_state import MetricsState
 from backend.web.model_status import ModelStatus
+from training.memory.kept import KeptMemories
 
 if TYPE_CHECKING:
     from backend.features.cache import FeatureCache
@@ -63,6 +66,7 @@ class Backend:
     under_way: UnderWay
     reports: ErrorReports
     watcher: ModelWatcher | None
+    memories: ProjectModels | None
     model_status: ModelStatus
     answering: Answering
     health: Health
@@ -78,7 +82,14 @@ class Backend:
     @cached_property
     def app(self) -> Flask:
         """The web application."""
-        state = MetricsState(self.engine, self.cache, self.queue, self.model_status, self.journal)
+        state = MetricsState(
+            self.engine,
+            self.cache,
+            self.queue,
+            self.model_status,
+            self.journal,
+            self.memories,
+        )
         pages = [
             self.health.blueprint,
             status_page.make_blueprint(
@@ -90,6 +101,7 @@ class Backend:
                 model_status=self.model_status,
                 journal=self.journal,
                 adapters=self.adapters,
+                memories=self.memories,
             ),
             metrics.make_blueprint([state, self.meters.clicks, self.meters.encodes]),
         ]
@@ -97,8 +109,9 @@ class Backend:
 
     def close(self) -> None:
         """Stop all threads."""
-        if self.watcher is not None:
-            self.watcher.close()
+        for follower in (self.watcher, self.memories):
+            if follower is not None:
+                follower.close()
         for adapter in self.adapters:
             adapter.close()
         self.engine.close()
@@ -130,11 +143,16 @@ def open_backend(settings: Settings) -> Backend:
         serving=entry.version,
         number=entry.number,
     )
-    queue = JobQueue(settings.queue_url, settings.state_dir / "spool", EVENT_JOB)
+    names = at_work(memory=settings.memory)
+    queue = JobQueue(settings.queue_url, settings.state_dir / "spool", EVENT_JOB, names=names)
     cvat_queue = None
     if settings.cvat:
         spool = settings.state_dir / "spool" / "cvat"
         cvat_queue = JobQueue(settings.queue_url, spool, CVAT_EVENT_JOB)
+    memories = None
+    if settings.memory:
+        kept = KeptMemories(memory_folder(settings))
+        memories = ProjectModels(kept, lambda: engine.model, with_memory)
     backend = assemble(
         settings,
         engine=engine,
@@ -143,9 +161,12 @@ def open_backend(settings: Settings) -> Backend:
         journal=journal,
         meters=meters,
         watcher=watcher,
+        memories=memories,
         cvat_queue=cvat_queue,
     )
     watcher.start()
+    if memories is not None:
+        memories.start()
     backend.label_studio.connection.try_token(may_be_away=True)
     return backend
 
@@ -159,6 +180,7 @@ def assemble(
     journal: ErrorJournal,
     meters: Meters,
     watcher: ModelWatcher | None = None,
+    memories: ProjectModels | None = None,
     cvat_queue: JobQueue | None = None,
 ) -> Backend:
     """Put the parts together around an engine that is ready to be used.
@@ -184,6 +206,7 @@ def assemble(
         under_way=under_way,
         report=reports.report,
         click_seconds=meters.clicks,
+        with_memory=memories.choose if memories else without_memory,
     )
     health = Health(engine, queue, model_status, draining.is_set)
     budget = pixel_budget(settings.max_image_pixels)
@@ -223,6 +246,7 @@ def assemble(
         under_way=under_way,
         reports=reports,
         watcher=watcher,
+        memories=memories,
         model_status=model_status,
         answering=answering,
         health=health,

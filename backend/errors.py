@@ -19,6 +19,8 @@ ServingError
         └── ImageTimeoutError
 """
 
+import errno
+
 from dynamite.errors import CheckpointError, DynamiteError, InvalidInputError
 
 
@@ -154,6 +156,9 @@ class ImageTimeoutError(ImageUnreachableError):
     status = 504
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
 def code_and_status(error: BaseException) -> tuple[str, int]:
     """Return the stable code and the HTTP status for any error."""
     if isinstance(error, ServingError):
@@ -165,6 +170,8 @@ def code_and_status(error: BaseException) -> tuple[str, int]:
         return "invalid_input", 422
     if isinstance(error, CheckpointError):
         return "model_unavailable", 503
+    if is_disk_full(error):
+        return "disk_full", 507
     return "internal_error", 500
 
 
@@ -172,4 +179,14 @@ def sentence(error: BaseException) -> str:
     """Return the message for a caller; the text of an unexpected exception is never shown."""
     if isinstance(error, DynamiteError):
         return str(error)
+    if is_disk_full(error):
+        return (
+            "the disk of the state folder (DYNAMITE_STATE_DIR) is full, or its quota is used up: "
+            "free some space, then try again"
+        )
     return "something unexpected went wrong; the log has the details under this request id"
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether there is no space left to write to."""
+    return isinstance(error, OSError) and error.errno in _FULL

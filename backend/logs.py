@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Iterable
 
+from backend.settings.secret_words import masked
+
 RED = "\x1b[31m{}\x1b[0m"
 
 
@@ -22,13 +24,11 @@ class SafeFormatter(logging.Formatter):
     def __init__(self, secrets: Iterable[str] = (), *, colored: bool = False) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s")
         self._colored = colored
-        self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
+        self._secrets = tuple(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text."""
-        text = super().format(record)
-        for secret in self._secrets:
-            text = text.replace(secret, "…")
+        text = masked(super().format(record), self._secrets)
         return RED.format(text) if self._colored and record.levelno >= logging.ERROR else text
 
     def formatMessage(self, record: logging.LogRecord) -> str:

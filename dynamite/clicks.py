@@ -123,6 +123,11 @@ class ClickSet:
             owned.append(clicks[index])
         return ClickSet(objects, background)
 
+    def only_first(self) -> "ClickSet":
+        """Return the first click of each object and none of the background, counted from 0."""
+        first = (min(clicks, key=lambda click: click.time) for clicks in self.objects)
+        return ClickSet([[Click(one.x, one.y, time)] for time, one in enumerate(first)])
+
     def check_inside(self, height: int, width: int) -> None:
         """Check that all clicks lie in a ``height`` × ``width`` image.
 

@@ -66,7 +66,7 @@ def trace(mask: Mask, tolerance: float = 0.0) -> Traced:
         if inner:
             holes += inner
             filled += (
-                int(np.count_nonzero(fill([_place(outer)], (own.shape[0], own.shape[1])))) - area
+                int(np.count_nonzero(fill([in_pixels(outer)], (own.shape[0], own.shape[1])))) - area
             )
     return Traced(tuple(rings), holes, filled, sum(area for _, _, area, _ in parts))
 
@@ -98,6 +98,19 @@ def fill(rings: Iterable[Ring], shape: tuple[int, int]) -> Mask:
         np.add.at(turns, (rows, columns), signs)
         mask[top:bottom, left:right] |= np.cumsum(turns[:, :-1], axis=1, dtype=np.int16) != 0
     return mask
+
+
+def doubled(mask: Mask) -> npt.NDArray[np.uint8]:
+    """Return a mask at twice its size, so that no part of it is one pixel wide."""
+    height, width = mask.shape
+    same = np.ascontiguousarray(mask).view(np.uint8)
+    double = cv2.resize(same, (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(double, np.uint8)
+
+
+def in_pixels(contour: npt.NDArray[np.int32]) -> Ring:
+    """Return a contour of a doubled mask in pixels of the mask: a quarter inside its edge."""
+    return (contour.reshape(-1, 2) + 0.5) / 2
 
 
 def crossings(ring: Ring) -> int:
@@ -164,23 +177,11 @@ def _folds(ring: Ring) -> bool:
 
 
 def _contours(part: Mask) -> tuple[npt.NDArray[np.int32], int]:
-    """Return the outer contour of one part at twice its size, and how many holes it has.
-
-    At twice its size, no part of it is one pixel wide.
-    """
-    height, width = part.shape
-    double = cv2.resize(
-        part.view(np.uint8), (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST
-    )
-    found, tree = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    """Return the outer contour of one part at twice its size, and how many holes it has."""
+    found, tree = cv2.findContours(doubled(part), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     outer = [index for index, node in enumerate(tree[0]) if node[3] < 0]
     longest = max(outer, key=lambda index: len(found[index]))
     return np.asarray(found[longest], np.int32), len(found) - len(outer)
-
-
-def _place(contour: npt.NDArray[np.int32]) -> Ring:
-    """Return a contour of the doubled part in pixels of the part."""
-    return (contour.reshape(-1, 2) + 0.5) / 2
 
 
 def _ring(contour: npt.NDArray[np.int32], tolerance: float) -> Ring:
@@ -188,10 +189,10 @@ def _ring(contour: npt.NDArray[np.int32], tolerance: float) -> Ring:
     allowed = 2 * tolerance
     while allowed > 0.5:
         simple = cv2.approxPolyDP(contour, allowed, True)
-        if len(simple) >= 3 and not crosses_itself(ring := _place(np.asarray(simple, np.int32))):
+        if len(simple) >= 3 and not crosses_itself(ring := in_pixels(np.asarray(simple, np.int32))):
             return ring
         allowed /= 2
-    return _place(contour)
+    return in_pixels(contour)
 
 
 def _rows(values: npt.NDArray[np.float64], size: int) -> tuple[int, int]:

@@ -15,6 +15,9 @@ from click.testing import CliRunner
 
 import dynamite
 from backend.cli import main
+from backend.label_studio import config_check
+from backend.label_studio.config_writer import write
+from backend.label_studio.labeling_config import parse
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -30,6 +33,7 @@ CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 FIRST = re.compile(r"^\.venv/bin/dynamite (segment .*)$", re.MULTILINE)
 PART = re.compile(r" *[\d.,]*\d")
 COMMAND = re.compile(r"(?:^|`|/)dynamite ([a-z][a-z-]+)", re.MULTILINE)
+CONFIG_PROBLEM = re.compile(r"`✗ labelling config  (.*?)`", re.MULTILINE)
 TARGET = re.compile(r"^(?:\$ )?make (?:[A-Z]+=\S+ )*([a-z][a-z0-9-]*)", re.MULTILINE)
 
 every_document = pytest.mark.parametrize(
@@ -149,6 +153,21 @@ def targets_named(text: str) -> list[str]:
     """The targets that code in a document names."""
     fences = [block.group() for block in FENCE.finditer(text)]
     return TARGET.findall("\n".join([*fences, *SPAN.findall(FENCE.sub("", text))]))
+
+
+def test_what_doctor_says_of_labelling_configs_is_quoted_as_it_says_it() -> None:
+    good = write(["Cup"])
+    faulty = [
+        re.sub(r"<(KeyPoint|Rectangle)Labels.*?</\1Labels>", "", good, flags=re.DOTALL),
+        re.sub(r"<BrushLabels.*?</BrushLabels>", "", good, flags=re.DOTALL),
+        good.replace('smart="true"', 'smart="false"'),
+        good.replace('smart="true"', 'smart="true" smartOnly="true"'),
+        re.sub(r"(<KeyPointLabels[^>]*>)", r'\1<Label value="Mug"/>', good),
+    ]
+    said = [problem for config in faulty for problem in config_check.problems(parse(config))]
+    quoted = CONFIG_PROBLEM.findall((ROOT / "docs" / "nothing-happens.md").read_text())
+    assert len(quoted) == len(faulty)
+    assert [one for one in quoted if not any(map(re.compile(re.escape(one)).match, said))] == []
 
 
 @every_document

@@ -36,6 +36,7 @@ SECTIONS = {
         "models": "List, show, promote and roll back model versions.",
         "jobs": "Show training jobs and their progress.",
         "retrain": "Train on the accepted annotations now.",
+        "memory": "Show what each project's accepted masks bring.",
         "sync": "Fetch accepted annotations that no webhook brought.",
         "annotations": "Show what was accepted, and what was set aside and why.",
         "export": "Write accepted masks as COCO, PNG maps or YOLO polygons.",

@@ -1,4 +1,4 @@
-"""Options for the addresses of Label Studio and the backend."""
+"""The options that say where the backend and the tools are, and the token to enter with."""
 
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,34 @@ def web_address(_: click.Context, __: click.Parameter, value: str | None) -> str
     if "://" in value:
         raise click.BadParameter(f"{value!r} must begin with http:// or https://")
     raise click.BadParameter(f"{value!r} has no http://: give http://{value}")
+
+
+label_studio_option = click.option(
+    "--label-studio",
+    "url",
+    callback=web_address,
+    help="Address of Label Studio.  [LABEL_STUDIO_URL]",
+)
+cvat_option = click.option(
+    "--cvat", "cvat_url", callback=web_address, help="Address of CVAT.  [DYNAMITE_CVAT_URL]"
+)
+token_option = click.option(
+    "--token",
+    help="Access token of the tool.  [LABEL_STUDIO_API_KEY or DYNAMITE_CVAT_TOKEN]",
+)
+backend_option = click.option(
+    "--backend",
+    "backend_url",
+    callback=web_address,
+    help="Address of the backend.  [default: as in the settings]",
+)
+
+
+def backend_address(settings: "Settings", given: str | None) -> str:
+    """Return the backend's address: the one that was given, else where the settings say."""
+    from backend.launcher.banner import address
+
+    return (given or address(settings)).rstrip("/")
 
 
 def label_studio_access(settings: "Settings") -> tuple[str, str]:

@@ -2,20 +2,21 @@
 
 import click
 
-from backend.cli.addresses import cvat_access, cvat_settings, web_address
+from backend.cli.addresses import (
+    backend_address,
+    backend_option,
+    cvat_access,
+    cvat_option,
+    cvat_settings,
+)
 
 
 @click.command()
 @click.option("--task", type=int, required=True, help="Number of the task.")
-@click.option("--cvat", "url", callback=web_address, help="Address of CVAT [DYNAMITE_CVAT_URL].")
-@click.option("--token", help="Access token of CVAT [DYNAMITE_CVAT_TOKEN].")
-@click.option(
-    "--backend",
-    "backend_url",
-    callback=web_address,
-    help="Address of the backend [where it would listen].",
-)
-def cvat_masks(task: int, url: str | None, token: str | None, backend_url: str | None) -> None:
+@cvat_option
+@click.option("--token", help="Access token of CVAT.  [DYNAMITE_CVAT_TOKEN]")
+@backend_option
+def cvat_masks(task: int, cvat_url: str | None, token: str | None, backend_url: str | None) -> None:
     """Write a mask for each box that the frames of a task of CVAT hold.
 
     All boxes of a frame are segmented together, so that no mask overlaps another. Each mask gets
@@ -28,22 +29,29 @@ def cvat_masks(task: int, url: str | None, token: str | None, backend_url: str |
     """
     from rich.console import Console
 
+    from backend.cli.printing import counted
     from backend.cvat.prelabelling import prelabel_task
-    from backend.launcher.banner import address
     from training.progress import progress_bar
 
-    settings = cvat_settings(url, token)
-    backend_url = (backend_url or address(settings)).rstrip("/")
-    bar = progress_bar(Console())
-    counts = prelabel_task(settings, *cvat_access(settings), task, backend_url, bar)
-    click.echo(f"{counts['masks']} masks written on {counts['frames']} frames")
-    for name, words in (
-        ("left", "frames have masks already and were left alone"),
-        ("accepted", "jobs are accepted and were left alone"),
-        ("unusable", "boxes have labels that take no mask: set their type to any in CVAT"),
-        ("failed", "frames failed: call the command again"),
+    settings = cvat_settings(cvat_url, token)
+    at = backend_address(settings, backend_url)
+    bar = progress_bar(Console(stderr=True))
+    counts = prelabel_task(settings, *cvat_access(settings), task, at, bar)
+    click.echo(
+        f"{counted(counts['masks'], 'mask')} written on {counted(counts['frames'], 'frame')}"
+    )
+    for name, did, what, more in (
+        ("left", "left alone", "frame", " with masks already"),
+        ("accepted", "left alone", "job", " accepted already"),
+        (
+            "unusable",
+            "left out",
+            "box",
+            " with a label that takes no mask: set its type to any in CVAT",
+        ),
+        ("failed", "failed", "frame", ": call the command again"),
     ):
         if counts[name]:
-            click.echo(f"{counts[name]} {words}")
+            click.echo(f"{did}: {counted(counts[name], what)}{more}")
     if counts["failed"]:
         raise click.exceptions.Exit(1)

@@ -2,27 +2,24 @@
 
 import click
 
-from backend.cli.addresses import cvat_access, cvat_settings, label_studio_access, web_address
+from backend.cli.addresses import (
+    backend_address,
+    backend_option,
+    cvat_access,
+    cvat_settings,
+    label_studio_access,
+    label_studio_option,
+    token_option,
+    web_address,
+)
 
 
 @click.command()
-@click.option(
-    "--label-studio",
-    "url",
-    callback=web_address,
-    help="Address of Label Studio  [LABEL_STUDIO_URL]",
-)
+@label_studio_option
 @click.option("--cvat", "cvat_url", callback=web_address, help="Check CVAT at this address.")
-@click.option(
-    "--token", help="Access token, of any kind  [LABEL_STUDIO_API_KEY, DYNAMITE_CVAT_TOKEN]"
-)
+@token_option
 @click.option("--project", type=int, help="Also check the project with this number.")
-@click.option(
-    "--backend",
-    "backend_url",
-    callback=web_address,
-    help="Address of the backend  [default: as in the settings]",
-)
+@backend_option
 def doctor(
     url: str | None,
     cvat_url: str | None,
@@ -47,16 +44,15 @@ def doctor(
     """
     from backend.doctor.cvat_checks import cvat_findings
     from backend.doctor.report import findings, report
-    from backend.launcher.banner import address
     from backend.settings import load
 
     if cvat_url:
         settings = cvat_settings(cvat_url, token)
-        at = (backend_url or address(settings)).rstrip("/")
+        at = backend_address(settings, backend_url)
         found = cvat_findings(settings, *cvat_access(settings), project, at)
     else:
         settings = load(label_studio_url=url, label_studio_api_key=token)
-        at = (backend_url or address(settings)).rstrip("/")
+        at = backend_address(settings, backend_url)
         found = findings(settings, *label_studio_access(settings), project, at)
     if report(found, click.echo):
         raise click.exceptions.Exit(1)

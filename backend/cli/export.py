@@ -33,7 +33,7 @@ FORMS = ("coco", "coco-polygons", "png", "yolo")
     callback=web_address,
     help="Read the project from the Label Studio at this address, not from the store.",
 )
-@click.option("--token", help="Access token of either kind [LABEL_STUDIO_API_KEY].")
+@click.option("--token", help="Access token of Label Studio.  [LABEL_STUDIO_API_KEY]")
 @click.option(
     "--every-annotation",
     "every",

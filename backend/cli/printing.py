@@ -18,4 +18,4 @@ def print_table(table: "Table") -> None:
 
 def counted(count: int, what: str) -> str:
     """Return a count with its noun, as in "1 project" and "2 projects"."""
-    return f"{count} {what}" + ("" if count == 1 else "s")
+    return f"{count} {what}" + ("" if count == 1 else "es" if what.endswith("x") else "s")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from backend.cli.addresses import web_address
+from backend.cli.addresses import cvat_option, label_studio_option, token_option
 
 if TYPE_CHECKING:
     from backend.cvat.collect.bookkeeping import Hint
@@ -12,18 +12,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--project", type=int, help="Number of a project of Label Studio.")
-@click.option(
-    "--label-studio",
-    "url",
-    callback=web_address,
-    help="Address of Label Studio [LABEL_STUDIO_URL].",
-)
+@label_studio_option
 @click.option("--cvat-project", type=int, help="Number of a project of CVAT.")
 @click.option("--cvat-task", type=int, help="Number of a task of CVAT, if it has no project.")
-@click.option(
-    "--cvat", "cvat_url", callback=web_address, help="Address of CVAT [DYNAMITE_CVAT_URL]."
-)
-@click.option("--token", help="Access token [LABEL_STUDIO_API_KEY, DYNAMITE_CVAT_TOKEN].")
+@cvat_option
+@token_option
 @click.option(
     "--replace",
     is_flag=True,

@@ -2,30 +2,25 @@
 
 import click
 
-from backend.cli.addresses import cvat_access, cvat_settings, label_studio_access, web_address
+from backend.cli.addresses import (
+    backend_address,
+    backend_option,
+    cvat_access,
+    cvat_option,
+    cvat_settings,
+    label_studio_access,
+    label_studio_option,
+    token_option,
+)
 
 
 @click.command()
 @click.option("--project", type=int, help="Number of a project of Label Studio.")
-@click.option(
-    "--label-studio",
-    "url",
-    callback=web_address,
-    help="Address of Label Studio [LABEL_STUDIO_URL].",
-)
+@label_studio_option
 @click.option("--cvat-task", type=int, help="Number of a task of CVAT.")
-@click.option(
-    "--cvat", "cvat_url", callback=web_address, help="Address of CVAT [DYNAMITE_CVAT_URL]."
-)
-@click.option(
-    "--token", help="Access token of any kind [LABEL_STUDIO_API_KEY, DYNAMITE_CVAT_TOKEN]."
-)
-@click.option(
-    "--backend",
-    "backend_url",
-    callback=web_address,
-    help="Address of the backend [where it would listen].",
-)
+@cvat_option
+@token_option
+@backend_option
 def warm(
     project: int | None,
     url: str | None,
@@ -42,23 +37,25 @@ def warm(
     """
     from rich.console import Console
 
+    from backend.cli.printing import counted
     from backend.cvat.warm_task import warm_task
     from backend.label_studio.warming import warm_project
-    from backend.launcher.banner import address
     from backend.settings import load
     from training.progress import progress_bar
 
-    bar = progress_bar(Console())
+    bar = progress_bar(Console(stderr=True))
     if project is not None and cvat_task is None:
         settings = load(label_studio_url=url, label_studio_api_key=token)
-        at = (backend_url or address(settings)).rstrip("/")
+        at = backend_address(settings, backend_url)
         done, failed = warm_project(settings, *label_studio_access(settings), project, at, bar)
     elif cvat_task is not None and project is None:
         settings = cvat_settings(cvat_url, token)
-        at = (backend_url or address(settings)).rstrip("/")
+        at = backend_address(settings, backend_url)
         done, failed = warm_task(settings, *cvat_access(settings), cvat_task, at, bar)
     else:
         raise click.UsageError("give one of --project N and --cvat-task N")
-    click.echo(f"{done} images are warm" + (f", {failed} could not be had" if failed else ""))
+    click.echo(
+        f"warm: {counted(done, 'image')}" + (f"; {failed} could not be had" if failed else "")
+    )
     if failed:
         raise click.exceptions.Exit(1)

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
     "--queues",
     default="ingest",
     show_default=True,
-    help="Queues to serve, comma separated: ingest, train.",
+    help="Queues to serve, comma separated: ingest, train, memory.",
 )
 @click.option("--gpus", help="GPUs that training may use, as in 0,1 [none].")
 @click.option("--burst", is_flag=True, help="Stop when the queues are empty.")
@@ -27,6 +27,7 @@ def worker(queues: str, gpus: str | None, burst: bool, quiet: bool) -> None:
     Example: a machine that trains on two GPUs
       REDIS_URL=redis://server:6379 dynamite worker --queues train --gpus 0,1
     """
+    from backend.jobs.job_queue import QUEUES
     from backend.launcher.valkey import wait_until_ready
     from backend.launcher.worker import work
     from backend.logs import log_from
@@ -35,9 +36,11 @@ def worker(queues: str, gpus: str | None, burst: bool, quiet: bool) -> None:
     from backend.settings.url_checks import without_password
 
     names = [name.strip() for name in queues.split(",") if name.strip()]
-    unknown = sorted(set(names) - {"ingest", "train"})
+    unknown = sorted(set(names) - {*QUEUES})
     if unknown or not names:
-        raise click.UsageError(f"no such queue: {', '.join(unknown)}; there are ingest and train")
+        raise click.UsageError(
+            f"no such queue: {', '.join(unknown)}; there are {', '.join(QUEUES)}"
+        )
     if gpus is not None and not all(part.strip().isdecimal() for part in gpus.split(",")):
         raise click.UsageError(f"--gpus {gpus!r} is not like 0,1")
     settings = load()

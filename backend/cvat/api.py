@@ -17,6 +17,9 @@ SECONDS = 60.0
 PAGE = 100
 """Entries of a list fetched at a time."""
 
+MOST_PAGES = 10_000
+"""Most pages of a list: a server that always names a next one must end, too."""
+
 LENGTH = 300
 """Most characters shown of an error's details."""
 
@@ -81,13 +84,14 @@ class CvatApi:
 
     def listed(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         """All entries of a list, page by page."""
-        page = 1
-        while True:
+        for page in range(1, MOST_PAGES + 1):
             answer = self.get(path, page=page, page_size=PAGE, **query)
+            if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
+                raise CvatError(f"{path} does not answer with a list: is it the address of CVAT?")
             yield from answer["results"]
-            page += 1
             if not answer.get("next"):
                 return
+        raise CvatError(f"{path} has more than {MOST_PAGES} pages")
 
     def frame(self, job: int, number: int) -> bytes:
         """Return the file of a frame of a job, the very bytes that a click brings along."""

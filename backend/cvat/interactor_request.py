@@ -92,6 +92,8 @@ def _image(value: object) -> bytes:
 def _positions(value: object, name: str) -> tuple[Position, ...]:
     if not isinstance(value, list):
         raise BadRequestError(f"{name} is {_shown(value)}, not a list of [x, y]")
+    if len(value) > 2 * MOST:  # before a million are looked at
+        raise BadRequestError(f"{name} has {len(value)} positions, more than one call may have")
     return tuple(_position(one, f"{name}[{index}]") for index, one in enumerate(value))
 
 

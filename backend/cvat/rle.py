@@ -50,9 +50,9 @@ def decode(points: Sequence[float], height: int, width: int) -> Mask:
     numbers = np.asarray(points, np.float64)
     if numbers.ndim != 1 or numbers.size < 5 or not np.isfinite(numbers).all():
         raise InvalidInputError(f"a mask of {len(points)} numbers is too short, or no list")
+    if (np.abs(numbers) > height * width).any() or (np.round(numbers) != numbers).any():
+        raise InvalidInputError("a mask holds numbers that are not whole, or larger than the image")
     whole = numbers.astype(np.int64)
-    if (whole != numbers).any() or (np.abs(numbers) > 2**40).any():
-        raise InvalidInputError("a mask holds other numbers than whole ones")
     runs, (left, top, right, bottom) = whole[:-4], whole[-4:].tolist()
     if not (0 <= left <= right < width and 0 <= top <= bottom < height):
         raise InvalidInputError(

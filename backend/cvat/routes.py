@@ -14,7 +14,8 @@ from backend.cvat.warming import Warming
 from backend.cvat.webhooks import MOST_BYTES, Webhooks
 from backend.errors import ServingError
 from backend.settings import Settings
-from backend.web.json_body import json_body
+from backend.web.auth import SIGNATURE
+from backend.web.json_body import json_body, raw_body
 
 NAME = "cvat"
 
@@ -70,7 +71,7 @@ def make_blueprint(
 
     @routes.post("/cvat/warm")
     def warm() -> Response:
-        warming.warm(request.get_data())
+        warming.warm(raw_body())
         return jsonify(warm=1)
 
     @routes.post("/cvat/boxes")
@@ -82,7 +83,7 @@ def make_blueprint(
         if settings.cvat_webhook_secret is None:
             check_peer(settings)
         request.max_content_length = MOST_BYTES
-        webhooks.check(request.get_data(), request.headers.get("X-Signature-256", ""))
+        webhooks.check(raw_body(), request.headers.get(SIGNATURE, ""))
         return jsonify(status=webhooks.receive(json_body()))
 
     return routes

@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 from rq import Queue
 
 from backend.doctor.findings import Finding, bad, good
-from backend.jobs.job_queue import INGEST, QUEUES, workers
+from backend.jobs.job_queue import TRAIN, at_work, workers
 from backend.jobs.queue_trial import refusal
 from backend.retraining.status import Backlog, last_backlog
 from backend.settings import Settings
@@ -24,7 +24,8 @@ def check_queue(settings: Settings) -> Iterator[Finding]:
                 yield bad("queue", message, remedy)
                 return
             backlog = last_backlog(client)
-            living = {name: workers(Queue(name, connection=client)) for name in QUEUES}
+            names = at_work(memory=settings.memory)
+            living = {name: workers(Queue(name, connection=client)) for name in names}
     except (RedisError, OSError, UnicodeError) as error:
         fix = "run `dynamite serve`, which starts it, or set REDIS_URL to another one"
         yield bad("queue", f"the queue server does not answer ({error})", fix)
@@ -36,8 +37,11 @@ def check_queue(settings: Settings) -> Iterator[Finding]:
 
 
 def _workers(living: dict[str, int], settings: Settings) -> Iterator[Finding]:
-    expected = QUEUES if settings.train_worker else (INGEST,)
-    missing = [name for name in expected if not living[name]]
+    missing = [
+        name
+        for name, count in living.items()
+        if not count and (settings.train_worker or name != TRAIN)
+    ]
     for name in missing:
         yield bad(
             "workers",

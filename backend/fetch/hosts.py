@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from backend.errors import ImageRefusedError, ImageUnreachableError
 from backend.fetch.url import PORTS, Url, canonical_host
@@ -11,6 +11,9 @@ from backend.fetch.url import PORTS, Url, canonical_host
 Address = IPv4Address | IPv6Address
 Resolver = Callable[[str, int], list[str]]
 """Returns the network addresses of a host name, for a port."""
+
+_OF_CLOUDS = (ip_network("192.0.0.0/24"), ip_network("168.63.129.16/32"))
+"""Public by their numbers, but inside the machine's own network: of Oracle, of Azure."""
 
 _NAT64 = int(IPv6Address("64:ff9b::")) >> 32
 
@@ -127,6 +130,7 @@ def _special(address: Address) -> bool:
         or address.is_unspecified
         or address.is_link_local
         or (address.is_reserved and not address.is_loopback)
+        or any(address in network for network in _OF_CLOUDS)
     )
 
 

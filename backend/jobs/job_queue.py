@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-INGEST, TRAIN = QUEUES = ("ingest", "train")
+INGEST, TRAIN, MEMORY = QUEUES = ("ingest", "train", "memory")
 JOB_SECONDS = 3600
 """Longest time of a job but a training; the snapshot of many images takes long."""
 RETRIES = 5
@@ -43,6 +43,11 @@ QUESTION_SECONDS = 1.0
 """How long a question about the state of the queue may take."""
 
 
+def at_work(*, memory: bool) -> tuple[str, ...]:
+    """Return the names of the queues at work, with project memory or without."""
+    return QUEUES if memory else (INGEST, TRAIN)
+
+
 class JobQueue:
     """Hands events to the workers at once, or keeps them on disk until the queue is back.
 
@@ -50,6 +55,7 @@ class JobQueue:
         url: Address of the queue server.
         spool_folder: Folder of events that wait on disk.
         event_job: Name of the job that takes an event.
+        names: Of the queues at work.
         answer_seconds: How long an event waits for the queue server before it goes to disk.
     """
 
@@ -59,8 +65,10 @@ class JobQueue:
         spool_folder: Path,
         event_job: str,
         *,
+        names: Collection[str] = QUEUES,
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
+        self._names = tuple(names)
         self._event_job = event_job
         self._quick = Redis.from_url(
             url, socket_connect_timeout=answer_seconds, socket_timeout=answer_seconds
@@ -98,27 +106,27 @@ class JobQueue:
         """Count jobs by queue and state (waiting, running, failed).
 
         Returns:
-            None if the server is away, or takes no jobs.
+            None if the server is away, takes no jobs, or holds what cannot be read.
         """
-        try:
+
+        def count() -> dict[str, dict[str, int]] | None:
             if refused := refusal(self._asking):
                 log.warning("%s", refused)
                 return None
-            return {name: depth(Queue(name, connection=self._asking)) for name in QUEUES}
-        except (RedisError, OSError):
-            return None
+            return {name: depth(Queue(name, connection=self._asking)) for name in self._names}
+
+        return _readable(count)
 
     def workers(self, *, at_once: bool = False) -> dict[str, int] | None:
-        """Count the workers of each queue that live; None if the server is away.
+        """Count the workers of each queue that live; None as for ``depths``.
 
         One that gave no sign of life for 85 s does not count. With ``at_once`` the server has no
         more time to answer than for an event.
         """
         connection = self._quick if at_once else self._asking
-        try:
-            return {name: workers(Queue(name, connection=connection)) for name in QUEUES}
-        except (RedisError, OSError):
-            return None
+        return _readable(
+            lambda: {name: workers(Queue(name, connection=connection)) for name in self._names}
+        )
 
     def ask(self, question: Callable[[Redis], T]) -> T:
         """Call ``question`` with a quick connection; it must cope with a server that is away."""
@@ -144,6 +152,17 @@ class JobQueue:
                 pipeline=pipeline,
             )
             pipeline.execute()
+
+
+def _readable(question: Callable[[], T | None]) -> T | None:
+    """Return what the queue server holds; None if it is away, or if others wrote there."""
+    try:
+        return question()
+    except (RedisError, OSError):
+        return None
+    except Exception as error:  # of rq, on what it did not write
+        log.warning("the queue server holds what cannot be read (%s)", type(error).__name__)
+        return None
 
 
 def _check_room(waiting: int) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from redis import Redis
-from rq import Retry
+from rq import Queue, Retry
 from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
 from rq.utils import now as rq_now
 
 from backend.jobs.job_queue import JOB_SECONDS, RETRIES, find_job, ingest_queue
@@ -109,7 +110,7 @@ def is_coming(job: Job) -> bool:
     """Whether a job is waiting or running. One lost with a killed worker only says so."""
     if job.get_status() not in (JobStatus.QUEUED, JobStatus.STARTED, JobStatus.SCHEDULED):
         return False
-    queue = ingest_queue(job.connection)
+    queue = Queue(job.origin, connection=job.connection, serializer=JSONSerializer)
     started = queue.started_job_registry.get_job_ids(cleanup=False)
     if job.id in (*queue.get_job_ids(), *queue.intermediate_queue.get_job_ids(), *started):
         return True

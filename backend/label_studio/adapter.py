@@ -60,7 +60,7 @@ class LabelStudio:
         self._answer_log = answer_log
         self._checked_configs = CheckedConfigs()
         self._titles = ProjectTitles()
-        self.connection = Connection(settings, budget)
+        self.connection = Connection(settings, budget, admission.outside)
         self._prewarmer = Prewarmer(self._encode)
         next_editor = NextEditor(
             answering,
@@ -115,7 +115,7 @@ class LabelStudio:
         for project, checked in sorted(projects, key=lambda one: self._name(one[0])):
             rows.append(self._project_row(project, checked))
             if checked.served:
-                rows.append(StatusRow("", checked.served))
+                rows.append(StatusRow("Pages", checked.served))
         if not projects:
             rows.append(StatusRow("Projects", NEXT_STEPS))
         return rows

@@ -1,4 +1,4 @@
-"""Remembers what each project's labelling configuration is good for, and what is wrong with it."""
+"""Remembers what each project's labelling config is good for, and what is wrong with it."""
 
 import threading
 from collections.abc import Mapping

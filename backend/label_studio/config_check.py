@@ -1,4 +1,4 @@
-"""Says what will not work with a labelling configuration, and what to change.
+"""Says what will not work with a labelling config, and what to change.
 
 However large the configuration, the words stay few and short: a project's problems go to Label
 Studio, to the log and to the status page.

@@ -1,4 +1,4 @@
-"""Writes labelling configurations that fit this backend (docs/label-studio-protocol.md, 2)."""
+"""Writes labelling configs that fit this backend (docs/label-studio-protocol.md, 2)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
@@ -17,7 +17,7 @@ COLORS = tuple(_SPREAD.split())
 """Each lies, in CIELAB, as far as possible from those before it, and from black, white and grey."""
 
 OUTPUTS: Mapping[str, str] = {kind.name.lower(): kind.verb for kind in KINDS}
-"""The kinds of region that masks can come as, each with the heading of its row."""
+"""The kinds of mask, each with the heading of its row."""
 
 BACKGROUND_COLOR = "#000000"
 
@@ -38,7 +38,7 @@ def write(
     Args:
         labels: of the objects.
         background: the label whose clicks mean "no object".
-        output: the kind of region that masks come as, one of ``OUTPUTS``.
+        output: the kind of mask, one of ``OUTPUTS``.
         boxes: whether a box asks for a mask too.
         painting: whether masks may be drawn by hand. Without, their row is hidden.
 

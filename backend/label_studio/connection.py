@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from backend.errors import ImageRefusedError
 from backend.fetch.url import Url
@@ -28,14 +29,19 @@ CONFIRM_SECONDS = 1.0
 class Connection:
     """The Label Studio of one serving process. Safe to use from many threads."""
 
-    def __init__(self, settings: Settings, budget: PixelBudget | None = None) -> None:
-        """``budget``: of the pixels of all tools together."""
+    def __init__(
+        self,
+        settings: Settings,
+        budget: PixelBudget | None = None,
+        outside: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        """``budget``: of the pixels of all tools together; ``outside`` surrounds each fetch."""
         self._settings = settings
         self._lock = threading.Lock()
         self._access = configured_access(settings)
         self._trial = TokenTrial()
         self.images = ImageCache(
-            open_fetcher(settings, self._access), settings.max_image_pixels, budget
+            open_fetcher(settings, self._access), settings.max_image_pixels, budget, outside
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Reads labelling configurations (docs/label-studio-protocol.md, 2)."""
+"""Reads labelling configs (docs/label-studio-protocol.md, 2)."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -223,9 +223,7 @@ def _read(root: ET.Element, background: frozenset[str]) -> LabelingConfig:
 
 
 def _refuse(why: str) -> NoReturn:
-    raise BadRequestError(
-        f"The labelling configuration cannot be used: {why}.", code="bad_label_config"
-    )
+    raise BadRequestError(f"The labelling config cannot be used: {why}.", code="bad_label_config")
 
 
 def _image(given: Mapping[str, str]) -> ImageTag:

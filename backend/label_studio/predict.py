@@ -11,7 +11,13 @@ from backend.label_studio.connection import Connection
 from backend.label_studio.next.editor import NextEditor
 from backend.label_studio.next.reading import context_of
 from backend.label_studio.parts import Parts
-from backend.label_studio.predict_request import PredictRequest, Task, no_image, read_request
+from backend.label_studio.predict_request import (
+    PredictRequest,
+    Task,
+    no_image,
+    number_of,
+    read_request,
+)
 from backend.label_studio.raw_values import shown
 from backend.label_studio.region_writer import RegionWriter
 from backend.serving.answering import Answer, Answering, ClickRequest
@@ -124,7 +130,13 @@ class Predict:
         writer = RegionWriter(task, self._tolerance, self._parts)
         answer = self._answering.answer_click(
             ClickRequest(
-                self._source, task.id, call, self._opener(task), task.accepts, writer.as_stored
+                self._source,
+                task.id,
+                call,
+                self._opener(task),
+                task.accepts,
+                writer.as_stored,
+                number_of(request.project),
             )
         )
         return write_prediction(answer, writer)

@@ -1,5 +1,6 @@
 """Reads the body of ``/predict`` into typed values (docs/label-studio-protocol.md, 3 and 4)."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,12 +24,14 @@ MAX_REGIONS = 1000
 MAX_TASKS = 10_000
 """Most tasks of one request."""
 
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
 
 @dataclass(frozen=True)
 class Task:
     """One task of a request.
 
-    ``config`` is the labelling configuration as this task makes it; ``images`` are the unresolved
+    ``config`` is the labelling config as this task makes it; ``images`` are the unresolved
     addresses in its ``data``.
     """
 
@@ -64,6 +67,12 @@ class PredictRequest:
     tasks: tuple[Task, ...]
     call: Call | None
     notes: tuple[str, ...] = ()
+
+
+def number_of(project: str) -> int | None:
+    """Return a project's number, which Label Studio sends as in 3.1795330728; None without one."""
+    number, _, _ = project.partition(".")
+    return int(number) if _NUMBER.fullmatch(number) else None
 
 
 def page_key(project: str, task: Task) -> str:
@@ -141,7 +150,7 @@ def no_image(image: ImageKey, config: LabelingConfig) -> str:
     if values:
         return (
             f"The task has no image {image.index} for the tag {shown(image.name)}: its data has no "
-            f"address at {values[0]}, which the labelling configuration names."
+            f"address at {values[0]}, which the labelling config names."
         )
     names = ", ".join(shown(tag.name) for tag in config.images[:5]) or "none"
     return (
@@ -233,7 +242,7 @@ def _check(entry: Entry, task: Task) -> None:
     outputs = config.outputs(entry.image.name)
     if not outputs:
         raise BadRequestError(
-            f"The labelling configuration has no tag for masks on image {shown(entry.image.name)}: "
+            f"The labelling config has no tag for masks on image {shown(entry.image.name)}: "
             "they have nowhere to go. Add BrushLabels or BitmaskLabels with the labels of the "
             "keypoints.",
             code="no_mask_labels",

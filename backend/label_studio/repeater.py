@@ -120,6 +120,4 @@ def _check_depth(root: ET.Element) -> None:
 
 
 def _refuse(why: str) -> NoReturn:
-    raise BadRequestError(
-        f"The labelling configuration cannot be used: {why}.", code="bad_label_config"
-    )
+    raise BadRequestError(f"The labelling config cannot be used: {why}.", code="bad_label_config")

@@ -71,7 +71,8 @@ def banner(
     url = address(settings)
     attach = f"{url}/k/(your DYNAMITE_WEBHOOK_SECRET)" if settings.webhook_secret else url
     queue = "at REDIS_URL" if settings.redis_url else "embedded"
-    own = "two workers" if settings.train_worker else "one worker"
+    count = 1 + settings.train_worker + settings.memory
+    own = "one worker" if count == 1 else f"{count} workers"
     workers = own if with_worker else "no worker of its own"
     login = "Basic Authentication: your DYNAMITE_BASIC_AUTH_USER and DYNAMITE_BASIC_AUTH_PASSWORD,"
     password = [] if settings.basic_auth_user is None else [f"       {login}"]

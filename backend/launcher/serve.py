@@ -101,6 +101,8 @@ def start(settings: Settings, supervisor: Supervisor, *, with_worker: bool) -> C
         supervisor.add(Child("worker", [*worker, "ingest"], dict(os.environ)))
         if settings.train_worker:
             supervisor.add(Child("training worker", [*worker, "train"], dict(os.environ)))
+        if settings.memory:
+            supervisor.add(Child("memory worker", [*worker, "memory"], dict(os.environ)))
     environment = model_environment(settings.torch_threads)
     command = [*python, "backend.launcher.web"]
     patience = STOP_SECONDS + settings.drain_seconds

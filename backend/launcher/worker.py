@@ -11,12 +11,13 @@ from rq.serializers import JSONSerializer
 
 from backend.collectors import periodic_jobs
 from backend.jobs.housekeeping import Housekeeping
-from backend.jobs.job_queue import TRAIN
+from backend.jobs.job_queue import MEMORY, TRAIN
 from backend.jobs.rq_repair import repair
 from backend.jobs.schedule import due_periodic, enqueue_due
 from backend.launcher.allowed_jobs import AllowedJob
 from backend.launcher.private_files import OTHERS
 from backend.launcher.rq_worker import MONITORING_SECONDS, Worker, threads_without_signals
+from backend.memory.asking import Asking
 from backend.retraining.enqueueing import enqueue_all_waiting
 from backend.retraining.jobs import PERIODIC
 from backend.retraining.schedule import due_trainings
@@ -71,7 +72,7 @@ def chores(
     """Return what a worker's housekeeping does.
 
     It repairs the worker's own queues, enqueues trainings whose turn has come, and enqueues what is
-    due by the clock.
+    due by the clock. A worker of the memory queue asks for the memories that are due.
     """
 
     def repair_queue(name: str) -> None:
@@ -83,7 +84,8 @@ def chores(
         enqueue_due(redis, [*periodic, *due_trainings(redis, settings, now)])
 
     repairs = [partial(repair_queue, name) for name in queues]
-    return [*repairs, partial(enqueue_all_waiting, redis), follow_clock]
+    asking = [Asking(settings, redis)] if MEMORY in queues and settings.memory else []
+    return [*repairs, partial(enqueue_all_waiting, redis), follow_clock, *asking]
 
 
 def allowed_queue(name: str, redis: Redis) -> Queue:

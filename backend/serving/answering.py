@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 Accepts = Callable[[ImageKey, str], bool]
 """Whether the tool can show a mask with this label on this image."""
 
+WithMemory = Callable[[str, int | None, Model], Model]
+"""Returns the model with the memory of a project (source, number), if it has one that fits."""
+
+
+def without_memory(source: str, project: int | None, current: Model) -> Model:  # noqa: ARG001
+    """Return the current model, whatever the project."""
+    return current
+
+
 AsStored = Callable[[ImageKey, str, str, Mask], Mask]
 """Returns a mask as the tool will hand it back, from its image, object and label: outlines lose
 pixels."""
@@ -45,6 +54,7 @@ class ClickRequest:
     """One click: what was asked, how to open the task's images, what the tool can show.
 
     What was answered is remembered under ``source``, the name of the tool or server, and ``task``.
+    ``project`` is the number of the task's project there; None where it is not known.
     """
 
     source: str
@@ -53,6 +63,7 @@ class ClickRequest:
     open_image: OpenImage
     accepts: Accepts
     as_stored: AsStored = as_it_is
+    project: int | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ class AnsweredObject:
 
 @dataclass(frozen=True)
 class Answer:
-    """The objects to show, disjoint on each image, and the model version that made them."""
+    """The objects to show, disjoint on each image, and what made them (``Model.name``)."""
 
     version: str
     objects: tuple[AnsweredObject, ...] = ()
@@ -112,8 +123,13 @@ class Answering:
         under_way: UnderWay,
         report: Report,
         click_seconds: Histogram | None = None,
+        with_memory: WithMemory = without_memory,
     ) -> None:
-        """``click_seconds`` measures each click, its image's features included."""
+        """Take what the answers need.
+
+        ``click_seconds`` measures each click, its image's features included.
+        """
+        self._with_memory = with_memory
         self._under_way = under_way
         self._engine = engine
         self._sessions = sessions
@@ -134,7 +150,8 @@ class Answering:
         """
         with self._click_seconds.time() if self._click_seconds else nullcontext():
             ticket = self._sessions.begin(request.call)
-            model = self._page_models.choose(ticket.page, self._engine.model)
+            current = self._with_memory(request.source, request.project, self._engine.model)
+            model = self._page_models.choose(ticket.page, current)
             try:
                 with (
                     self._admission.place(),
@@ -148,7 +165,7 @@ class Answering:
                 if not last.images:
                     raise
                 self._report(error)
-                answer = compose_answer(last, {}, request.accepts, model.version, request.as_stored)
+                answer = compose_answer(last, {}, request.accepts, model.name, request.as_stored)
             self._remember(request, ticket, answer)
             return answer
 
@@ -188,17 +205,19 @@ class Answering:
         plan: ImagePlan,
         open_image: OpenImage,
         user: str | None = None,
+        project: int | None = None,
     ) -> AnsweredObject | None:
         """Return the plan's first target, segmented together with the others; None without pixels.
 
         No session is kept. What was answered is noted under ``source`` and ``task``, for a page
-        that gives its regions ids of its own. ``user`` is whose click it is, if known.
+        that gives its regions ids of its own. ``user`` is whose click it is, ``project`` the number
+        of the task's project, if known.
 
         Raises:
             Exception: what went wrong.
         """
         with self._click_seconds.time() if self._click_seconds else nullcontext():
-            model = self._engine.model
+            model = self._with_memory(source, project, self._engine.model)
             with self._admission.place(), self._under_way.click(task, user) as awaits:
                 segmented = self._segment_image(plan, open_image, model, awaits)
             one = next(compose(plan, segmented[plan.image]))
@@ -207,7 +226,7 @@ class Answering:
             answered = AnsweredObject(plan.image, one.id, one.label, one.mask, one.score)
             clicks = len(plan.targets[0].clicks)
             shape = sketch(answered.bits)
-            note = Answered(ANY_REGION, answered.digest, model.version, clicks, shape)
+            note = Answered(ANY_REGION, answered.digest, model.name, clicks, shape)
             self._answer_log.note(source, task, [note])
             return answered
 
@@ -267,7 +286,7 @@ class Answering:
         failed = {part.image for part in plan.images if part.targets} - segmented.keys()
         if failed:
             plan = plan.with_images(self._sessions.last_answer(ticket), failed)
-        return compose_answer(plan, segmented, request.accepts, model.version, request.as_stored)
+        return compose_answer(plan, segmented, request.accepts, model.name, request.as_stored)
 
     def _remember(self, request: ClickRequest, ticket: Ticket, answer: Answer) -> None:
         """Keep what was shown, and note it so that an accepted mask is known for what it is."""

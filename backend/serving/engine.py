@@ -49,11 +49,21 @@ class Segmenter(Protocol):
 
 @dataclass(frozen=True)
 class Model:
-    """A predictor with its model version and its device."""
+    """A predictor with its model version and its device.
+
+    ``memory`` is the digest of a project's memory, if the predictor answers with one. Features do
+    not depend on it: they belong to the version.
+    """
 
     predictor: Segmenter
     version: str
     device: str
+    memory: str = ""
+
+    @property
+    def name(self) -> str:
+        """What made a mask: the version, and the memory that took part."""
+        return f"{self.version}+m{self.memory}" if self.memory else self.version
 
 
 class Engine:

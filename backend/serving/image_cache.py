@@ -4,6 +4,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from typing import Protocol
 
@@ -75,12 +76,24 @@ class ImageCache:
     """Opens images; remembers the digest of an address for some minutes. Thread-safe."""
 
     def __init__(
-        self, fetcher: Fetcher, max_pixels: int, budget: PixelBudget | None = None
+        self,
+        fetcher: Fetcher,
+        max_pixels: int,
+        budget: PixelBudget | None = None,
+        outside: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        """``budget``: of the pixels of all tools together; one of its own if left out."""
+        """Open nothing yet.
+
+        Args:
+            fetcher: of the files.
+            max_pixels: most pixels that are decoded.
+            budget: of the pixels of all tools together; one of its own if left out.
+            outside: surrounds each fetch, which may wait long for another server.
+        """
         self._fetcher = fetcher
         self._max_pixels = max_pixels
         self._budget = budget or pixel_budget(max_pixels)
+        self._outside = outside
         self._lock = threading.Lock()
         self._digests: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
 
@@ -103,7 +116,8 @@ class ImageCache:
             self._digests.clear()
 
     def _fetch(self, address: str, task: str) -> tuple[str, bytes]:
-        fetched = self._fetcher.fetch(address, task)
+        with self._outside():
+            fetched = self._fetcher.fetch(address, task)
         digest = f"{fetched.digest}-{DECODER_VERSION}"
         self._remember(address, digest)
         return digest, fetched.data

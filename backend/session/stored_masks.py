@@ -37,8 +37,8 @@ class StoredMask(Protocol):
 
 
 @dataclass(frozen=True)
-class BrushRle:
-    """A Brush RLE stream. Hand-painted strokes have soft edges."""
+class _Coded:
+    """Pixels in a code that says them all: drawing them costs no more than their number."""
 
     data: bytes
 
@@ -55,6 +55,11 @@ class BrushRle:
     def cost(self, height: int, width: int) -> int:  # noqa: ARG002
         """Nothing."""
         return 0
+
+
+@dataclass(frozen=True)
+class BrushRle(_Coded):
+    """A Brush RLE stream. Hand-painted strokes have soft edges."""
 
     def mask(self, height: int, width: int) -> Mask:
         """Return its pixels; see ``StoredMask``."""
@@ -62,24 +67,8 @@ class BrushRle:
 
 
 @dataclass(frozen=True)
-class Png:
+class Png(_Coded):
     """A PNG whose alpha is the mask. One of another size is stretched over the image."""
-
-    data: bytes
-
-    @cached_property
-    def name(self) -> str:
-        """Names the content."""
-        return _name(self.data)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory, about."""
-        return len(self.data)
-
-    def cost(self, height: int, width: int) -> int:  # noqa: ARG002
-        """Nothing."""
-        return 0
 
     def mask(self, height: int, width: int) -> Mask:
         """Return its pixels; see ``StoredMask``. It may be smaller than the image, not larger."""

@@ -38,6 +38,12 @@ def models_folder(settings: Settings, line: str | None = None) -> Path:
     return base.resolve() / (line or settings.line)
 
 
+def memory_folder(settings: Settings) -> Path:
+    """Return the folder of the project memories for the line served here."""
+    models = models_folder(settings)
+    return models.with_name(f".{models.name}-memory")  # hidden, because it is no line
+
+
 def known_lines(settings: Settings) -> list[str]:
     """Return the model lines that a project may train or that have a folder."""
     base = models_folder(settings).parent

@@ -40,6 +40,10 @@ class RetrainingSettings(TrainingOptions):
     train_worker: bool = Field(True, description="`dynamite serve` starts a worker for training")
     train_hours: float = Field(12.0, gt=0, description="longest training, hours")
 
+    memory: bool = Field(
+        True, description="answer with what a project's accepted masks teach, where that helps"
+    )
+
     holdout_share: float = Field(
         0.2, gt=0, lt=1, description="share of accepted images that is never trained on"
     )

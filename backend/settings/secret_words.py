@@ -1,5 +1,6 @@
-"""The words among the settings that no log may show."""
+"""The words among the settings that no log, page or error may show."""
 
+from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
@@ -22,3 +23,14 @@ def secret_words(settings: Settings) -> set[str]:
             text = urlsplit(text).password or ""
         words |= {text, unquote(text)}
     return {word for word in words if len(word) >= SHORTEST}
+
+
+def masked(text: str, words: Iterable[str]) -> str:
+    """Return a text without secret words, wherever they stand.
+
+    >>> masked("GET /k/hush", ["hush"])
+    'GET /k/…'
+    """
+    for word in sorted(filter(None, words), key=len, reverse=True):
+        text = text.replace(word, "…")
+    return text

@@ -19,9 +19,9 @@ from backend.errors import (
 )
 from backend.serving.error_journal import ErrorJournal
 from backend.settings import Settings, variable
-from backend.settings.secret_words import secret_words
+from backend.settings.secret_words import masked, secret_words
 from backend.web.adapter import Adapter
-from backend.web.auth import Guesses, is_authorized
+from backend.web.auth import SIGNATURE, Guesses, is_authorized
 from backend.web.health import OPEN
 from backend.web.hosts import is_known_host
 from backend.web.reason_phrase import reason_phrase
@@ -58,7 +58,8 @@ def create_app(
 
     def is_guess() -> bool:
         """Whether the request carries a password or a secret, right or wrong."""
-        return request.authorization is not None or g.get("secret") is not None
+        has_secret = g.get("secret") is not None or SIGNATURE in request.headers
+        return has_secret or request.authorization is not None
 
     def shown_path() -> str:
         """The request's path without a secret."""
@@ -125,21 +126,21 @@ def create_app(
 def _failure(error: Exception, journal: ErrorJournal, secret: Iterable[str]) -> Response:
     """Answer an error as JSON with a stable code, a sentence and the request id; log it once.
 
-    The sentence is the reason phrase, too, without the words that are ``secret``.
+    The sentence is the reason phrase, too. Nowhere does it hold the words that are ``secret``.
     """
     if isinstance(error, HTTPException):
         code, status = error.name.lower().replace(" ", "_"), error.code or 500
-        message = error.description or error.name
+        message = masked(error.description or error.name, secret)
     else:
         code, status = code_and_status(error)
-        message = sentence(error)
+        message = masked(sentence(error), secret)
         unexpected = code == "internal_error"
         log.error("%s: %s", g.request_id, message, exc_info=error if unexpected else None)
         journal.error(code, message, g.request_id)
     body = {"error": {"code": code, "message": message, "request_id": g.request_id}}
     response = jsonify(body)
     response.status_code = status
-    if phrase := reason_phrase(message, secret):
+    if phrase := reason_phrase(message):
         response.status = f"{status} {phrase}"
     if status == UnauthorizedError.status:
         response.headers["WWW-Authenticate"] = 'Basic realm="DynaMITE"'

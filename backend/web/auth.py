@@ -17,6 +17,9 @@ GUESSES = 4
 GUESS_SECONDS = 1.0
 """How long the answer to a wrong password takes."""
 
+SIGNATURE = "X-Signature-256"
+"""Header of webhooks that are signed with a secret."""
+
 FORWARDING = re.compile(
     r"Forwarded|Via|X-(.+-)?Forwarded-.+|(.+-)?(Real|Client|Connecting|Cluster-Client)-Ip", re.I
 )

@@ -1,4 +1,4 @@
-"""Reads the JSON body of a request strictly."""
+"""Reads the body of a request strictly: its bytes, or their JSON."""
 
 import json
 import math
@@ -38,7 +38,7 @@ def json_body(most_bytes: int | None = None) -> dict[str, Any]:
     if most_bytes is not None and (most is None or most_bytes < most):
         request.max_content_length = most_bytes
     try:
-        text = _body().decode()
+        text = raw_body().decode()
         _check_depth(text)
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         if _ESCAPED_SURROGATE.search(text):
@@ -51,8 +51,13 @@ def json_body(most_bytes: int | None = None) -> dict[str, Any]:
     return value
 
 
-def _body() -> bytes:
-    """Read the body; whatever fails in that is the client's fault."""
+def raw_body() -> bytes:
+    """The bytes of the body of the current request.
+
+    Raises:
+        BadRequestError: they do not arrive whole, which is the client's fault.
+        RequestEntityTooLarge: they are too many.
+    """
     try:
         body = request.get_data()
     except HTTPException:

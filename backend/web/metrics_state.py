@@ -8,6 +8,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from backend.jobs.job_queue import JobQueue
+from backend.memory.project_models import ProjectModels
+from backend.memory.report import by_state
 from backend.serving.engine import Engine
 from backend.serving.error_journal import ErrorJournal
 from backend.web.model_status import ModelStatus
@@ -27,7 +29,9 @@ class MetricsState(Collector):
         queue: JobQueue,
         model_status: ModelStatus,
         journal: ErrorJournal,
+        memories: ProjectModels | None = None,
     ) -> None:
+        self._memories = memories
         self._engine = engine
         self._features = cache
         self._queue = queue
@@ -40,6 +44,7 @@ class MetricsState(Collector):
         yield from self._cache()
         yield from self._queues()
         yield from self._backlog()
+        yield from self._project_memories()
         errors = CounterMetricFamily(
             "dynamite_errors", "Errors by the code they are answered with.", labels=["code"]
         )
@@ -107,3 +112,15 @@ class MetricsState(Collector):
         kept.add_metric(["waiting"], backlog.waiting)
         kept.add_metric(["set_aside"], backlog.set_aside)
         yield kept
+
+    def _project_memories(self) -> Iterable[Metric]:
+        if self._memories is None:
+            return
+        found = GaugeMetricFamily(
+            "dynamite_memories",
+            "Project memories that are on, that are off, and that are loaded here.",
+            labels=["state"],
+        )
+        for state, number in by_state(self._memories.records(), self._memories.loaded).items():
+            found.add_metric([state], number)
+        yield found

@@ -6,7 +6,6 @@ backend that reaches a person (docs/label-studio-protocol.md, 5).
 
 import re
 import unicodedata
-from collections.abc import Iterable
 
 LONGEST = 200
 """Most characters of a phrase: a notice on the page shows about as many."""
@@ -20,17 +19,15 @@ _ASCII = str.maketrans(
 )
 
 
-def reason_phrase(message: str, secrets: Iterable[str] = ()) -> str:
+def reason_phrase(message: str) -> str:
     """Return a message as a reason phrase; empty where nothing of it can be shown.
 
-    Passwords and queries of addresses are left out, and ``secrets`` wherever they stand. What has
-    no form in ASCII becomes a question mark.
+    Passwords and queries of addresses are left out. What has no form in ASCII becomes a question
+    mark.
 
     >>> reason_phrase("the “Köln” model\\nis busy…")
     'the "Koln" model is busy...'
     """
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        message = message.replace(secret, _HIDDEN)
     message = _QUERY.sub(rf"\1?{_HIDDEN}", _USER.sub("", message))
     line = " ".join(message.translate(_ASCII).split())
     phrase = "".join(_printable(character) for character in unicodedata.normalize("NFKD", line))

@@ -1,16 +1,20 @@
-"""The status page at ``/``: plain HTML, no JavaScript, everything shown is escaped."""
+"""The status page at ``/``: plain HTML, no JavaScript, everything is escaped, no secret shown."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, make_response, render_template
+from markupsafe import escape
 
 from backend.jobs.job_queue import JobQueue
+from backend.memory.project_models import ProjectModels
+from backend.memory.report import describe
 from backend.own_command import as_typed, own_command
 from backend.serving.engine import Engine
 from backend.serving.error_journal import ErrorJournal
 from backend.serving.under_way import UnderWay
 from backend.settings import Settings
+from backend.settings.secret_words import masked, secret_words
 from backend.web.adapter import Adapter, StatusRow
 from backend.web.model_status import ModelStatus
 
@@ -32,9 +36,11 @@ def make_blueprint(
     model_status: ModelStatus,
     journal: ErrorJournal,
     adapters: Sequence[Adapter],
+    memories: ProjectModels | None,
 ) -> Blueprint:
     """The page as a route."""
     routes = Blueprint("status", __name__)
+    secrets = [str(escape(word)) for word in secret_words(settings)]
     routes.add_app_template_filter(as_typed)
 
     @routes.get("/")
@@ -45,6 +51,9 @@ def make_blueprint(
             "status.html",
             is_well=is_well(tools, queues, workers, model_status.problem),
             model=engine.model,
+            memories=None
+            if memories is None
+            else describe(memories.records(), engine.model.version),
             waiting=engine.waiting,
             clicks=under_way.clicks(),
             tiers=cache.tiers(),
@@ -62,7 +71,7 @@ def make_blueprint(
             megabytes=megabytes,
             command=own_command(),
         )
-        response = make_response(html)
+        response = make_response(masked(html, secrets))
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["Cache-Control"] = "no-store"
         return response

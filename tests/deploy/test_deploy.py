@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
 CUDA = yaml.safe_load((ROOT / "deploy" / "compose.cuda.yaml").read_text())
-OURS = ("backend", "worker", "trainer")
+OURS = ("backend", "worker", "trainer", "memory")
 
 
 def stages():

@@ -84,4 +84,4 @@ def test_warm_encodes_a_whole_project(run, demo):
     project, tasks = demo.project(images=("cake", "flowers"))
     result = run("warm", "--project", str(project))
     assert result.exit_code == 0, result.output
-    assert f"{len(tasks)} images are warm" in result.output
+    assert f"warm: {len(tasks)} images" in result.output

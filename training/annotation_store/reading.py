@@ -102,6 +102,17 @@ class Reading:
         """Return the number of the last change; changes count from 1."""
         return int(self._database.ask("SELECT change FROM counter")[0][0])
 
+    def project_changes(self) -> dict[ProjectKey, int]:
+        """Return the number of the last change of each project, deletions included."""
+        rows = self._database.ask(
+            "SELECT source, project, MAX(change) FROM annotations GROUP BY source, project"
+        )
+        return {ProjectKey(source, project): change for source, project, change in rows}
+
+    def project_change(self, project: ProjectKey) -> int:
+        """Return the number of the last change of a project; 0 if it has none."""
+        return self.project_changes().get(project, 0)
+
     def new_since_training(self, line: str, projects: Collection[ProjectKey]) -> int:
         """Count the annotations with objects that changed since the last training of a line."""
         trained = self._database.ask("SELECT change FROM trained WHERE line = ?", line)

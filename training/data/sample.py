@@ -197,3 +197,18 @@ def compose(
         stuff=tuple(objects[position].stuff for position in order),
         whole_areas=tuple(objects[position].area for position in order),
     )
+
+
+class SampleList:
+    """Samples in memory, as a data set."""
+
+    def __init__(self, name: str, samples: Sequence[Sample]) -> None:
+        self.name = name
+        self.sample_ids = [sample.sample_id for sample in samples]
+        self._samples = list(samples)
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._samples[index]

@@ -13,12 +13,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from dynamite import polygons
+
 Mask = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.float64]
 _Grid = npt.NDArray[np.int32]
-
-_FINER = 2
-"""The mask is traced at twice its size, through the centres of quarters of pixels."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +65,16 @@ def trace(mask: Mask) -> Outlines:
     across, down = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
     left, top = int(across[0]), int(down[0])
     inside = mask[top : down[-1] + 1, left : across[-1] + 1]
-    fine = inside.repeat(_FINER, 0).repeat(_FINER, 1)
-    found, tree = cv2.findContours(fine.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    fine = polygons.doubled(inside)
+    found, tree = cv2.findContours(fine, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     contours: list[_Grid] = [np.asarray(one, np.int32).reshape(-1, 2) for one in found]
     parents: _Grid = np.asarray(tree[0, :, 3], np.int32)
-    joints = _joints(contours, parents, fine)
+    joints = _joints(contours, parents, fine > 0)
     rings = [
         _straightened(_assembled(i, contours, joints)) for i in np.flatnonzero(parents < 0).tolist()
     ]
-    polygons = tuple((ring + 0.5) / _FINER + (left, top) for ring in rings)
-    return Outlines(polygons, int(np.count_nonzero(parents >= 0)))
+    placed = tuple(polygons.in_pixels(ring) + np.array([left, top]) for ring in rings)
+    return Outlines(placed, int(np.count_nonzero(parents >= 0)))
 
 
 def _joints(contours: list[_Grid], parents: _Grid, fine: Mask) -> dict[int, list[_Joint]]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dynamite import ClickSet
-from dynamite.network.model import DynaMITE
+from dynamite.network.model import DynaMITE, FeatureMaps
 from dynamite.network.prediction import Prediction
 from dynamite.network.queries import PackedClicks
 from training.click_jitter import jittered
@@ -60,6 +60,10 @@ class Iteration(nn.Module):
         """
         self._seed_drop_paths(batch)
         maps = self.model.encode(self.model.normalize(batch.images))
+        return self.answer(maps, batch, rounds)
+
+    def answer(self, maps: FeatureMaps, batch: Batch, rounds: int) -> Outcome:
+        """Compute the losses from the features of the batch's images; otherwise as ``forward``."""
         clicks = batch.clicks
         rngs = [generator(self.config.seed, Purpose.CORRECTIONS, n) for n in batch.numbers]
         every_round = self.config.supervised_rounds == "all"

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from backend.retraining.bookkeeping import SITES, CollectorFile
 from backend.settings import Settings
 from backend.settings.folders import store_folder
-from training.annotation_store import Database, FileFormat
+from training.annotation_store import FileFormat
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS waiting (
@@ -25,13 +26,12 @@ CREATE TABLE IF NOT EXISTS frames (
     job INTEGER NOT NULL, frame INTEGER NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL,
     change INTEGER NOT NULL, PRIMARY KEY (job, frame)
 );
-CREATE TABLE IF NOT EXISTS sites (url TEXT PRIMARY KEY);
 """
 
 FORMAT = FileFormat(
     name="the bookkeeping of CVAT",
     version=1,
-    tables=TABLES,
+    tables=TABLES + SITES,
     remedy="move it away: `dynamite sync --cvat-project N` compares everything again",
 )
 
@@ -52,33 +52,14 @@ def bookkeeping_path(settings: Settings) -> Path:
     return store_folder(settings).parent / f"{settings.cvat_name}.sqlite"
 
 
-class Bookkeeping:
+class Bookkeeping(CollectorFile):
     """Hints that wait, the state in which jobs and frames were stored, and known tasks.
 
-    Not for several threads at once; any number of processes may share the file. Every change is
-    one transaction.
-
-    Args:
-        path: the file; its name is that of the CVAT, the source of its annotations.
-
-    Raises:
-        StoreError: the file cannot be opened; every method raises it where reading or writing
-            fails.
+    See ``CollectorFile`` for sharing the file, and for what its methods raise.
     """
 
     def __init__(self, path: Path) -> None:
-        self.source = path.stem
-        self._database = Database(path, FORMAT)
-
-    def __enter__(self) -> "Bookkeeping":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+        super().__init__(path, FORMAT)
 
     def wait(self, hint: Hint, reason: str) -> None:
         """Keep a hint that cannot be looked into now."""
@@ -144,16 +125,3 @@ class Bookkeeping:
         """
         for table in ("jobs", "frames"):
             self._write(f"DELETE FROM {table} WHERE change > ?", change)  # noqa: S608
-
-    def note_site(self, url: str) -> None:
-        """Remember a URL at which a task of this CVAT has been seen."""
-        if url not in self.sites():
-            self._write("INSERT OR IGNORE INTO sites VALUES (?)", url)
-
-    def sites(self) -> set[str]:
-        """Return the URLs at which tasks of this CVAT have been seen."""
-        return {str(row[0]) for row in self._database.ask("SELECT url FROM sites")}
-
-    def _write(self, statement: str, *values: object) -> None:
-        with self._database.transaction() as database:
-            database.execute(statement, values)

@@ -20,7 +20,7 @@ def last_waiting(redis: Redis, source: str) -> tuple[int, str]:
     try:
         count, reason = json.loads(redis.get(_key(source)) or '[0, ""]')
         return int(count), str(reason)
-    except (RedisError, OSError, ValueError, TypeError):
+    except (RedisError, OSError, ValueError, TypeError, RecursionError):
         return 0, ""
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from backend.retraining.bookkeeping import SITES, CollectorFile
 from backend.settings import Settings
 from backend.settings.folders import store_folder
-from training.annotation_store import Database, FileFormat
+from training.annotation_store import FileFormat
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS waiting (event TEXT PRIMARY KEY, reason TEXT NOT NULL);
@@ -20,13 +21,12 @@ CREATE TABLE IF NOT EXISTS compared (
 CREATE INDEX IF NOT EXISTS compared_by_project ON compared (project);
 CREATE INDEX IF NOT EXISTS compared_by_change ON compared (change);
 CREATE TABLE IF NOT EXISTS projects (project INTEGER PRIMARY KEY, created_at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS sites (url TEXT PRIMARY KEY);
 """
 
 FORMAT = FileFormat(
     name="the bookkeeping of Label Studio",
     version=1,
-    tables=TABLES,
+    tables=TABLES + SITES,
     remedy=(
         "move it away: `dynamite sync --project N` compares everything again and writes a new one"
     ),
@@ -38,33 +38,14 @@ def bookkeeping_path(settings: Settings) -> Path:
     return store_folder(settings).parent / f"{settings.label_studio_name}.sqlite"
 
 
-class Bookkeeping:
+class Bookkeeping(CollectorFile):
     """Events that wait, compared tasks, and what identifies a Label Studio and its projects.
 
-    Not for several threads at once; any number of processes may share the file. Every change is
-    one transaction.
-
-    Args:
-        path: the file; its name is that of the Label Studio, the source of its annotations.
-
-    Raises:
-        StoreError: the file cannot be opened; every method raises it where reading or writing
-            fails.
+    See ``CollectorFile`` for sharing the file, and for what its methods raise.
     """
 
     def __init__(self, path: Path) -> None:
-        self.source = path.stem
-        self._database = Database(path, FORMAT)
-
-    def __enter__(self) -> "Bookkeeping":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+        super().__init__(path, FORMAT)
 
     def wait(self, *events: tuple[dict[str, Any], str]) -> None:
         """Keep events that cannot be processed now, each with its reason, to be tried again."""
@@ -128,19 +109,6 @@ class Bookkeeping:
     def forget_created_at(self, project: int) -> None:
         """Let another project have the number."""
         self._write("DELETE FROM projects WHERE project = ?", project)
-
-    def note_site(self, url: str) -> None:
-        """Remember a URL at which a project of this Label Studio has been seen."""
-        if url not in self.sites():
-            self._write("INSERT OR IGNORE INTO sites VALUES (?)", url)
-
-    def sites(self) -> set[str]:
-        """Return the URLs at which projects of this Label Studio have been seen."""
-        return {str(row[0]) for row in self._database.ask("SELECT url FROM sites")}
-
-    def _write(self, statement: str, *values: object) -> None:
-        with self._database.transaction() as database:
-            database.execute(statement, values)
 
 
 def _canonical(event: dict[str, Any]) -> str:

@@ -1,1 +1,1 @@
-"""The kinds of region that hold masks, one module each (docs/extending.md)."""
+"""The kinds of mask, one module each (docs/extending.md)."""

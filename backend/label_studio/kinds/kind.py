@@ -1,4 +1,4 @@
-"""What a kind of region is: how it holds a mask, and how a mask is read from it."""
+"""What a kind of mask is: how a region holds it, and how it is read from one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Value = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """A mask in the form that a kind of region gives it.
+    """A mask in the form that its kind gives it.
 
     Attributes:
         mask: H×W, as it is read back.
@@ -41,7 +41,7 @@ Read = tuple[StoredMask | None, tuple[Stroke, ...]]
 
 
 class RegionKind(Protocol):
-    """One kind of region. ``kinds.table`` lists them all."""
+    """One kind of mask. ``kinds.table`` lists them all."""
 
     @property
     def name(self) -> str:

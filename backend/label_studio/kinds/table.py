@@ -1,4 +1,4 @@
-"""All kinds of region that hold masks. To add one, write its module and name it here."""
+"""All kinds of mask. To add one, write its module and name it here."""
 
 from collections.abc import Mapping
 

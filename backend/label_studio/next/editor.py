@@ -13,7 +13,7 @@ from backend.label_studio.next.memory import Memory, Ticket
 from backend.label_studio.next.next_call import next_call, only_image
 from backend.label_studio.next.planning import plan_object
 from backend.label_studio.next.reading import CAPABILITIES, event_of, read_prompts
-from backend.label_studio.predict_request import Task, image_addresses, read_tasks
+from backend.label_studio.predict_request import Task, image_addresses, number_of, read_tasks
 from backend.label_studio.raw_values import shown
 from backend.serving.answering import Answering
 from backend.session.answer_plan import ImagePlan
@@ -115,11 +115,11 @@ class NextEditor:
         prompts = read_prompts(context, image)
         read = MaskReader(self._max_pixels, self._decoded)
         ticket = self._memory.begin(next_call(project, task, image, prompts, read))
-        mask = repeated(ticket) or self._segmented(ticket, task, image)
+        mask = repeated(ticket) or self._segmented(ticket, task, image, project)
         self._memory.remember(ticket, mask)
         return mask.array()
 
-    def _segmented(self, ticket: Ticket, task: Task, image: ImageKey) -> BitMask:
+    def _segmented(self, ticket: Ticket, task: Task, image: ImageKey, project: str) -> BitMask:
         plan = plan_object(ticket.call.prompts, ticket.others, image)
         if plan is None:
             raise NoMaskError("All points say where the object is not: place the first one on it.")
@@ -129,6 +129,7 @@ class NextEditor:
             plan,
             lambda image: self._connection.open_image(task.images[image], task.id),
             ticket.call.user,
+            number_of(project),
         )
         if answered is None:
             raise NoMaskError(why_nothing(plan))

@@ -138,6 +138,7 @@ def test_no_line_of_help_is_cut(group):
 
 def test_one_thing_is_counted_as_one():
     assert [counted(n, "project") for n in (0, 1, 2)] == ["0 projects", "1 project", "2 projects"]
+    assert [counted(n, "box") for n in (1, 2)] == ["1 box", "2 boxes"]
 
 
 def test_a_preset_without_weights_wants_its_file():

@@ -8,6 +8,8 @@ import zlib
 
 import pytest
 
+from backend.cvat.interactor_request import read_prompts
+from backend.errors import BadRequestError
 from tests.backend.cvat.cvat_page import CvatServer, a_frame, payload
 
 FRAME = a_frame(40, 60)
@@ -131,3 +133,33 @@ def broken(whole, rng):
         else:
             text[at:at] = text[at : at + rng.randint(1, 40)]
     return bytes(text)
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("path", ["/cvat/warm", "/cvat/webhook", "/cvat/boxes", "/"])
+def test_a_body_that_does_not_arrive_whole_is_the_callers_fault(backend, caplog, path):
+    class Broken:
+        def read(self, *_):
+            raise ValueError("chunk of find-me")  # as the web server: no OSError
+
+        readinto = read
+
+    headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+    environ = {"wsgi.input": Broken(), "wsgi.input_terminated": True}
+    answer = backend.client.post(path, headers=headers, environ_overrides=environ)
+    assert answer.status_code == 400, answer.text
+    assert "find-me" not in caplog.text + answer.text
+
+
+NONE = {"pos_points": [], "neg_points": [], "obj_bbox": []}
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("field", NONE)
+def test_of_a_million_positions_none_is_looked_at(field):
+    class Position(list):
+        def __len__(self):
+            raise AssertionError("looked at")
+
+    with pytest.raises(BadRequestError, match=rf"{field} has 1000000 positions"):
+        read_prompts(**NONE | {field: [Position([1, 2])] * 10**6})

@@ -13,6 +13,7 @@ from rq.serializers import JSONSerializer
 from backend.cvat import rle
 from backend.settings import load
 from backend.settings.folders import store_folder
+from backend.web.auth import GUESSES
 from tests.backend.cvat.collect.test_collecting import block
 from tests.backend.cvat.fake_cvat import TOKEN
 from training.annotation_store import AnnotationStore
@@ -194,3 +195,20 @@ def test_a_real_worker_stores_what_a_webhook_hinted_at(
     )
     with AnnotationStore(store_folder(load())) as store:
         assert [one.annotation_id for one in store.annotations()] == [1_000_000]
+
+
+@pytest.mark.security
+def test_guesses_of_the_secret_are_slowed_down(make_backend):
+    app = make_backend(cvat=True, cvat_webhook_secret=SECRET).parts.app
+    statuses = []
+
+    def guess(number):
+        own = signed(event(), f"guess {number}")
+        statuses.append(app.test_client().post("/cvat/webhook", **own).status_code)
+
+    threads = [threading.Thread(target=guess, args=(number,)) for number in range(4 * GUESSES)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(statuses) == {401, 429}

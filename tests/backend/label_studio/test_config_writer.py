@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from backend.cli.label_config import label_config
 from backend.label_studio import config_check
 from backend.label_studio.config_writer import BACKGROUND_COLOR, COLORS, OUTPUTS, write
 from backend.label_studio.labeling_config import BOXES, POINTS, parse
@@ -50,3 +51,8 @@ def test_more_labels_than_colors_are_written_all_the_same():
     names = [f"label {number}" for number in range(100)]
     (brush,) = parse(write(names)).of_type("brushlabels")
     assert list(brush.labels) == names
+
+
+def test_the_command_offers_every_kind_of_mask():
+    (option,) = (one for one in label_config.params if one.name == "output")
+    assert option.type.choices == tuple(OUTPUTS)

@@ -62,7 +62,9 @@ def test_setup_and_the_status_page_say_it(backend):
     answer = backend.client.post("/setup", json=body).json
     (line,) = answer["served"]
     assert answer["problems"] == []
-    assert line.split(",")[-1] in backend.client.get("/").text
+    page = backend.client.get("/").text
+    assert line.split(",")[-1] in page
+    assert "<th>Pages</th>" in page
 
 
 @pytest.mark.parametrize("release", ["1.20.0", "1.23.2"])

@@ -61,7 +61,8 @@ def test_it_runs_in_the_server_of_the_released_package(tmp_path, queue_server):
     from dynamite.checkpoints import checkpoint
 
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-    packages = ["label-studio-ml==1.0.9", "label-studio-tools==0.0.4", "colorama"]
+    needed = ["appdirs", "colorama", "lxml"]
+    packages = ["label-studio-ml==1.0.9", "label-studio-tools==0.0.4", *needed]
     subprocess.run([*pip, str(tmp_path / "packages"), *packages], check=True)
     weights = tmp_path / "random.safetensors"
     checkpoint.save(dynamite.load("lite", random_weights=True), weights, {})

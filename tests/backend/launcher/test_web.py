@@ -114,11 +114,12 @@ READING = SERVER.replace(
     """from backend.logs import log_from
         from backend.serving.error_journal import ErrorJournal
         from backend.web.app import create_app
-        from backend.web.json_body import json_body
+        from backend.web.json_body import json_body, raw_body
 
         log_from("info", ["hush-hush"])
         app = create_app(self.settings, ErrorJournal(), [])
         app.add_url_rule("/json", "json", lambda: json_body(), methods=["POST"])
+        app.add_url_rule("/raw", "raw", lambda: raw_body(), methods=["POST"])
         app.add_url_rule("/unread", "unread", lambda: {}, methods=["POST"])""",
 )
 
@@ -156,6 +157,7 @@ def test_broken_requests_are_refused_and_not_quoted(tmp_path):
     with served(tmp_path, READING, stderr=subprocess.PIPE) as (port, process):
         for said in BROKEN.values():
             assert say(port, said % b"json").startswith(b"HTTP/1.1 400"), said
+            assert say(port, said % b"raw").startswith(b"HTTP/1.1 400"), said
             assert say(port, said % b"unread").startswith(b"HTTP/1.1 200"), said
         for said in NO_HTTP:
             assert say(port, said)[9:12] in {b"400", b"414", b"501"}, said

@@ -49,3 +49,54 @@ def test_where_masks_are_known_these_are_answered_instead(make_backend, click, t
     assert again["id"] == before["id"]
     assert again["value"] == before["value"]
     assert backend.parts.journal.errors[0].code == "busy"
+
+
+@pytest.mark.security
+def test_clicks_on_warm_images_do_not_wait_for_those_that_wait_for_a_silent_host(
+    make_backend, click, task
+):
+    backend = make_backend(threads=2)
+    warm = task(3)
+    (before,) = backend.result(click("A", 100, 100), task=warm)
+    answers, waiting = threading.Event(), threading.Semaphore(0)
+    fetch = backend.photos.fetch
+
+    def silent(value, task_id=None):
+        waiting.release()
+        assert answers.wait(60)
+        return fetch(value, task_id)
+
+    backend.photos.fetch = silent
+
+    def wait(number):
+        own = task(10 + number, image=f"/data/upload/1/{number}.png")
+        body = {"result": [click("A", 100, 100, name=f"k{number}")]}
+        return backend.predict(body, task=own)
+
+    with ThreadPoolExecutor() as people:
+        held_up = [people.submit(wait, number) for number in (1, 2)]
+        for _ in held_up:
+            assert waiting.acquire(timeout=60)
+        try:
+            (after,) = backend.result(click("A", 100, 100), click("A", 200, 100), task=warm)
+            assert after["value"] != before["value"]
+            third = wait(3)  # no more may wait for hosts
+            assert (third.status_code, third.json["error"]["code"]) == (503, "busy")
+            assert "image hosts" in third.json["error"]["message"]
+        finally:
+            answers.set()
+        assert [one.result().status_code for one in held_up] == [200, 200]
+    assert wait(4).status_code == 200  # all places are free again
+
+
+def test_outside_leaves_the_place_of_this_thread_and_takes_it_back():
+    admission = Admission(1)
+    with admission.place():
+        with admission.outside(), admission.place():
+            pass
+        with pytest.raises(KeyError), admission.outside():
+            raise KeyError
+        with pytest.raises(BusyError), admission.place():
+            pass
+    with admission.outside(), admission.outside(), admission.place():  # without a place: nothing
+        pass

@@ -13,7 +13,18 @@ pytestmark = pytest.mark.security
 
 PAGES = ("/", "/metrics", "/versions", "/health")
 
-ODD = [b"", b"{", b"\xff\xfe", b"null", b"5", b"[]", b'"x"', b"{}", b'{"waiting": 1}']
+ODD = [
+    b"",
+    b"{",
+    b"\xff\xfe",
+    b"null",
+    b"5",
+    b"[]",
+    b'"x"',
+    b"{}",
+    b'{"waiting": 1}',
+    b"[" * 100_000,
+]
 
 BACKLOG = {"waiting": 1, "waits_for": "a", "set_aside": 2, "set_aside_for": "b"}
 DUE = {"new": 12, "enough": 50, "held_out": None, "least": 8}
@@ -27,7 +38,7 @@ def assert_all_answer(backend):
     assert backend.parts.journal.counts == {}
 
 
-@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd[:9]))
 def test_notes_that_are_none(backend, redis, odd):
     redis.set(BACKLOG_KEY, odd)
     redis.set(asked_key(backend.settings.line), odd)
@@ -82,6 +93,19 @@ def test_keys_of_the_wrong_kind(backend, redis):
         redis.set(f"rq:wip:{name}", "x")
         redis.set(f"rq:failed:{name}", "x")
     assert_all_answer(backend)
+
+
+def test_members_that_are_no_names(make_backend, redis):
+    backend = make_backend(cvat=True)
+    for name in QUEUES:
+        redis.sadd(f"rq:workers:{name}", b"\xff")
+        assert_all_answer(backend)
+        redis.zadd(f"rq:failed:{name}", {b"\xff": 1})
+        redis.zadd(f"rq:wip:{name}", {b"\xff": 1})
+        assert_all_answer(backend)
+    for odd in ODD:
+        redis.set("dynamite:waiting:cvat", odd)
+        assert_all_answer(backend)
 
 
 def test_right_values_are_shown(backend, redis):

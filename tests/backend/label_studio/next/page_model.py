@@ -35,7 +35,7 @@ SIZE = (WIDTH, HEIGHT)
 class Discs:
     """The serving core with discs for masks, for images of one size."""
 
-    def answer_object(self, source, task, plan, open_image, user):
+    def answer_object(self, source, task, plan, open_image, user, project):
         segmented = discs(plan.click_set(HEIGHT, WIDTH), HEIGHT, WIDTH, RADIUS)
         one = next(compose(plan, segmented))
         return AnsweredObject(plan.image, one.id, "", one.mask) if one.mask.any() else None

@@ -1,0 +1,1 @@
+"""Project memory: asked for by the clock of its worker, followed by serving processes."""

@@ -1,0 +1,97 @@
+"""Asks for memories: the worker of their queue looks at the annotation store every few seconds.
+
+Nothing else has to ask, whatever tool an annotation comes from, and a killed worker costs nothing:
+what a memory was made from is on its record. At most one job of a project is waiting or running.
+It takes the newest state; what changes meanwhile is seen afterwards.
+"""
+
+import logging
+from typing import TYPE_CHECKING
+
+from redis import Redis
+from rq import Queue, Retry
+from rq.job import JobStatus
+from rq.serializers import JSONSerializer
+
+from backend.jobs.job_queue import MEMORY, find_job
+from backend.jobs.schedule import is_coming
+from backend.memory.weights import current_weights
+from backend.retraining.store import open_store
+from backend.settings import Settings
+from backend.settings.folders import memory_folder, store_folder
+from training.annotation_store import is_there
+from training.memory.kept import KeptMemories, Record
+
+if TYPE_CHECKING:
+    from training.annotation_store import ProjectKey
+
+log = logging.getLogger(__name__)
+
+MEMORY_JOB = "backend.memory.jobs.remember"
+
+JOB_SECONDS = 1800
+"""Longest time of a job; sixteen images take minutes."""
+
+RETRIES = 2
+"""Further attempts at a job that was killed or failed."""
+
+FAILURE_SECONDS = 3600
+"""How long a state that could not be learned from is left alone."""
+
+
+class Asking:
+    """Enqueues the memories that are due. Called every few seconds by one thread."""
+
+    def __init__(self, settings: Settings, redis: Redis) -> None:
+        self._settings = settings
+        self._redis = redis
+        self._done: tuple[int, str] | None = None
+
+    def __call__(self) -> None:
+        """Ask for the memory of each project whose annotations or weights have changed.
+
+        Raises:
+            DynamiteError: the store or the registry is away.
+        """
+        if not is_there(store_folder(self._settings)):
+            return
+        name, _ = current_weights(self._settings)
+        with open_store(self._settings, self._redis) as store:
+            state = store.change(), name
+            if state == self._done:
+                return
+            changes, projects = store.project_changes(), store.projects()
+        kept = KeptMemories(memory_folder(self._settings))
+        for record in kept.records():
+            if record.key not in projects:
+                kept.forget(record.key)
+        due = [one for one in projects if not _is_new(kept.record(one), changes[one], name)]
+        for project in due:
+            self._enqueue(project, changes[project], name)
+        self._done = None if due else state
+
+    def _enqueue(self, project: "ProjectKey", change: int, weights: str) -> None:
+        job_id = f"memory-{project.source}-{project.number}"
+        job = find_job(self._redis, job_id)
+        if job is not None:
+            is_same = job.meta == {"change": change, "weights": weights}
+            if is_coming(job) or (is_same and job.get_status() == JobStatus.FAILED):
+                return
+            job.delete()
+        queue = Queue(MEMORY, connection=self._redis, serializer=JSONSerializer)
+        queue.enqueue(
+            MEMORY_JOB,
+            project.source,
+            project.number,
+            job_id=job_id,
+            description=f"memory of project {project}",
+            job_timeout=JOB_SECONDS,
+            retry=Retry(max=RETRIES),
+            result_ttl=FAILURE_SECONDS,
+            failure_ttl=FAILURE_SECONDS,
+            meta={"change": change, "weights": weights},
+        )
+
+
+def _is_new(record: Record | None, change: int, weights: str) -> bool:
+    return record is not None and (record.change, record.weights) == (change, weights)

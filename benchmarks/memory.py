@@ -1,0 +1,194 @@
+"""What project memory saves: images are annotated one after the other, in random order.
+
+    python -m benchmarks.memory dsb2018 facade --data ../sets --seeds 5 --out memory
+
+For each set and seed, the images before image 3, 5, 10, 20 of a random order are taken as accepted.
+The same images, from further down that order, are then annotated without memory, with it, and
+with what the gate decides. Prints a table, writes memory.json and memory.png.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+import dynamite
+from dynamite import Predictor
+from dynamite.network.model import DynaMITE
+from training.data.catalog import open_dataset
+from training.data.sample import Sample, SampleList
+from training.evaluation.mist import object_clicks
+from training.evaluation.model_segmenter import ModelSegmenter
+from training.evaluation.plan import EvaluationPlan
+from training.evaluation.runner import evaluate
+from training.memory.examples import encode_examples, with_at_most
+from training.memory.learn import learn
+from training.memory.trial import try_memory
+
+MAX_OBJECTS = 8
+"""Objects of an image that are annotated; a crowd would take minutes."""
+
+Scores = NDArray[np.float64]
+"""Clicks per object and IoU after the first click, images × 2."""
+
+
+def main() -> None:
+    """Measure and report."""
+    arguments = parse()
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    path = out / "memory.json"
+    points: list[dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else []
+    model = dynamite.load("lite", device="cuda" if torch.cuda.is_available() else "cpu")
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
+        for name in arguments.sets:
+            for point in measure(model, name, seed, arguments):
+                points.append(point)
+                path.write_text(json.dumps(points, indent=1))
+                Console(width=120).print(table(points))
+    plot(points, out / "memory.png")
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("sets", nargs="*", help="dsb2018, facade, …; none: draw what is there")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--images", type=int, nargs="+", default=[3, 5, 10, 20])
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--most", type=int, default=12, help="images annotated for each point")
+    parser.add_argument("--budget", type=int, default=10, help="clicks per object")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("memory"))
+    return parser.parse_args()
+
+
+def measure(model: DynaMITE, name: str, seed: int, arguments: argparse.Namespace) -> Any:
+    """Yield a point for each number of accepted images."""
+    dataset = open_dataset(name, arguments.data, on_problem="skip")
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(dataset)).tolist()
+    last = max(arguments.images) - 1
+    chosen = order[last : last + arguments.most]
+    tests = [with_at_most(dataset[index], MAX_OBJECTS, rng) for index in chosen]
+    without = annotate(model, tests, arguments.budget)
+    for image in arguments.images:
+        accepted = [dataset[index] for index in order[: image - 1]]
+        started = time.monotonic()
+        examples = encode_examples(Predictor(model), accepted)
+        adapted = learn(model, examples, np.random.default_rng([seed, image])).apply(model)
+        learned = time.monotonic()
+        trial = try_memory(model, accepted, np.random.default_rng([seed, image, 1]))
+        tried = time.monotonic()
+        yield {
+            "set": name,
+            "seed": seed,
+            "image": image,
+            "ids": [sample.sample_id for sample in tests],
+            "without": without.tolist(),
+            "with": annotate(adapted, tests, arguments.budget).tolist(),
+            "on": trial is not None and trial.helps,
+            "gain_in_trial": None if trial is None else round(trial.gain, 4),
+            "seconds": [round(learned - started, 1), round(tried - learned, 1)],
+        }
+
+
+def annotate(model: DynaMITE, samples: Sequence[Sample], budget: int) -> Scores:
+    """Let a simulated annotator segment all objects of each image."""
+    segmenter = ModelSegmenter(Predictor(model))
+    plan = EvaluationPlan(clicks_per_object=budget)
+    found = []
+    for record in evaluate(segmenter, SampleList("tests", samples), plan):
+        clicks = object_clicks(record.ious[-1], record.spent, clicks_per_object=budget)
+        found.append((clicks, float(np.nanmean(record.ious[0]))))
+    return np.array(found, np.float64)
+
+
+def gathered(points: list[dict[str, Any]], name: str, image: int) -> tuple[Scores, Scores, Scores]:
+    """Return the scores at an image, of all seeds: without, with memory, and gated."""
+    own = [point for point in points if (point["set"], point["image"]) == (name, image)]
+    without = np.concatenate([point["without"] for point in own])
+    always = np.concatenate([point["with"] for point in own])
+    gated = np.concatenate([point["with" if point["on"] else "without"] for point in own])
+    return without, always, gated
+
+
+def saved(without: Scores, others: Scores) -> tuple[float, float]:
+    """Return the share of clicks saved and its standard error, paired by image."""
+    difference = without[:, 0] - others[:, 0]
+    error = difference.std(ddof=1) / np.sqrt(len(difference))
+    return float(difference.mean() / without[:, 0].mean()), float(error / without[:, 0].mean())
+
+
+def keys(points: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    """Return the sets and images measured, in order."""
+    return sorted({(point["set"], point["image"]) for point in points})
+
+
+def table(points: list[dict[str, Any]]) -> Table:
+    """Return a table with one line for each set and image."""
+    found = Table(title="Project memory", title_justify="left")
+    for name in ("set", "at image", "seeds", "images", "clicks per object"):
+        found.add_column(name, justify="left" if name == "set" else "right")
+    for name in ("saved", "IoU@1", "gate on", "saved with gate", "learning, s", "trial, s"):
+        found.add_column(name, justify="right")
+    for name, image in keys(points):
+        own = [p for p in points if (p["set"], p["image"]) == (name, image)]
+        without, always, gated = gathered(points, name, image)
+        (all_saved, error), (gate_saved, gate_error) = saved(without, always), saved(without, gated)
+        learning, trial = np.mean([point["seconds"] for point in own], 0)
+        found.add_row(
+            name,
+            str(image),
+            str(len(own)),
+            str(len(without)),
+            f"{without[:, 0].mean():.2f} → {always[:, 0].mean():.2f}",
+            f"{all_saved:+.1%} ± {error:.1%}",
+            f"{without[:, 1].mean():.3f} → {always[:, 1].mean():.3f}",
+            f"{sum(point['on'] for point in own)}/{len(own)}",
+            f"{gate_saved:+.1%} ± {gate_error:.1%}",
+            f"{learning:.0f}",
+            f"{trial:.0f}",
+        )
+    return found
+
+
+def plot(points: list[dict[str, Any]], path: Path) -> None:
+    """Plot the clicks saved, and the IoU after the first click, at each image."""
+    import matplotlib as mpl  # noqa: PLC0415
+
+    mpl.use("Agg")
+    from matplotlib import pyplot  # noqa: PLC0415
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 4), layout="constrained")
+    for number, name in enumerate(sorted({point["set"] for point in points})):
+        images = [image for one, image in keys(points) if one == name]
+        scores = [gathered(points, name, image) for image in images]
+        for kind, style, label in ((1, "o-", name), (2, "o--", None)):
+            shares = [100 * np.array(saved(one[0], one[kind])) for one in scores]
+            means, errors = np.transpose(shares)
+            left.errorbar(
+                images, means, errors * (kind == 1), fmt=style, color=f"C{number}", label=label
+            )
+        first = [scores[0][0][:, 1].mean(), *(one[1][:, 1].mean() for one in scores)]
+        right.plot([1, *images], first, "o-", color=f"C{number}")
+    left.axhline(0, color="gray", linewidth=0.5)
+    left.set(xlabel="at image", ylabel="clicks saved, % (dashed: with the gate)")
+    right.set(xlabel="at image", ylabel="IoU after the first click")
+    figure.legend(loc="outside lower center", ncols=4)
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()

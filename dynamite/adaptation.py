@@ -1,0 +1,122 @@
+"""Weights for one project: what its accepted masks have taught the part that answers clicks.
+
+An image is encoded by the backbone and the pixel decoder, and its features are cached. These parts
+stay as they are, so all projects share the cached features, and a project's own weights can be
+learned from them within seconds. What is adapted is the rest: a megabyte or two in `lite`.
+"""
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from dynamite.errors import CheckpointError, InvalidInputError
+from dynamite.files import replacing
+from dynamite.network.model import DynaMITE
+
+_CACHED_IN_FEATURES = ("backbone.", "pixel_decoder.", "instance_encoder.level_embed")
+_CACHED_IN_DETAIL = ("edges.", "from_edges.", "reduce.", "from_features.")
+_QUERIES_KEYS_VALUES = (".cross_attention.in_proj_weight", ".cross_attention.in_proj_bias")
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """The adapted weights of one project.
+
+    Attributes:
+        tensors: by name, those of ``adaptable``.
+        model_version: of the network they were learned from; others refuse them.
+    """
+
+    tensors: Mapping[str, Tensor]
+    model_version: str
+
+    @classmethod
+    def of(cls, model: DynaMITE) -> "Adaptation":
+        """Take the adaptable weights out of a network, rounded to half precision."""
+        tensors = {name: weight.detach().cpu().half() for name, weight in adaptable(model)}
+        return cls(tensors, model.version)
+
+    @property
+    def digest(self) -> str:
+        """Names the weights: 8 hexadecimal digits."""
+        found = blake2b(self.model_version.encode(), digest_size=4)
+        for name, tensor in sorted(self.tensors.items()):
+            found.update(name.encode())
+            found.update(tensor.contiguous().numpy().tobytes())
+        return found.hexdigest()
+
+    def apply(self, model: DynaMITE) -> DynaMITE:
+        """Return a network with these weights; it shares what is not adapted with ``model``.
+
+        Features of either network serve both, and both have the same version.
+
+        Raises:
+            InvalidInputError: they were learned from another version, or do not fit.
+        """
+        if self.model_version != model.version:
+            raise InvalidInputError(
+                f"the adaptation was learned from model version {self.model_version!r}, this is "
+                f"{model.version!r}: learn it again"
+            )
+        adapted = copy_adaptable(model)
+        own = dict(adaptable(adapted))
+        if {name: weight.shape for name, weight in own.items()} != {
+            name: tensor.shape for name, tensor in self.tensors.items()
+        }:
+            raise InvalidInputError(
+                f"the adaptation does not fit {model.version!r}: learn it again"
+            )
+        with torch.no_grad():
+            for name, weight in own.items():
+                rows = _adapted_rows(name, weight)
+                weight[:rows].copy_(self.tensors[name][:rows])
+        return adapted
+
+    def save(self, path: Path) -> None:
+        """Write to a safetensors file, atomically; ``load`` reads it."""
+        with replacing(path) as draft:
+            save_file(dict(self.tensors), draft, {"model_version": self.model_version})
+
+    @classmethod
+    def load(cls, path: Path) -> "Adaptation":
+        """Read what ``save`` wrote.
+
+        Raises:
+            CheckpointError: the file is missing, damaged or holds something else.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return cls(tensors, metadata["model_version"])
+        except (OSError, SafetensorError, KeyError) as error:
+            raise CheckpointError(f"{path} holds no adaptation: {error}") from error
+
+
+def adaptable(model: DynaMITE) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield the parameters, by name, that no cached feature depends on.
+
+    Of the tensors of cross attention, only the first third is adapted: the projection of the
+    queries. Keys and values of the image are cached.
+    """
+    for name, weight in model.named_parameters():
+        of_detail = name.removeprefix("refiner.").startswith(_CACHED_IN_DETAIL)
+        if not (name.startswith(_CACHED_IN_FEATURES) or of_detail):
+            yield name, weight
+
+
+def _adapted_rows(name: str, weight: Tensor) -> int:
+    return len(weight) // 3 if name.endswith(_QUERIES_KEYS_VALUES) else len(weight)
+
+
+def copy_adaptable(model: DynaMITE) -> DynaMITE:
+    """Return a copy of the network that shares the backbone and the pixel decoder with it."""
+    shared = {id(part): part for part in (model.backbone, model.pixel_decoder)}
+    return deepcopy(model, shared)

@@ -1,0 +1,128 @@
+"""A click in a project with memory, through the real application."""
+
+import json
+
+import pytest
+from redis import Redis
+
+from backend import composition
+from backend.memory.project_models import ProjectModels
+from backend.serving.engine import Model
+from backend.settings.folders import memory_folder
+from tests.backend.label_studio.next.bodies import a_body, points
+from tests.fakes import DiscPredictor
+from training.memory.kept import KeptMemories, LabelRecord, Record
+
+ON = Record(
+    source="label_studio",
+    project=3,
+    change=1,
+    weights="discs-1",
+    model_version="discs-1",
+    images=5,
+    made="2026-01-01T00:00:00+00:00",
+    words="on: +25% ± 2% of the clicks saved",
+    digest="1a2b3c4d",
+    clicks=(4.0, 3.0),
+    first_iou=(0.6, 0.7),
+    error=0.1,
+    labels=(LabelRecord(label="<b>disc</b>", objects=9, first_iou=(0.6, 0.7), clicks=(4.0, 3.0)),),
+)
+
+
+def load(model, digest, path):
+    """Stand in for the loading of weights."""
+    assert path.name == "label_studio-3-1a2b3c4d.safetensors"
+    return Model(DiscPredictor(), model.version, model.device, digest)
+
+
+@pytest.fixture
+def remembering(make_backend, monkeypatch):
+    """A backend that has loaded the memory of project 3."""
+    plain = composition.assemble
+    found = []
+
+    def assemble(settings, **parts):
+        kept = KeptMemories(memory_folder(settings))
+        kept.folder.parent.mkdir(parents=True)
+        kept.write(ON, lambda path: path.touch())
+        engine = parts["engine"]
+        memories = ProjectModels(kept, lambda: engine.model, load)
+        memories.check()
+        found.append(memories)
+        return plain(settings, **parts, memories=memories)
+
+    monkeypatch.setattr(composition, "assemble", assemble)
+    return make_backend()
+
+
+def version_of(answer):
+    return answer.json["results"][0]["model_version"]
+
+
+def test_the_answer_says_that_memory_took_part(remembering, click, redis_of):
+    answer = remembering.predict({"result": [click("A", 200, 200)]})
+    assert version_of(answer) == "discs-1+m1a2b3c4d"
+    remembering.parts.answer_log.close()
+    (noted,) = redis_of(remembering).hvals("dynamite:answers:label_studio:1")
+    assert json.loads(noted)[:2] == ["discs-1+m1a2b3c4d", 1]
+
+
+@pytest.fixture
+def redis_of():
+    opened = []
+
+    def connect(backend):
+        opened.append(Redis.from_url(backend.settings.queue_url))
+        return opened[-1]
+
+    yield connect
+    for one in opened:
+        one.close()
+
+
+def test_the_next_editor_is_answered_with_it_too(remembering, redis_of):
+    body = a_body(points((200, 200))) | {"project": "3.1795330728"}
+    assert remembering.client.post("/predict", json=body).status_code == 200
+    remembering.parts.answer_log.close()
+    (noted,) = redis_of(remembering).hvals("dynamite:answers:label_studio:190")
+    assert json.loads(noted)[0] == "discs-1+m1a2b3c4d"
+
+
+@pytest.mark.parametrize("project", ["4.1795330728", "", "?", "9" * 40])
+def test_other_projects_are_answered_without_it(remembering, click, project):
+    answer = remembering.predict({"result": [click("A", 200, 200)]}, project=project)
+    assert version_of(answer) == "discs-1"
+
+
+def test_the_image_is_encoded_once_for_all_projects(remembering, click):
+    for project in ("3.1", "4.1"):
+        remembering.predict({"result": [click("A", 200, 200)]}, project=project)
+    assert len(remembering.parts.cache.kept) == 1
+
+
+def test_a_page_with_pending_masks_keeps_the_model_it_began_with(remembering, click, task):
+    memories = remembering.parts.memories
+    first, second = click("A", 200, 200), click("A", 230, 200)
+    assert version_of(remembering.predict({"result": [first]})) == "discs-1+m1a2b3c4d"
+    KeptMemories(memory_folder(remembering.settings)).forget(("label_studio", 3))
+    memories.check()
+    assert version_of(remembering.predict({"result": [first, second]})) == "discs-1+m1a2b3c4d"
+    other = task(2, image="/data/upload/1/b.png")
+    assert version_of(remembering.predict({"result": [first]}, task=other)) == "discs-1"
+
+
+def test_without_it_the_page_says_so(backend):
+    assert "Switched off" in backend.client.get("/").text
+
+
+def test_the_status_page_and_the_metrics_tell_of_it(remembering):
+    page = remembering.client.get("/").text
+    assert "project 3 of label_studio" in page
+    assert "on: +25% ± 2% of the clicks saved" in page
+    assert "&lt;b&gt;disc&lt;/b&gt; (9 objects): 4.0 → 3.0 clicks" in page
+    metrics = remembering.client.get("/metrics").text
+    assert 'dynamite_memories{state="on"} 1.0' in metrics
+    assert 'dynamite_memories{state="loaded"} 1.0' in metrics
+    remembering.parts.engine.swap(Model(DiscPredictor(), "discs-2", "cpu"))
+    assert "off: it was learned from discs-1" in remembering.client.get("/").text

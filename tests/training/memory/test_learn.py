@@ -1,0 +1,131 @@
+"""Learning from accepted images, and the trial that says whether it helps."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dynamite import Predictor
+from dynamite.network.model import DynaMITE
+from training.data.sample import Sample
+from training.loop.distributed import Processes
+from training.loop.iteration import Iteration
+from training.memory.examples import Example, clicked_batch, encode_examples, with_at_most
+from training.memory.learn import config_for, learn
+from training.memory.trial import LabelTrial, Trial, try_memory
+
+
+@pytest.fixture
+def examples(model: DynaMITE, samples: list[Sample]) -> list[Example]:
+    return encode_examples(Predictor(model), samples)
+
+
+def loss(model: DynaMITE, examples: list[Example]) -> float:
+    """Return the mean loss on first clicks, the same for every network."""
+    iteration = Iteration(model, config_for(model, np.random.default_rng(0)), Processes())
+    rng, found = np.random.default_rng(1), []
+    with torch.no_grad():
+        for number in range(12):
+            example = examples[number % len(examples)]
+            batch = clicked_batch(example, 8, rng, number)
+            found.append(float(iteration.answer(example.maps, batch, 0).losses.total))
+    return float(np.mean(found))
+
+
+def test_learning_lowers_the_loss_on_its_examples(model: DynaMITE, examples: list[Example]) -> None:
+    adapted = learn(model, examples, np.random.default_rng(0), steps=60).apply(model)
+    assert loss(adapted, examples) < 0.9 * loss(model, examples)
+
+
+def test_the_network_itself_stays_as_it_is(model: DynaMITE, examples: list[Example]) -> None:
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    asking = [weight.requires_grad for weight in model.parameters()]
+    learn(model, examples, np.random.default_rng(0), steps=3)
+    assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
+    assert asking == [weight.requires_grad for weight in model.parameters()]
+    assert all(weight.grad is None for weight in model.parameters())
+
+
+def test_the_generator_makes_all_choices(model: DynaMITE, examples: list[Example]) -> None:
+    digests = [
+        learn(model, examples, np.random.default_rng(seed), steps=3).digest for seed in (1, 1, 2)
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_examples_are_at_the_size_of_the_input(model: DynaMITE, samples: list[Sample]) -> None:
+    wide = replace(
+        samples[0],
+        image=samples[0].image[:40],
+        label_map=samples[0].label_map[:40],
+        ignore=samples[0].ignore[:40],
+        whole_areas=(),
+    )
+    (example,) = encode_examples(Predictor(model), [wide])
+    assert example.sample.label_map.shape == example.maps.padded_size
+    features = Predictor(model).encode(wide.image)
+    height, width = features.input_size
+    assert example.sample.ignore[height:].all()
+    assert example.sample.ignore[:, width:].all()
+    assert not example.sample.ignore[:height, :width].any()
+
+
+def test_an_image_of_specks_is_no_example(model: DynaMITE, samples: list[Sample]) -> None:
+    label_map = np.full_like(samples[0].label_map, -1)
+    label_map[3, 3] = 0
+    speck = replace(
+        samples[0], label_map=label_map, labels=("disc",), parents=(), stuff=(), whole_areas=()
+    )
+    assert encode_examples(Predictor(model), [speck]) == []
+
+
+def test_of_a_crowd_some_are_drawn_and_the_rest_is_ignored(samples: list[Sample]) -> None:
+    one = with_at_most(samples[0], 1, np.random.default_rng(0))
+    assert len(one.labels) == 1
+    objects = samples[0].label_map >= 0
+    assert np.array_equal(one.ignore | (one.label_map >= 0), objects)
+    assert with_at_most(samples[0], 2, np.random.default_rng(0)) is samples[0]
+
+
+def test_a_trial_tries_every_image_under_both_networks(
+    model: DynaMITE, samples: list[Sample]
+) -> None:
+    seen: list[tuple[int, int]] = []
+    trial = try_memory(
+        model,
+        samples,
+        np.random.default_rng(0),
+        steps=2,
+        report=lambda done, total: seen.append((done, total)),
+    )
+    assert trial is not None
+    assert trial.images == len(samples)
+    assert sum(row.objects for row in trial.labels) == 8
+    assert {row.label for row in trial.labels} == {"disc", "rectangle"}
+    assert seen[-1] == (4, 4)
+    again = try_memory(model, samples, np.random.default_rng(0), steps=2)
+    assert again == trial
+
+
+def test_one_image_cannot_be_tried(model: DynaMITE, samples: list[Sample]) -> None:
+    assert try_memory(model, samples[:1], np.random.default_rng(0), steps=2) is None
+
+
+@pytest.mark.parametrize(
+    ("clicks", "first", "error", "objection"),
+    [
+        ((4.0, 3.5), (0.6, 0.7), 0.2, ""),
+        ((4.0, 3.95), (0.6, 0.7), 0.01, "less than 2%"),
+        ((4.0, 3.5), (0.6, 0.7), 0.6, "may be chance"),
+        ((4.0, 3.5), (0.6, 0.5), 0.2, "but the first masks are worse"),
+        ((4.0, 4.5), (0.6, 0.7), 0.1, "less than 2%"),
+    ],
+)
+def test_the_gate_opens_for_clicks_saved_beyond_chance(
+    clicks: tuple[float, float], first: tuple[float, float], error: float, objection: str
+) -> None:
+    rows = (LabelTrial("a", 9, first, clicks),)
+    trial = Trial(4, clicks, first, error, rows)
+    assert trial.objection == objection
+    assert trial.helps is (not objection)

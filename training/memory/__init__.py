@@ -1,0 +1,1 @@
+"""Project memory: accepted masks adapt the network's answers within seconds (docs/memory.md)."""
