@@ -15,7 +15,7 @@ TEAM = yaml.safe_load((DEPLOY / "compose.team.yaml").read_text())
 ALONE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES = TEAM["services"]
 BACKENDS = ("backend-1", "backend-2")
-OURS = (*BACKENDS, "worker", "trainer")
+OURS = (*BACKENDS, "worker", "trainer", "memory")
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -54,7 +54,7 @@ def test_they_share_models_and_annotations_and_nothing_else():
 
 
 def test_every_queue_has_a_worker():
-    served = {SERVICES[service]["command"][-1] for service in ("worker", "trainer")}
+    served = {SERVICES[service]["command"][-1] for service in ("worker", "trainer", "memory")}
     assert served == set(QUEUES)
 
 
