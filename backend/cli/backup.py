@@ -14,7 +14,8 @@ def backup(folder: Path) -> None:
     or not at all. `dynamite restore FOLDER` puts it back.
 
     Not in it: Label Studio's own database, events that wait in the queue (the next comparison with
-    Label Studio brings them in), running trainings, and the feature cache.
+    Label Studio brings them in), running trainings, project memories (they are learned again), and
+    the feature cache.
     """
     from backend.launcher.private_files import private_files
     from backend.retraining.backup import back_up

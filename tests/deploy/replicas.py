@@ -25,11 +25,15 @@ from backend import composition, settings
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio.ingest.job_names import EVENT_JOB
 from backend.launcher.web import WebApplication
+from backend.memory.adapting import with_memory
+from backend.memory.project_models import ProjectModels
 from backend.serving.engine import Engine, Model
 from backend.serving.error_journal import ErrorJournal
 from backend.serving.meters import Meters
 from backend.features.cache import FeatureCache
+from backend.settings.folders import memory_folder
 from tests.fakes import DiscPredictor, Photos
+from training.memory.kept import KeptMemories
 
 class Discs(WebApplication):
     def load(self):
@@ -41,6 +45,7 @@ class Discs(WebApplication):
             disk_bytes=0,
         )
         model = Model(DiscPredictor(), "discs-1", "cpu")
+        kept = KeptMemories(memory_folder(self.settings))
         self._backend = composition.assemble(
             self.settings,
             engine=Engine(model, cache, meters.encodes.observe),
@@ -48,6 +53,7 @@ class Discs(WebApplication):
             queue=JobQueue(self.settings.queue_url, self.settings.state_dir / "spool", EVENT_JOB),
             journal=ErrorJournal(),
             meters=meters,
+            memories=ProjectModels(kept, lambda: model, with_memory),
         )
         self._backend.label_studio.connection.images.use(Photos({HEIGHT}, {WIDTH}))
         return self._backend.app
