@@ -23,7 +23,7 @@ def memory(project: int | None) -> None:
 
     settings = load()
     if not settings.memory:
-        click.echo("memories are switched off (DYNAMITE_MEMORY)")
+        click.echo("memories are switched off: DYNAMITE_MEMORY=on switches them on")
     records = KeptMemories(memory_folder(settings)).records()
     chosen = [one for one in records if project is None or one.project == project]
     if not chosen:

@@ -41,7 +41,7 @@ class RetrainingSettings(TrainingOptions):
     train_hours: float = Field(12.0, gt=0, description="longest training, hours")
 
     memory: bool = Field(
-        True, description="answer with what a project's accepted masks teach, where that helps"
+        False, description="answer with what a project's accepted masks teach, where that helps"
     )
 
     holdout_share: float = Field(

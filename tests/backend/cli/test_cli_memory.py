@@ -23,6 +23,8 @@ def run(tmp_path, monkeypatch):
 
 
 def test_it_says_what_each_project_has(run, monkeypatch):
+    assert run().startswith("memories are switched off")
+    monkeypatch.setenv("DYNAMITE_MEMORY", "on")
     assert run() == "there is no memory of any project yet: two accepted images are needed\n"
     monkeypatch.setattr("backend.memory.weights.current_weights", lambda _: ("discs-1", None))
     memory_folder(load()).parent.mkdir(parents=True, exist_ok=True)
@@ -32,5 +34,3 @@ def test_it_says_what_each_project_has(run, monkeypatch):
         "  <b>disc</b> (9 objects): 4.0 → 3.0 clicks, IoU after the first 0.60 → 0.70",
     ]
     assert "no memory of project 4" in run("--project", "4")
-    monkeypatch.setenv("DYNAMITE_MEMORY", "off")
-    assert run().startswith("memories are switched off")

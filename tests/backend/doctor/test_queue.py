@@ -27,20 +27,18 @@ def test_workers_that_are_gone_are_named_and_those_that_live_are_counted(redis, 
         findings = check_queue(load(redis_url=queue_server, **more))
         return [(one.verdict, one.message) for one in findings if one.check == "workers"]
 
-    gone = found()
+    gone = found(memory=True)
     assert [verdict for verdict, _ in gone] == [Verdict.BAD] * 3
     assert "the jobs of ingest" in gone[0][1]
     assert "the jobs of train" in gone[1][1]
     assert "the jobs of memory" in gone[2][1]
-    assert len(found(memory=False)) == 2
+    assert len(found()) == 2
     worker = Worker([Queue("ingest", connection=redis)], connection=redis)
     worker.register_birth()
-    assert len(found()) == 2
-    assert found(train_worker=False, memory=False) == [
-        (Verdict.GOOD, "they live (ingest: 1, train: 0)")
-    ]
+    assert len(found(memory=True)) == 2
+    assert found(train_worker=False) == [(Verdict.GOOD, "they live (ingest: 1, train: 0)")]
     redis.hdel(worker.key, "birth")  # as after a sleep
-    assert found(train_worker=False, memory=False)[0][0] is Verdict.BAD
+    assert found(train_worker=False)[0][0] is Verdict.BAD
 
 
 @pytest.mark.parametrize("url", ["unix:///nowhere.sock", "redis://queue..internal"])

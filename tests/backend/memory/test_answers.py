@@ -112,8 +112,8 @@ def test_a_page_with_pending_masks_keeps_the_model_it_began_with(remembering, cl
     assert version_of(remembering.predict({"result": [first]}, task=other)) == "discs-1"
 
 
-def test_without_it_the_page_says_so(backend):
-    assert "Switched off" in backend.client.get("/").text
+def test_the_page_is_silent_where_it_is_off(backend):
+    assert "Project memory" not in backend.client.get("/").text
 
 
 def test_the_status_page_and_the_metrics_tell_of_it(remembering):

@@ -65,6 +65,7 @@ class Site:
             "REDIS_URL": url,
             "DYNAMITE_STATE_DIR": str(folder / "state"),
             "DYNAMITE_CHECKPOINT": str(weights),
+            "DYNAMITE_MEMORY": "on",
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": str(folder / "stand_in"),
         }
