@@ -390,8 +390,7 @@ def test_many_threads_fetch_at_once(serve: Serve) -> None:
     found: dict[int, bytes] = {}
 
     def work(i: int) -> None:
-        url = Url.parse(f"{server.url}/{i}")
-        found[i] = client.get(url, Deadline(20), lambda _: {}).body
+        found[i] = client.get(Url.parse(f"{server.url}/{i}"), Deadline(20), lambda _: {}).body
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]
     for thread in threads:
