@@ -45,7 +45,7 @@ class InTimeAdapter(HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        """Send a request; ``timeout`` is in seconds, for the headers and for the body of its answer."""
+        """Send a request; ``timeout`` is in seconds, for headers and body of its answer each."""
         response = super().send(request, True, timeout, verify, cert, proxies)
         if not stream and timeout is not None:
             response.raw = io.BytesIO(_body(response, Deadline(timeout)))
@@ -69,12 +69,12 @@ def _body(response: requests.Response, deadline: Deadline) -> bytes:
 
 
 class _HttpConnection(HTTPConnection):
-    def getresponse(self) -> HTTPResponse:
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3
         return _in_time(self, super().getresponse)
 
 
 class _HttpsConnection(HTTPSConnection):
-    def getresponse(self) -> HTTPResponse:
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3
         return _in_time(self, super().getresponse)
 
 

@@ -37,6 +37,18 @@ def test_an_answer_that_is_no_json_is_named(serve, rubbish, api, error):
         ask.get("/api/x")
 
 
+@pytest.mark.parametrize(
+    "rubbish",
+    [b"[]", b"5", b"null", b'{"tasks": 5, "total": 1}', b'{"tasks": [{"id": []}], "total": 1}'],
+)
+def test_label_studios_tasks_are_none(serve, rubbish):
+    server = serve({"/api/tasks": send(rubbish)})
+    with LabelStudioApi(server.url, TOKEN) as ask:
+        for question in (lambda: list(ask.tasks(1)), lambda: ask.task_count(1)):
+            with pytest.raises(ApiError, match="does not answer with tasks"):
+                question()
+
+
 def test_whole_answers_are_read_as_ever(serve):
     text = b'{"release": "1.23.2"}' * 10_000
     packed = gzip.compress(text)
