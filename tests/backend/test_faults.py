@@ -15,7 +15,7 @@ from dataclasses import replace
 import pytest
 from redis import Redis
 
-from backend.features.cache import FeatureCache
+from backend.features.cache import FeatureCache, Tier
 from backend.jobs.event_spool import Spool
 from backend.label_studio.access import Access
 from backend.label_studio.ingest.events import process_event
@@ -140,6 +140,12 @@ class TestFullDisk:
         assert [tier.is_off for tier in cache.tiers()][-1]
         assert caplog.text.count("No space left on device") == 1
         assert not list((small_disk / "features").glob(".*"))  # no half of a file
+
+    @pytest.mark.parametrize("is_off", [True, False])
+    def test_the_page_says_that_features_are_not_kept(self, backend, monkeypatch, is_off):
+        tier = Tier("disk", 0, 0, 10**9, 0, is_off)
+        monkeypatch.setattr(backend.parts.cache, "tiers", lambda: [tier])
+        assert ("off until the next start" in backend.client.get("/").text) == is_off
 
     def test_an_accepted_annotation_waits_until_there_is_room(self, small_disk, make_ingest):
         ingest = make_ingest(train_after=0)
