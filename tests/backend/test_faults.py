@@ -59,7 +59,9 @@ class TestQueueServer:
         os.kill(number, signal.SIGCONT)
         child.stop()
 
-    def test_suspended_it_delays_no_click_and_loses_no_event(self, make_backend, click, server):
+    def test_suspended_it_delays_no_click_and_loses_no_event(
+        self, make_backend, click, server, monkeypatch
+    ):
         url, number = server
         backend = make_backend(redis_url=url, answer_seconds=0.5)
         (before,) = backend.result(click("A", 100, 100))
@@ -68,7 +70,9 @@ class TestQueueServer:
         assert after["id"] == before["id"]
         answer = backend.client.post("/webhook", json=EVENT)
         assert (answer.status_code, answer.json["status"]) == (201, "kept until the queue is back")
-        assert "does not answer" in backend.client.get("/").text
+        with monkeypatch.context() as patch:  # each further question would take its time
+            patch.setattr(backend.parts.model_status, "training", pytest.fail)
+            assert "does not answer" in backend.client.get("/").text
         assert "dynamite_queue_up 0.0" in backend.client.get("/metrics").text
         assert backend.client.get("/health").json["workers"] is None
         os.kill(number, signal.SIGCONT)
