@@ -1,4 +1,4 @@
-"""Benchmarks clicks that arrive together, with ``lite``: one batched pass, or one after the other."""
+"""Benchmarks clicks that arrive together: one batched pass of ``lite``, or one after the other."""
 
 from pathlib import Path
 
