@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 KNOWN_SECONDS = 0.02
 """How long a click waits to hear whether another backend has answered its task meanwhile."""
 
-NEW_SECONDS = 0.25
+NEW_SECONDS = 0.5
 """How long the first click on a task waits for what another backend knows of it."""
 
 PAUSE_SECONDS = 2.0
@@ -55,7 +55,8 @@ class SharedPages:
 
     def __init__(self, url: str) -> None:
         self._redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2)
-        self._patience = Patience("pages", pause=PAUSE_SECONDS)
+        self._known = Patience("pages-known", pause=PAUSE_SECONDS)
+        self._new = Patience("pages-new", pause=PAUSE_SECONDS)
         self._seen: OrderedDict[str, tuple[bytes, ...]] = OrderedDict()
         self._waiting: OrderedDict[str, Pages] = OrderedDict()
         self._changed = threading.Condition()
@@ -71,11 +72,11 @@ class SharedPages:
 
         ``is_known``: whether this process has pages of the task itself.
         """
-        seconds = KNOWN_SECONDS if is_known else NEW_SECONDS
+        patience, seconds = (self._known, KNOWN_SECONDS) if is_known else (self._new, NEW_SECONDS)
         try:
-            found = self._patience.ask(lambda: self._read(task), seconds)
+            found = patience.ask(lambda: self._read(task), seconds)
         except Exception as error:  # it is away, or is no queue server
-            self._patience.rest()
+            patience.rest()
             self._tell_away(error)
             return None
         if found is None:
@@ -104,7 +105,8 @@ class SharedPages:
             self._is_closed = True
             self._changed.notify_all()
         self._thread.join()
-        self._patience.close()
+        self._known.close()
+        self._new.close()
         self._redis.close()
 
     def _read(self, task: str) -> tuple[bytes, Pages | None] | None:
