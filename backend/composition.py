@@ -26,6 +26,7 @@ from backend.serving.image_cache import pixel_budget
 from backend.serving.meters import Meters
 from backend.serving.model_watcher import ModelWatcher
 from backend.serving.page_models import PageModels
+from backend.serving.shared_pages import SharedPages
 from backend.serving.under_way import UnderWay
 from backend.session.store import SessionStore
 from backend.settings import Settings, typo_warnings
@@ -56,6 +57,7 @@ class Backend:
     settings: Settings
     engine: Engine
     cache: "FeatureCache[ImageFeatures]"
+    shared_pages: SharedPages
     sessions: SessionStore
     page_models: PageModels
     queue: JobQueue
@@ -115,6 +117,7 @@ class Backend:
         for adapter in self.adapters:
             adapter.close()
         self.engine.close()
+        self.shared_pages.close()
         self.queue.close()
         self.answer_log.close()
         self.cache.close()
@@ -189,7 +192,8 @@ def assemble(
     """
     for words in filter(None, (unused_token(settings), *typo_warnings())):
         log.warning("%s", words)
-    sessions = SessionStore(max_pixels=settings.max_image_pixels)
+    shared_pages = SharedPages(settings.queue_url)
+    sessions = SessionStore(max_pixels=settings.max_image_pixels, tier=shared_pages)
     page_models = PageModels(sessions.has_pending)
     admission = Admission(settings.threads)
     answer_log = AnswerLog(settings.queue_url)
@@ -236,6 +240,7 @@ def assemble(
         settings=settings,
         engine=engine,
         cache=cache,
+        shared_pages=shared_pages,
         sessions=sessions,
         page_models=page_models,
         queue=queue,

@@ -85,6 +85,11 @@ class Settings(RetrainingSettings, CvatSettings, BaseSettings):
     state_dir: Path = Field(
         Path(".state"), description="folder for cache, queue, annotations and models"
     )
+    features_dir: Path | None = Field(
+        None,
+        description="folder of the feature cache on disk, which several backends may share; "
+        "empty: in the state folder",
+    )
     redis_url: SecretStr | None = Field(
         None,
         validation_alias=_shared("REDIS_URL"),
