@@ -46,6 +46,7 @@ class DiskTier(Generic[F]):
     def __init__(self, folder: Path, budget: int, load: Callable[[Path], F]) -> None:
         self.budget = budget
         self.used = 0
+        self.evicted = 0
         self.is_off = False
         self._folder = folder
         self._load = load
@@ -129,6 +130,7 @@ class DiskTier(Generic[F]):
     def _make_room(self, needed: int) -> None:
         while self._files and self.used + needed > self.budget:
             self._remove(next(iter(self._files)))
+            self.evicted += 1
 
     def _remove(self, name: str) -> None:
         file = self._files.pop(name, None)

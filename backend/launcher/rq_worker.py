@@ -21,6 +21,7 @@ from backend.jobs.housekeeping import SLEEP_SECONDS
 from backend.jobs.job_queue import TRAIN
 from backend.launcher.allowed_jobs import AllowedJob, ForbiddenJobError, check_allowed
 from backend.retraining.enqueueing import enqueue_waiting
+from backend.retraining.verdicts import note_verdict
 from dynamite.lifeline import die_with_parent
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Worker(SpawnWorker):
         super().main_work_horse(*args, **kwargs)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Do a job in a process of its own; after a training, let the next of its line follow."""
+        """Do a job in a process of its own; count a training, and let the next one follow."""
         try:
             check_allowed(job)
         except ForbiddenJobError as error:
@@ -112,6 +113,7 @@ class Worker(SpawnWorker):
         line = job.meta.get("line")
         if queue.name == TRAIN and line is not None:
             try:
+                note_verdict(self.connection, line, job)
                 enqueue_waiting(self.connection, line)
             except (RedisError, OSError) as error:  # the housekeeping does it later
                 log.warning("the queue server is away: %s", error)

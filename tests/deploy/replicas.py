@@ -48,7 +48,7 @@ class Discs(WebApplication):
         kept = KeptMemories(memory_folder(self.settings))
         self._backend = composition.assemble(
             self.settings,
-            engine=Engine(model, cache, meters.encodes.observe),
+            engine=Engine(model, cache, meters.observe),
             cache=cache,
             queue=JobQueue(self.settings.queue_url, self.settings.state_dir / "spool", EVENT_JOB),
             journal=ErrorJournal(),

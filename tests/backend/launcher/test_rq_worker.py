@@ -23,6 +23,7 @@ from backend.launcher.rq_worker import JOB, LOG_LEVEL, QUEUE_URL, Worker
 from backend.launcher.worker import allowed_queue
 from backend.retraining.enqueueing import TRAIN_JOB
 from backend.retraining.jobs import PERIODIC
+from backend.retraining.verdicts import verdicts
 from backend.settings import load
 
 pytestmark = pytest.mark.security
@@ -95,6 +96,15 @@ def test_so_does_a_training_worker(start, redis):
     job = enqueue(redis, "train", TRAIN_JOB, {})
     assert ended(job) == "failed"
     assert "Field required" in Job.fetch(job.id, redis, JSONSerializer).meta["error"]
+
+
+def test_a_worker_counts_a_training_that_fails_once(start, redis):
+    queue = Queue("train", connection=redis, serializer=JSONSerializer)
+    job = queue.enqueue(TRAIN_JOB, {}, retry=Retry(max=RETRIES), meta={"line": "lite"})
+    start("train")
+    assert ended(job) == "failed"
+    until(lambda: verdicts(redis, "lite")["failed"])
+    assert sum(verdicts(redis, "lite").values()) == 1
 
 
 def test_a_job_whose_execution_has_expired_goes_back_into_the_queue(queue_server, redis, tmp_path):
