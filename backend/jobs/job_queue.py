@@ -17,6 +17,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now as rq_now
 from rq.worker_registration import get_keys
 
+from backend import request_id
 from backend.errors import TooManyEventsError
 from backend.jobs.event_spool import Event, Spool
 from backend.jobs.queue_trial import refusal
@@ -83,9 +84,12 @@ class JobQueue:
     def put(self, event: Event) -> bool:
         """Enqueue an event; false if it waits on disk because the queue server is away.
 
+        It takes the id of the request along, as its ``request_id``.
+
         Raises:
             TooManyEventsError: It is not ``verified``, and very many events wait.
         """
+        event = event | request_id.taken_along()
         try:
             if not event.get("verified"):
                 _check_room(ingest_queue(self._quick).count)
@@ -156,6 +160,7 @@ class JobQueue:
                 retry=Retry(max=RETRIES),  # a killed worker must not cost an annotation
                 result_ttl=RESULT_SECONDS,
                 failure_ttl=FAILURE_SECONDS,
+                meta={"request_id": event.get("request_id", "")},
                 pipeline=pipeline,
             )
             pipeline.execute()

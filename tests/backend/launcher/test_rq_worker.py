@@ -1,5 +1,6 @@
 """Real workers on a real queue server: what a sleep of the machine and forged jobs do to them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from backend.jobs.job_queue import RETRIES
 from backend.jobs.rq_repair import repair
 from backend.label_studio.ingest.job_names import EVENT_JOB
 from backend.launcher.allowed_jobs import ALLOWED, AllowedJob
-from backend.launcher.rq_worker import JOB, LOG_LEVEL, QUEUE_URL, Worker
+from backend.launcher.rq_worker import JOB, LOGGING, QUEUE_URL, Worker
 from backend.launcher.worker import allowed_queue
 from backend.retraining.enqueueing import TRAIN_JOB
 from backend.retraining.jobs import PERIODIC
@@ -113,7 +114,8 @@ def test_a_job_whose_execution_has_expired_goes_back_into_the_queue(queue_server
     redis.lmove("rq:queue:ingest", "rq:queue:ingest:intermediate", "LEFT", "LEFT")
     redis.zadd("rq:wip:ingest", {f"{job.id}:execution": time.time() - 100})
     values = ("a worker", str(os.getpid()), job.id, "execution", "ingest")
-    environment = dict(zip(JOB, values, strict=True)) | {QUEUE_URL: queue_server, LOG_LEVEL: "info"}
+    logging = json.dumps({"level": "info"})
+    environment = dict(zip(JOB, values, strict=True)) | {QUEUE_URL: queue_server, LOGGING: logging}
     command = [sys.executable, "-P", "-m", "backend.launcher.job_process"]
     subprocess.run(command, env=os.environ | environment, cwd=tmp_path, check=True)
     assert Queue("ingest", connection=redis, serializer=JSONSerializer).job_ids == [job.id]
