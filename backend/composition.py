@@ -105,7 +105,7 @@ class Backend:
                 adapters=self.adapters,
                 memories=self.memories,
             ),
-            metrics.make_blueprint([state, self.meters.clicks, self.meters.encodes]),
+            metrics.make_blueprint([state, *self.meters.collectors()]),
         ]
         return create_app(self.settings, self.journal, self.adapters, pages)
 
@@ -136,7 +136,7 @@ def open_backend(settings: Settings) -> Backend:
     model, entry = load_current(settings, registry)
     cache = open_cache(settings, model.device, cancellations=(SupersededError,))
     meters = Meters()
-    engine = Engine(model, cache, meters.encodes.observe)
+    engine = Engine(model, cache, meters.observe)
     journal = ErrorJournal()
     watcher = ModelWatcher(
         registry,
@@ -209,7 +209,7 @@ def assemble(
         answer_log=answer_log,
         under_way=under_way,
         report=reports.report,
-        click_seconds=meters.clicks,
+        meters=meters,
         with_memory=memories.choose if memories else without_memory,
     )
     health = Health(engine, queue, model_status, draining.is_set)
@@ -222,6 +222,7 @@ def assemble(
         answer_log=answer_log,
         queue=queue,
         report=reports.report,
+        observe=meters.observe,
         health=health,
         budget=budget,
     )
@@ -234,6 +235,7 @@ def assemble(
             admission=admission,
             answer_log=answer_log,
             queue=cvat_queue,
+            observe=meters.observe,
             budget=budget,
         )
     return Backend(

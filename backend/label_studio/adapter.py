@@ -20,6 +20,7 @@ from backend.serving.device_thread import Urgency
 from backend.serving.engine import Engine
 from backend.serving.prewarm import Prewarmer
 from backend.serving.segmenting import Report
+from backend.serving.stages import Observe
 from backend.settings import Settings
 from backend.web.adapter import StatusRow
 from backend.web.health import Health
@@ -51,6 +52,7 @@ class LabelStudio:
         answer_log: AnswerLog,
         queue: JobQueue,
         report: Report,
+        observe: Observe,
         health: Health,
         budget: PixelBudget,
     ) -> None:
@@ -60,7 +62,7 @@ class LabelStudio:
         self._answer_log = answer_log
         self._checked_configs = CheckedConfigs()
         self._titles = ProjectTitles()
-        self.connection = Connection(settings, budget, admission.outside)
+        self.connection = Connection(settings, budget, admission.outside, observe)
         self._prewarmer = Prewarmer(self._encode)
         next_editor = NextEditor(
             answering,
@@ -70,6 +72,7 @@ class LabelStudio:
             background_labels=settings.background_labels,
             max_pixels=settings.max_image_pixels,
             prewarm=self._prewarmer.ask,
+            observe=observe,
         )
         self.predict = Predict(
             answering,
@@ -83,6 +86,7 @@ class LabelStudio:
             prewarm=self._prewarmer.ask,
             warm=self.warm,
             report=report,
+            observe=observe,
         )
         self.setup = Setup(
             self.connection,

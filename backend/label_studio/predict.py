@@ -24,6 +24,7 @@ from backend.serving.answering import Answer, Answering, ClickRequest
 from backend.serving.batch_deadline import BatchDeadline
 from backend.serving.engine import SupersededError
 from backend.serving.segmenting import OpenedImage, OpenImage, Report
+from backend.serving.stages import Observe, Stage, timed
 from backend.session.call import Call
 from backend.session.regions import ImageKey
 from dynamite.errors import DynamiteError, InvalidInputError
@@ -57,6 +58,7 @@ class Predict:
         prewarm: Callable[[str, str], object],
         warm: Callable[[str, str], None],
         report: Report,
+        observe: Observe,
     ) -> None:
         """Take what the answers need.
 
@@ -72,6 +74,7 @@ class Predict:
             prewarm: has an image (address, task) encoded in the background.
             warm: encodes an image (address, task) now, behind all clicks.
             report: takes note of errors that the caller does not see.
+            observe: is told how long writing an answer takes.
         """
         self._answering = answering
         self._connection = connection
@@ -85,6 +88,7 @@ class Predict:
         self._prewarm = prewarm
         self._warm = warm
         self._report = report
+        self._observe = observe
 
     def predict(self, body: dict[str, Any]) -> list[Item]:
         """One answer per task, in order; for a call of the next editor one answer.
@@ -139,7 +143,7 @@ class Predict:
                 number_of(request.project),
             )
         )
-        return write_prediction(answer, writer)
+        return self._write(answer, writer)
 
     def _answer_batch(self, request: PredictRequest) -> list[Item]:
         """An answer for each task; an empty one for those that time runs out for."""
@@ -190,7 +194,11 @@ class Predict:
         except Exception as error:  # one bad task must not cost the others their masks
             self._report(error)
             return []
-        return write_prediction(answer, writer) if answer.objects else []
+        return self._write(answer, writer) if answer.objects else []
+
+    def _write(self, answer: Answer, writer: RegionWriter) -> Prediction:
+        with timed(self._observe, Stage.ANSWER):
+            return write_prediction(answer, writer)
 
     def _opener(self, task: Task) -> OpenImage:
         def open_image(image: ImageKey) -> OpenedImage:

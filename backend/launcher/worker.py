@@ -23,6 +23,7 @@ from backend.retraining.jobs import PERIODIC
 from backend.retraining.schedule import due_trainings
 from backend.retraining.training_queue import last_job_ids
 from backend.settings import Settings
+from backend.settings.log_options import log_options
 
 WORKER_SECONDS, MAINTENANCE_SECONDS = 25, 5
 """With rq's defaults a job whose worker was killed is found only after many minutes."""
@@ -52,7 +53,7 @@ def work(
         maintenance_interval=MAINTENANCE_SECONDS,
         job_monitoring_interval=MONITORING_SECONDS,
     )
-    worker.queue_url, worker.log_level = settings.queue_url, settings.log_level
+    worker.queue_url, worker.log_options = settings.queue_url, log_options(settings)
     with Redis.from_url(settings.queue_url, socket_timeout=10) as redis:
         housekeeping = Housekeeping(chores(settings, redis, queues))
         with threads_without_signals():

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.serving.device_thread import DeviceThread, Job, Urgency
+from backend.serving.stages import Observe, Stage, timed, unobserved
 from dynamite.clicks import ClickSet
 from dynamite.errors import DynamiteError
 
@@ -76,12 +77,12 @@ class Engine:
         self,
         model: Model,
         cache: FeatureCache,
-        encoded: Callable[[float], object] = lambda _: None,
+        observe: Observe = unobserved,
     ) -> None:
-        """``encoded`` receives the seconds of each encode, pauses included, without its wait."""
+        """``observe`` is told how long encodes and clicks take, and how long clicks wait."""
         self._model = model
         self._cache = cache
-        self._encoded = encoded
+        self._observe = observe
         self._device = DeviceThread()
         self._lock = threading.Lock()
         self._encodes: dict[tuple[str, str], Job[ImageFeatures]] = {}
@@ -96,6 +97,11 @@ class Engine:
     def waiting(self) -> int:
         """How many jobs are queued for the device."""
         return self._device.waiting
+
+    @property
+    def oldest_seconds(self) -> float:
+        """How long the oldest of these jobs has waited; 0 without any."""
+        return self._device.oldest_seconds
 
     def swap(self, model: Model) -> None:
         """Use ``model`` from now on; work already queued or running uses the old one."""
@@ -153,10 +159,13 @@ class Engine:
         predictor = (model or self._model).predictor
 
         def run() -> "Segmentation":
+            self._observe(Stage.WAIT, time.perf_counter() - asked)
             if superseded():
                 raise SupersededError("a newer request of the same annotator replaces this one")
-            return predictor.segment(features, clicks, shown=shown)
+            with timed(self._observe, Stage.SEGMENT):
+                return predictor.segment(features, clicks, shown=shown)
 
+        asked = time.perf_counter()
         return self._device.submit(Urgency.CLICK, run).future.result()
 
     def close(self) -> None:
@@ -169,11 +178,14 @@ class Engine:
         pixels = image()
 
         def run() -> "ImageFeatures":
-            started = time.perf_counter()
-            features = model.predictor.encode(pixels, pause=self._device.breathe)
-            self._encoded(time.perf_counter() - started)
-            return features
+            with self._lock:
+                is_awaited = key in self._wanted
+            if is_awaited:
+                self._observe(Stage.WAIT, time.perf_counter() - asked)
+            with timed(self._observe, Stage.ENCODE):
+                return model.predictor.encode(pixels, pause=self._device.breathe)
 
+        asked = time.perf_counter()
         with self._lock:
             urgency = Urgency(self._wanted.get(key, Urgency.PREWARM))
             job = self._device.submit(urgency, run)
