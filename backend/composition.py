@@ -31,7 +31,7 @@ from backend.serving.under_way import UnderWay
 from backend.session.store import SessionStore
 from backend.settings import Settings, typo_warnings
 from backend.settings.folders import memory_folder, open_registry
-from backend.web import metrics, status_page
+from backend.web import description, metrics, status_page
 from backend.web.adapter import Adapter
 from backend.web.app import create_app
 from backend.web.error_reports import ErrorReports
@@ -106,6 +106,7 @@ class Backend:
                 memories=self.memories,
             ),
             metrics.make_blueprint([state, *self.meters.collectors()]),
+            description.make_blueprint(),
         ]
         return create_app(self.settings, self.journal, self.adapters, pages)
 

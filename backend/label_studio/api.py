@@ -13,6 +13,7 @@ from backend.fetch.hosts import moved_message
 from backend.fetch.session import Session, reason
 from backend.fetch.url import Url
 from backend.label_studio.tokens import Tokens
+from dynamite.json_text import read_json
 
 SECONDS = 30.0
 """Timeout of one call."""
@@ -104,7 +105,7 @@ class LabelStudioApi:
                 response.status_code,
             )
         try:
-            return response.json() if response.content else None
+            return read_json(response.content) if response.content else None
         except ValueError:
             raise ApiError(f"{self.url}{path} does not answer with JSON") from None
 
@@ -135,7 +136,7 @@ class LabelStudioApi:
         body = {"refresh": token}  # for Label Studio alone
         response = self._send("POST", "/api/token/refresh", json=body, allow_redirects=False)
         try:
-            return response.status_code, response.json()
+            return response.status_code, read_json(response.content)
         except ValueError:
             return response.status_code, None
 
@@ -152,7 +153,7 @@ def redirected(url: str, response: requests.Response) -> str | None:
 def says_not_there(response: requests.Response) -> bool:
     """Whether it is Label Studio's own 404: its errors hold the status and its version."""
     try:
-        body = response.json()
+        body = read_json(response.content)
     except ValueError:
         return False
     return isinstance(body, dict) and body.get("status_code") == NOT_FOUND and "version" in body
@@ -161,7 +162,7 @@ def says_not_there(response: requests.Response) -> bool:
 def detail(response: requests.Response) -> str:
     """What Label Studio says is wrong, on one line."""
     try:
-        body = response.json()
+        body = read_json(response.content)
     except ValueError:
         return "(no JSON)"
     if not isinstance(body, dict):

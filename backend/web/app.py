@@ -43,7 +43,7 @@ def create_app(
         adapters: the annotation tools to mount.
         pages: routes for people and monitoring.
     """
-    app = Flask("backend", template_folder="templates")
+    app = Flask("backend", template_folder="templates", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
     for blueprint in (*(adapter.blueprint for adapter in adapters), *pages):
@@ -141,6 +141,9 @@ def _failure(error: Exception, journal: ErrorJournal, secret: Iterable[str]) -> 
     body = {"error": {"code": code, "message": message, "request_id": request_id.current()}}
     response = jsonify(body)
     response.status_code = status
+    if isinstance(error, HTTPException):  # which methods are allowed, and the like
+        others = (header for header in error.get_headers() if header[0] != "Content-Type")
+        response.headers.extend(others)
     if phrase := reason_phrase(message):
         response.status = f"{status} {phrase}"
     if status == UnauthorizedError.status:
