@@ -234,7 +234,8 @@ def test_health_sends_a_balancer_elsewhere_while_clicks_are_still_answered(backe
 
 def test_a_backend_lives_while_it_drains_and_while_nobody_knows_the_queue(backend, monkeypatch):
     backend.parts.draining.set()
-    monkeypatch.setattr(backend.parts.queue, "workers", lambda **_: pytest.fail("it asks the queue"))
+    queue = backend.parts.queue
+    monkeypatch.setattr(queue, "workers", lambda **_: pytest.fail("it asks the queue"))
     answer = backend.client.get("/live")
     assert (answer.status_code, answer.json) == (200, {"status": "LIVE"})
 
