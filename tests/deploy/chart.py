@@ -16,7 +16,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "least": {},
     "all": {
         "backend": {"replicas": 3, "gpu": True, "runtimeClassName": "nvidia"},
-        "workers": {"memory": {"enabled": True}, "train": {"gpu": True}, "tag": "0.0.9"},
+        "workers": {"memory": {"enabled": True}, "train": {"gpu": True}},
         "autoscaling": {"enabled": True, "maxReplicas": 8},
         "monitoring": {"enabled": True, "labels": {"release": "prometheus"}},
         "knownHosts": ["clicks.example.com"],

@@ -15,7 +15,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from cloudcoil.models.prometheus_operator.v1 import PrometheusRule, ServiceMonitor
-from helm_python.chart import lint
+from helm_python.chart import Chart, lint, package
 from helm_python.errors import HelmError
 
 from backend.cli import main
@@ -83,6 +83,13 @@ def test_a_forgotten_address_of_label_studio_is_asked_for():
         chart().render({}, name="dynamite")
 
 
+def test_a_package_holds_the_files_and_not_the_links(tmp_path):
+    archive = package(CHART, destination=tmp_path)
+    values = {**LABEL_STUDIO, **VARIANTS["all"]}
+    packed = Chart.load(archive).render(values, name="dynamite", namespace="team")
+    assert packed == chart().render(values, name="dynamite", namespace="team")
+
+
 @EVERY
 def test_pods_are_as_the_profile_restricted_says(values):
     for _, template in pods(rendered(values)):
@@ -118,6 +125,17 @@ def test_ours_run_commands_and_settings_that_exist():
         assert {entry["name"] for entry in container["env"]} - {"QUEUE_PASSWORD"} <= known
         # Kubernetes would set DYNAMITE_PORT=tcp://… for a service that is called dynamite.
         assert spec["enableServiceLinks"] is False
+
+
+def test_the_program_understands_the_settings_of_its_pods(monkeypatch):
+    for container, _ in ours():
+        for entry in container["env"]:
+            monkeypatch.setenv(entry["name"], entry.get("value", "a-secret-0123456789"))
+        monkeypatch.setenv("DYNAMITE_HOST", "0.0.0.0")  # the image does
+        settings = load()
+        assert settings.memory and "dynamite.team.svc" in settings.known_hosts
+        assert settings.image_hosts == ("images.example.com",)
+        assert settings.queue_url == "redis://:$(QUEUE_PASSWORD)@dynamite-queue:6379/0"
 
 
 def test_every_queue_has_a_worker_and_the_web_server_needs_none():
@@ -194,17 +212,14 @@ def test_folders_that_all_share_are_made_and_mounted():
     assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
 
 
-def test_an_upgrade_can_leave_the_workers_for_last():
-    tags = {container["args"][1]: container["image"] for container, _ in ours()}
-    assert tags == {"serve": f"{IMAGE}:cpu", "worker": f"{IMAGE}:0.0.9"}
-    assert (
-        one(ALL, "StatefulSet", "dynamite-backend")["spec"]["updateStrategy"]["type"]
-        == "RollingUpdate"
-    )
-    for queue in QUEUES:
-        assert one(ALL, "Deployment", f"dynamite-{queue}")["spec"]["strategy"] == {
-            "type": "Recreate"
-        }
+def test_an_upgrade_reaches_backends_one_by_one_while_the_workers_pause():
+    objects = rendered({"workers": {"paused": True, "ingest": {"replicas": 3}}})
+    backend = one(objects, "StatefulSet", "dynamite-backend")["spec"]
+    assert (backend["replicas"], backend["updateStrategy"]["type"]) == (2, "RollingUpdate")
+    for queue in ("ingest", "train"):
+        worker = one(objects, "Deployment", f"dynamite-{queue}")["spec"]
+        assert (worker["replicas"], worker["strategy"]) == (0, {"type": "Recreate"})
+    assert one(rendered({}), "Deployment", "dynamite-ingest")["spec"]["replicas"] == 1
 
 
 def selected(selector, labels):
