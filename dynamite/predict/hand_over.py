@@ -1,4 +1,4 @@
-"""Gives some cells of the deciding maps to another owner, so that a label map of any size shows it."""
+"""Gives cells of the deciding maps to another owner, so that a label map of any size shows it."""
 
 from collections.abc import Sequence
 from functools import reduce

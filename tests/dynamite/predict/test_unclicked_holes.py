@@ -13,7 +13,7 @@ from dynamite.predict.winner_map import WinnerMap
 UNSURE, SURE = CERTAIN / 2, CERTAIN * 2
 
 SIDE = 40
-"""Cells of a side of the maps. A hole of 3×3 cells is small in an object that fills most of them."""
+"""Cells of a side of the maps. A hole of 3×3 cells is small in an object that fills most."""
 
 
 def drawn(owner_hw: np.ndarray, objects: int, lead: float = UNSURE) -> Decision:
