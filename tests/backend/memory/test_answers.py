@@ -11,7 +11,8 @@ from backend.serving.engine import Model
 from backend.settings.folders import memory_folder
 from tests.backend.label_studio.next.bodies import a_body, points
 from tests.fakes import DiscPredictor
-from training.memory.kept import KeptMemories, LabelRecord, Record
+from training.memory.evidence import outcome_of
+from training.memory.kept import KeptMemories, Record
 
 ON = Record(
     source="label_studio",
@@ -22,11 +23,10 @@ ON = Record(
     images=5,
     made="2026-01-01T00:00:00+00:00",
     words="on: +25% ± 2% of the clicks saved",
+    is_on=True,
     digest="1a2b3c4d",
-    clicks=(4.0, 3.0),
-    first_iou=(0.6, 0.7),
-    error=0.1,
-    labels=(LabelRecord(label="<b>disc</b>", objects=9, first_iou=(0.6, 0.7), clicks=(4.0, 3.0)),),
+    outcomes=(outcome_of("a", ["<b>disc</b>"] * 9, [(0.6, 0.7)] * 9, [(4.0, 3.0)] * 9),),
+    without=("B",),
 )
 
 
@@ -66,6 +66,25 @@ def test_the_answer_says_that_memory_took_part(remembering, click, redis_of):
     remembering.parts.answer_log.close()
     (noted,) = redis_of(remembering).hvals("dynamite:answers:label_studio:1")
     assert json.loads(noted)[:2] == ["discs-1+m1a2b3c4d", 1]
+
+
+def test_a_label_that_memory_harms_is_answered_without_it(remembering, click, redis_of):
+    first = click("A", 200, 200)
+    assert version_of(remembering.predict({"result": [first]})) == "discs-1+m1a2b3c4d"
+    other = click("B", 400, 300)
+    answer = remembering.predict({"result": [first, other]})
+    assert version_of(answer) == "discs-1"
+    assert len({one["id"] for one in answer.json["results"][0]["result"]}) == 2
+    remembering.parts.answer_log.close()
+    notes = redis_of(remembering).hvals("dynamite:answers:label_studio:1")
+    versions = sorted(json.loads(note)[0] for note in notes)
+    assert versions == ["discs-1", "discs-1+m1a2b3c4d"]  # the mask that held still keeps its own
+
+
+def test_a_batch_is_answered_with_it_too(remembering, task, keypoint_of):
+    saved = task(prediction=[keypoint_of("A", 200, 200)])
+    answer = remembering.predict(None, task=saved)
+    assert version_of(answer) == "discs-1+m1a2b3c4d"
 
 
 @pytest.fixture
