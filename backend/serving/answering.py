@@ -328,7 +328,8 @@ def _targets(plan: AnswerPlan) -> Iterator[Target]:
 
 def _held_still(answered: AnsweredObject, target: Target) -> bool:
     """Whether an object is as an earlier answer made it, perhaps with another memory."""
-    return not target.moves and target.shown == answered.bits
+    shown = target.shown
+    return not target.moves and shown is not None and shown.digest == answered.digest
 
 
 def compose_answer(

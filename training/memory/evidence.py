@@ -38,6 +38,9 @@ FIRST_WEIGHT = 3
 LEAST_LABEL_IMAGES = 3
 """Fewest images for a label to be answered without memory while others are answered with it."""
 
+MOST_LABEL = 200
+"""Most characters kept of a label."""
+
 Pair = tuple[float, float]
 """A figure without memory and with it."""
 
@@ -166,7 +169,7 @@ def outcome_of(
         own = [number for number, one in enumerate(labels) if one == label]
         rows.append(
             LabelOutcome(
-                label=label,
+                label=label[:MOST_LABEL],
                 objects=count,
                 first_iou=_mean((first_iou[number], 1) for number in own),
                 clicks=_mean((clicks[number], 1) for number in own),

@@ -20,11 +20,11 @@ from training.memory.learn import learn
 from training.memory.trial import try_memory
 from training.memory.views import with_views
 
-FIRST_STEPS = 120
+FIRST_STEPS = 60
 """Samples that the first lesson learns from."""
-STEPS = 50
+STEPS = 30
 """Samples that a later lesson learns from for each new image, and"""
-MOST_STEPS = 100
+MOST_STEPS = 60
 """how many at most."""
 
 Report = Callable[[str, int, int], None]

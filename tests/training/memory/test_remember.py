@@ -208,6 +208,30 @@ def test_a_memory_of_an_older_release_is_made_again(
     assert made(model, four, kept) == kept.record(PROJECT)
 
 
+def test_hostile_annotations_cost_little_and_break_nothing(
+    model: DynaMITE, store: AnnotationStore, kept: KeptMemories, samples: list[Sample]
+) -> None:
+    height, width = samples[0].label_map.shape
+    grid = np.arange(height * width, dtype=np.int32).reshape(height, width) // 12
+    crowd = replace(
+        samples[0],
+        label_map=grid,
+        labels=tuple(f"{number}" + "<x>\n" * 9000 for number in range(int(grid.max()) + 1)),
+        ignore=np.zeros_like(grid, np.bool_),
+        parents=(),
+        stuff=(),
+        whole_areas=(),
+    )
+    only = {"labels": ("",), "parents": (), "stuff": (), "whole_areas": ()}
+    whole = replace(crowd, label_map=np.zeros_like(grid), **only)  # type: ignore[arg-type]
+    for number, sample in enumerate((crowd, whole, samples[1], samples[2]), start=1):
+        accept(store, number, replace(sample, image=samples[number - 1].image))
+    record = made(model, store, kept)
+    assert (record.images, len(record.outcomes)) == (4, 3)
+    assert (kept.folder / "label_studio-3.json").stat().st_size < 20_000
+    assert kept.record(PROJECT) == record
+
+
 def test_words_for_one_image() -> None:
     assert "on 1 image before" in in_words(replace(HELPS, images=1, without=()))
 
