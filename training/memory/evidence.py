@@ -12,12 +12,12 @@ from math import exp, log, sqrt
 
 from pydantic import BaseModel, ConfigDict
 
-PRIOR_MEAN = 0.06
+PRIOR_MEAN = 0.05
 """Clicks saved, as a log ratio, in a project of which nothing is known yet: the mean of kinds of
 image that the network has not been trained on (docs/memory.md), and"""
 PRIOR_SPREAD = 0.08
 """its standard deviation between projects."""
-IMAGE_SPREAD = 0.25
+IMAGE_SPREAD = 0.3
 """Standard deviation between the images of a project, and"""
 IMAGE_WEIGHT = 4
 """how many images that counts for, beside the project's own."""

@@ -121,7 +121,7 @@ def _recall(kept: KeptMemories, record: Record, names: Set[str]) -> Memory:
         return Memory()
     outcomes = tuple(one for one in old.outcomes if one.image in names)[-MOST_KNOWN:]
     begin_again = Memory(outcomes=outcomes)
-    if old.digest is None or len(old.known) >= MOST_KNOWN or not names.issuperset(old.known):
+    if old.digest is None or len(old.known) >= MOST_KNOWN or set(old.known) - names:
         return begin_again
     path = kept.weights_path(old)
     try:
