@@ -46,11 +46,14 @@ class BackendClient:
         self._post("/cvat/warm", data=frame)
 
     def segment(
-        self, frame: bytes, boxes: Sequence[tuple[float, float, float, float]]
+        self,
+        frame: bytes,
+        boxes: Sequence[tuple[float, float, float, float]],
+        project: int | None = None,
     ) -> list[list[int] | None]:
         """Return the mask in each box (left, top, right, bottom), as CVAT writes it; None if empty.
 
-        All are segmented together, and none overlaps another.
+        All are segmented together, and none overlaps another. The memory of ``project`` takes part.
         """
         corners = [[[left, top], [right, bottom]] for left, top, right, bottom in boxes]
         body = {
@@ -58,6 +61,7 @@ class BackendClient:
             "pos_points": [],
             "neg_points": [],
             "obj_bbox": corners,
+            "project": project,
         }
         masks: list[list[int] | None] = self._post("/cvat/boxes", json=body)["masks"]
         return masks

@@ -8,7 +8,7 @@ from typing import Any
 from backend.cvat import rle
 from backend.cvat.answers import EncodedMask, write_answer
 from backend.cvat.generations import generation_of
-from backend.cvat.interactor_request import InteractorRequest, read_request
+from backend.cvat.interactor_request import InteractorRequest, read_project, read_request
 from backend.cvat.planning import plan_answer
 from backend.errors import ImageBusyError, ServingError
 from backend.images.decode import DECODER_VERSION, decode, digest, image_size
@@ -89,11 +89,15 @@ class Interactor:
     def masks_in_boxes(self, body: Mapping[str, Any]) -> list[list[int] | None]:
         """Return the mask of each box of a call, as CVAT writes it; None where it is empty.
 
+        The call may name the frame's ``project``, whose memory then answers; CVAT's own calls name
+        none.
+
         Raises:
             ServingError: as ``answer``.
         """
         request = read_request(body)
-        found = {one.id: one.runs for one in self._masks(request, is_click=False)[0]}
+        masks, _ = self._masks(request, is_click=False, project=read_project(body))
+        found = {one.id: one.runs for one in masks}
         return [found.get(str(index)) for index in range(len(request.prompts.boxes))]
 
     def open(self, data: bytes) -> LazyImage:
@@ -109,7 +113,7 @@ class Interactor:
             return [f"{name}, calls: {n}" for name, n in self._agents.most_common(MAX_AGENTS)]
 
     def _masks(
-        self, request: InteractorRequest, *, is_click: bool = True
+        self, request: InteractorRequest, *, is_click: bool = True, project: int | None = None
     ) -> tuple[list[EncodedMask], tuple[int, int]]:
         """Return the masks of a call, and H, W of its frame."""
         frame = digest(request.image)
@@ -117,7 +121,9 @@ class Interactor:
         size = self._size(frame, request.image)
         plan = plan_answer(request.prompts, size)
         try:
-            answer = self._answering.answer_alone(plan, image, is_click=is_click)
+            answer = self._answering.answer_alone(
+                plan, image, is_click=is_click, source=self._source, project=project
+            )
         except (BusyError, ImageBusyError) as error:
             raise BusyNowError(str(error)) from error
         found = [EncodedMask.of(one) for one in answer.objects]

@@ -64,6 +64,20 @@ def read_request(body: Mapping[str, Any]) -> InteractorRequest:
     return InteractorRequest(_image(body["image"]), prompts)
 
 
+def read_project(body: Mapping[str, Any]) -> int | None:
+    """Return the number of the project that a call names; None if it names none.
+
+    Raises:
+        BadRequestError: it is no number of a project.
+    """
+    value = body.get("project")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise BadRequestError(f"project is {_shown(value)}, not the number of a project")
+    return value
+
+
 def read_prompts(pos_points: object, neg_points: object, obj_bbox: object) -> Prompts:
     """Read clicks and boxes.
 

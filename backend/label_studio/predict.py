@@ -187,6 +187,8 @@ class Predict:
                 writer.as_stored,
                 is_over=deadline.is_over,
                 guard=guard,
+                source=self._source,
+                project=number_of(request.project),
             )
         except SupersededError:  # the batch ran out of time
             deadline.left += 1

@@ -1,6 +1,6 @@
 """Answers clicks: what a person asked becomes the masks of all objects, whatever the tool."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +16,7 @@ from backend.serving.page_models import PageModels
 from backend.serving.segmenting import Guard, OpenedImage, OpenImage, Report, segment_plan
 from backend.serving.stages import Stage, timed
 from backend.serving.under_way import UnderWay
-from backend.session.answer_plan import AnswerPlan, ImagePlan
+from backend.session.answer_plan import AnswerPlan, ImagePlan, Target
 from backend.session.bitmask import BitMask, Mask
 from backend.session.call import Call
 from backend.session.composing import Segmented, compose
@@ -149,6 +149,7 @@ class Answering:
             ticket = self._sessions.begin(request.call)
             current = self._with_memory(request.source, request.project, self._engine.model)
             model = self._page_models.choose(ticket.page, current)
+            model = model.for_labels(t.label for t in _targets(ticket.plan) if t.moves)
             noted.has_memory = bool(model.memory)
             try:
                 with (
@@ -177,15 +178,19 @@ class Answering:
         as_stored: AsStored = as_it_is,
         is_over: Callable[[], bool] = lambda: False,
         guard: Guard = lambda _: nullcontext(),
+        source: str = "",
+        project: int | None = None,
     ) -> Answer:
         """Return the masks of a plan, without any session; images that fail are left out.
 
         ``is_over`` says whether the batch has run out of time; ``guard`` surrounds each fetch.
+        ``project`` is the number of the task's project at ``source``, if known.
 
         Raises:
             SupersededError: ``is_over()`` became true.
         """
-        model = self._engine.model
+        model = self._with_memory(source, project, self._engine.model)
+        model = model.for_labels(one.label for one in _targets(plan))
         with self._admission.place():
             segmented = segment_plan(
                 plan,
@@ -196,7 +201,7 @@ class Answering:
                 is_superseded=is_over,
                 guard=guard,
             )
-        return self._compose(plan, segmented, accepts, model.version, as_stored)
+        return self._compose(plan, segmented, accepts, model.name, as_stored)
 
     def answer_object(
         self,
@@ -218,6 +223,7 @@ class Answering:
         """
         with self._meters.click() as noted:
             model = self._with_memory(source, project, self._engine.model)
+            model = model.for_labels((plan.targets[0].label,))
             noted.has_memory = bool(model.memory)
             with self._admission.place(), self._under_way.click(task, user) as awaits:
                 segmented = self._segment_image(plan, open_image, model, awaits)
@@ -232,23 +238,34 @@ class Answering:
             self._answer_log.note(source, task, [note])
             return answered
 
-    def answer_alone(self, plan: ImagePlan, image: OpenedImage, *, is_click: bool = True) -> Answer:
+    def answer_alone(
+        self,
+        plan: ImagePlan,
+        image: OpenedImage,
+        *,
+        is_click: bool = True,
+        source: str = "",
+        project: int | None = None,
+    ) -> Answer:
         """Return the masks of all objects of one image, for a tool that keeps nothing.
 
         Args:
             plan: what to segment.
             image: the image.
             is_click: whether a person waits, so that it counts among the clicks' times.
+            source: the name of the tool or server, and
+            project: the number of the image's project there, if known.
 
         Raises:
             Exception: what went wrong; the tool has no earlier masks to fall back on.
         """
         with self._meters.click() if is_click else nullcontext():
-            model = self._engine.model
+            model = self._with_memory(source, project, self._engine.model)
+            model = model.for_labels(one.label for one in plan.targets)
             with self._admission.place():
                 segmented = self._segment_image(plan, lambda _: image, model)
             whole = AnswerPlan((plan,))
-            return self._compose(whole, segmented, lambda _, __: True, model.version)
+            return self._compose(whole, segmented, lambda _, __: True, model.name)
 
     def _segment_image(
         self,
@@ -305,16 +322,27 @@ class Answering:
         """Keep what was shown, and note it so that an accepted mask is known for what it is."""
         segmented = {o.image for o in answer.objects if o.score is not None}
         self._sessions.remember(ticket, {o.id: o.bits for o in answer.objects}, segmented)
-        clicks = {t.id: len(t.clicks) for part in ticket.plan.images for t in part.targets}
+        targets = {one.id: one for one in _targets(ticket.plan)}
         self._answer_log.note(
             request.source,
             request.task,
             [
-                Answered(o.id, o.digest, answer.version, clicks[o.id], sketch(o.bits))
+                Answered(o.id, o.digest, answer.version, len(targets[o.id].clicks), sketch(o.bits))
                 for o in answer.objects
-                if o.id in clicks
+                if o.id in targets and not _held_still(o, targets[o.id])
             ],
         )
+
+
+def _targets(plan: AnswerPlan) -> Iterator[Target]:
+    for part in plan.images:
+        yield from part.targets
+
+
+def _held_still(answered: AnsweredObject, target: Target) -> bool:
+    """Whether an object is as an earlier answer made it, perhaps with another memory."""
+    shown = target.shown
+    return not target.moves and shown is not None and shown.digest == answered.digest
 
 
 def compose_answer(

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -52,19 +52,36 @@ class Segmenter(Protocol):
 class Model:
     """A predictor with its model version and its device.
 
-    ``memory`` is the digest of a project's memory, if the predictor answers with one. Features do
-    not depend on it: they belong to the version.
+    Attributes:
+        predictor: encodes and segments.
+        version: of its weights; features belong to it.
+        device: where it runs.
+        memory: the digest of a project's memory, if the predictor answers with one. Features do not
+            depend on it.
+        plain: the model without that memory, and
+        without: the labels whose objects it answers for.
     """
 
     predictor: Segmenter
     version: str
     device: str
     memory: str = ""
+    plain: "Model | None" = None
+    without: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
         """What made a mask: the version, and the memory that took part."""
         return f"{self.version}+m{self.memory}" if self.memory else self.version
+
+    def for_labels(self, labels: Iterable[str]) -> "Model":
+        """Return what answers clicks on objects of these labels.
+
+        It costs no second pass: the other objects of the image hold still, whatever answers.
+        """
+        if self.plain is not None and not self.without.isdisjoint(labels):
+            return self.plain
+        return self
 
 
 class Engine:
