@@ -57,7 +57,7 @@ class WebApplication(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         """Use one process with many threads and no port; keep connections alive for proxies."""
-        control = Path(self.settings.socket_path).with_name("web.sock")
+        control = Path(self.settings.socket_path).with_name(f"web-{self.settings.port}.sock")
         values: dict[str, Any] = {
             "bind": f"unix:{control}",
             "workers": 1,
