@@ -195,6 +195,7 @@ class Answering:
                 report=self._report,
                 is_superseded=is_over,
                 guard=guard,
+                waiting=self._admission.encoding,
             )
         return compose_answer(plan, segmented, accepts, model.version, as_stored)
 
@@ -264,6 +265,7 @@ class Answering:
             is_superseded=lambda: False,
             needed=plan.image,
             awaits=awaits,
+            waiting=self._admission.encoding,
         )
 
     def _segment_click(
@@ -282,6 +284,7 @@ class Answering:
             is_superseded=lambda: self._sessions.is_superseded(ticket),
             needed=newest.image if newest else None,
             awaits=awaits,
+            waiting=self._admission.encoding,
         )
         failed = {part.image for part in plan.images if part.targets} - segmented.keys()
         if failed:
