@@ -105,6 +105,9 @@ class KeyedCache:
                 self.kept[key] = compute()
             return self.kept[key]
 
+    def has(self, digest, model_version):
+        return (digest, model_version) in self.kept
+
     def tiers(self):
         return []
 

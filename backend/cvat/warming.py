@@ -68,4 +68,9 @@ class Warming:
 
     def _encode(self, data: bytes) -> None:
         image = self._interactor.open(data)
-        self._engine.features(image.digest, image.pixels, urgency=Urgency.PREWARM)
+        self._engine.features(
+            image.digest,
+            image.pixels,
+            urgency=Urgency.PREWARM,
+            waiting=self._admission.encoding,
+        )

@@ -97,6 +97,11 @@ class FeatureCache(Generic[F]):
             value = self._single_flight.get(key, lambda: self._from_disk_or_compute(key, compute))
         return value
 
+    def has(self, digest: str, model_version: str) -> bool:
+        """Whether ``get`` would return at once, from the device or from memory."""
+        key = Key(digest, model_version)
+        return key in self._device or key in self._memory
+
     @property
     def misses(self) -> int:
         """How many images had to be encoded."""

@@ -27,6 +27,9 @@ class MemoryTier(Generic[F]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._values
+
     def get(self, key: Key) -> F | None:
         """Return the value and mark it as the most recently used; None on a miss."""
         with self._lock:

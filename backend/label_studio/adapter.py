@@ -152,7 +152,12 @@ class LabelStudio:
 
     def _encode(self, address: str, task: str) -> None:
         image = self.connection.open_image(address, task)
-        self._engine.features(image.digest, image.pixels, urgency=Urgency.PREWARM)
+        self._engine.features(
+            image.digest,
+            image.pixels,
+            urgency=Urgency.PREWARM,
+            waiting=self._admission.encoding,
+        )
 
     def _note_project(self, number: int) -> None:
         """Remember a connected project, without waiting for the queue server or Label Studio."""

@@ -200,6 +200,7 @@ class Answering:
                 report=self._report,
                 is_superseded=is_over,
                 guard=guard,
+                waiting=self._admission.encoding,
             )
         return self._compose(plan, segmented, accepts, model.name, as_stored)
 
@@ -283,6 +284,7 @@ class Answering:
             is_superseded=lambda: False,
             needed=plan.image,
             awaits=awaits,
+            waiting=self._admission.encoding,
         )
 
     def _segment_click(
@@ -301,6 +303,7 @@ class Answering:
             is_superseded=lambda: self._sessions.is_superseded(ticket),
             needed=newest.image if newest else None,
             awaits=awaits,
+            waiting=self._admission.encoding,
         )
         failed = {part.image for part in plan.images if part.targets} - segmented.keys()
         if failed:

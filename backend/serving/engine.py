@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -34,6 +34,9 @@ class FeatureCache(Protocol):
         self, digest: str, model_version: str, compute: Callable[[], "ImageFeatures"]
     ) -> "ImageFeatures":
         """Return the cached features, or call ``compute`` and cache its result."""
+
+    def has(self, digest: str, model_version: str) -> bool:
+        """Whether ``get`` would return at once."""
 
 
 class Segmenter(Protocol):
@@ -131,6 +134,7 @@ class Engine:
         *,
         urgency: Urgency = Urgency.ENCODE,
         model: Model | None = None,
+        waiting: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> "ImageFeatures":
         """Return the features of the image with this digest; encode it on a cache miss.
 
@@ -141,14 +145,16 @@ class Engine:
             image: returns the pixels, uint8 H×W×3 RGB; called only on a miss.
             urgency: position in the device's queue.
             model: the model to encode with; None means the current one.
+            waiting: surrounds what may take as long as an encode.
 
         Raises:
-            Exception: whatever ``image`` raises.
+            Exception: whatever ``image`` or ``waiting`` raises.
             ClosedError: the engine is closed.
         """
         model = model or self._model
         key = (digest, model.version)
-        with self._wanting(key, urgency):
+        is_ready = self._cache.has(*key)
+        with nullcontext() if is_ready else waiting(), self._wanting(key, urgency):
             return self._cache.get(digest, model.version, lambda: self._encode(key, image, model))
 
     def segment(
