@@ -84,7 +84,8 @@ class Team:
         port = free_port()
         process = subprocess.Popen(
             [program, "-f", config],
-            env=os.environ | {"HAPROXY_BIND": f"127.0.0.1:{port}"},
+            env=os.environ
+            | {"HAPROXY_BIND": f"127.0.0.1:{port}", "HAPROXY_FIGURES": f"127.0.0.1:{free_port()}"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -123,6 +123,7 @@ class Team:
         **settings: str,
     ) -> None:
         self.port = free_port()
+        self.figures_port = free_port()
         self.log = folder / "haproxy.log"
         self.replicas = {
             f"backend-{number}": Replica(folder / str(number), queue_url, drain_seconds, **settings)
@@ -138,7 +139,10 @@ class Team:
             until(lambda replica=replica: replica.health() is not None)
         config = self._folder / "haproxy.cfg"
         config.write_text(self._config())
-        environment = os.environ | {"HAPROXY_BIND": f"127.0.0.1:{self.port}"}
+        environment = os.environ | {
+            "HAPROXY_BIND": f"127.0.0.1:{self.port}",
+            "HAPROXY_FIGURES": f"127.0.0.1:{self.figures_port}",
+        }
         with self.log.open("ab") as log:
             self._haproxy = subprocess.Popen([HAPROXY, "-f", config], env=environment, stdout=log)
         until(lambda: health(self.port) is not None)
