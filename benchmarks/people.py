@@ -144,7 +144,9 @@ def replay(
                 time.sleep(max(0.0, due - time.perf_counter()))
                 number_of_click += 1
 
-    threads = [threading.Thread(target=person, args=(number,)) for number in range(people)]
+    threads = [
+        threading.Thread(target=person, args=(number,), daemon=True) for number in range(people)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
