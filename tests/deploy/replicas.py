@@ -136,6 +136,7 @@ class Team:
         self._folder, self._queue_url, self._drain_seconds = folder, queue_url, drain_seconds
         self._settings = settings
         (folder / "features").mkdir()
+        self.figures_port = free_port()
         self.log = folder / "haproxy.log"
         self.replicas: dict[str, Replica] = {}
         for _ in range(replicas):
@@ -147,7 +148,10 @@ class Team:
             replica.start()
         for replica in self.replicas.values():
             until(lambda replica=replica: replica.health() is not None)
-        environment = os.environ | {"HAPROXY_BIND": f"127.0.0.1:{self.port}"}
+        environment = os.environ | {
+            "HAPROXY_BIND": f"127.0.0.1:{self.port}",
+            "HAPROXY_FIGURES": f"127.0.0.1:{self.figures_port}",
+        }
         command = [HAPROXY, "-W", "-f", self._write_config()]  # -W: a master, as systemd runs it
         with self.log.open("ab") as log:
             self._haproxy = subprocess.Popen(command, env=environment, stdout=log)

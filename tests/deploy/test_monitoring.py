@@ -15,7 +15,7 @@ from redis import Redis
 
 from backend.retraining.status import Backlog, note_backlog
 from tests.backend.session.page_model import Page, Server
-from tests.deploy.replicas import Replica, post, until
+from tests.deploy.replicas import HAPROXY, Team, post, until
 from tests.ports import free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -106,12 +106,17 @@ def as_asked(expression):
 
 
 class Prometheus:
-    def __init__(self, folder, *targets):
+    def __init__(self, folder, **jobs):
         self.port = free_port()
-        found = [f"127.0.0.1:{target}" for target in targets]
         config = {
             "global": {"scrape_interval": "1s"},
-            "scrape_configs": [{"job_name": "dynamite", "static_configs": [{"targets": found}]}],
+            "scrape_configs": [
+                {
+                    "job_name": name,
+                    "static_configs": [{"targets": [f"127.0.0.1:{port}" for port in ports]}],
+                }
+                for name, ports in jobs.items()
+            ],
         }
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
         self._process = subprocess.Popen(
@@ -149,7 +154,7 @@ class Prometheus:
 
 def names_of(expression):
     """The metrics in an expression; what a rule records stands for what it is made of."""
-    found = set(re.findall(r"\b(?:dynamite|process)[\w:]*", expression))
+    found = set(re.findall(r"\b(?:dynamite|haproxy|process)[\w:]*", expression))
     return {
         name
         for one in found
@@ -157,10 +162,22 @@ def names_of(expression):
     } - {"dynamite"}
 
 
-def click(replica, task):
-    page = Page(Server(task=task), lambda body: post(replica.port, body)[1]["results"][0]["result"])
+def click(port, task):
+    page = Page(Server(task=task), lambda body: post(port, body)[1]["results"][0]["result"])
     for x in (20, 40):
         assert page.click("A", x, 30)
+
+
+@pytest.fixture
+def team(tmp_path, queue_server):
+    if HAPROXY is None:
+        pytest.skip("haproxy is not installed: `apt-get install haproxy`")
+    team = Team(tmp_path, queue_server, replicas=2, drain_seconds=0.0)
+    try:
+        team.start()
+        yield team
+    finally:
+        team.stop()
 
 
 def family_of(metric):
@@ -169,22 +186,21 @@ def family_of(metric):
 
 @pytest.mark.load
 @needs("prometheus")
-def test_every_panel_and_rule_finds_its_figures_on_running_servers(tmp_path, queue_server):
+def test_every_panel_and_rule_finds_its_figures_on_running_servers(tmp_path, queue_server, team):
     with Redis.from_url(queue_server) as redis:
         note_backlog(redis, Backlog(1, "no answer", 0, ""))
-    replicas = [Replica(tmp_path / name, queue_server, 0) for name in ("one", "two")]
-    prometheus = None
+    prometheus, replicas = None, team.replicas.values()
     try:
-        for replica in replicas:
-            replica.start()
-        for replica in replicas:
-            until(lambda replica=replica: replica.health() is not None)
-            click(replica, 1)
-            assert post(replica.port, {})[0] == 400
-        prometheus = Prometheus(tmp_path, *(replica.port for replica in replicas))
+        ports = (team.port, *(replica.port for replica in replicas))
+        for task, port in enumerate(ports, start=1):
+            click(port, task)
+            assert post(port, {})[0] == 400
+        prometheus = Prometheus(
+            tmp_path, dynamite=[replica.port for replica in replicas], haproxy=[team.figures_port]
+        )
         until(lambda: prometheus.has("count(dynamite_click_seconds_count) == 2"))
         for replica in replicas:
-            click(replica, 2)
+            click(replica.port, 9)
         until(lambda: prometheus.has("count(increase(dynamite_click_seconds_count[1m]) > 0) == 2"))
         time.sleep(2)
         told = prometheus.names()
@@ -194,12 +210,10 @@ def test_every_panel_and_rule_finds_its_figures_on_running_servers(tmp_path, que
             found = prometheus.ask(as_asked(expression))  # an alert that fires finds something
             is_quiet = name in RECORDED or name in ALERTS or metrics <= OF_GPUS
             assert found or is_quiet, f"{name}: {expression}"
-        assert len(prometheus.ask("count by (instance) (dynamite_model_info)")) == len(replicas)
+        assert prometheus.has("count(dynamite_model_info) == 2")
     finally:
         if prometheus is not None:
             prometheus.stop()
-        for replica in replicas:
-            replica.stop()
 
 
 def test_the_dashboard_shows_every_metric_that_is_documented():

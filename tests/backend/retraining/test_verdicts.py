@@ -1,11 +1,16 @@
 """How trainings end is counted once each, by line."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 from rq.job import JobStatus
 
+from backend.retraining.enqueueing import TRAIN_JOB
+from backend.retraining.training_queue import train_queue
 from backend.retraining.verdicts import VERDICTS, note_verdict, verdict_on, verdicts
+from tests.backend.retraining.asking import environment_of_worker
 
 
 def job(status, outcome=None):
@@ -42,3 +47,18 @@ def test_lines_are_counted_apart(redis):
     note_verdict(redis, "b", job(JobStatus.STOPPED))
     assert verdicts(redis, "a") == dict.fromkeys(VERDICTS, 0) | {"failed": 2}
     assert verdicts(redis, "b") == dict.fromkeys(VERDICTS, 0) | {"cancelled": 1}
+
+
+def test_a_real_worker_counts_how_its_trainings_end(redis, queue_server, tmp_path):
+    for values in ({"published": True}, {"published": False}, {"published": False}, {}):
+        train_queue(redis).enqueue(TRAIN_JOB, values, meta={"line": "lite"})
+    training = 'values if "published" in values else 1 / 0'
+    command = [sys.executable, "-m", "backend.cli", "worker", "--burst", "--queues", "train"]
+    environment = environment_of_worker(queue_server, tmp_path, training)
+    subprocess.run(command, env=environment, cwd=tmp_path, check=True)
+    assert verdicts(redis, "lite") == {
+        "published": 1,
+        "rejected": 2,
+        "failed": 1,
+        "cancelled": 0,
+    }
