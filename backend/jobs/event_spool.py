@@ -63,6 +63,8 @@ class Spool:
         for path in sorted(self._folder.glob("*.json")):
             try:
                 event = read_json(path.read_bytes())
+                if not isinstance(event, dict):
+                    raise ValueError("it is no JSON object")
             except (OSError, ValueError):
                 log.exception("a waiting event cannot be read and is set aside: %s", path.name)
                 path.rename(path.with_suffix(".unreadable"))

@@ -72,6 +72,8 @@ def known_access(settings: Settings) -> Access:
         return configured
     try:
         told = read_json((settings.state_dir / FILE).read_bytes())
-        return completed(configured, Access(told["url"], told["token"]))
+        url, token = told["url"], told["token"]
     except (OSError, ValueError, KeyError, TypeError):
         return configured
+    is_readable = all(one is None or isinstance(one, str) for one in (url, token))
+    return completed(configured, Access(url, token)) if is_readable else configured

@@ -81,15 +81,25 @@ class LabelStudioApi:
         page, seen = 1, 0
         while True:
             answer = self.get("/api/tasks", project=project, page=page, page_size=PAGE)
-            yield from answer["tasks"]
-            seen += len(answer["tasks"])
+            total, tasks = self._page(answer)
+            yield from tasks
+            seen += len(tasks)
             page += 1
-            if seen >= answer["total"] or not answer["tasks"]:
+            if seen >= total or not tasks:
                 return
 
     def task_count(self, project: int) -> int:
         """How many tasks a project has."""
-        return int(self.get("/api/tasks", project=project, page_size=1)["total"])
+        return self._page(self.get("/api/tasks", project=project, page_size=1))[0]
+
+    def _page(self, answer: Any) -> tuple[int, list[dict[str, Any]]]:
+        """Return how many tasks there are in all, and those of a page."""
+        total, tasks = (
+            answer.get(key) if isinstance(answer, dict) else None for key in ("total", "tasks")
+        )
+        if isinstance(total, int) and isinstance(tasks, list) and all(map(_is_numbered, tasks)):
+            return total, tasks
+        raise ApiError(f"{self.url}/api/tasks does not answer with tasks: is it Label Studio?")
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         headers = self._headers()
@@ -139,6 +149,10 @@ class LabelStudioApi:
             return response.status_code, read_json(response.content)
         except ValueError:
             return response.status_code, None
+
+
+def _is_numbered(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("id"), int)
 
 
 def redirected(url: str, response: requests.Response) -> str | None:

@@ -249,7 +249,8 @@ def _paired(kind: str, root: ET.Element, given: Mapping[str, str]) -> Control:
     """Return a tag without labels as one that has those of the first Labels tag of its image."""
     for element in root.iter():
         theirs = repeater.attributes(element)
-        if element.tag.lower() == LABELS.lower() and theirs.get("toname") == given.get("toname"):
+        is_theirs = element.tag.lower() == LABELS.lower() and theirs.get("name")
+        if is_theirs and theirs.get("toname") == given.get("toname"):
             labels_tag = _control(kind, element, theirs)
             break
     else:
