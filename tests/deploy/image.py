@@ -11,7 +11,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -31,6 +32,16 @@ def missing() -> str | None:
         return "only root may make file systems and change its root"
     absent = [name for name in NEEDED if shutil.which(name) is None]
     return f"not installed: {', '.join(absent)} (`apt-get install debootstrap`)" if absent else None
+
+
+@contextmanager
+def in_memory(folder: Path) -> Iterator[None]:
+    """Keep what is written in a folder in memory: 60,000 files, which no disk writes quickly."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8g", "tmpfs", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,9 @@
 """The image of the target ``cpu``, built step by step and started read-only, without an engine."""
 
-import shutil
-
 import pytest
 
 from tests.deploy.container import Container
-from tests.deploy.image import Build, bare_debian, missing, wheels
+from tests.deploy.image import Build, bare_debian, in_memory, missing, wheels
 from tests.deploy.replicas import until
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(1500)]
@@ -19,8 +17,8 @@ def folder(tmp_path_factory):
     if why := missing():
         pytest.skip(why)
     folder = tmp_path_factory.mktemp("image")
-    yield folder
-    shutil.rmtree(folder)  # it is large
+    with in_memory(folder):
+        yield folder
 
 
 @pytest.fixture(scope="module")
