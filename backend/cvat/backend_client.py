@@ -37,13 +37,13 @@ class BackendClient:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def warm(self, frame: bytes) -> None:
-        """Have a frame encoded.
+    def warm(self, frame: bytes, project: int | None = None) -> None:
+        """Have a frame of a project encoded.
 
         Raises:
             BackendError: it is refused, or nobody answers; ``segment`` raises it likewise.
         """
-        self._post("/cvat/warm", data=frame)
+        self._post("/cvat/warm", data=frame, params={"project": project})
 
     def segment(
         self,

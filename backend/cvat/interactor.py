@@ -22,7 +22,7 @@ from backend.serving.stages import Observe, Stage, timed
 from backend.session.answer_plan import ImagePlan
 
 MAX_SIZES = 10_000
-"""Most frames whose size is remembered."""
+"""Most frames whose size is remembered, and whose project."""
 
 MAX_AGENTS = 5
 """Most versions of CVAT that the status page names."""
@@ -69,6 +69,7 @@ class Interactor:
         self._observe = observe
         self._lock = threading.Lock()
         self._sizes: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._projects: OrderedDict[str, int] = OrderedDict()
         self._agents: Counter[str] = Counter()
 
     def answer(self, body: Mapping[str, Any], agent: str) -> bytes:
@@ -96,13 +97,22 @@ class Interactor:
             ServingError: as ``answer``.
         """
         request = read_request(body)
-        masks, _ = self._masks(request, is_click=False, project=read_project(body))
+        project = read_project(body.get("project"))
+        masks, _ = self._masks(request, is_click=False, project=project)
         found = {one.id: one.runs for one in masks}
         return [found.get(str(index)) for index in range(len(request.prompts.boxes))]
 
     def open(self, data: bytes) -> LazyImage:
         """Return a frame, to encode it ahead of its first click."""
         return self._image(data, digest(data))
+
+    def note_project(self, data: bytes, project: int | None) -> None:
+        """Remember the project of a frame, if it is known: CVAT's calls name none."""
+        if project is not None:
+            with self._lock:
+                self._projects[digest(data)] = project
+                while len(self._projects) > MAX_SIZES:
+                    self._projects.popitem(last=False)
 
     def callers(self) -> list[str]:
         """Return which versions of CVAT have called, which form they were answered in, how often.
@@ -120,6 +130,9 @@ class Interactor:
         image = self._image(request.image, frame)
         size = self._size(frame, request.image)
         plan = plan_answer(request.prompts, size)
+        if project is None:
+            with self._lock:
+                project = self._projects.get(frame)
         try:
             answer = self._answering.answer_alone(
                 plan, image, is_click=is_click, source=self._source, project=project

@@ -64,15 +64,16 @@ def read_request(body: Mapping[str, Any]) -> InteractorRequest:
     return InteractorRequest(_image(body["image"]), prompts)
 
 
-def read_project(body: Mapping[str, Any]) -> int | None:
-    """Return the number of the project that a call names; None if it names none.
+def read_project(value: object) -> int | None:
+    """Return the number of a project; None if none is named.
 
     Raises:
         BadRequestError: it is no number of a project.
     """
-    value = body.get("project")
     if value is None:
         return None
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 18:
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise BadRequestError(f"project is {_shown(value)}, not the number of a project")
     return value

@@ -1,6 +1,7 @@
 """A click in a project with memory, through the real application."""
 
 import json
+import threading
 
 import pytest
 from redis import Redis
@@ -9,7 +10,8 @@ from backend import composition
 from backend.memory.project_models import ProjectModels
 from backend.serving.engine import Model
 from backend.settings.folders import memory_folder
-from tests.backend.cvat.cvat_page import a_frame, payload
+from tests.backend.cvat.cvat_page import CvatServer, a_frame, payload
+from tests.backend.cvat.fake_cvat import TOKEN, FakeCvat
 from tests.backend.label_studio.next.bodies import a_body, points
 from tests.fakes import DiscPredictor
 from training.memory.evidence import outcome_of
@@ -58,6 +60,13 @@ def remember(make_backend, monkeypatch):
 
 
 @pytest.fixture
+def fake():
+    server = FakeCvat()
+    yield server
+    server.close()
+
+
+@pytest.fixture
 def remembering(remember):
     return remember()
 
@@ -103,6 +112,30 @@ def test_a_batch_is_answered_with_it_too(remembering, task, click, labels, proje
     assert len(answer.json["results"][0]["result"]) == len(labels)
 
 
+def test_cvat_is_answered_with_it_on_frames_whose_project_is_known(remember, fake):
+    """CVAT's clicks name no project; commands that send frames ahead, and webhooks, do."""
+    fake.add_task(1, frames=3, project=3)
+    backend = remember(cvat=True, cvat_url=fake.url, cvat_token=TOKEN)
+    kept = KeptMemories(memory_folder(backend.settings))
+    source = backend.settings.cvat_name
+    kept.write(ON.model_copy(update={"source": source}), lambda path: path.touch())
+    backend.parts.memories.check()
+    frame, event = a_frame(), fake.event(1, "create:job")
+    assert backend.client.post("/cvat/warm?project=3", data=frame).status_code == 200
+    assert backend.client.post("/cvat/webhook", json=event).status_code == 200
+    done = threading.Event()
+    while backend.predictor.encodes < 4:
+        done.wait(0.02)
+    segmented = backend.parts.memories.choose(source, 3, backend.parts.engine.model).predictor
+    page = CvatServer(backend.client)
+    page.masks(payload(frame, [(30, 20)]))
+    page.masks(payload(fake.frames[1, 2], [(30, 20)]), size=fake.size)
+    assert (segmented.segments, backend.predictor.segments) == (2, 0)
+    page.masks(payload(a_frame(shade=91, mode="L"), [(30, 20)]))
+    assert (segmented.segments, backend.predictor.segments) == (2, 1)
+    assert backend.client.post("/cvat/warm?project=x", data=frame).status_code == 400
+
+
 def test_a_call_for_boxes_that_names_its_project_is_answered_with_it(remember, redis_of):
     backend = remember(cvat=True)
     kept = KeptMemories(memory_folder(backend.settings))
@@ -114,7 +147,7 @@ def test_a_call_for_boxes_that_names_its_project_is_answered_with_it(remember, r
     for more in ({}, {"project": None}, {"project": 4}, {"project": 3}):
         body = payload(frame, box=[[100, 100], [200, 200]]) | more
         assert backend.client.post("/cvat/boxes", json=body).status_code == 200
-    for absurd in ("3", 0, -1, 1.5, True, [3]):
+    for absurd in ("x", 0, -1, 1.5, True, [3]):
         body = payload(frame, box=[[100, 100], [200, 200]]) | {"project": absurd}
         answer = backend.client.post("/cvat/boxes", json=body)
         assert answer.status_code == 400

@@ -224,7 +224,7 @@ def test_hostile_annotations_cost_little_and_break_nothing(
     )
     only = {"labels": ("",), "parents": (), "stuff": (), "whole_areas": ()}
     whole = replace(crowd, label_map=np.zeros_like(grid), **only)  # type: ignore[arg-type]
-    for number, sample in enumerate((crowd, whole, samples[1], samples[2]), start=1):
+    for number, sample in enumerate((samples[0], crowd, whole, samples[2]), start=1):
         accept(store, number, replace(sample, image=samples[number - 1].image))
     record = made(model, store, kept)
     assert (record.images, len(record.outcomes)) == (4, 3)
