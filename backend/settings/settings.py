@@ -140,6 +140,11 @@ class Settings(RetrainingSettings, CvatSettings, BaseSettings):
     background_labels: tuple[str, ...] = Field(
         ("Background",), description="labels whose clicks mark background; a single comma: none"
     )
+    like_labels: tuple[str, ...] = Field(
+        ("More like this",),
+        description="labels whose clicks ask for all objects like the clicked one; a single comma: "
+        "none",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error; request bodies are never logged"
     )
@@ -186,7 +191,12 @@ class Settings(RetrainingSettings, CvatSettings, BaseSettings):
         return value
 
     @field_validator(
-        "known_hosts", "image_hosts", "background_labels", "train_base_sets", mode="before"
+        "known_hosts",
+        "image_hosts",
+        "background_labels",
+        "like_labels",
+        "train_base_sets",
+        mode="before",
     )
     @classmethod
     def _split_at_commas(cls, value: Any) -> Any:

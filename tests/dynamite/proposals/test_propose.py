@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamite.errors import InvalidInputError
-from dynamite.proposals.description import MOST_AREAS, MOST_VECTORS, Description, Kind, describe
+from dynamite.proposals.describe import describe
+from dynamite.proposals.description import MOST_AREAS, MOST_VECTORS, Description, Kind
 from dynamite.proposals.likeness import Likeness
 from dynamite.proposals.propose import LEAST_SCORE, propose
 from tests.dynamite.proposals.scenes import features_of, scene, segmenter
