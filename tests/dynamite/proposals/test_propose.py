@@ -38,7 +38,7 @@ def test_one_mask_of_the_image_finds_the_others():
 
 def test_objects_of_another_kind_are_not_proposed():
     labels, features = scene([(40, 60, 14)])
-    others, of_others = scene([(120, 100, 14)], kind_channel=3)
+    others, of_others = scene([(120, 100, 14)], kind=1)
     both = features_of(
         features.maps.mask_features + of_others.maps.mask_features, features.image_size
     )
