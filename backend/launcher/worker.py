@@ -89,7 +89,7 @@ def chores(
     asking: list[Callable[[], None]] = []
     if MEMORY in queues and settings.memory:
         asking.append(Asking(settings, redis))
-    if INGEST in queues and settings.like_labels:
+    if INGEST in queues and settings.describes:
         asking.append(AskingForDescriptions(settings, redis))
     return [*repairs, partial(enqueue_all_waiting, redis), follow_clock, *asking]
 

@@ -140,11 +140,6 @@ class Settings(RetrainingSettings, CvatSettings, BaseSettings):
     background_labels: tuple[str, ...] = Field(
         ("Background",), description="labels whose clicks mark background; a single comma: none"
     )
-    like_labels: tuple[str, ...] = Field(
-        ("More like this",),
-        description="labels whose clicks ask for all objects like the clicked one; a single comma: "
-        "none",
-    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error; request bodies are never logged"
     )
