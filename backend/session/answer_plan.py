@@ -102,7 +102,8 @@ class LikeAsked:
         prompt: the id of the click.
         image: where it lies.
         label: that of the mask under it; None where there is none: any label.
-        examples: masks of the image by label; those that a person has accepted.
+        examples: masks of the image by label: those that a person has accepted, and the one under
+            the click.
         others: masks that further objects must not lie on, rejected proposals among them.
     """
 

@@ -43,26 +43,25 @@ def like_asked(
     if not isinstance(newest, Point) or newest.label not in call.like:
         return None
     masks = list(_masks(page, source, read, newest.image))
-    under = [label for label, mask, _ in masks if label and mask.contains(*newest.anchor)]
+    under = [number for number, one in enumerate(masks) if one[1].contains(*newest.anchor)]
+    clicked = next((number for number in reversed(under) if masks[number][0]), None)
     examples: dict[str, list[BitMask]] = {}
-    for label, mask, is_example in masks:
-        if is_example:
+    others = []
+    for number, (label, mask, is_accepted) in enumerate(masks):
+        if is_accepted or number == clicked:
             examples.setdefault(label, []).append(mask)
-    return LikeAsked(
-        newest.id,
-        newest.image,
-        under[-1] if under else None,
-        examples,
-        [mask for _, mask, is_example in masks if not is_example],
-    )
+        else:
+            others.append(mask)
+    label = None if clicked is None else masks[clicked][0]
+    return LikeAsked(newest.id, newest.image, label, examples, others)
 
 
 def _masks(
     page: AnnotatorPage, source: Source, read: MaskReader, image: ImageKey
 ) -> Iterator[tuple[str, BitMask, bool]]:
-    """Yield label and mask of all that is known of an image, and whether it shows its label.
+    """Yield label and mask of all that is known of an image, and whether it has been accepted.
 
-    Suggestions do not: nobody has accepted them yet.
+    What is rejected has no label.
     """
     for painted in source.saved.masks.values():
         known = page.objects.get(painted.id)
