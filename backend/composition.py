@@ -16,6 +16,9 @@ from backend.label_studio.adapter import LabelStudio
 from backend.label_studio.ingest.job_names import EVENT_JOB
 from backend.memory.adapting import with_memory
 from backend.memory.project_models import ProjectModels
+from backend.proposals.further import Further
+from backend.proposals.likenesses import Likenesses
+from backend.proposals.proposer import Proposer
 from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering, without_memory
@@ -30,7 +33,7 @@ from backend.serving.shared_pages import SharedPages
 from backend.serving.under_way import UnderWay
 from backend.session.store import SessionStore
 from backend.settings import Settings, typo_warnings
-from backend.settings.folders import memory_folder, open_registry
+from backend.settings.folders import descriptions_folder, memory_folder, open_registry
 from backend.web import description, metrics, status_page
 from backend.web.adapter import Adapter
 from backend.web.app import create_app
@@ -39,6 +42,7 @@ from backend.web.health import Health
 from backend.web.metrics_state import MetricsState
 from backend.web.model_status import ModelStatus
 from training.memory.kept import KeptMemories
+from training.proposing.kept import KeptDescriptions
 
 if TYPE_CHECKING:
     from backend.features.cache import FeatureCache
@@ -202,6 +206,13 @@ def assemble(
     reports = ErrorReports(journal)
     model_status = ModelStatus(engine, queue, open_registry(settings), settings.line, watcher)
     draining = threading.Event()
+    further = Further(
+        Proposer(Likenesses(KeptDescriptions(descriptions_folder(settings)))),
+        engine=engine,
+        sessions=sessions,
+        answer_log=answer_log,
+        report=reports.report,
+    )
     answering = Answering(
         engine=engine,
         sessions=sessions,
@@ -212,6 +223,7 @@ def assemble(
         report=reports.report,
         meters=meters,
         with_memory=memories.choose if memories else without_memory,
+        with_proposals=further.add,
     )
     health = Health(engine, queue, model_status, draining.is_set)
     budget = pixel_budget(settings.max_image_pixels)
@@ -219,6 +231,7 @@ def assemble(
         settings,
         engine=engine,
         answering=answering,
+        further=further,
         admission=admission,
         answer_log=answer_log,
         queue=queue,

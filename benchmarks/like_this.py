@@ -29,7 +29,8 @@ from rich.table import Table
 import dynamite
 from dynamite import Predictor
 from dynamite.predict.features import ImageFeatures
-from dynamite.proposals.description import Description, describe
+from dynamite.proposals.describe import describe
+from dynamite.proposals.description import Description
 from dynamite.proposals.likeness import Likeness
 from dynamite.proposals.propose import Proposals, propose
 from training.data.catalog import open_dataset

@@ -75,7 +75,9 @@ def check_project(api: LabelStudioApi, project: int, settings: Settings) -> Iter
     """Check that the project exists and that its labelling config fits."""
     try:
         found = api.get(f"/api/projects/{project}")
-        config = labeling_config.parse(found["label_config"], settings.background_labels)
+        config = labeling_config.parse(
+            found["label_config"], settings.background_labels, settings.like_labels
+        )
     except ApiError as error:
         fix = "the number is in the address of its page: /projects/N"
         yield bad("project", f"project {project}: {error}", fix)

@@ -10,9 +10,11 @@ from backend.label_studio.checked_configs import Checked, CheckedConfigs
 from backend.label_studio.connection import Connection
 from backend.label_studio.next.editor import NextEditor
 from backend.label_studio.predict import Predict
+from backend.label_studio.prelabel import Prelabel
 from backend.label_studio.project_titles import ProjectTitles
 from backend.label_studio.routes import OPEN, hide_secret, make_blueprint
 from backend.label_studio.setup import Setup
+from backend.proposals.further import Further
 from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering
@@ -48,6 +50,7 @@ class LabelStudio:
         *,
         engine: Engine,
         answering: Answering,
+        further: Further,
         admission: Admission,
         answer_log: AnswerLog,
         queue: JobQueue,
@@ -80,9 +83,11 @@ class LabelStudio:
             next_editor=next_editor,
             source=settings.label_studio_name,
             background_labels=settings.background_labels,
+            like_labels=settings.like_labels,
             image_timeout=settings.image_timeout,
             max_pixels=settings.max_image_pixels,
             tolerance=settings.polygon_tolerance,
+            prelabel=Prelabel(further, settings.label_studio_name, settings.is_prelabelled),
             prewarm=self._prewarmer.ask,
             warm=self.warm,
             report=report,
@@ -92,6 +97,7 @@ class LabelStudio:
             self.connection,
             self._checked_configs,
             settings.background_labels,
+            settings.like_labels,
             self._note_project,
         )
         self.blueprint = make_blueprint(

@@ -40,6 +40,9 @@ def without_memory(source: str, project: int | None, current: Model) -> Model:  
     return current
 
 
+WithProposals = Callable[["ClickRequest", Ticket, Model, "Answer"], "Answer"]
+"""Returns the answer to a click with the further objects that it asks for."""
+
 AsStored = Callable[[ImageKey, str, str, Mask], Mask]
 """Returns a mask as the tool will hand it back, from its image, object and label: outlines lose
 pixels."""
@@ -125,8 +128,10 @@ class Answering:
         report: Report,
         meters: Meters,
         with_memory: WithMemory = without_memory,
+        with_proposals: WithProposals | None = None,
     ) -> None:
         self._with_memory = with_memory
+        self._with_proposals = with_proposals
         self._under_way = under_way
         self._engine = engine
         self._sessions = sessions
@@ -308,7 +313,10 @@ class Answering:
         failed = {part.image for part in plan.images if part.targets} - segmented.keys()
         if failed:
             plan = plan.with_images(self._sessions.last_answer(ticket), failed)
-        return self._compose(plan, segmented, request.accepts, model.name, request.as_stored)
+        answer = self._compose(plan, segmented, request.accepts, model.name, request.as_stored)
+        if plan.like is None or self._with_proposals is None:
+            return answer
+        return self._with_proposals(request, ticket, model, answer)
 
     def _compose(
         self,

@@ -165,6 +165,7 @@ class Engine:
         shown: "Shown | None" = None,
         superseded: Callable[[], bool] = lambda: False,
         model: Model | None = None,
+        urgency: Urgency = Urgency.CLICK,
     ) -> "Segmentation":
         """Return the masks for all clicks.
 
@@ -174,6 +175,7 @@ class Engine:
             shown: what was shown before the newest of them; without it, no object holds still.
             superseded: asked just before the model runs, to skip outdated requests.
             model: the model to segment with; None means the current one.
+            urgency: position in the device's queue.
 
         Raises:
             SupersededError: ``superseded()`` returned true.
@@ -189,7 +191,7 @@ class Engine:
                 return predictor.segment(features, clicks, shown=shown)
 
         asked = time.perf_counter()
-        return self._device.submit(Urgency.CLICK, run).future.result()
+        return self._device.submit(urgency, run).future.result()
 
     def close(self) -> None:
         """Finish the queued work and end the device's thread."""

@@ -194,7 +194,12 @@ class Settings(RetrainingSettings, CvatSettings, BaseSettings):
         return value
 
     @field_validator(
-        "known_hosts", "image_hosts", "background_labels", "train_base_sets", mode="before"
+        "known_hosts",
+        "image_hosts",
+        "background_labels",
+        "like_labels",
+        "train_base_sets",
+        mode="before",
     )
     @classmethod
     def _split_at_commas(cls, value: Any) -> Any:

@@ -36,6 +36,11 @@ class LikenessMaps:
     objects: NDArray[np.float32]
     cores: NDArray[np.float32]
 
+    @property
+    def certainty(self) -> float:
+        """How decided the map of objects is, 0…1: little in an image unlike the described ones."""
+        return float(1 - 2 * np.minimum(self.objects, 1 - self.objects).mean())
+
 
 @dataclass(frozen=True, eq=False)
 class Likeness:

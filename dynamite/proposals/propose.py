@@ -17,7 +17,7 @@ from dynamite.proposals.seeds import seed_cells, typical_radius
 MOST = 100
 """Objects proposed of one label in an image, unless a caller says otherwise."""
 
-LEAST_SCORE = 0.55
+LEAST_SCORE = 0.5
 """Proposals that score less are left out (docs/memory.md)."""
 
 LEAST_AGREEMENT = 0.4
@@ -42,7 +42,7 @@ class Proposals:
     Attributes:
         label_map: (H, W) int16, the index of the proposal of each pixel, −1 for none.
         scores: (N) float32 in 0…1: the geometric mean of the network's score, the mean likeness of
-            the mask and the likeness of its seed.
+            the mask and the likeness of its seed, times the certainty of the maps.
         seeds: N clicks, one in each.
     """
 
@@ -116,10 +116,11 @@ def _scores(
     maps: LikenessMaps,
     cells: list[tuple[int, int]],
 ) -> NDArray[np.float32]:
+    """Return how sure each mask is, as ``Proposals.scores`` says."""
     agreement = _mean_likeness(masks, maps, len(cells))
     at_seeds = np.array([maps.cores[cell] for cell in cells])
     product = segmented.scores[: len(cells)] * agreement * at_seeds
-    return np.asarray(np.cbrt(np.clip(product, 0.0, 1.0)), np.float32)
+    return np.asarray(maps.certainty * np.cbrt(np.clip(product, 0.0, 1.0)), np.float32)
 
 
 def _mean_likeness(masks: NDArray[np.int16], maps: LikenessMaps, count: int) -> NDArray[np.float64]:

@@ -8,11 +8,12 @@ from dynamite.network.model import FeatureMaps
 from dynamite.predict.features import ImageFeatures
 from dynamite.predict.predictor import Segmentation
 
-CHANNELS = 6
+CHANNELS = 64
+SHARE = 16
 STRIDE = 4
 
 
-def scene(disks, size=(160, 200), kind_channel=0):
+def scene(disks, size=(160, 200), kind=0):
     """A label map with disks (x, y, radius), and features that tell objects, borders and ground."""
     labels = np.full(size, -1, np.int16)
     for index, (x, y, radius) in enumerate(disks):
@@ -23,8 +24,9 @@ def scene(disks, size=(160, 200), kind_channel=0):
     for index in range(len(disks)):
         inside = (cells == index).astype(np.uint8)
         core = cv2.erode(inside, np.ones((3, 3), np.uint8), borderValue=0) > 0
-        maps[0, kind_channel, torch.from_numpy(inside > 0)] += 3
-        maps[0, kind_channel + 1, torch.from_numpy(core)] += 3
+        first = 2 * SHARE * kind
+        maps[0, first : first + SHARE, torch.from_numpy(inside > 0)] += 3
+        maps[0, first + SHARE : first + 2 * SHARE, torch.from_numpy(core)] += 3
     return labels, features_of(maps, size)
 
 

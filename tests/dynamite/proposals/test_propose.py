@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamite.errors import InvalidInputError
-from dynamite.proposals.description import MOST_AREAS, MOST_VECTORS, Description, Kind, describe
+from dynamite.proposals.describe import describe
+from dynamite.proposals.description import MOST_AREAS, MOST_VECTORS, Description, Kind
 from dynamite.proposals.likeness import Likeness
 from dynamite.proposals.propose import LEAST_SCORE, propose
 from tests.dynamite.proposals.scenes import features_of, scene, segmenter
@@ -37,7 +38,7 @@ def test_one_mask_of_the_image_finds_the_others():
 
 def test_objects_of_another_kind_are_not_proposed():
     labels, features = scene([(40, 60, 14)])
-    others, of_others = scene([(120, 100, 14)], kind_channel=3)
+    others, of_others = scene([(120, 100, 14)], kind=1)
     both = features_of(
         features.maps.mask_features + of_others.maps.mask_features, features.image_size
     )
