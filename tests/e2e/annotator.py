@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from browser import Browser
 
 from backend.label_studio.api import LabelStudioApi
@@ -59,9 +60,13 @@ class Region:
 class Annotator:
     """A person with a browser, at one Label Studio."""
 
-    def __init__(self, browser: Browser, url: str, artifacts: Path) -> None:
+    def __init__(
+        self, browser: Browser, url: str, artifacts: Path, *, reaches_accepted: bool = True
+    ) -> None:
+        """``reaches_accepted``: the page makes a call for Ctrl + click into an accepted mask."""
         self.browser = browser
         self.url = url
+        self.reaches_accepted = reaches_accepted
         self.project = self.task = 0
         self._artifacts = artifacts
         browser.run_first(CALLS)
@@ -142,6 +147,8 @@ class Annotator:
 
         ``inside``: into a region that has been accepted, which needs Ctrl.
         """
+        if inside and not self.reaches_accepted:
+            pytest.skip("this Label Studio makes no call for a click into an accepted mask")
         self.choose("point")
         self.label("click", label)
         hold = "+".join(["Control"] * inside + ["Alt"] * negative)

@@ -24,7 +24,7 @@ from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.config_writer import OUTPUTS, write
 from backend.label_studio.kinds.table import BY_TYPE
 from backend.label_studio.labeling_config import parse
-from backend.label_studio.served_tags import too_new
+from backend.label_studio.served_tags import reaches_accepted, too_new
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -144,7 +144,8 @@ def browser():
 
 @pytest.fixture(scope="session")
 def logged_in(demo, browser):
-    person = Annotator(browser, demo.url, ARTIFACTS)
+    reaches = reaches_accepted(demo.release)
+    person = Annotator(browser, demo.url, ARTIFACTS, reaches_accepted=reaches)
     person.log_in(demo.email, demo.password)
     return person
 

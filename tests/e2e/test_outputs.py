@@ -2,7 +2,7 @@
 
 import pytest
 from photo import CAKE, CUP, FREE, beside, by_label, pixel
-from reopening import WAYS
+from reopening import ways
 from same import as_answered, same
 
 pytestmark = pytest.mark.e2e
@@ -21,7 +21,7 @@ def test_two_labels_are_accepted_changed_in_place_and_submitted(demo, opened, ou
     assert all(same(accepted[label], shown[label]) for label in LABELS)
 
     opened.wait_until_saved(demo.api, opened.task, masks=2, clicks=0)  # else both may change
-    WAYS[output][0](opened, accepted["Cup"])
+    ways(opened, output)[0](opened, accepted["Cup"])
     (change,) = opened.suggestions()
     assert change.id == accepted["Cup"].id
     opened.accept_all()
@@ -53,7 +53,7 @@ def test_auto_accept_updates_in_place(opened, output):
     try:
         opened.click("Cup", *CUP)
         (first,) = opened.regions()
-        WAYS[output][-1](opened, first)
+        ways(opened, output)[-1](opened, first)
         (second,) = opened.regions()
         assert second.id == first.id
     finally:
@@ -70,5 +70,5 @@ def test_a_reloaded_page_goes_on_with_the_same_object(demo, opened, output):
     (cake,) = opened.suggestions()
     assert cake.labels == ("Cake",)
     opened.accept_all()
-    WAYS[output][-1](opened, cup)
+    ways(opened, output)[-1](opened, cup)
     assert by_label(opened.suggestions())["Cup"].id == cup.id

@@ -2,7 +2,7 @@
 
 import pytest
 from photo import CAKE, CUP, by_label
-from reopening import WAYS
+from reopening import ways
 from same import as_answered, same
 
 pytestmark = pytest.mark.e2e
@@ -12,7 +12,7 @@ def test_every_way_changes_the_region_in_place(demo, opened, output):
     opened.click("Cake", *CAKE)
     opened.click("Cup", *CUP)
     opened.accept_all()
-    for reopen in WAYS[output]:
+    for reopen in ways(opened, output):
         opened.wait_until_saved(demo.api, opened.task, masks=2, clicks=0)
         before = by_label(opened.regions())
         reopen(opened, before["Cup"])
