@@ -22,6 +22,9 @@ OUTPUTS: Mapping[str, str] = {kind.name.lower(): kind.verb for kind in KINDS}
 BACKGROUND_COLOR = "#000000"
 LIKE_COLOR = "#808080"
 
+_CLOSED = {"vector": ' closable="true"'}
+"""Without it, the page stores the outlines of vectors as open paths."""
+
 Colored = Sequence[tuple[str, str]]
 """Labels, each with its color."""
 
@@ -54,7 +57,8 @@ def write(
     rows = [_row("Click", _tag(POINTS, "click", clicked))]
     if boxes:
         rows.append(_row("Box", _tag(BOXES, "box", colored)))
-    masks = _tag(f"{output}{LABELS}".lower(), "mask", colored, smart=False)  # they make no call
+    more = ' smart="false"' + _CLOSED.get(output, "")  # a smart tag for masks makes no call
+    masks = _tag(f"{output}{LABELS}".lower(), "mask", colored, more)
     rows.append(_row(OUTPUTS[output], masks) if painting else _view("display: none", masks))
     image = '  <Image name="image" value="$image" zoom="true" zoomControl="true"/>'
     return "\n".join(["<View>", image, *(line for row in rows for line in row), "</View>"])
@@ -73,8 +77,8 @@ def _view(style: str, inside: Iterable[str]) -> Iterator[str]:
     yield "  </View>"
 
 
-def _tag(kind: str, name: str, labels: Colored, *, smart: bool = True) -> Iterator[str]:
-    yield f'  <{TAGS[kind]} name="{name}" toName="image" smart="{str(smart).lower()}">'
+def _tag(kind: str, name: str, labels: Colored, more: str = ' smart="true"') -> Iterator[str]:
+    yield f'  <{TAGS[kind]} name="{name}" toName="image"{more}>'
     for label, color in labels:
         yield f"    <Label value={quoteattr(label)} background={quoteattr(color)}/>"
     yield f"  </{TAGS[kind]}>"
