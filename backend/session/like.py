@@ -52,8 +52,8 @@ def like_asked(
             examples.setdefault(label, []).append(mask)
         else:
             others.append(mask)
-    label = None if clicked is None else masks[clicked][0]
-    return LikeAsked(newest.id, newest.image, label, examples, others)
+    asked = None if clicked is None else masks[clicked][0]
+    return LikeAsked(newest.id, newest.image, asked, examples, others)
 
 
 def _masks(
