@@ -37,20 +37,23 @@ class BackendClient:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def warm(self, frame: bytes) -> None:
-        """Have a frame encoded.
+    def warm(self, frame: bytes, project: int | None = None) -> None:
+        """Have a frame of a project encoded.
 
         Raises:
             BackendError: it is refused, or nobody answers; ``segment`` raises it likewise.
         """
-        self._post("/cvat/warm", data=frame)
+        self._post("/cvat/warm", data=frame, params={"project": project})
 
     def segment(
-        self, frame: bytes, boxes: Sequence[tuple[float, float, float, float]]
+        self,
+        frame: bytes,
+        boxes: Sequence[tuple[float, float, float, float]],
+        project: int | None = None,
     ) -> list[list[int] | None]:
         """Return the mask in each box (left, top, right, bottom), as CVAT writes it; None if empty.
 
-        All are segmented together, and none overlaps another.
+        All are segmented together, and none overlaps another. The memory of ``project`` takes part.
         """
         corners = [[[left, top], [right, bottom]] for left, top, right, bottom in boxes]
         body = {
@@ -58,6 +61,7 @@ class BackendClient:
             "pos_points": [],
             "neg_points": [],
             "obj_bbox": corners,
+            "project": project,
         }
         masks: list[list[int] | None] = self._post("/cvat/boxes", json=body)["masks"]
         return masks

@@ -13,7 +13,7 @@ from backend.label_studio import config_check, labeling_config
 from backend.label_studio.api import ApiError, LabelStudioApi, redirected
 from backend.label_studio.labeling_config import LabelingConfig
 from backend.label_studio.predict_request import image_addresses, no_image
-from backend.label_studio.served_tags import OLDEST, is_untried, served_tags, too_new
+from backend.label_studio.served_tags import served_tags, too_new, too_old
 from backend.label_studio.task_images import ImageFetcher
 from backend.label_studio.token_trial import try_token
 from backend.session.regions import ImageKey
@@ -48,8 +48,8 @@ def check_server(api: LabelStudioApi) -> Iterator[Finding]:
         yield bad("address", message, "give the address that the browser shows")
         return
     yield good("address", f"Label Studio {release} answers at {api.url}")
-    if is_untried(release):
-        yield unknown("release", f"{release} is older than {OLDEST}, the oldest that was tried")
+    if words := too_old(release):
+        yield unknown("release", words)
 
 
 def _release(answer: requests.Response) -> str | None:
@@ -75,7 +75,9 @@ def check_project(api: LabelStudioApi, project: int, settings: Settings) -> Iter
     """Check that the project exists and that its labelling config fits."""
     try:
         found = api.get(f"/api/projects/{project}")
-        config = labeling_config.parse(found["label_config"], settings.background_labels)
+        config = labeling_config.parse(
+            found["label_config"], settings.background_labels, settings.like_labels
+        )
     except ApiError as error:
         fix = "the number is in the address of its page: /projects/N"
         yield bad("project", f"project {project}: {error}", fix)

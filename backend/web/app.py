@@ -1,7 +1,6 @@
 """The web application: the adapters' routes, and what every request needs: id, password, errors."""
 
 import logging
-import re
 import secrets
 import time
 from collections.abc import Iterable, Sequence
@@ -9,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from backend import request_id
 from backend.errors import (
     RequestTooLargeError,
     TooManyGuessesError,
@@ -27,9 +27,6 @@ from backend.web.hosts import is_known_host
 from backend.web.reason_phrase import reason_phrase
 
 log = logging.getLogger(__name__)
-
-REQUEST_ID = re.compile(r"[0-9A-Za-z-]{8,64}")
-"""A request id that a proxy gives, as in its own log."""
 
 
 def create_app(
@@ -71,7 +68,7 @@ def create_app(
     @app.before_request
     def begin() -> None:
         given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(6)
+        request_id.follow(given if request_id.ID.fullmatch(given) else secrets.token_hex(6))
         g.started = time.perf_counter()
         host = request.headers.get("Host")
         if not is_known_host(host, settings):
@@ -91,11 +88,15 @@ def create_app(
     def end(response: Response) -> Response:
         milliseconds = (time.perf_counter() - g.started) * 1000
         level = logging.DEBUG if response.status_code < 400 else logging.WARNING
-        line = f"{g.request_id} {request.method} {shown_path()} {response.status_code}"
+        line = f"{request.method} {shown_path()} {response.status_code}"
         log.log(level, "%s %.0f ms", line, milliseconds)  # never the body
-        response.headers["X-Request-Id"] = g.request_id
+        response.headers["X-Request-Id"] = request_id.current()
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+    @app.teardown_request
+    def leave(_: BaseException | None) -> None:
+        request_id.follow("")  # the thread goes on to other requests
 
     @app.errorhandler(RequestEntityTooLarge)
     def refuse(_: RequestEntityTooLarge) -> Response:
@@ -135,9 +136,9 @@ def _failure(error: Exception, journal: ErrorJournal, secret: Iterable[str]) -> 
         code, status = code_and_status(error)
         message = masked(sentence(error), secret)
         unexpected = code == "internal_error"
-        log.error("%s: %s", g.request_id, message, exc_info=error if unexpected else None)
-        journal.error(code, message, g.request_id)
-    body = {"error": {"code": code, "message": message, "request_id": g.request_id}}
+        log.error("%s", message, exc_info=error if unexpected else None)
+        journal.error(code, message, request_id.current())
+    body = {"error": {"code": code, "message": message, "request_id": request_id.current()}}
     response = jsonify(body)
     response.status_code = status
     if isinstance(error, HTTPException):  # which methods are allowed, and the like

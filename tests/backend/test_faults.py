@@ -149,7 +149,7 @@ class TestFullDisk:
     def test_the_page_says_that_features_are_not_kept(self, backend, monkeypatch, is_off):
         tier = Tier("disk", 0, 0, 10**9, 0, is_off)
         monkeypatch.setattr(backend.parts.cache, "tiers", lambda: [tier])
-        assert ("off until the next start" in backend.client.get("/").text) == is_off
+        assert ("pauses: it was late" in backend.client.get("/").text) == is_off
 
     def test_an_accepted_annotation_waits_until_there_is_room(self, small_disk, make_ingest):
         ingest = make_ingest(train_after=0)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -62,9 +63,9 @@ def is_alive(pid):
         return False
 
 
-def start(environment, folder):
+def start(environment, folder, *options):
     return subprocess.Popen(
-        [sys.executable, "-m", "backend.cli", "serve"],
+        [sys.executable, "-m", "backend.cli", "serve", *options],
         env=environment,
         cwd=folder,
         stdout=subprocess.PIPE,
@@ -92,6 +93,41 @@ def wait_until_up(process, environment):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return answer
+
+
+def command_of(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def environment_of(pid):
+    pairs = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if pair)
+
+
+def free_ports(count):
+    """The first of so many free ports in a row."""
+    while True:
+        port = free_port()
+        taken = []
+        for number in range(count):
+            with socket.socket() as probe:
+                taken.append(probe.connect_ex(("127.0.0.1", port + number)) == 0)
+        if not any(taken):
+            return port
+
+
+def wait_until_closed(environment):
+    """Wait for the threads of a killed process: the port is open until the last one is gone."""
+    deadline = time.monotonic() + 20
+    while True:
+        assert time.monotonic() < deadline
+        with suppress(ConnectionError):
+            if health(environment) is None:
+                return
+        time.sleep(0.05)
 
 
 def wait_until_gone(processes):
@@ -124,6 +160,54 @@ def test_it_serves_says_so_and_leaves_nothing_behind(environment, tmp_path, stop
         wait_until_gone(children)
     finally:
         process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_web_server_for_each_device(environment, tmp_path):
+    port = free_ports(2)
+    first, second = (environment | {"DYNAMITE_PORT": str(port + n)} for n in range(2))
+    process = start({**first, "DYNAMITE_DEVICE": ""}, tmp_path, "--devices", "cpu,cpu")
+    try:
+        assert wait_until_up(process, first)["device"] == "cpu"
+        assert wait_until_up(process, second)["device"] == "cpu"
+        while "Ctrl-C" not in process.stdout.readline():
+            pass
+        webs = [pid for pid in descendants(process.pid) if "launcher.web" in command_of(pid)]
+        workers = [pid for pid in descendants(process.pid) if "--queues" in command_of(pid)]
+        assert len(webs) == 4  # a master and its worker each
+        assert len(workers) == 2  # ingest and train, once
+        dying = [pid for pid in webs if environment_of(pid)["DYNAMITE_PORT"] == str(port + 1)]
+        for pid in dying:
+            os.kill(pid, signal.SIGKILL)
+        wait_until_closed(second)
+        assert "port" in (said := process.stdout.readline())
+        assert "restarting now" in said
+        assert health(first) is not None
+        wait_until_up(process, second)
+        children = descendants(process.pid)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        wait_until_gone(children)
+        assert health(first) is health(second) is None
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_two_launchers_in_one_state_folder_are_refused_in_words(environment, tmp_path):
+    process = start(environment, tmp_path)
+    try:
+        wait_until_up(process, environment)
+        queue = f"unix://{tmp_path}/state/valkey.sock"
+        other = {**environment, "DYNAMITE_PORT": str(free_port()), "REDIS_URL": queue}
+        output, _ = (second := start(other, tmp_path)).communicate(timeout=200)
+        assert second.returncode == 1
+        assert "serve` runs in the state folder" in output
+        assert len(output.splitlines()) == 1, output
+    finally:
+        process.terminate()
         process.wait()
         process.stdout.close()
 
