@@ -16,6 +16,9 @@ from backend.label_studio.adapter import LabelStudio
 from backend.label_studio.ingest.job_names import EVENT_JOB
 from backend.memory.adapting import with_memory
 from backend.memory.project_models import ProjectModels
+from backend.proposals.further import Further
+from backend.proposals.likenesses import Likenesses
+from backend.proposals.proposer import Proposer
 from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering, without_memory
@@ -30,8 +33,8 @@ from backend.serving.shared_pages import SharedPages
 from backend.serving.under_way import UnderWay
 from backend.session.store import SessionStore
 from backend.settings import Settings, typo_warnings
-from backend.settings.folders import memory_folder, open_registry
-from backend.web import metrics, status_page
+from backend.settings.folders import descriptions_folder, memory_folder, open_registry
+from backend.web import description, metrics, status_page
 from backend.web.adapter import Adapter
 from backend.web.app import create_app
 from backend.web.error_reports import ErrorReports
@@ -39,6 +42,7 @@ from backend.web.health import Health
 from backend.web.metrics_state import MetricsState
 from backend.web.model_status import ModelStatus
 from training.memory.kept import KeptMemories
+from training.proposing.kept import KeptDescriptions
 
 if TYPE_CHECKING:
     from backend.features.cache import FeatureCache
@@ -105,7 +109,8 @@ class Backend:
                 adapters=self.adapters,
                 memories=self.memories,
             ),
-            metrics.make_blueprint([state, self.meters.clicks, self.meters.encodes]),
+            metrics.make_blueprint([state, *self.meters.collectors()]),
+            description.make_blueprint(),
         ]
         return create_app(self.settings, self.journal, self.adapters, pages)
 
@@ -136,7 +141,7 @@ def open_backend(settings: Settings) -> Backend:
     model, entry = load_current(settings, registry)
     cache = open_cache(settings, model.device, cancellations=(SupersededError,))
     meters = Meters()
-    engine = Engine(model, cache, meters.encodes.observe)
+    engine = Engine(model, cache, meters.observe)
     journal = ErrorJournal()
     watcher = ModelWatcher(
         registry,
@@ -201,6 +206,13 @@ def assemble(
     reports = ErrorReports(journal)
     model_status = ModelStatus(engine, queue, open_registry(settings), settings.line, watcher)
     draining = threading.Event()
+    further = Further(
+        Proposer(Likenesses(KeptDescriptions(descriptions_folder(settings)))),
+        engine=engine,
+        sessions=sessions,
+        answer_log=answer_log,
+        report=reports.report,
+    )
     answering = Answering(
         engine=engine,
         sessions=sessions,
@@ -209,8 +221,9 @@ def assemble(
         answer_log=answer_log,
         under_way=under_way,
         report=reports.report,
-        click_seconds=meters.clicks,
+        meters=meters,
         with_memory=memories.choose if memories else without_memory,
+        with_proposals=further.add,
     )
     health = Health(engine, queue, model_status, draining.is_set)
     budget = pixel_budget(settings.max_image_pixels)
@@ -218,10 +231,12 @@ def assemble(
         settings,
         engine=engine,
         answering=answering,
+        further=further,
         admission=admission,
         answer_log=answer_log,
         queue=queue,
         report=reports.report,
+        observe=meters.observe,
         health=health,
         budget=budget,
     )
@@ -234,6 +249,7 @@ def assemble(
             admission=admission,
             answer_log=answer_log,
             queue=cvat_queue,
+            observe=meters.observe,
             budget=budget,
         )
     return Backend(

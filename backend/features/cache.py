@@ -36,6 +36,8 @@ class Tier:
     used: int
     budget: int
     hits: int
+    evicted: int = 0
+    """How many entries had to make room for newer ones; those of the device moved to memory."""
     is_off: bool = False
     """True after a failed write or a late read: nothing is kept or found for a while."""
 
@@ -115,7 +117,15 @@ class FeatureCache(Generic[F]):
         if self._device_name == "cpu":
             del tiers["device"]
         return [
-            Tier(name, len(tier), tier.used, tier.budget, self._counts[name], tier.is_off)
+            Tier(
+                name,
+                entries=len(tier),
+                used=tier.used,
+                budget=tier.budget,
+                hits=self._counts[name],
+                evicted=tier.evicted,
+                is_off=tier.is_off,
+            )
             for name, tier in tiers.items()
         ]
 

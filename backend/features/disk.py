@@ -76,6 +76,7 @@ class DiskTier(Generic[F]):
         """
         self.budget = budget
         self.used = 0
+        self.evicted = 0
         self._folder = folder
         self._load = load
         self._may_make = may_make
@@ -147,6 +148,7 @@ class DiskTier(Generic[F]):
             if self.used + needed <= self.budget:
                 break
             _remove(file.path)
+            self.evicted += 1
             self.used -= file.size
             self._entries -= 1
         self._seen = now

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from dynamite.files import replacing
+from dynamite.json_text import read_json
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,9 @@ class Spool:
     def _deliver_all(self) -> None:
         for path in sorted(self._folder.glob("*.json")):
             try:
-                event = json.loads(path.read_text(encoding="utf-8"))
+                event = read_json(path.read_bytes())
+                if not isinstance(event, dict):
+                    raise ValueError("it is no JSON object")
             except (OSError, ValueError):
                 log.exception("a waiting event cannot be read and is set aside: %s", path.name)
                 path.rename(path.with_suffix(".unreadable"))

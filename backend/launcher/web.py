@@ -18,7 +18,7 @@ from backend.launcher.web_worker import PatientWorker
 from backend.logs import log_from
 from backend.serving.admission import ROOMS
 from backend.settings import Settings, load
-from backend.settings.secret_words import secret_words
+from backend.settings.log_options import log_options
 from dynamite.errors import DynamiteError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def main() -> None:
         check_password(settings)
     except DynamiteError as error:
         sys.exit(f"Error: {error}")
-    log_from(settings.log_level, secret_words(settings))
+    log_from(**log_options(settings))
     WebApplication(settings).run()
 
 

@@ -2,16 +2,17 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from weakref import WeakValueDictionary
 
 from backend.session.annotator_page import AnnotatorPage, Status
-from backend.session.answer_plan import AnswerPlan, ImagePlan, RepeatedMask
+from backend.session.answer_plan import AnswerPlan, ImagePlan, LikeAsked, RepeatedMask
 from backend.session.bitmask import BitMask
 from backend.session.call import Call
 from backend.session.hold_still import Heard, with_shown
+from backend.session.like import Proposed, with_proposals
 from backend.session.masks import MAX_PIXELS, MaskCache, MaskReader
 from backend.session.match_page import match_page
 from backend.session.page_bytes import KeptPage
@@ -148,6 +149,18 @@ class SessionStore:
                 of_task = self._of(entry.page.task).values()
                 kept = tuple(KeptPage(one.page, one.heard) for one in of_task)
             self._tier.keep(entry.page.task, kept)
+
+    def propose(self, ticket: Ticket, asked: LikeAsked, proposed: Sequence[Proposed]) -> list[str]:
+        """Add proposals to a page, and return their region ids; none if it is forgotten."""
+        with self._lock:
+            entry = self._pages.get(ticket.page)
+        if entry is None:
+            return []
+        with self._lock_of(entry.page.task):
+            page, ids = with_proposals(entry.page, asked, proposed)
+            with self._lock:
+                self._keep(ticket.page, entry, page)
+        return ids
 
     def has_pending(self, page: int) -> bool:
         """Whether a page shows masks that are neither accepted nor dropped; no if forgotten."""

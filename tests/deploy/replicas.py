@@ -25,6 +25,7 @@ from backend import composition, settings
 from backend.jobs.job_queue import JobQueue
 from backend.label_studio.ingest.job_names import EVENT_JOB
 from backend.launcher.web import WebApplication
+from backend.logs import log_from
 from backend.memory.adapting import with_memory
 from backend.memory.project_models import ProjectModels
 from backend.serving.engine import Engine, Model
@@ -32,6 +33,7 @@ from backend.serving.error_journal import ErrorJournal
 from backend.serving.meters import Meters
 from backend.features.cache import FeatureCache
 from backend.settings.folders import memory_folder
+from backend.settings.log_options import log_options
 from tests.fakes import DiscFeatures, DiscPredictor, Photos
 from training.memory.kept import KeptMemories
 
@@ -49,7 +51,7 @@ class Discs(WebApplication):
         kept = KeptMemories(memory_folder(self.settings))
         self._backend = composition.assemble(
             self.settings,
-            engine=Engine(model, cache, meters.encodes.observe),
+            engine=Engine(model, cache, meters.observe),
             cache=cache,
             queue=JobQueue(self.settings.queue_url, self.settings.state_dir / "spool", EVENT_JOB),
             journal=ErrorJournal(),
@@ -59,16 +61,21 @@ class Discs(WebApplication):
         self._backend.label_studio.connection.images.use(Photos({HEIGHT}, {WIDTH}))
         return self._backend.app
 
-Discs(settings.load()).run()
+values = settings.load()
+log_from(**log_options(values))
+Discs(values).run()
 """
 
 
 class Replica:
     """One backend: a process on a port of its own."""
 
-    def __init__(self, folder: Path, queue_url: str, drain_seconds: float, features: Path) -> None:
+    def __init__(
+        self, folder: Path, queue_url: str, drain_seconds: float, features: Path, **settings: str
+    ) -> None:
         self.port = free_port()
         folder.mkdir()
+        self.log = folder / "log"
         self._environment = os.environ | {
             "DYNAMITE_PORT": str(self.port),
             "DYNAMITE_STATE_DIR": str(folder),
@@ -76,13 +83,15 @@ class Replica:
             "DYNAMITE_DRAIN_SECONDS": str(drain_seconds),
             "REDIS_URL": queue_url,
         }
+        self._environment |= {f"DYNAMITE_{name.upper()}": text for name, text in settings.items()}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         root = Path(__file__).parents[2]
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", BACKEND], env=self._environment, cwd=root
-        )
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", BACKEND], env=self._environment, cwd=root, stderr=log
+            )
 
     def say(self, number: int) -> None:
         """Send a signal to all its processes, as a machine that fails, or a supervisor's stop."""
@@ -103,6 +112,9 @@ class Replica:
         return health(self.port)
 
     def stop(self) -> None:
+        """Kill it, and show its log if a test fails."""
+        if self.log.exists():
+            sys.stderr.write(self.log.read_text())
         if self.process is not None and self.process.poll() is None:
             self.say(signal.SIGKILL)
         if self.process is not None:
@@ -113,11 +125,19 @@ class Team:
     """Backends behind HAProxy. ``served_by`` is the backend that answered each task last."""
 
     def __init__(
-        self, folder: Path, queue_url: str, replicas: int = 3, drain_seconds: float = 4.0
+        self,
+        folder: Path,
+        queue_url: str,
+        replicas: int = 3,
+        drain_seconds: float = 4.0,
+        **settings: str,
     ) -> None:
         self.port = free_port()
         self._folder, self._queue_url, self._drain_seconds = folder, queue_url, drain_seconds
+        self._settings = settings
         (folder / "features").mkdir()
+        self.figures_port = free_port()
+        self.log = folder / "haproxy.log"
         self.replicas: dict[str, Replica] = {}
         for _ in range(replicas):
             self._another()
@@ -128,9 +148,13 @@ class Team:
             replica.start()
         for replica in self.replicas.values():
             until(lambda replica=replica: replica.health() is not None)
-        environment = os.environ | {"HAPROXY_BIND": f"127.0.0.1:{self.port}"}
+        environment = os.environ | {
+            "HAPROXY_BIND": f"127.0.0.1:{self.port}",
+            "HAPROXY_FIGURES": f"127.0.0.1:{self.figures_port}",
+        }
         command = [HAPROXY, "-W", "-f", self._write_config()]  # -W: a master, as systemd runs it
-        self._haproxy = subprocess.Popen(command, env=environment)
+        with self.log.open("ab") as log:
+            self._haproxy = subprocess.Popen(command, env=environment, stdout=log)
         until(lambda: health(self.port) is not None)
 
     def add(self) -> str:
@@ -161,7 +185,9 @@ class Team:
     def _another(self) -> str:
         name = f"backend-{len(self.replicas) + 1}"
         folder, features = self._folder / name, self._folder / "features"
-        self.replicas[name] = Replica(folder, self._queue_url, self._drain_seconds, features)
+        self.replicas[name] = Replica(
+            folder, self._queue_url, self._drain_seconds, features, **self._settings
+        )
         return name
 
     def _write_config(self) -> Path:

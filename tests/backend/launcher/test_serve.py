@@ -13,6 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from backend.launcher.preflight import lock_state_folder
 from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
@@ -241,3 +242,16 @@ def test_what_cannot_start_says_why_without_a_traceback(environment, tmp_path, c
     assert words in output
     assert "Traceback" not in output
     assert len(output.splitlines()) <= 2, output
+
+
+def test_a_second_one_on_the_same_state_folder_says_so_and_harms_nothing(environment, tmp_path):
+    (tmp_path / "state").mkdir(mode=0o700)
+    with lock_state_folder(tmp_path / "state"):  # as the first one does while it runs
+        before = sorted((tmp_path / "state").rglob("*"))
+        process = start(environment, tmp_path)
+        output, _ = process.communicate(timeout=200)
+        assert sorted((tmp_path / "state").rglob("*")) == before
+    assert process.returncode == 1
+    assert "serve` runs in the state folder" in output
+    assert "DYNAMITE_STATE_DIR" in output
+    assert "Traceback" not in output
