@@ -144,8 +144,9 @@ def _tensors(maps: FeatureMaps) -> Iterator[tuple[str, Tensor]]:
     for index, (key, value) in enumerate(maps.memory):
         yield f"memory.{index}.key", key
         yield f"memory.{index}.value", value
-    if maps.detail is not None:
+    if maps.detail is not None and maps.guide is not None:
         yield "detail", maps.detail
+        yield "guide", maps.guide
 
 
 def _rebuild(tensors: dict[str, Tensor]) -> FeatureMaps:
@@ -158,6 +159,7 @@ def _rebuild(tensors: dict[str, Tensor]) -> FeatureMaps:
             (tensors[f"memory.{i}.key"], tensors[f"memory.{i}.value"]) for i in range(layers)
         ),
         detail=tensors.get("detail"),
+        guide=tensors["guide"] if "detail" in tensors else None,
     )
 
 
