@@ -13,8 +13,8 @@ from math import exp, log, sqrt
 from pydantic import BaseModel, ConfigDict
 
 PRIOR_MEAN = 0.0
-"""Clicks saved, as a log ratio, in a project of which nothing is known yet: some kinds of image gain
-and others lose (docs/memory.md), and"""
+"""Clicks saved, as a log ratio, in a project of which nothing is known yet: some kinds of image
+gain and others lose (docs/memory.md), and"""
 PRIOR_SPREAD = 0.1
 """its standard deviation between projects."""
 IMAGE_SPREAD = 0.3
