@@ -9,6 +9,7 @@ import requests
 from backend.errors import ImageError, ServingError
 from backend.fetch.session import Session, reason
 from backend.settings import Settings
+from dynamite.json_text import read_json
 
 SECONDS = 600.0
 """Timeout of one call: its frame may wait behind those of others."""
@@ -36,20 +37,23 @@ class BackendClient:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def warm(self, frame: bytes) -> None:
-        """Have a frame encoded.
+    def warm(self, frame: bytes, project: int | None = None) -> None:
+        """Have a frame of a project encoded.
 
         Raises:
             BackendError: it is refused, or nobody answers; ``segment`` raises it likewise.
         """
-        self._post("/cvat/warm", data=frame)
+        self._post("/cvat/warm", data=frame, params={"project": project})
 
     def segment(
-        self, frame: bytes, boxes: Sequence[tuple[float, float, float, float]]
+        self,
+        frame: bytes,
+        boxes: Sequence[tuple[float, float, float, float]],
+        project: int | None = None,
     ) -> list[list[int] | None]:
         """Return the mask in each box (left, top, right, bottom), as CVAT writes it; None if empty.
 
-        All are segmented together, and none overlaps another.
+        All are segmented together, and none overlaps another. The memory of ``project`` takes part.
         """
         corners = [[[left, top], [right, bottom]] for left, top, right, bottom in boxes]
         body = {
@@ -57,6 +61,7 @@ class BackendClient:
             "pos_points": [],
             "neg_points": [],
             "obj_bbox": corners,
+            "project": project,
         }
         masks: list[list[int] | None] = self._post("/cvat/boxes", json=body)["masks"]
         return masks
@@ -64,7 +69,7 @@ class BackendClient:
     def _post(self, path: str, **content: Any) -> Any:
         try:
             answer = self._session.post(self._url + path, timeout=SECONDS, **content)
-            told = answer.json()
+            told = read_json(answer.content)
         except requests.RequestException as error:
             raise BackendError(
                 f"no backend answers at {self._url} ({reason(error, self._url, SECONDS)}): start "

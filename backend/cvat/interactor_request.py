@@ -64,6 +64,21 @@ def read_request(body: Mapping[str, Any]) -> InteractorRequest:
     return InteractorRequest(_image(body["image"]), prompts)
 
 
+def read_project(value: object) -> int | None:
+    """Return the number of a project; None if none is named.
+
+    Raises:
+        BadRequestError: it is no number of a project.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 18:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise BadRequestError(f"project is {_shown(value)}, not the number of a project")
+    return value
+
+
 def read_prompts(pos_points: object, neg_points: object, obj_bbox: object) -> Prompts:
     """Read clicks and boxes.
 

@@ -42,12 +42,13 @@ def prelabel_task(
     """
     counts: Counter[str] = Counter()
     with CvatApi(url, token) as api, BackendClient(backend_url, settings) as backend, progress:
-        api.get(f"/api/tasks/{task}")
+        project = api.get(f"/api/tasks/{task}").get("project_id")
         waiting = list(_frames(api, task, settings.cvat_accepted, counts))
         bar = progress.add_task("frames", total=len(waiting))
         for job, frame, boxes in waiting:
             try:
-                masks = backend.segment(api.frame(job, frame), [corners(box) for box in boxes])
+                asked = [corners(box) for box in boxes]
+                masks = backend.segment(api.frame(job, frame), asked, project)
                 written = _shapes(frame, boxes, masks)
                 if written:
                     _write(api, job, written)

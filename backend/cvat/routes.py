@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 from backend.cvat.callers import check_caller, check_peer
 from backend.cvat.help_picture import help_picture
 from backend.cvat.interactor import Interactor
+from backend.cvat.interactor_request import read_project
 from backend.cvat.metadata import FUNCTION, function
 from backend.cvat.warming import Warming
 from backend.cvat.webhooks import MOST_BYTES, Webhooks
@@ -71,7 +72,7 @@ def make_blueprint(
 
     @routes.post("/cvat/warm")
     def warm() -> Response:
-        warming.warm(raw_body())
+        warming.warm(raw_body(), read_project(request.args.get("project")))
         return jsonify(warm=1)
 
     @routes.post("/cvat/boxes")
@@ -82,8 +83,7 @@ def make_blueprint(
     def webhook() -> Response:
         if settings.cvat_webhook_secret is None:
             check_peer(settings)
-        request.max_content_length = MOST_BYTES
-        webhooks.check(raw_body(), request.headers.get(SIGNATURE, ""))
+        webhooks.check(raw_body(MOST_BYTES), request.headers.get(SIGNATURE, ""))
         return jsonify(status=webhooks.receive(json_body()))
 
     return routes

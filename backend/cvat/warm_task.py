@@ -29,12 +29,13 @@ def warm_task(
         ThreadPoolExecutor(AT_A_TIME) as pool,
         progress,
     ):
+        project = api.get(f"/api/tasks/{task}").get("project_id")
         frames = list(frames_of(api, task))
         bar = progress.add_task("warming", total=len(frames))
 
         def warm(frame: int) -> str:
             try:
-                backend.warm(api.task_frame(task, frame))
+                backend.warm(api.task_frame(task, frame), project)
             except (CvatError, BackendError) as error:
                 return f"frame {frame}: {error}"
             return ""

@@ -30,8 +30,8 @@ class Warming:
         self._interactor = interactor
         self._prewarmer = Prewarmer(self._warm_frame)
 
-    def warm(self, data: bytes) -> None:
-        """Encode a frame now, in a place of its own.
+    def warm(self, data: bytes, project: int | None = None) -> None:
+        """Encode a frame of a project now, in a place of its own.
 
         Raises:
             BadRequestError: there is no file.
@@ -40,21 +40,22 @@ class Warming:
         if not data:
             raise BadRequestError("the body must be the file of a frame")
         with self._admission.place():
-            self._encode(data)
+            self._encode(data, project)
 
-    def prepare(self, job: int, first: int, last: int) -> int:
+    def prepare(self, job: int, first: int, last: int, project: int | None = None) -> int:
         """Have the first frames of a job encoded in the background; return how many."""
         if self._settings.cvat_url is None or self._settings.cvat_token is None:
             return 0
         frames = range(first, min(last + 1, first + MOST_FRAMES))
-        return sum(self._prewarmer.ask(f"{job}/{frame}", f"job {job}") for frame in frames)
+        of = "" if project is None else project
+        return sum(self._prewarmer.ask(f"{job}/{frame}/{of}", f"job {job}") for frame in frames)
 
     def close(self) -> None:
         """Stop encoding in the background."""
         self._prewarmer.close()
 
     def _warm_frame(self, address: str, _: str) -> None:
-        job, _, frame = address.partition("/")
+        job, frame, project = address.split("/")
         url, token = self._settings.cvat_url, self._settings.cvat_token
         if url is None or token is None:
             return
@@ -64,8 +65,14 @@ class Warming:
             except CvatError:
                 time.sleep(READY_SECONDS)
                 data = api.frame(int(job), int(frame))
-        self._encode(data)
+        self._encode(data, int(project) if project else None)
 
-    def _encode(self, data: bytes) -> None:
+    def _encode(self, data: bytes, project: int | None) -> None:
+        self._interactor.note_project(data, project)
         image = self._interactor.open(data)
-        self._engine.features(image.digest, image.pixels, urgency=Urgency.PREWARM)
+        self._engine.features(
+            image.digest,
+            image.pixels,
+            urgency=Urgency.PREWARM,
+            waiting=self._admission.encoding,
+        )

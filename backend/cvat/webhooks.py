@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from backend.cvat.accepted import is_accepted, is_rejected
+from backend.cvat.interactor_request import read_project
 from backend.errors import BadRequestError, UnauthorizedError
 from backend.jobs.job_queue import JobQueue
 from backend.settings import Settings
@@ -22,14 +23,20 @@ DELETIONS = {"delete:job": "job", "delete:task": "task", "delete:project": "proj
 
 SIGNATURE = "sha256="
 
+Prepare = Callable[[int, int, int, int | None], object]
+"""Has a new job's frames encoded: its number, first and last frame, and its project, if any."""
+
 
 class Webhooks:
     """Queues what a worker must look into, and has new jobs prepared."""
 
     def __init__(
-        self, settings: Settings, queue: JobQueue, prepare: Callable[[int, int, int], object]
+        self,
+        settings: Settings,
+        queue: JobQueue,
+        prepare: Callable[[int, int, int, int | None], object],
     ) -> None:
-        """``prepare`` has a new job's frames encoded: its number, first and last frame."""
+        """``prepare`` has a new job's frames encoded: its number, first and last frame, project."""
         self._settings = settings
         self._queue = queue
         self._prepare = prepare
@@ -67,7 +74,8 @@ class Webhooks:
             return self._put(kind, _number(body, kind))
         if event == "create:job":
             job = _object(body, "job")
-            self._prepare(_number(body, "job"), _frame(job, "start"), _frame(job, "stop"))
+            number, project = _number(body, "job"), read_project(job.get("project_id"))
+            self._prepare(number, _frame(job, "start"), _frame(job, "stop"), project)
             return "its frames are prepared"
         if event == "update:job":
             job, before = _object(body, "job"), body.get("before_update")

@@ -19,6 +19,7 @@ from backend.label_studio.token_trial import try_token
 from backend.session.regions import ImageKey
 from backend.settings import Settings, variable
 from dynamite.errors import DynamiteError
+from dynamite.json_text import read_json
 
 PROJECT_PAGE = "Project → Settings →"
 MOST_IMAGES = 5
@@ -54,7 +55,7 @@ def check_server(api: LabelStudioApi) -> Iterator[Finding]:
 def _release(answer: requests.Response) -> str | None:
     """Return the version in Label Studio's answer; None if another server answered."""
     try:
-        body = answer.json()
+        body = read_json(answer.content)
     except ValueError:
         return None
     has_release = answer.ok and isinstance(body, dict) and "release" in body
@@ -74,7 +75,9 @@ def check_project(api: LabelStudioApi, project: int, settings: Settings) -> Iter
     """Check that the project exists and that its labelling config fits."""
     try:
         found = api.get(f"/api/projects/{project}")
-        config = labeling_config.parse(found["label_config"], settings.background_labels)
+        config = labeling_config.parse(
+            found["label_config"], settings.background_labels, settings.like_labels
+        )
     except ApiError as error:
         fix = "the number is in the address of its page: /projects/N"
         yield bad("project", f"project {project}: {error}", fix)
@@ -161,7 +164,7 @@ def _is_stranger(url: str) -> bool:
             answer = session.get(f"{url}/health", timeout=5)
             return (
                 answer.status_code == UnknownHostError.status
-                and answer.json()["error"]["code"] == UnknownHostError.code
+                and read_json(answer.content)["error"]["code"] == UnknownHostError.code
             )
     except (requests.RequestException, ValueError, LookupError, TypeError, ImageError):
         return False
@@ -171,7 +174,7 @@ def _health(url: str) -> dict[str, Any] | None:
     """Return the /health of a DynaMITE backend; None if there is none at this URL."""
     try:
         with Session() as session:
-            found = session.get(f"{url}/health", timeout=5).json()
+            found = read_json(session.get(f"{url}/health", timeout=5).content)
     except (requests.RequestException, ValueError, ImageError):
         return None
     ours = isinstance(found, dict) and {"model_version", "device"} <= found.keys()

@@ -65,7 +65,11 @@ class Asking:
         for record in kept.records():
             if record.key not in projects:
                 kept.forget(record.key)
-        due = [one for one in projects if not _is_new(kept.record(one), changes[one], name)]
+        due = [
+            one
+            for one in projects
+            if not _is_new(kept.record(one), changes[one], name) and not kept.newer(one)
+        ]
         for project in due:
             self._enqueue(project, changes[project], name)
         self._done = None if due else state

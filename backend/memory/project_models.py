@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from backend.serving.engine import Model
@@ -94,15 +95,15 @@ class ProjectModels:
         """Return the records of the memories to load, those of projects used last first."""
         with self._lock:
             used = list(reversed(self._used))
-        on = [r for r in self._kept.records() if r.digest and r.model_version == version]
+        on = [r for r in self._kept.records() if _answers(r) and r.model_version == version]
         ranks = {project: rank for rank, project in enumerate(used)}
         on.sort(key=lambda record: ranks.get(record.key, MOST))
         return on[:MOST]
 
     def _find(self, record: Record, current: Model, before: Model | None) -> Model | None:
-        digest = record.digest or ""
-        if before is not None and (before.memory, before.version) == (digest, current.version):
-            return before
+        digest, without = record.digest or "", frozenset(record.without)
+        if before is not None and (before.memory, before.plain) == (digest, current):
+            return before if before.without == without else replace(before, without=without)
         if self._failed.get(record.key) == (digest, current.version):
             return None
         try:
@@ -112,7 +113,7 @@ class ProjectModels:
             self._failed[record.key] = digest, current.version
             return None
         log.info("the memory of project %s:%d is in use: %s", *record.key, record.words)
-        return model
+        return replace(model, plain=current, without=without)
 
     def _run(self) -> None:
         while True:
@@ -122,3 +123,7 @@ class ProjectModels:
                 log.exception("following the memories failed")
             if self._stop.wait(POLL_SECONDS):
                 return
+
+
+def _answers(record: Record) -> bool:
+    return record.is_on and record.digest is not None

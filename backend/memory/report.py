@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from training.memory.kept import LabelRecord, Project, Record
+from training.memory.evidence import LabelOutcome
+from training.memory.kept import Project, Record
 
 MOST_LABELS = 8
 """Labels shown of a project; a config may have hundreds."""
@@ -33,20 +34,20 @@ def describe(records: Iterable[Record], version: str) -> list[MemoryRow]:
 
 def by_state(records: Iterable[Record], loaded: Mapping[Project, str]) -> dict[str, int]:
     """Count memories by state; those of ``loaded`` answer clicks in this process."""
-    is_on = [record.digest is not None for record in records]
+    is_on = [record.is_on for record in records]
     return {"on": sum(is_on), "off": len(is_on) - sum(is_on), "loaded": len(loaded)}
 
 
 def _row(record: Record, version: str) -> MemoryRow:
     project = f"project {record.project} of {record.source}"
     shown = tuple(map(_label, record.labels[:MOST_LABELS]))
-    if record.digest is not None and record.model_version != version:
+    if record.is_on and record.model_version != version:
         words = f"off: it was learned from {record.model_version}, and is being learned again"
         return MemoryRow(project, words, shown, is_on=False)
-    return MemoryRow(project, record.words, shown, is_on=record.digest is not None)
+    return MemoryRow(project, record.words, shown, is_on=record.is_on)
 
 
-def _label(row: LabelRecord) -> str:
+def _label(row: LabelOutcome) -> str:
     clicks, first = row.clicks, row.first_iou
     return (
         f"{row.label} ({row.objects} objects): {clicks[0]:.1f} → {clicks[1]:.1f} clicks, "

@@ -1,7 +1,8 @@
 """Backups of what cannot be made again: accepted annotations and published models.
 
 A backup is a folder: ``annotations/`` (the store), ``bookkeeping/`` (a file for each Label Studio),
-``models/`` (a registry for each line) and a manifest with the digests of all files.
+``models/`` (a registry for each line) and a manifest with the digests of all files. Memories of
+projects are not in it: they are learned again from the annotations.
 """
 
 import os
@@ -12,13 +13,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from backend.settings import Settings
-from backend.settings.folders import models_folder, open_registry, retraining_folder, store_folder
+from backend.settings.folders import (
+    memory_folder,
+    models_folder,
+    open_registry,
+    retraining_folder,
+    store_folder,
+)
 from dynamite.errors import DynamiteError
 from dynamite.files import new_folder
 from dynamite.manifest import check_manifest, write_manifest
 from dynamite.registry import Registry
 from dynamite.registry.backup import copy_registry
 from training.annotation_store import AnnotationStore, copy_database, copy_store, is_there
+from training.memory.kept import KeptMemories
 
 STORE, BOOKKEEPING, MODELS = "annotations", "bookkeeping", "models"
 
@@ -82,6 +90,7 @@ def restore(settings: Settings, source: Path) -> None:
             _remove_empty(target)
         for (_, target), copy in zip(parts, copies, strict=True):
             copy.rename(target)
+        _forget_memories(settings)
         os.sync()
 
 
@@ -93,6 +102,13 @@ def _parts(settings: Settings, source: Path) -> Iterator[tuple[Path, Path]]:
         yield path, retraining_folder(settings) / path.name
     if (source / STORE).is_dir():
         yield source / STORE, store_folder(settings)
+
+
+def _forget_memories(settings: Settings) -> None:
+    """Remove project memories: they are of the annotations that were here before."""
+    memories = KeptMemories(memory_folder(settings))
+    for project in memories.projects():
+        memories.forget(project)
 
 
 @contextmanager

@@ -3,12 +3,18 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import blake2b
 from math import sqrt
 
 import cv2
 import numpy as np
 
-from training.annotation_store import AcceptedImage, AnnotationStore, ProjectKey
+from training.annotation_store import (
+    AcceptedAnnotation,
+    AcceptedImage,
+    AnnotationStore,
+    ProjectKey,
+)
 from training.annotation_store.selection import counting
 from training.annotation_store.unknown import unknown
 from training.data.box_mask import decode_box
@@ -31,6 +37,8 @@ def accepted_samples(
 ) -> list[Sample]:
     """Return the newest accepted images of a project that have objects, the newest first.
 
+    Their ids are their names (``name_of``).
+
     Args:
         store: the accepted annotations.
         project: whose images.
@@ -40,8 +48,25 @@ def accepted_samples(
     incomplete = store.incomplete()
     counted = counting(store.annotations({project}))
     counted.sort(key=lambda one: (one[1].updated_at, one[0].digest), reverse=True)
-    whole = ((image, exhaustive and one.key not in incomplete) for image, one in counted)
-    return _first(most, (_sample(store, image, exhaustive=every) for image, every in whole))
+    samples = (
+        _sample(store, *pair, exhaustive=exhaustive and pair[1].key not in incomplete)
+        for pair in counted
+    )
+    return _first(most, samples)
+
+
+def accepted_names(store: AnnotationStore, project: ProjectKey) -> set[str]:
+    """Return the names of all accepted images of a project that have objects."""
+    return {name_of(*one) for one in counting(store.annotations({project}))}
+
+
+def name_of(image: AcceptedImage, annotation: AcceptedAnnotation) -> str:
+    """Return a name for an image with these masks: 16 hexadecimal digits.
+
+    It changes with the annotation. The content of the image cannot be told from it.
+    """
+    words = f"{image.digest} {annotation.key} {annotation.updated_at}"
+    return blake2b(words.encode(), digest_size=8).hexdigest()
 
 
 def _first(most: int, samples: Iterator[Sample | None]) -> list[Sample]:
@@ -54,7 +79,13 @@ def _first(most: int, samples: Iterator[Sample | None]) -> list[Sample]:
     return found
 
 
-def _sample(store: AnnotationStore, image: AcceptedImage, *, exhaustive: bool) -> Sample | None:
+def _sample(
+    store: AnnotationStore,
+    image: AcceptedImage,
+    annotation: AcceptedAnnotation,
+    *,
+    exhaustive: bool,
+) -> Sample | None:
     shape = image.height, image.width
     try:
         pixels = read_image(store.image_path(image.digest))
@@ -76,7 +107,7 @@ def _sample(store: AnnotationStore, image: AcceptedImage, *, exhaustive: bool) -
     rest = None if exhaustive else unknown(image)
     ignored = None if rest is None else decode(rest, shape)
     sample = _reduced(
-        compose(pixels, objects, image.digest, unknown=ignored, exhaustive=exhaustive)
+        compose(pixels, objects, name_of(image, annotation), unknown=ignored, exhaustive=exhaustive)
     )
     visible = np.flatnonzero(sample.areas).tolist()
     return sample.keep(visible) if visible else None

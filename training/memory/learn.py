@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from dynamite.adaptation import Adaptation, adaptable, copy_adaptable
@@ -13,11 +14,12 @@ from training.loop.distributed import Processes
 from training.loop.iteration import Iteration
 from training.memory.examples import Example, clicked_batch
 
-STEPS = 60
-"""Samples that are learned from: with 150, few images were learned by heart (docs/memory.md)."""
 RATE = 2e-4
-"""Highest learning rate; it rises over ``WARMUP`` steps, then falls to 0."""
+"""Learning rate, after a rise over ``WARMUP`` steps."""
 WARMUP = 5
+AVERAGED = 0.5
+"""Share of the steps, the last ones, whose weights are averaged: with a handful of images, a single
+step says more about its own sample than about the project (docs/memory.md)."""
 MAX_ROUNDS = 2
 """Most rounds of corrections before a prediction."""
 MAX_OBJECTS = 8
@@ -29,7 +31,8 @@ def learn(
     examples: Sequence[Example],
     rng: np.random.Generator,
     *,
-    steps: int = STEPS,
+    steps: int,
+    start: Adaptation | None = None,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> Adaptation:
     """Adapt a copy of the network to the examples.
@@ -39,15 +42,17 @@ def learn(
         examples: one or more.
         rng: makes all choices.
         steps: how many samples to learn from.
+        start: what has been learned so far; None begins with the network itself.
         report: called with the steps done and all.
     """
-    learner = copy_adaptable(model)
+    learner = copy_adaptable(model) if start is None else start.apply(model)
     weights = [weight for _, weight in adaptable(learner) if weight.requires_grad]
     iteration = Iteration(learner, config_for(model, rng), Processes(device=model.device))
     optimizer = torch.optim.AdamW(weights, lr=RATE, weight_decay=0.0)
+    mean = _Mean(weights)
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / WARMUP) * (1 - step / steps)
+            group["lr"] = RATE * min(1.0, (step + 1) / WARMUP)
         example = examples[int(rng.integers(len(examples)))]
         batch = clicked_batch(example, MAX_OBJECTS, rng, number=step)
         outcome = iteration.answer(example.maps, batch, int(rng.integers(MAX_ROUNDS + 1)))
@@ -55,8 +60,32 @@ def learn(
         outcome.losses.total.backward()
         clip_grad_norm_(weights, 1.0)
         optimizer.step()
+        if step + 1 > (1 - AVERAGED) * steps:
+            mean.add(weights)
         report(step + 1, steps)
+    mean.write(weights)
     return Adaptation.of(learner)
+
+
+class _Mean:
+    """The mean of weights over steps."""
+
+    def __init__(self, weights: Sequence[Tensor]) -> None:
+        self._means = [torch.zeros_like(weight) for weight in weights]
+        self._count = 0
+
+    @torch.no_grad()
+    def add(self, weights: Sequence[Tensor]) -> None:
+        """Take the weights after a step into account."""
+        self._count += 1
+        for mean, weight in zip(self._means, weights, strict=True):
+            mean.lerp_(weight, 1 / self._count)
+
+    @torch.no_grad()
+    def write(self, weights: Sequence[Tensor]) -> None:
+        """Set the weights to their mean."""
+        for mean, weight in zip(self._means, weights, strict=True):
+            weight.copy_(mean)
 
 
 def config_for(model: DynaMITE, rng: np.random.Generator) -> TrainingConfig:

@@ -1,23 +1,28 @@
-"""Makes the memory of a project: tries what its accepted images teach, and keeps it if it helps."""
+"""Brings the memory of a project up to date, and decides whether to use it."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Set
 from datetime import UTC, datetime
 
 import numpy as np
 
-from dynamite import Predictor
-from dynamite.adaptation import adaptable
+from dynamite.adaptation import Adaptation, adaptable
+from dynamite.errors import DynamiteError
 from dynamite.network.model import DynaMITE
 from training.annotation_store import AnnotationStore, ProjectKey
-from training.memory.accepted import accepted_samples
-from training.memory.examples import encode_examples
-from training.memory.kept import KeptMemories, LabelRecord, Record
-from training.memory.learn import STEPS, learn
-from training.memory.trial import LEAST, Trial, try_memory
+from training.memory.accepted import accepted_names, accepted_samples
+from training.memory.evidence import Verdict, judge
+from training.memory.growth import Memory, Report, grow, silent
+from training.memory.kept import KeptMemories, Record
 
 log = logging.getLogger(__name__)
+
+LEAST = 2
+"""Fewest accepted images: the second is the first that memory can be tried on."""
+
+MOST_KNOWN = 64
+"""A memory that has learned from more images begins again with the newest ones, so that what it
+knows, how far it drifts and what is written down of it stay bounded."""
 
 MOST_WEIGHTS = 4_000_000
 """Most adaptable weights of a network: serving processes hold several memories."""
@@ -32,8 +37,8 @@ def remember(
     *,
     weights: str,
     exhaustive: bool,
-    steps: int = STEPS,
-    report: Callable[[str, int, int], None] = lambda *_: None,
+    steps: float = 1.0,
+    report: Report = silent,
 ) -> Record:
     """Bring the memory of a project to the state of the store; return its record.
 
@@ -45,61 +50,86 @@ def remember(
         rng: makes all choices.
         weights: names the weights of the network (``Record.weights``).
         exhaustive: whether the project labels every object.
-        steps: of learning.
-        report: called with the phase, what is done of it and its total.
+        steps: factor for the number of samples to learn from.
+        report: follows the progress.
+
+    Raises:
+        KeptByNewerError: a newer release has written this memory.
     """
-    change = store.project_change(project)
-    count = sum(weight.numel() for _, weight in adaptable(model))
-    too_large = count > MOST_WEIGHTS
-    samples = [] if too_large else accepted_samples(store, project, exhaustive=exhaustive)
     record = Record(
         source=project.source,
         project=project.number,
-        change=change,
+        change=store.project_change(project),
         weights=weights,
         model_version=model.version,
-        images=len(samples),
+        images=0,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         words="",
     )
-    if too_large:
-        record = _off(record, f"{model.config.name} is too large for memories")
-    elif len(samples) < LEAST:
-        record = _off(record, f"{LEAST} accepted images are needed, there are {len(samples)}")
-    else:
-        trial = try_memory(
-            model, samples, rng, steps=steps, report=lambda *done: report("trying", *done)
-        )
-        record = _tried(record, trial)
-        if trial is not None and trial.helps:
-            examples = encode_examples(Predictor(model), samples)
-            learned = learn(
-                model, examples, rng, steps=steps, report=lambda *done: report("learning", *done)
-            )
-            record = record.model_copy(update={"digest": learned.digest})
-            kept.write(record, learned.save)
-            return record
+    if sum(weight.numel() for _, weight in adaptable(model)) > MOST_WEIGHTS:
+        return _write(kept, record, off=f"{model.config.name} is too large for memories")
+    samples = accepted_samples(store, project, exhaustive=exhaustive)[::-1]
+    record = record.model_copy(update={"images": len(samples)})
+    if len(samples) < LEAST:
+        words = f"{LEAST} accepted images are needed, there are {len(samples)}"
+        return _write(kept, record, off=words)
+    before = _recall(kept, record, accepted_names(store, project))
+    memory = grow(model, before, samples, rng, steps=steps, report=report)
+    verdict = judge(memory.outcomes)
+    record = record.model_copy(
+        update={"known": memory.known, "outcomes": memory.outcomes, "without": verdict.without}
+    )
+    if memory.adaptation is None or not memory.outcomes:
+        return _write(kept, record, off="its objects are too small to learn from")
+    record = record.model_copy(
+        update={
+            "digest": memory.adaptation.digest,
+            "is_on": verdict.is_on,
+            "words": in_words(verdict),
+        }
+    )
+    kept.write(record, memory.adaptation.save)
+    return record
+
+
+def in_words(verdict: Verdict) -> str:
+    """Return what was decided and why, for people."""
+    before, after = verdict.clicks or (0.0, 0.0)
+    images = f"{verdict.images} image{'s' * (verdict.images != 1)}"
+    seen = f"{before:.2f} → {after:.2f} clicks per object on {images} before they were learned"
+    expected = f"{100 * verdict.expected:.0f} ± {100 * verdict.error:.0f} % of the clicks"
+    if verdict.objection:
+        return f"off: {verdict.objection} ({seen}; it would save {expected})"
+    without = f"; without it: {', '.join(verdict.without)}" if verdict.without else ""
+    return f"on: expected to save {expected} ({seen}{without})"
+
+
+def _write(kept: KeptMemories, record: Record, *, off: str) -> Record:
+    record = record.model_copy(update={"words": f"off: {off}"})
     kept.write(record)
     return record
 
 
-def _off(record: Record, why: str) -> Record:
-    return record.model_copy(update={"words": f"off: {why}"})
+def _recall(kept: KeptMemories, record: Record, names: Set[str]) -> Memory:
+    """Return what is known of a project so far, without images that are gone or have changed.
 
-
-def _tried(record: Record, trial: Trial | None) -> Record:
-    """Return the record with the outcome of its trial, in figures and in words."""
-    if trial is None:
-        return _off(record, "its objects are too small to learn from")
-    before, after = trial.clicks
-    saves = f"saves {100 * trial.gain:.0f} ± {100 * trial.error / before:.0f} % of the clicks"
-    means = f"{before:.2f} → {after:.2f} per object in a trial on {trial.images} images"
-    words = f"{saves}, {means}"
-    figures = {
-        "words": f"on: {words}" if trial.helps else f"off: {words}: {trial.objection}",
-        "clicks": trial.clicks,
-        "first_iou": trial.first_iou,
-        "error": trial.error,
-        "labels": tuple(LabelRecord(**asdict(row)) for row in trial.labels),
-    }
-    return record.model_copy(update=figures)
+    Weights that have learned from such an image, or from too many, or that cannot be read, are
+    dropped. What came of the trials on images that are still there counts on.
+    """
+    old = kept.record(record.key)
+    if old is None or (old.weights, old.model_version) != (record.weights, record.model_version):
+        return Memory()
+    outcomes = tuple(one for one in old.outcomes if one.image in names)[-MOST_KNOWN:]
+    begin_again = Memory(outcomes=outcomes)
+    if old.digest is None or len(old.known) >= MOST_KNOWN or set(old.known) - names:
+        return begin_again
+    path = kept.weights_path(old)
+    try:
+        adaptation = Adaptation.load(path)
+    except DynamiteError as error:
+        log.warning("a memory is learned again from the beginning: %s", error)
+        return begin_again
+    if adaptation.digest != old.digest or adaptation.model_version != record.model_version:
+        log.warning("a memory is learned again from the beginning: %s is damaged", path)
+        return begin_again
+    return Memory(adaptation, old.known, outcomes)

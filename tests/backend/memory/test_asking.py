@@ -138,6 +138,16 @@ def test_a_project_without_annotations_is_forgotten(asking, store, redis, settin
     assert [one.project for one in KeptMemories(memory_folder(settings)).records()] == [1]
 
 
+def test_a_memory_of_a_newer_release_is_not_asked_for(asking, store, redis, settings):
+    accept(store, 1)
+    remembered(settings, store.change())
+    accept(store, 2)
+    path = memory_folder(settings) / "label_studio-1.json"
+    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
+    asking()
+    assert ids(redis) == []
+
+
 def test_new_weights_ask_for_every_memory(asking, store, redis, settings, monkeypatch):
     accept(store, 1)
     remembered(settings, store.change())

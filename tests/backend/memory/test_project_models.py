@@ -32,7 +32,16 @@ def kept(tmp_path):
     return KeptMemories(tmp_path / "memory")
 
 
-def write(kept, number=3, digest="0000000a", version="v1", save=lambda path: path.touch()):
+def write(
+    kept,
+    number=3,
+    digest="0000000a",
+    version="v1",
+    save=lambda path: path.touch(),
+    *,
+    is_on=True,
+    without=(),
+):
     record = Record(
         source="label_studio",
         project=number,
@@ -42,7 +51,9 @@ def write(kept, number=3, digest="0000000a", version="v1", save=lambda path: pat
         images=2,
         made=f"2026-01-01T00:00:{number:02d}+00:00",
         words="on: it helps",
+        is_on=is_on,
         digest=digest,
+        without=without,
     )
     kept.write(record, save if digest else None)
     return record
@@ -105,11 +116,26 @@ def test_a_memory_that_is_off_or_gone_is_dropped(models, kept, served):
     write(kept)
     write(kept, 4, "0000000b")
     models.check()
-    write(kept, digest=None)
+    write(kept, is_on=False)  # it keeps its weights, to go on learning
     kept.forget(("label_studio", 4))
     models.check()
     assert models.loaded == {}
     assert chosen(models, served) == ""
+
+
+def test_labels_that_it_harms_are_answered_without_it(models, kept, served):
+    write(kept, without=("door",))
+    models.check()
+    model = models.choose(*PROJECT, served.model)
+    assert model.for_labels(["window"]) is model
+    assert model.for_labels(["window", "door"]) is served.model
+    assert served.model.for_labels(["door"]) is served.model
+    write(kept, without=("roof",))
+    models.check()
+    model = models.choose(*PROJECT, served.model)
+    assert model.for_labels(["door"]) is model
+    assert model.for_labels(["roof"]) is served.model
+    assert served.loads == ["0000000a"]
 
 
 def test_other_weights_do_not_get_it_not_even_between_two_checks(models, kept, served):

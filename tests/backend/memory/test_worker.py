@@ -18,25 +18,25 @@ from dynamite.checkpoints import checkpoint
 from dynamite.network.config import Resize
 from tests.training.memory.conftest import accept
 from tests.training.tiny_run import TINY_MODEL, write_data
-from training.annotation_store import AnnotationStore
+from training.annotation_store import AnnotationKey, AnnotationStore
 from training.data.catalog import open_dataset
 from training.memory.kept import KeptMemories
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 STAND_IN = """
-import training.memory.learn, training.memory.remember, training.memory.trial
 from pathlib import Path
-from training.memory.trial import Trial
-training.memory.remember.STEPS = 2
-def try_memory(*_, **__):
+from training.memory import growth
+growth.FIRST_STEPS = growth.MOST_STEPS = 2
+plain = growth.learn
+def learn(*arguments, **more):
     Path({begun!r}).touch()
     while Path({held!r}).exists():
         __import__("time").sleep(0.05)
-    return Trial(3, (4.0, 3.0), (0.6, 0.7), 0.1, ())
-training.memory.remember.try_memory = try_memory
+    return plain(*arguments, **more)
+growth.learn = learn
 """
-"""What a job's process runs first: a trial that can be held, and that helps."""
+"""What a job's process runs first: lessons are short, and can be held."""
 
 
 class Site:
@@ -108,6 +108,17 @@ def check(site):
 def test_accepted_masks_become_a_memory_without_anybody_asking(site):
     site.worker()
     check(site)
+
+
+def test_a_deleted_image_is_learned_no_more(site):
+    site.worker()
+    check(site)
+    before = site.kept.record(("label_studio", 3))
+    with AnnotationStore(store_folder(site.settings)) as store:
+        store.delete(AnnotationKey("label_studio", 1))
+    after = until(lambda: (r := site.kept.record(("label_studio", 3))).images == 2 and r)
+    assert set(after.known) < set(before.known)
+    assert {one.image for one in after.outcomes} <= set(after.known)
 
 
 def test_a_killed_worker_and_its_job_cost_nothing(site, redis: Redis):

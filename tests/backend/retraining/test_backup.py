@@ -11,7 +11,7 @@ import dynamite
 from backend.label_studio.ingest.bookkeeping import Bookkeeping, bookkeeping_path
 from backend.retraining.backup import BackupError, back_up, restore
 from backend.settings import load
-from backend.settings.folders import models_folder, open_registry, store_folder
+from backend.settings.folders import memory_folder, models_folder, open_registry, store_folder
 from dynamite.checkpoints import checkpoint
 from dynamite.manifest import ManifestError
 from dynamite.network.config import Resize
@@ -19,6 +19,7 @@ from dynamite.registry import Description
 from tests.training.annotation_store.builders import annotation, photo
 from tests.training.tiny_run import TINY_MODEL
 from training.annotation_store import AnnotationKey, AnnotationStore, StoreError
+from training.memory.kept import KeptMemories
 
 
 @pytest.fixture
@@ -109,6 +110,18 @@ def test_nothing_that_is_there_is_overwritten(filled, tmp_path, present):
     assert [path for path in sorted(filled.state_dir.rglob("*")) if path.is_file()] == [
         path for path in before if path.is_file()
     ]
+
+
+def test_memories_of_other_annotations_do_not_outlive_them(filled, tmp_path):
+    back_up(filled, tmp_path / "backup")
+    assert not list((tmp_path / "backup").rglob("*memory*"))
+    destroy(filled)
+    memories = KeptMemories(memory_folder(filled))
+    memories.folder.mkdir(parents=True)
+    for name in ("label_studio-3.json", "label_studio-3-0000000a.safetensors"):
+        (memories.folder / name).write_text("{}")
+    restore(filled, tmp_path / "backup")
+    assert list(memories.folder.iterdir()) == []
 
 
 def test_backups_amid_writing_are_each_of_one_moment(filled, weights, tmp_path):

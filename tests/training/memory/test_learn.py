@@ -1,4 +1,4 @@
-"""Learning from accepted images, and the trial that says whether it helps."""
+"""Learning from accepted images."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from training.loop.distributed import Processes
 from training.loop.iteration import Iteration
 from training.memory.examples import Example, clicked_batch, encode_examples, with_at_most
 from training.memory.learn import config_for, learn
-from training.memory.trial import LabelTrial, Trial, try_memory
+from training.memory.views import MOST_EXAMPLES, MOST_VIEWS, draw_view, with_views
 
 
 @pytest.fixture
@@ -88,44 +88,30 @@ def test_of_a_crowd_some_are_drawn_and_the_rest_is_ignored(samples: list[Sample]
     assert with_at_most(samples[0], 2, np.random.default_rng(0)) is samples[0]
 
 
-def test_a_trial_tries_every_image_under_both_networks(
-    model: DynaMITE, samples: list[Sample]
-) -> None:
-    seen: list[tuple[int, int]] = []
-    trial = try_memory(
-        model,
-        samples,
-        np.random.default_rng(0),
-        steps=2,
-        report=lambda done, total: seen.append((done, total)),
-    )
-    assert trial is not None
-    assert trial.images == len(samples)
-    assert sum(row.objects for row in trial.labels) == 8
-    assert {row.label for row in trial.labels} == {"disc", "rectangle"}
-    assert seen[-1] == (4, 4)
-    again = try_memory(model, samples, np.random.default_rng(0), steps=2)
-    assert again == trial
+def test_learning_goes_on_from_what_is_known(model: DynaMITE, examples: list[Example]) -> None:
+    known = learn(model, examples, np.random.default_rng(0), steps=40)
+    more = learn(model, examples, np.random.default_rng(1), steps=40, start=known)
+    afresh = learn(model, examples, np.random.default_rng(1), steps=40)
+    assert loss(more.apply(model), examples) < loss(afresh.apply(model), examples)
 
 
-def test_one_image_cannot_be_tried(model: DynaMITE, samples: list[Sample]) -> None:
-    assert try_memory(model, samples[:1], np.random.default_rng(0), steps=2) is None
+def test_a_view_shows_the_objects_where_its_pixels_are(samples: list[Sample]) -> None:
+    rng = np.random.default_rng(0)
+    numbered = replace(samples[0], image=np.repeat(samples[0].label_map[..., None] + 1, 3, 2) * 60)
+    numbered = replace(numbered, image=numbered.image.astype(np.uint8))
+    for _ in range(20):
+        view = draw_view(numbered, rng)
+        assert min(view.label_map.shape) >= 48
+        assert set(view.labels) <= set(samples[0].labels)
+        values = [set(np.unique(view.image[view.label_map == n])) for n in range(len(view.labels))]
+        assert all(len(one) == 1 for one in values)  # an object has one colour, whichever it is now
+    assert np.array_equal(samples[0].image, samples[0].image.copy())
 
 
-@pytest.mark.parametrize(
-    ("clicks", "first", "error", "objection"),
-    [
-        ((4.0, 3.5), (0.6, 0.7), 0.2, ""),
-        ((4.0, 3.95), (0.6, 0.7), 0.01, "less than 2%"),
-        ((4.0, 3.5), (0.6, 0.7), 0.6, "may be chance"),
-        ((4.0, 3.5), (0.6, 0.5), 0.2, "but the first masks are worse"),
-        ((4.0, 4.5), (0.6, 0.7), 0.1, "less than 2%"),
-    ],
-)
-def test_the_gate_opens_for_clicks_saved_beyond_chance(
-    clicks: tuple[float, float], first: tuple[float, float], error: float, objection: str
-) -> None:
-    rows = (LabelTrial("a", 9, first, clicks),)
-    trial = Trial(4, clicks, first, error, rows)
-    assert trial.objection == objection
-    assert trial.helps is (not objection)
+def test_few_images_get_views_and_many_leave_no_room(samples: list[Sample]) -> None:
+    def count(images: int) -> int:
+        return len(list(with_views(samples[0], images, np.random.default_rng(0))))
+
+    assert count(1) == count(8) == 1 + MOST_VIEWS
+    assert count(16) == 2
+    assert all(count(n) * n <= MOST_EXAMPLES for n in range(8, MOST_EXAMPLES))

@@ -1,5 +1,7 @@
 """The memory of a project, made and kept."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +13,17 @@ from dynamite.network.model import DynaMITE
 from tests.training.memory.conftest import accept
 from training.annotation_store import AnnotationKey, AnnotationStore, ProjectKey
 from training.data.sample import Sample
+from training.memory import growth
 from training.memory import kept as kept_module
 from training.memory import remember as remember_module
-from training.memory.kept import KeptMemories, Record
-from training.memory.remember import remember
-from training.memory.trial import LabelTrial, Trial
+from training.memory.evidence import Verdict
+from training.memory.kept import FORMAT_VERSION, KeptByNewerError, KeptMemories, Record
+from training.memory.remember import in_words, remember
 
 PROJECT = ProjectKey("label_studio", 3)
 
-HELPS = Trial(4, (4.0, 3.0), (0.6, 0.7), 0.1, (LabelTrial("disc", 4, (0.6, 0.7), (4.0, 3.0)),))
-HURTS = Trial(4, (4.0, 4.5), (0.6, 0.7), 0.1, ())
+HELPS = Verdict(3, (4.0, 3.0), (0.6, 0.7), 0.2, 0.05, "", ("hole",))
+HURTS = Verdict(3, (4.0, 4.5), (0.6, 0.7), -0.1, 0.05, "less than 2% can be expected", ())
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def kept(tmp_path: Path) -> KeptMemories:
 
 
 def made(model: DynaMITE, store: AnnotationStore, kept: KeptMemories, **more: Any) -> Record:
-    values = {"weights": "tiny-1", "exhaustive": True, "steps": 2} | more
+    values = {"weights": "tiny-1", "exhaustive": True, "steps": 0.02} | more
     return remember(model, store, PROJECT, kept, np.random.default_rng(0), **values)
 
 
@@ -37,61 +40,200 @@ def files(kept: KeptMemories) -> list[str]:
     return sorted(path.name for path in kept.folder.iterdir())
 
 
-def test_what_helps_is_learned_and_kept(
-    model: DynaMITE,
-    store: AnnotationStore,
-    kept: KeptMemories,
-    samples: list[Sample],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(remember_module, "try_memory", lambda *_, **__: HELPS)
+def judged(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
+    monkeypatch.setattr(remember_module, "judge", lambda _: verdict)
+
+
+@pytest.fixture
+def four(store: AnnotationStore, samples: list[Sample]) -> AnnotationStore:
     for number, sample in enumerate(samples, start=1):
         accept(store, number, sample)
-    record = made(model, store, kept)
+    return store
+
+
+def test_what_helps_is_used(
+    model: DynaMITE, four: AnnotationStore, kept: KeptMemories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged(monkeypatch, HELPS)
+    record = made(model, four, kept)
     assert kept.record(PROJECT) == record
-    assert record.images == 4
-    assert record.change == store.change()
-    assert (
-        record.words
-        == "on: saves 25 ± 2 % of the clicks, 4.00 → 3.00 per object in a trial on 4 images"
+    assert (record.images, len(record.known), len(record.outcomes)) == (4, 4, 3)
+    assert (record.change, record.is_on, record.without) == (four.change(), True, ("hole",))
+    assert record.words == (
+        "on: expected to save 20 ± 5 % of the clicks (4.00 → 3.00 clicks per object on 3 images "
+        "before they were learned; without it: hole)"
     )
     adaptation = Adaptation.load(kept.weights_path(record))
     assert (adaptation.digest, adaptation.model_version) == (record.digest, "tiny-1")
-    store.delete(AnnotationKey("label_studio", 4))
-    newer = made(model, store, kept)
-    assert newer.digest != record.digest
-    name = f"label_studio-3-{newer.digest}.safetensors"
-    assert files(kept) == [name, "label_studio-3.json"]
+    assert {row.label for row in record.labels} == {"disc", "rectangle"}
 
 
-def test_what_does_not_help_is_off_and_says_so(
+def test_what_does_not_help_is_off_and_says_so_but_goes_on_learning(
+    model: DynaMITE, four: AnnotationStore, kept: KeptMemories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged(monkeypatch, HURTS)
+    record = made(model, four, kept)
+    assert not record.is_on
+    assert record.words == (
+        "off: less than 2% can be expected (4.00 → 4.50 clicks per object on 3 images before they "
+        "were learned; it would save -10 ± 5 % of the clicks)"
+    )
+    assert files(kept) == [
+        "label_studio-3-" + (record.digest or "") + ".safetensors",
+        "label_studio-3.json",
+    ]
+
+
+def test_a_new_image_is_all_that_is_tried_and_learned(
     model: DynaMITE,
     store: AnnotationStore,
     kept: KeptMemories,
     samples: list[Sample],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for number, sample in enumerate(samples, start=1):
-        accept(store, number, sample)
-    monkeypatch.setattr(remember_module, "try_memory", lambda *_, **__: HELPS)
-    made(model, store, kept)
-    monkeypatch.setattr(remember_module, "try_memory", lambda *_, **__: HURTS)
-    record = made(model, store, kept)
-    assert record.digest is None
-    assert record.words.startswith("off: saves -12 ± 2 % of the clicks")
-    assert record.words.endswith(": less than 2%")
-    assert files(kept) == ["label_studio-3.json"]
+    for number in (1, 2, 3):
+        accept(store, number, samples[number])
+    before = made(model, store, kept)
+    accept(store, 4, samples[0])
+    after = made(model, store, kept)
+    assert after.outcomes[:2] == before.outcomes
+    assert len(after.outcomes) == 3
+    assert after.known[:3] == before.known
+    assert after.digest != before.digest
+    assert len(files(kept)) == 2  # no weights of before are left
 
 
-def test_a_real_trial_ends_on_the_record(
+@pytest.mark.parametrize("change", ["deletion", "other masks"])
+def test_what_is_gone_has_no_part_in_what_is_known(
+    model: DynaMITE,
+    four: AnnotationStore,
+    kept: KeptMemories,
+    samples: list[Sample],
+    change: str,
+) -> None:
+    before = made(model, four, kept)
+    if change == "deletion":
+        four.delete(AnnotationKey("label_studio", 2))
+    else:
+        annotation = four.annotation(AnnotationKey("label_studio", 2))
+        assert annotation is not None
+        newer = "2026-02-01T00:00:00.000000+00:00"
+        four.apply(replace(annotation, updated_at=newer))
+    learned_again: list[bool] = []
+    plain = growth.learn
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            growth,
+            "learn",
+            lambda *a, **k: learned_again.append(k["start"] is None) or plain(*a, **k),
+        )
+        after = made(model, four, kept)
+    assert learned_again[0]
+    gone = before.known[1]
+    assert gone not in after.known
+    assert gone not in {one.image for one in after.outcomes}
+    assert set(before.outcomes[1:]) <= set(after.outcomes)  # what was tried counts on
+
+
+@pytest.mark.parametrize("fault", ["cut", "gone", "other", "record"])
+def test_a_damaged_memory_is_learned_again(
+    model: DynaMITE, four: AnnotationStore, kept: KeptMemories, samples: list[Sample], fault: str
+) -> None:
+    before = made(model, four, kept)
+    path = kept.weights_path(before)
+    if fault == "cut":
+        path.write_bytes(path.read_bytes()[:100])
+    elif fault == "gone":
+        path.unlink()
+    elif fault == "other":
+        Adaptation({}, "tiny-1").save(path)
+    else:
+        (kept.folder / "label_studio-3.json").write_bytes(b"\xff" * 9)
+    accept(four, 9, samples[0])
+    after = made(model, four, kept)
+    assert len(after.known) == 4  # two of the five annotations are of one image
+    assert Adaptation.load(kept.weights_path(after)).digest == after.digest
+
+
+def test_other_weights_begin_a_memory_of_their_own(
+    model: DynaMITE, four: AnnotationStore, kept: KeptMemories
+) -> None:
+    before = made(model, four, kept)
+    model.version = "tiny-2"
+    after = made(model, four, kept, weights="tiny-2")
+    assert after.model_version == "tiny-2"
+    assert after.digest != before.digest
+
+
+def test_a_memory_of_many_images_begins_again(
+    model: DynaMITE, four: AnnotationStore, kept: KeptMemories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remember_module, "MOST_KNOWN", 4)
+    before = made(model, four, kept)
+    plain, starts = growth.learn, []
+    monkeypatch.setattr(
+        growth, "learn", lambda *a, **k: starts.append(k["start"]) or plain(*a, **k)
+    )
+    made(model, four, kept)
+    assert starts[0] is None
+    assert before.digest is not None
+
+
+def test_a_memory_of_a_newer_release_is_left_alone(
+    model: DynaMITE, four: AnnotationStore, kept: KeptMemories, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = made(model, four, kept)
+    path = kept.folder / "label_studio-3.json"
+    content = path.read_text().replace(f'"format": {FORMAT_VERSION}', '"format": 9')
+    path.write_text(content)
+    newer = KeptMemories(kept.folder)
+    assert newer.records() == newer.records() == []
+    assert caplog.text.count("has format version 9, this release reads up to 2") == 1
+    assert newer.newer(PROJECT)
+    with pytest.raises(KeptByNewerError, match="install the release"):
+        made(model, four, newer)
+    newer.write(record.model_copy(update={"project": 4, "digest": None}))
+    assert path.read_text() == content
+    assert newer.weights_path(record).is_file()
+
+
+def test_a_memory_of_an_older_release_is_made_again(
+    model: DynaMITE, four: AnnotationStore, kept: KeptMemories
+) -> None:
+    kept.folder.mkdir()
+    (kept.folder / "label_studio-3.json").write_text(
+        json.dumps({"source": "label_studio", "project": 3, "digest": "00000000", "clicks": [4, 3]})
+    )
+    assert kept.newer(PROJECT) is None
+    assert kept.record(PROJECT) is None
+    assert made(model, four, kept) == kept.record(PROJECT)
+
+
+def test_hostile_annotations_cost_little_and_break_nothing(
     model: DynaMITE, store: AnnotationStore, kept: KeptMemories, samples: list[Sample]
 ) -> None:
-    for number, sample in enumerate(samples, start=1):
-        accept(store, number, sample)
+    height, width = samples[0].label_map.shape
+    grid = np.arange(height * width, dtype=np.int32).reshape(height, width) // 12
+    crowd = replace(
+        samples[0],
+        label_map=grid,
+        labels=tuple(f"{number}" + "<x>\n" * 9000 for number in range(int(grid.max()) + 1)),
+        ignore=np.zeros_like(grid, np.bool_),
+        parents=(),
+        stuff=(),
+        whole_areas=(),
+    )
+    only = {"labels": ("",), "parents": (), "stuff": (), "whole_areas": ()}
+    whole = replace(crowd, label_map=np.zeros_like(grid), **only)  # type: ignore[arg-type]
+    for number, sample in enumerate((samples[0], crowd, whole, samples[2]), start=1):
+        accept(store, number, replace(sample, image=samples[number - 1].image))
     record = made(model, store, kept)
-    assert {row.label for row in record.labels} == {"disc", "rectangle"}
-    assert record.clicks is not None
-    assert record.words.startswith(("on: ", "off: "))
+    assert (record.images, len(record.outcomes)) == (4, 3)
+    assert (kept.folder / "label_studio-3.json").stat().st_size < 20_000
+    assert kept.record(PROJECT) == record
+
+
+def test_words_for_one_image() -> None:
+    assert "on 1 image before" in in_words(replace(HELPS, images=1, without=()))
 
 
 def test_one_image_is_not_enough(
@@ -121,6 +263,7 @@ def record(number: int, digest: str | None) -> Record:
         images=2,
         made=f"2026-01-01T00:00:{number:02d}+00:00",
         words="on: it helps",
+        is_on=digest is not None,
         digest=digest,
     )
 
@@ -136,6 +279,7 @@ def test_the_oldest_memories_are_switched_off(
         (2, True),
         (1, False),
     ]
+    assert not kept.records()[-1].is_on
     assert "off" in kept.records()[-1].words
     assert len(list(kept.folder.glob("*.safetensors"))) == 2
 
