@@ -56,3 +56,16 @@ def test_more_labels_than_colors_are_written_all_the_same():
 def test_the_command_offers_every_kind_of_mask():
     (option,) = (one for one in label_config.params if one.name == "output")
     assert option.type.choices == tuple(OUTPUTS)
+
+
+def test_the_label_that_asks_for_more_can_be_clicked_and_has_no_mask():
+    config = parse(write(["Cell"], like="More like this"), like=("More like this",))
+    assert problems(config) == ()
+    assert config.like == {"More like this"}
+    assert config.takes("image", "More like this")
+    assert config.output("image", "More like this") is None
+    (points,) = config.of_type(POINTS)
+    assert points.labels == ("Cell", "Background", "More like this")
+    for labels, background in ((["More like this"], "Background"), (["Cell"], "More like this")):
+        with pytest.raises(InvalidInputError, match="More like this"):
+            write(labels, background, like="More like this")
