@@ -10,6 +10,7 @@ from backend.session.answer_plan import LikeAsked
 from backend.session.bitmask import BitMask
 from backend.session.regions import ImageKey
 from dynamite.proposals.describe import describe
+from dynamite.proposals.propose import LEAST_SCORE
 from tests.dynamite.proposals.scenes import features_of, scene, segmenter
 from training.proposing.kept import Entry, KeptDescriptions, Record
 
@@ -55,7 +56,7 @@ def test_one_mask_of_the_image_is_enough(propose):
     assert not any((one.mask.array() & mask(0).array()).any() for one in found)
     for one in found:
         assert one.mask.contains(*one.seed)
-        assert 0.5 <= one.score <= 1
+        assert LEAST_SCORE <= one.score <= 1
 
 
 def test_what_is_kept_of_the_project_is_enough(propose, kept):

@@ -27,6 +27,15 @@ def test_every_object_of_another_image_is_proposed():
     assert np.array_equal(found.label_map >= 0, labels >= 0)
 
 
+def test_a_large_object_gets_one_seed_among_small_ones():
+    disks = [(20, 20, 8), (50, 20, 8), (20, 50, 8), (130, 90, 22)]
+    labels, features = scene(disks)
+    asked = []
+    propose(features, learned(disks), segmenter(labels, asked=asked))
+    on = [int(labels[int(click.y), int(click.x)]) for (click,) in asked[0].objects]
+    assert sorted(on) == [0, 1, 2, 3]
+
+
 def test_one_mask_of_the_image_finds_the_others():
     labels, features = scene(DISKS)
     known = np.where(labels == 0, 0, -1).astype(np.int16)
