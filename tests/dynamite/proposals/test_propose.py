@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,8 +7,9 @@ from hypothesis import strategies as st
 from dynamite.errors import InvalidInputError
 from dynamite.proposals.describe import describe
 from dynamite.proposals.description import MOST_AREAS, MOST_VECTORS, Description, Kind
-from dynamite.proposals.likeness import Likeness
+from dynamite.proposals.likeness import Likeness, LikenessMaps
 from dynamite.proposals.propose import LEAST_SCORE, propose
+from dynamite.proposals.seeds import seed_cells
 from tests.dynamite.proposals.scenes import features_of, scene, segmenter
 
 DISKS = [(30, 30, 14), (90, 40, 12), (150, 50, 15), (50, 110, 13), (120, 115, 14)]
@@ -25,15 +27,6 @@ def test_every_object_of_another_image_is_proposed():
     assert len(found.scores) == len(found.seeds) == 3
     assert {int(labels[found.label_map == index][0]) for index in range(3)} == {0, 1, 2}
     assert np.array_equal(found.label_map >= 0, labels >= 0)
-
-
-def test_a_large_object_gets_one_seed_among_small_ones():
-    disks = [(20, 20, 8), (50, 20, 8), (20, 50, 8), (130, 90, 22)]
-    labels, features = scene(disks)
-    asked = []
-    propose(features, learned(disks), segmenter(labels, asked=asked))
-    on = [int(labels[int(click.y), int(click.x)]) for (click,) in asked[0].objects]
-    assert sorted(on) == [0, 1, 2, 3]
 
 
 def test_one_mask_of_the_image_finds_the_others():
@@ -150,3 +143,15 @@ def test_descriptions_of_other_networks_are_refused():
         Likeness.learn([])
     with pytest.raises(InvalidInputError, match="describe the accepted images again"):
         Likeness.learn([other]).maps(features)
+
+
+def test_a_seed_keeps_others_away_as_far_as_it_is_deep():
+    objects = np.zeros((40, 40), np.float32)
+    objects[5:35, 5:35] = 1
+    cores = np.zeros((40, 40), np.float32)
+    for row in (16, 22):
+        cv2.circle(cores, (20, row), 1, 1.0, cv2.FILLED)
+    taken = np.zeros((40, 40), np.bool_)
+    assert len(seed_cells(LikenessMaps(objects, cores), taken, 3.0, 10)) == 1
+    objects[19] = 0  # two objects now
+    assert len(seed_cells(LikenessMaps(objects, cores), taken, 3.0, 10)) == 2
