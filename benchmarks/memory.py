@@ -170,28 +170,31 @@ def table(points: list[dict[str, Any]]) -> Table:
 
 
 def plot(points: list[dict[str, Any]], path: Path) -> None:
-    """Plot the clicks saved, and the IoU after the first click, at each image."""
+    """Plot the clicks saved, and the change of the IoU after the first click, row by row."""
     import matplotlib as mpl  # noqa: PLC0415
 
     mpl.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 4), layout="constrained")
-    for number, name in enumerate(sorted({point["set"] for point in points})):
-        images = [image for one, image in keys(points) if one == name]
-        scores = [gathered(points, name, image) for image in images]
-        for kind, style, label in ((1, "o-", name), (2, "o--", None)):
-            shares = [100 * np.array(saved(one[0], one[kind])) for one in scores]
-            means, errors = np.transpose(shares)
-            left.errorbar(
-                images, means, errors * (kind == 1), fmt=style, color=f"C{number}", label=label
-            )
-        first = [scores[0][0][:, 1].mean(), *(one[1][:, 1].mean() for one in scores)]
-        right.plot([1, *images], first, "o-", color=f"C{number}")
-    left.axhline(0, color="gray", linewidth=0.5)
-    left.set(xlabel="at image", ylabel="clicks saved, % (dashed: with the gate)")
-    right.set(xlabel="at image", ylabel="IoU after the first click")
-    figure.legend(loc="outside lower center", ncols=4)
+    rows = keys(points)[::-1]
+    figure, (left, right) = pyplot.subplots(
+        1, 2, figsize=(9, 1.6 + 0.4 * len(rows)), layout="constrained", sharey=True
+    )
+    for place, key in enumerate(rows):
+        without, always, gated = gathered(points, *key)
+        for scores, lift, style in ((always, 0.12, "C0o"), (gated, -0.12, "C1o")):
+            share, error = saved(without, scores)
+            left.errorbar(100 * share, place + lift, xerr=100 * error, fmt=style)
+            change = scores[:, 1] - without[:, 1]
+            spread = change.std(ddof=1) / np.sqrt(len(change))
+            right.errorbar(change.mean(), place + lift, xerr=spread, fmt=style)
+    left.set_yticks(range(len(rows)), [f"{name}, image {image}" for name, image in rows])
+    for axes, label in ((left, "clicks saved, %"), (right, "change of IoU after the first click")):
+        axes.axvline(0, color="gray", linewidth=0.5)
+        axes.set(xlabel=label, ylim=(-0.5, len(rows) - 0.5))
+    for style, label in (("C0o", "with memory"), ("C1o", "with the gate")):
+        left.plot([], [], style, label=label)
+    figure.legend(loc="outside upper center", ncols=2)
     figure.savefig(path, dpi=120)
 
 

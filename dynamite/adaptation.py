@@ -1,8 +1,9 @@
-"""Weights for one project: what its accepted masks have taught the part that answers clicks.
+"""Weights for one project: what its accepted masks have taught the refiner.
 
-An image is encoded by the backbone and the pixel decoder, and its features are cached. These parts
-stay as they are, so all projects share the cached features, and a project's own weights can be
-learned from them within seconds. What is adapted is the rest: a megabyte or two in `lite`.
+The refiner redraws each object from its mask, its clicks and cached features of the image. Only
+what it does at a click is adapted, so all projects share the cached features, a project's weights
+are small, and they are learned within seconds. Where an object is stays as it was learned from
+thousands of images; how its border runs is what a few can teach (docs/memory.md).
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,9 +21,7 @@ from dynamite.errors import CheckpointError, InvalidInputError
 from dynamite.files import replacing
 from dynamite.network.model import DynaMITE
 
-_CACHED_IN_FEATURES = ("backbone.", "pixel_decoder.", "instance_encoder.level_embed")
 _CACHED_IN_DETAIL = ("edges.", "from_edges.", "reduce.", "from_features.")
-_QUERIES_KEYS_VALUES = (".cross_attention.in_proj_weight", ".cross_attention.in_proj_bias")
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,7 @@ class Adaptation:
             )
         with torch.no_grad():
             for name, weight in own.items():
-                rows = _adapted_rows(name, weight)
-                weight[:rows].copy_(self.tensors[name][:rows])
+                weight.copy_(self.tensors[name])
         return adapted
 
     def save(self, path: Path) -> None:
@@ -101,22 +99,17 @@ class Adaptation:
 
 
 def adaptable(model: DynaMITE) -> Iterator[tuple[str, nn.Parameter]]:
-    """Yield the parameters, by name, that no cached feature depends on.
+    """Yield the parameters of the refiner, by name, that no cached feature depends on.
 
-    Of the tensors of cross attention, only the first third is adapted: the projection of the
-    queries. Keys and values of the image are cached.
+    There are none in a network without a refiner.
     """
-    for name, weight in model.named_parameters():
-        of_detail = name.removeprefix("refiner.").startswith(_CACHED_IN_DETAIL)
-        if not (name.startswith(_CACHED_IN_FEATURES) or of_detail):
-            yield name, weight
-
-
-def _adapted_rows(name: str, weight: Tensor) -> int:
-    return len(weight) // 3 if name.endswith(_QUERIES_KEYS_VALUES) else len(weight)
+    if model.config.refiner_channels:
+        for name, weight in model.refiner.named_parameters():
+            if not name.startswith(_CACHED_IN_DETAIL):
+                yield f"refiner.{name}", weight
 
 
 def copy_adaptable(model: DynaMITE) -> DynaMITE:
-    """Return a copy of the network that shares the backbone and the pixel decoder with it."""
-    shared = {id(part): part for part in (model.backbone, model.pixel_decoder)}
+    """Return a copy of the network that shares everything but the refiner with it."""
+    shared = {id(part): part for name, part in model.named_children() if name != "refiner"}
     return deepcopy(model, shared)

@@ -58,12 +58,17 @@ def test_features_of_the_network_serve_the_adapted_one(model: DynaMITE) -> None:
     assert not np.array_equal(own.scores, Predictor(model).segment(features, CLICKS).scores)
 
 
-def test_a_copy_shares_the_parts_that_make_features(model: DynaMITE) -> None:
+def test_a_copy_shares_all_but_the_refiner(model: DynaMITE) -> None:
     copied = copy_adaptable(model)
-    assert copied.backbone is model.backbone
-    assert copied.pixel_decoder is model.pixel_decoder
+    for name, part in model.named_children():
+        assert (getattr(copied, name) is part) is (name != "refiner")
     own = {id(weight) for weight in model.parameters()}
     assert not own & {id(weight) for _, weight in adaptable(copied)}
+
+
+def test_a_network_without_a_refiner_has_nothing_to_adapt() -> None:
+    plain = dynamite.load("lite", random_weights=True, **(TINY | {"refiner_channels": 0}))
+    assert list(adaptable(plain)) == []
 
 
 def test_what_is_saved_is_read_again(model: DynaMITE, tmp_path: Path) -> None:
@@ -92,7 +97,7 @@ def test_another_version_refuses_it(model: DynaMITE) -> None:
 
 
 def test_a_network_of_another_shape_refuses_it(model: DynaMITE) -> None:
-    other = dynamite.load("lite", random_weights=True, **(TINY | {"decoder_feedforward": 32}))
+    other = dynamite.load("lite", random_weights=True, **(TINY | {"refiner_channels": 6}))
     other.version = model.version
     with pytest.raises(InvalidInputError, match="does not fit"):
         changed(model).apply(other)

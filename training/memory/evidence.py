@@ -1,8 +1,8 @@
 """The gate of project memory: what memory did on images it had not learned from. Loads no torch.
 
 Each accepted image is an independent trial: a simulated annotator segments it with the memory of
-the images before it, and without. Few images say little, so what they say is weighed against what
-memory did elsewhere, as a normal prior (docs/memory.md).
+the images before it, and without. Few images say little, so what they say is weighed against a
+normal prior: nothing saved, give or take what memory saved or cost elsewhere (docs/memory.md).
 """
 
 from collections import Counter
@@ -12,10 +12,10 @@ from math import exp, log, sqrt
 
 from pydantic import BaseModel, ConfigDict
 
-PRIOR_MEAN = 0.05
-"""Clicks saved, as a log ratio, in a project of which nothing is known yet: the mean of kinds of
-image that the network has not been trained on (docs/memory.md), and"""
-PRIOR_SPREAD = 0.08
+PRIOR_MEAN = 0.0
+"""Clicks saved, as a log ratio, in a project of which nothing is known yet: some kinds of image
+gain and others lose (docs/memory.md), and"""
+PRIOR_SPREAD = 0.1
 """its standard deviation between projects."""
 IMAGE_SPREAD = 0.3
 """Standard deviation between the images of a project, and"""

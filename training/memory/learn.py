@@ -14,7 +14,7 @@ from training.loop.distributed import Processes
 from training.loop.iteration import Iteration
 from training.memory.examples import Example, clicked_batch
 
-RATE = 2e-4
+RATE = 5e-4
 """Learning rate, after a rise over ``WARMUP`` steps."""
 WARMUP = 5
 AVERAGED = 0.5
@@ -46,7 +46,7 @@ def learn(
         report: called with the steps done and all.
     """
     learner = copy_adaptable(model) if start is None else start.apply(model)
-    weights = [weight for _, weight in adaptable(learner) if weight.requires_grad]
+    weights = [weight for _, weight in adaptable(learner)]
     iteration = Iteration(learner, config_for(model, rng), Processes(device=model.device))
     optimizer = torch.optim.AdamW(weights, lr=RATE, weight_decay=0.0)
     mean = _Mean(weights)
@@ -57,7 +57,7 @@ def learn(
         batch = clicked_batch(example, MAX_OBJECTS, rng, number=step)
         outcome = iteration.answer(example.maps, batch, int(rng.integers(MAX_ROUNDS + 1)))
         optimizer.zero_grad()
-        outcome.losses.total.backward()
+        outcome.losses.total.backward(inputs=weights)  # the rest is shared, and stays
         clip_grad_norm_(weights, 1.0)
         optimizer.step()
         if step + 1 > (1 - AVERAGED) * steps:

@@ -24,9 +24,6 @@ MOST_KNOWN = 64
 """A memory that has learned from more images begins again with the newest ones, so that what it
 knows, how far it drifts and what is written down of it stay bounded."""
 
-MOST_WEIGHTS = 4_000_000
-"""Most adaptable weights of a network: serving processes hold several memories."""
-
 
 def remember(
     model: DynaMITE,
@@ -66,8 +63,8 @@ def remember(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         words="",
     )
-    if sum(weight.numel() for _, weight in adaptable(model)) > MOST_WEIGHTS:
-        return _write(kept, record, off=f"{model.config.name} is too large for memories")
+    if not any(adaptable(model)):
+        return _write(kept, record, off=f"{model.config.name} has no refiner, which would learn")
     samples = accepted_samples(store, project, exhaustive=exhaustive)[::-1]
     record = record.model_copy(update={"images": len(samples)})
     if len(samples) < LEAST:

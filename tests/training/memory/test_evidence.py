@@ -26,9 +26,10 @@ def many(count: int, clicks: Pair, first: Pair = SAME) -> list[Outcome]:
 @pytest.mark.parametrize(
     ("outcomes", "objection"),
     [
-        ([], ""),  # what it did elsewhere speaks for it
+        ([], "less than 2% can be expected"),
         (many(1, (4.0, 3.0)), ""),
-        (many(1, (4.0, 4.4)), ""),  # a single image says little
+        (many(1, (4.0, 3.5)), "less than 2% can be expected"),  # a single image says little
+        (many(5, (4.0, 3.5)), ""),
         (many(6, (4.0, 4.4)), "less than 2% can be expected"),
         (many(30, (4.0, 3.99)), "less than 2% can be expected"),
         (many(6, (4.0, 3.0), (0.7, 0.5)), "the first masks are worse"),
@@ -68,7 +69,7 @@ def test_what_a_project_does_outweighs_what_others_did() -> None:
 
 def test_a_label_that_memory_harms_is_answered_without_it() -> None:
     outcomes = [
-        outcome_of(str(n), ["door", "window"], [SAME, SAME], [(3.0, 5.0), (4.0, 2.0)])
+        outcome_of(str(n), ["door", "window"], [SAME, SAME], [(3.0, 4.5), (4.0, 1.5)])
         for n in range(4)
     ]
     assert judge(outcomes).is_on

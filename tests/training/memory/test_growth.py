@@ -90,4 +90,4 @@ def test_progress_is_told(model: DynaMITE, named: list[Sample]) -> None:
     told: list[tuple[str, int, int]] = []
     grown(model, Memory(), named, report=lambda *one: told.append(one))
     assert ("trying", 2, 2) in told
-    assert told[-1] == ("learning", 2, 2)
+    assert told[-1] == ("learning", 1, 1)

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dynamite
 from dynamite.adaptation import Adaptation
 from dynamite.network.model import DynaMITE
 from tests.training.memory.conftest import accept
+from tests.training.tiny_run import TINY_MODEL
 from training.annotation_store import AnnotationKey, AnnotationStore, ProjectKey
 from training.data.sample import Sample
 from training.memory import growth
@@ -243,14 +245,12 @@ def test_one_image_is_not_enough(
     assert made(model, store, kept).words == "off: 2 accepted images are needed, there are 1"
 
 
-def test_a_network_that_would_fill_the_memory_is_refused(
-    model: DynaMITE,
-    store: AnnotationStore,
-    kept: KeptMemories,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_network_without_a_refiner_learns_nothing(
+    store: AnnotationStore, kept: KeptMemories
 ) -> None:
-    monkeypatch.setattr(remember_module, "MOST_WEIGHTS", 10)
-    assert made(model, store, kept).words == "off: lite is too large for memories"
+    values = TINY_MODEL | {"refiner_channels": 0}
+    plain = dynamite.load("lite", random_weights=True, **values)
+    assert made(plain, store, kept).words == "off: lite has no refiner, which would learn"
 
 
 def record(number: int, digest: str | None) -> Record:
