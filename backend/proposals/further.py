@@ -1,4 +1,4 @@
-"""Adds proposals to answers: to a click that asks for all like this, and to pre-labelled tasks."""
+"""Adds proposals to answers: to a click that asks for more like this, and to pre-labelled tasks."""
 
 from backend.proposals.proposer import Proposer
 from backend.serving.answer import Accepts, Answer, AnsweredObject, AsStored
