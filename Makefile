@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PARALLEL := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools serve demo test check lint fast test-e2e test-training test-load test-security bench docs lock audit clean
+.PHONY: help install tools serve demo test check lint fast test-e2e test-training test-load test-security test-image bench load soak docs lock audit clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,16 +51,17 @@ demo: $(STAMP) ## run Label Studio with photos and the backend (PORT=, LABEL_STU
 	  $(if $(LABEL_STUDIO),--label-studio '$(LABEL_STUDIO)')
 
 test: $(TOOLS) ## run all tests but the suites below
-	$(PYTEST) $(PARALLEL) -m "not e2e and not training and not load and not security"
+	$(PYTEST) $(PARALLEL) -m "not e2e and not training and not load and not security and not image"
 
 fast: $(TOOLS)
-	$(PYTEST) $(PARALLEL) -q -m "not slow and not e2e and not training and not load"
+	$(PYTEST) $(PARALLEL) -q -m "not slow and not e2e and not training and not load and not image"
 
 check: lint fast ## check style, types and import rules, and run the fast tests
 
 lint: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -77,11 +78,22 @@ test-load: $(TOOLS) ## test with many clicks and many webhooks
 test-security: $(TOOLS) ## attack the backend: hostile input, hostile neighbours, sleeps
 	$(PYTEST) $(PARALLEL) -m security
 
+# As root on Debian, with debootstrap: it changes the root folder and makes file systems.
+test-image: $(TOOLS) ## run the Dockerfile's steps in a bare Debian, and start what they make, read-only
+	$(PYTEST) -m image
+
 bench: $(TOOLS) ## run the benchmarks (python -m benchmarks --write keeps the results)
 	$(BIN)/python -m benchmarks
 
+load: $(TOOLS) ## time clicks of 1 to 16 annotators on one and two backends, nine minutes (ARGS=--help)
+	$(BIN)/python -m benchmarks.load $(ARGS)
+
+soak: $(TOOLS) ## look for growth over 10,000 clicks of Label Studio, then of CVAT (ARGS=--help)
+	$(BIN)/python -m benchmarks.soak --tool label-studio $(ARGS)
+	$(BIN)/python -m benchmarks.soak --tool cvat $(ARGS)
+
 # The pages keep their folders, so that their links hold on GitHub and on the site.
-PAGES := $(wildcard *.md docs/*.md docs/images/* Dockerfile deploy/*.* deploy/*/* dynamite/weights/*.md backend/demo_images/*.md training/base_set/*.md)
+PAGES := $(wildcard *.md docs/*.md docs/images/* Dockerfile deploy/*.* deploy/*/*.* deploy/helm/*/*.* dynamite/weights/*.md backend/demo_images/*.md training/base_set/*.md)
 
 docs: $(TOOLS) ## the documentation with the API reference, in build/docs; a broken link fails
 	rm -rf build/pages build/docs
@@ -96,12 +108,15 @@ $(RELEASE)/uv:
 	$(PYTHON) -m venv --clear build/release
 	$(RELEASE)/python -m pip install --quiet --disable-pip-version-check uv pip-audit
 
-# One lock has PyPI's torch with its CUDA libraries, the other all the rest: a CPU build has other files.
+# One lock has PyPI's torch with its CUDA libraries, one PyTorch's own build for CPUs, one all the rest.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
 lock: $(RELEASE)/uv ## write the locks that images are built from, after a change of versions
 	$(RELEASE)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  -c constraints.txt -o build/all.lock pyproject.toml
-	awk '/^[a-z]/ {gpu = /^(torch|triton|nvidia|cuda)/} !gpu' build/all.lock > requirements.lock
-	awk '/^[a-z]/ {gpu = /^(torch|triton|nvidia|cuda)/} gpu' build/all.lock > requirements-cuda.lock
+	awk '/^[a-z]/ {gpu = /^(torch=|triton|nvidia|cuda)/} !gpu' build/all.lock > requirements.lock
+	awk '/^[a-z]/ {gpu = /^(torch=|triton|nvidia|cuda)/} gpu' build/all.lock > requirements-cuda.lock
+	echo torch | $(RELEASE)/uv pip compile --quiet --no-deps --python-version 3.11 --python-platform linux \
+	  --generate-hashes --no-annotate --no-header --index-url $(TORCH_INDEX) -c constraints.txt - > requirements-cpu.lock
 
 audit: $(RELEASE)/uv ## look for known vulnerabilities in what is shipped (asks PyPI)
 	$(RELEASE)/pip-audit --strict --disable-pip --require-hashes -r requirements.lock -r requirements-cuda.lock

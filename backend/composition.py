@@ -16,6 +16,9 @@ from backend.label_studio.adapter import LabelStudio
 from backend.label_studio.ingest.job_names import EVENT_JOB
 from backend.memory.adapting import with_memory
 from backend.memory.project_models import ProjectModels
+from backend.proposals.further import Further
+from backend.proposals.likenesses import Likenesses
+from backend.proposals.proposer import Proposer
 from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering, without_memory
@@ -26,11 +29,12 @@ from backend.serving.image_cache import pixel_budget
 from backend.serving.meters import Meters
 from backend.serving.model_watcher import ModelWatcher
 from backend.serving.page_models import PageModels
+from backend.serving.shared_pages import SharedPages
 from backend.serving.under_way import UnderWay
 from backend.session.store import SessionStore
 from backend.settings import Settings, typo_warnings
-from backend.settings.folders import memory_folder, open_registry
-from backend.web import metrics, status_page
+from backend.settings.folders import descriptions_folder, memory_folder, open_registry
+from backend.web import description, metrics, status_page
 from backend.web.adapter import Adapter
 from backend.web.app import create_app
 from backend.web.error_reports import ErrorReports
@@ -38,6 +42,7 @@ from backend.web.health import Health
 from backend.web.metrics_state import MetricsState
 from backend.web.model_status import ModelStatus
 from training.memory.kept import KeptMemories
+from training.proposing.kept import KeptDescriptions
 
 if TYPE_CHECKING:
     from backend.features.cache import FeatureCache
@@ -56,6 +61,7 @@ class Backend:
     settings: Settings
     engine: Engine
     cache: "FeatureCache[ImageFeatures]"
+    shared_pages: SharedPages
     sessions: SessionStore
     page_models: PageModels
     queue: JobQueue
@@ -103,7 +109,8 @@ class Backend:
                 adapters=self.adapters,
                 memories=self.memories,
             ),
-            metrics.make_blueprint([state, self.meters.clicks, self.meters.encodes]),
+            metrics.make_blueprint([state, *self.meters.collectors()]),
+            description.make_blueprint(),
         ]
         return create_app(self.settings, self.journal, self.adapters, pages)
 
@@ -115,6 +122,7 @@ class Backend:
         for adapter in self.adapters:
             adapter.close()
         self.engine.close()
+        self.shared_pages.close()
         self.queue.close()
         self.answer_log.close()
         self.cache.close()
@@ -133,7 +141,7 @@ def open_backend(settings: Settings) -> Backend:
     model, entry = load_current(settings, registry)
     cache = open_cache(settings, model.device, cancellations=(SupersededError,))
     meters = Meters()
-    engine = Engine(model, cache, meters.encodes.observe)
+    engine = Engine(model, cache, meters.observe)
     journal = ErrorJournal()
     watcher = ModelWatcher(
         registry,
@@ -189,7 +197,8 @@ def assemble(
     """
     for words in filter(None, (unused_token(settings), *typo_warnings())):
         log.warning("%s", words)
-    sessions = SessionStore(max_pixels=settings.max_image_pixels)
+    shared_pages = SharedPages(settings.queue_url)
+    sessions = SessionStore(max_pixels=settings.max_image_pixels, tier=shared_pages)
     page_models = PageModels(sessions.has_pending)
     admission = Admission(settings.threads)
     answer_log = AnswerLog(settings.queue_url)
@@ -197,6 +206,13 @@ def assemble(
     reports = ErrorReports(journal)
     model_status = ModelStatus(engine, queue, open_registry(settings), settings.line, watcher)
     draining = threading.Event()
+    further = Further(
+        Proposer(Likenesses(KeptDescriptions(descriptions_folder(settings)))),
+        engine=engine,
+        sessions=sessions,
+        answer_log=answer_log,
+        report=reports.report,
+    )
     answering = Answering(
         engine=engine,
         sessions=sessions,
@@ -205,8 +221,9 @@ def assemble(
         answer_log=answer_log,
         under_way=under_way,
         report=reports.report,
-        click_seconds=meters.clicks,
+        meters=meters,
         with_memory=memories.choose if memories else without_memory,
+        with_proposals=further.add,
     )
     health = Health(engine, queue, model_status, draining.is_set)
     budget = pixel_budget(settings.max_image_pixels)
@@ -214,10 +231,12 @@ def assemble(
         settings,
         engine=engine,
         answering=answering,
+        further=further,
         admission=admission,
         answer_log=answer_log,
         queue=queue,
         report=reports.report,
+        observe=meters.observe,
         health=health,
         budget=budget,
     )
@@ -230,12 +249,14 @@ def assemble(
             admission=admission,
             answer_log=answer_log,
             queue=cvat_queue,
+            observe=meters.observe,
             budget=budget,
         )
     return Backend(
         settings=settings,
         engine=engine,
         cache=cache,
+        shared_pages=shared_pages,
         sessions=sessions,
         page_models=page_models,
         queue=queue,

@@ -8,6 +8,8 @@ set. All models get the same images and the same simulated annotator: one object
 to 6 clicks, or all objects of an image (MIST, 10 clicks per object). The side of
 an object is the square root of its visible area, in pixels of the stored image. The column "change"
 is the difference to the first model; ± is its standard error, with images as independent units.
+B-IoU is Boundary IoU; parts and holes are counted per mask (docs/evaluation.md); "@1" means after
+the first click.
 With --out the scores are kept as JSON; such a file may be given in place of a model.
 """
 
@@ -41,7 +43,7 @@ TOGETHER = EvaluationPlan(strategy="random", threshold=0.85, clicks_per_object=1
 
 @dataclass(frozen=True)
 class Scored:
-    """One object under one model: its IoU after the first click and at the end, clicks spent.
+    """One object under one model: its mask after the first click and at the end, clicks spent.
 
     `clicks` is the whole budget where the threshold was not reached.
     """
@@ -52,6 +54,12 @@ class Scored:
     last: float
     reached: bool
     clicks: int
+    first_boundary: float
+    last_boundary: float
+    first_parts: int
+    first_holes: int
+    last_parts: int
+    last_holes: int
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,13 @@ class Change:
 
 MEASURES = {
     "IoU@1": lambda one: one.first,
+    "B-IoU@1": lambda one: one.first_boundary,
+    "parts@1": lambda one: float(one.first_parts),
+    "holes@1": lambda one: float(one.first_holes),
     "IoU": lambda one: one.last,
+    "B-IoU": lambda one: one.last_boundary,
+    "parts": lambda one: float(one.last_parts),
+    "holes": lambda one: float(one.last_holes),
     "reached": lambda one: float(one.reached),
     "clicks": lambda one: float(one.clicks),
 }
@@ -141,8 +155,22 @@ def scored(
                 else plan.clicks_per_object
             )
             image = f"{dataset.name}/{record.sample_id}"
-            first = float(record.ious[0, index])
-            found.append(Scored(image, side, first, last, reached, spent))
+            found.append(
+                Scored(
+                    image=image,
+                    side=side,
+                    first=float(record.ious[0, index]),
+                    last=last,
+                    reached=reached,
+                    clicks=spent,
+                    first_boundary=float(record.first.boundary_iou[index]),
+                    last_boundary=float(record.last.boundary_iou[index]),
+                    first_parts=int(record.first.parts[index]),
+                    first_holes=int(record.first.holes[index]),
+                    last_parts=int(record.last.parts[index]),
+                    last_holes=int(record.last.holes[index]),
+                )
+            )
     return found
 
 

@@ -35,14 +35,12 @@ CONFIG = write(["Cup", "Cake", "Plate"])
 class Server:
     """``dynamite serve`` with the shipped model; photos are read from a folder."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, *, with_worker: bool = True, **settings: object) -> None:
         """``settings`` are those of the backend, by name."""
         self._folder = tempfile.TemporaryDirectory()
         self.photos = Path(self._folder.name) / "photos"
         self.photos.mkdir()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         own = {
             "DYNAMITE_PORT": str(port),
             "DYNAMITE_STATE_DIR": f"{self._folder.name}/state",
@@ -50,8 +48,9 @@ class Server:
             "DYNAMITE_LOG_LEVEL": "error",
         } | {f"DYNAMITE_{name.upper()}": str(value) for name, value in settings.items()}
         self.url = f"http://127.0.0.1:{port}"
+        workers = [] if with_worker else ["--no-worker"]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "backend.cli", "serve"],
+            [sys.executable, "-m", "backend.cli", "serve", *workers],
             env={name: value for name, value in os.environ.items() if name != "REDIS_URL"} | own,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -75,6 +74,32 @@ class Server:
             return requests.get(f"{self.url}/health", timeout=2).ok
         except requests.RequestException:
             return False
+
+    @property
+    def web_process(self) -> int:
+        """The number of the process that owns the model."""
+        below = descendants(self._process.pid)
+        (found,) = (one for one in below if is_web(one) and not descendants(one))
+        return found
+
+
+def descendants(process: int) -> list[int]:
+    """Return the numbers of the processes that a process has started, and of theirs."""
+    text = Path(f"/proc/{process}/task/{process}/children").read_text()
+    children = [int(one) for one in text.split()]
+    return [one for child in children for one in (child, *descendants(child))]
+
+
+def is_web(process: int) -> bool:
+    """Return whether a process is one of the web server's."""
+    return b"backend.launcher.web" in Path(f"/proc/{process}/cmdline").read_bytes()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def add_photo(folder: Path, seed: int) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dynamite.errors import DynamiteError
 from dynamite.formats import KEY, refusal
+from dynamite.json_text import read_json
 
 FILE = "manifest.json"
 
@@ -32,7 +33,7 @@ def check_manifest(folder: Path) -> None:
     """
     path = folder / FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path.read_bytes())
         if newer := refusal(values, FORMAT_VERSION, path):
             raise ManifestError(newer)
         wanted = dict(values["files"])

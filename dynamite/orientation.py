@@ -75,7 +75,10 @@ def decode_upright(data: bytes) -> npt.NDArray[np.uint8] | None:
         uint8 H×W×3 RGB; None if it is not an image that OpenCV can read.
     """
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    except cv2.error:  # its header asks for more than OpenCV allows
+        pixels = None
     if pixels is None:
         return None
     return upright(pixels.astype(np.uint8, copy=False), orientation(io.BytesIO(data)))

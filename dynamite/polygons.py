@@ -37,7 +37,8 @@ class Traced:
     """A mask as polygons.
 
     Attributes:
-        rings: one for each part (4-connected), the largest part first; none crosses itself.
+        rings: one for each part (4-connected), the largest part first; none crosses itself. Specks
+            that lie within the tolerance of their own middle have none, but for the largest part.
         holes: how many holes they fill, because a polygon has none.
         filled: the pixels of these holes.
         lost: the pixels of parts beyond ``MAX_PARTS``.
@@ -58,7 +59,8 @@ def trace(mask: Mask, tolerance: float = 0.0) -> Traced:
             cross itself, it is followed more closely.
     """
     left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
-    parts = _parts(np.ascontiguousarray(mask[top : top + height, left : left + width]))
+    found = np.ascontiguousarray(mask[top : top + height, left : left + width])
+    parts = _parts(found, 2 * tolerance)
     rings, holes, filled = [], 0, 0
     for x, y, area, own in islice(parts, MAX_PARTS):
         outer, inner = _contours(own)
@@ -137,15 +139,20 @@ def crosses_itself(ring: Ring) -> bool:
     return bool(np.any(_meet(ring, ends, a[~neighbours], b[~neighbours])) or _folds(ring))
 
 
-def _parts(inside: Mask) -> Iterator[tuple[int, int, int, Mask]]:
-    """Yield left, top, pixels and mask of each 4-connected part, the largest first."""
+def _parts(inside: Mask, speck: float) -> Iterator[tuple[int, int, int, Mask]]:
+    """Yield left, top, pixels and mask of each 4-connected part, the largest first.
+
+    After it, only parts that are higher or wider than ``speck`` pixels.
+    """
     found, _ = cv2.findContours(inside.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     if len(found) == 1 and not _has_corner_contacts(inside):  # most masks: labels cost five times
         yield 0, 0, int(np.count_nonzero(inside)), inside
         return
     _, labels, stats, _ = cv2.connectedComponentsWithStats(inside.view(np.uint8), connectivity=4)
-    for part in np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable") + 1:
+    for place, part in enumerate(np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable") + 1):
         x, y, width, height, area = (int(value) for value in stats[part])
+        if place and max(width, height) <= speck:
+            continue
         yield x, y, area, labels[y : y + height, x : x + width] == part
 
 

@@ -1,6 +1,7 @@
 """Stand-ins at seams of our own, shared by all tests: the network, the feature cache, images."""
 
 import io
+import json
 import threading
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -50,6 +51,15 @@ class DiscFeatures:
     def to(self, device):
         return self
 
+    def to_bytes(self, *, half):
+        return json.dumps([*self.image_size, *self.image[0, 0].tolist()]).encode()
+
+    @classmethod
+    def from_bytes(cls, data):
+        """A plain image again, as those of ``Photos`` are."""
+        height, width, *color = json.loads(data)
+        return cls(np.full((height, width, 3), color, np.uint8), (height, width))
+
 
 @dataclass
 class DiscPredictor:
@@ -94,6 +104,9 @@ class KeyedCache:
             if key not in self.kept:
                 self.kept[key] = compute()
             return self.kept[key]
+
+    def has(self, digest, model_version):
+        return (digest, model_version) in self.kept
 
     def tiers(self):
         return []

@@ -237,3 +237,13 @@ def test_the_api_reference_has_every_public_name() -> None:
     assert {f"dynamite.{name}" for name in dynamite.__all__} <= set(named)
     for name in named:
         assert resolve_name(name).__doc__
+
+
+def test_the_tests_of_reliability_exist() -> None:
+    named = re.findall(r"`([\w/]+\.py)::([\w:]+)`", (ROOT / "docs/reliability.md").read_text())
+    assert len(named) > 40
+    for file, name in named:
+        *classes, function = name.split("::")
+        text = (ROOT / "tests" / file).read_text()
+        wanted = [*(f"class {one}[:(]" for one in classes), rf" *def {function}\("]
+        assert all(re.search(rf"^{one}", text, re.MULTILINE) for one in wanted), f"{file}::{name}"

@@ -32,7 +32,7 @@ def worker(queues: str, gpus: str | None, burst: bool, quiet: bool) -> None:
     from backend.launcher.worker import work
     from backend.logs import log_from
     from backend.settings import load
-    from backend.settings.secret_words import secret_words
+    from backend.settings.log_options import log_options
     from backend.settings.url_checks import without_password
 
     names = [name.strip() for name in queues.split(",") if name.strip()]
@@ -44,7 +44,7 @@ def worker(queues: str, gpus: str | None, burst: bool, quiet: bool) -> None:
     if gpus is not None and not all(part.strip().isdecimal() for part in gpus.split(",")):
         raise click.UsageError(f"--gpus {gpus!r} is not like 0,1")
     settings = load()
-    log_from(settings.log_level, secret_words(settings))
+    log_from(**log_options(settings))
     wait_until_ready(settings.queue_url)
     level = logging.DEBUG if quiet else logging.INFO
     where = without_password(settings.queue_url)

@@ -14,6 +14,7 @@ from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering
 from backend.serving.engine import Engine
+from backend.serving.stages import Observe
 from backend.settings import Settings
 from backend.settings.table import show
 from backend.web.adapter import StatusRow
@@ -34,6 +35,7 @@ class Cvat:
         admission: Admission,
         answer_log: AnswerLog,
         queue: JobQueue,
+        observe: Observe,
         budget: PixelBudget,
     ) -> None:
         self._settings = settings
@@ -45,6 +47,7 @@ class Cvat:
             source=settings.cvat_name,
             max_pixels=settings.max_image_pixels,
             answers=settings.cvat_answers,
+            observe=observe,
         )
         self._warming = Warming(settings, engine, admission, self.interactor)
         self.blueprint = make_blueprint(

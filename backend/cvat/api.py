@@ -10,6 +10,7 @@ import requests
 
 from backend.errors import ImageError, ServingError
 from backend.fetch.session import Session, reason
+from dynamite.json_text import read_json
 
 SECONDS = 60.0
 """Timeout of one call: a job can hold megabytes of masks."""
@@ -139,7 +140,7 @@ class CvatApi:
 
 def _json(response: requests.Response, path: str) -> Any:
     try:
-        return response.json() if response.content else None
+        return read_json(response.content) if response.content else None
     except ValueError:
         raise CvatError(f"{path} does not answer with JSON: is it the address of CVAT?") from None
 
@@ -149,7 +150,7 @@ def _says_not_there(response: requests.Response) -> bool:
     if response.status_code != NOT_FOUND:
         return False
     try:
-        body = response.json()
+        body = read_json(response.content)
     except ValueError:
         return False
     return isinstance(body, dict) and "detail" in body
@@ -158,7 +159,7 @@ def _says_not_there(response: requests.Response) -> bool:
 def _detail(response: requests.Response) -> str:
     """What CVAT says is wrong, on one line."""
     try:
-        body = response.json()
+        body = read_json(response.content)
     except ValueError:
         return "(no JSON)"
     words = body.get("detail", body) if isinstance(body, dict) else body

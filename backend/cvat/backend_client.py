@@ -9,6 +9,7 @@ import requests
 from backend.errors import ImageError, ServingError
 from backend.fetch.session import Session, reason
 from backend.settings import Settings
+from dynamite.json_text import read_json
 
 SECONDS = 600.0
 """Timeout of one call: its frame may wait behind those of others."""
@@ -68,7 +69,7 @@ class BackendClient:
     def _post(self, path: str, **content: Any) -> Any:
         try:
             answer = self._session.post(self._url + path, timeout=SECONDS, **content)
-            told = answer.json()
+            told = read_json(answer.content)
         except requests.RequestException as error:
             raise BackendError(
                 f"no backend answers at {self._url} ({reason(error, self._url, SECONDS)}): start "

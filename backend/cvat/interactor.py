@@ -16,7 +16,9 @@ from backend.images.pixel_budget import PixelBudget
 from backend.serving.admission import BusyError
 from backend.serving.answer_log import Answered, AnswerLog
 from backend.serving.answering import Answering
+from backend.serving.engine import Image
 from backend.serving.image_cache import LazyImage
+from backend.serving.stages import Observe, Stage, timed
 from backend.session.answer_plan import ImagePlan
 
 MAX_SIZES = 10_000
@@ -45,6 +47,7 @@ class Interactor:
         source: str,
         max_pixels: int,
         answers: str,
+        observe: Observe,
     ) -> None:
         """Take what the answers need.
 
@@ -55,6 +58,7 @@ class Interactor:
             source: the name of this CVAT.
             max_pixels: pixels of the largest frame.
             answers: the generation of answers, or auto.
+            observe: is told how long decoding a frame and writing an answer take.
         """
         self._answering = answering
         self._answer_log = answer_log
@@ -62,6 +66,7 @@ class Interactor:
         self._source = source
         self._max_pixels = max_pixels
         self._answers = answers
+        self._observe = observe
         self._lock = threading.Lock()
         self._sizes: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._projects: OrderedDict[str, int] = OrderedDict()
@@ -79,7 +84,8 @@ class Interactor:
         generation = generation_of(agent, self._answers)
         with self._lock:
             self._agents[f"{agent.partition(' ')[0][:20] or 'unnamed'}: {generation}"] += 1
-        return write_answer(found, size, generation)
+        with timed(self._observe, Stage.ANSWER):
+            return write_answer(found, size, generation)
 
     def masks_in_boxes(self, body: Mapping[str, Any]) -> list[list[int] | None]:
         """Return the mask of each box of a call, as CVAT writes it; None where it is empty.
@@ -139,10 +145,12 @@ class Interactor:
 
     def _image(self, data: bytes, frame: str) -> LazyImage:
         """Return a frame; its pixels are decoded only if its features are not known."""
-        return LazyImage(
-            f"{frame}-{DECODER_VERSION}",
-            lambda: decode(data, max_pixels=self._max_pixels, budget=self._budget),
-        )
+
+        def pixels() -> Image:
+            with timed(self._observe, Stage.DECODE):
+                return decode(data, max_pixels=self._max_pixels, budget=self._budget)
+
+        return LazyImage(f"{frame}-{DECODER_VERSION}", pixels)
 
     def _size(self, name: str, data: bytes) -> tuple[int, int]:
         """Return H, W of a frame: remembered, else from its header."""

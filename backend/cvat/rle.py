@@ -47,7 +47,10 @@ def decode(points: Sequence[float], height: int, width: int) -> Mask:
     Raises:
         InvalidInputError: the numbers are none that it writes for an image of this size.
     """
-    numbers = np.asarray(points, np.float64)
+    try:
+        numbers = np.asarray(points, np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInputError(f"a mask of {len(points)} numbers holds others: {error}") from None
     if numbers.ndim != 1 or numbers.size < 5 or not np.isfinite(numbers).all():
         raise InvalidInputError(f"a mask of {len(points)} numbers is too short, or no list")
     if (np.abs(numbers) > height * width).any() or (np.round(numbers) != numbers).any():

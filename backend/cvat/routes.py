@@ -83,8 +83,7 @@ def make_blueprint(
     def webhook() -> Response:
         if settings.cvat_webhook_secret is None:
             check_peer(settings)
-        request.max_content_length = MOST_BYTES
-        webhooks.check(raw_body(), request.headers.get(SIGNATURE, ""))
+        webhooks.check(raw_body(MOST_BYTES), request.headers.get(SIGNATURE, ""))
         return jsonify(status=webhooks.receive(json_body()))
 
     return routes

@@ -70,4 +70,9 @@ class Warming:
     def _encode(self, data: bytes, project: int | None) -> None:
         self._interactor.note_project(data, project)
         image = self._interactor.open(data)
-        self._engine.features(image.digest, image.pixels, urgency=Urgency.PREWARM)
+        self._engine.features(
+            image.digest,
+            image.pixels,
+            urgency=Urgency.PREWARM,
+            waiting=self._admission.encoding,
+        )

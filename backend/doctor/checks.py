@@ -13,12 +13,13 @@ from backend.label_studio import config_check, labeling_config
 from backend.label_studio.api import ApiError, LabelStudioApi, redirected
 from backend.label_studio.labeling_config import LabelingConfig
 from backend.label_studio.predict_request import image_addresses, no_image
-from backend.label_studio.served_tags import OLDEST, is_untried, served_tags, too_new
+from backend.label_studio.served_tags import served_tags, too_new, too_old
 from backend.label_studio.task_images import ImageFetcher
 from backend.label_studio.token_trial import try_token
 from backend.session.regions import ImageKey
 from backend.settings import Settings, variable
 from dynamite.errors import DynamiteError
+from dynamite.json_text import read_json
 
 PROJECT_PAGE = "Project → Settings →"
 MOST_IMAGES = 5
@@ -47,14 +48,14 @@ def check_server(api: LabelStudioApi) -> Iterator[Finding]:
         yield bad("address", message, "give the address that the browser shows")
         return
     yield good("address", f"Label Studio {release} answers at {api.url}")
-    if is_untried(release):
-        yield unknown("release", f"{release} is older than {OLDEST}, the oldest that was tried")
+    if words := too_old(release):
+        yield unknown("release", words)
 
 
 def _release(answer: requests.Response) -> str | None:
     """Return the version in Label Studio's answer; None if another server answered."""
     try:
-        body = answer.json()
+        body = read_json(answer.content)
     except ValueError:
         return None
     has_release = answer.ok and isinstance(body, dict) and "release" in body
@@ -74,7 +75,9 @@ def check_project(api: LabelStudioApi, project: int, settings: Settings) -> Iter
     """Check that the project exists and that its labelling config fits."""
     try:
         found = api.get(f"/api/projects/{project}")
-        config = labeling_config.parse(found["label_config"], settings.background_labels)
+        config = labeling_config.parse(
+            found["label_config"], settings.background_labels, settings.like_labels
+        )
     except ApiError as error:
         fix = "the number is in the address of its page: /projects/N"
         yield bad("project", f"project {project}: {error}", fix)
@@ -161,7 +164,7 @@ def _is_stranger(url: str) -> bool:
             answer = session.get(f"{url}/health", timeout=5)
             return (
                 answer.status_code == UnknownHostError.status
-                and answer.json()["error"]["code"] == UnknownHostError.code
+                and read_json(answer.content)["error"]["code"] == UnknownHostError.code
             )
     except (requests.RequestException, ValueError, LookupError, TypeError, ImageError):
         return False
@@ -171,7 +174,7 @@ def _health(url: str) -> dict[str, Any] | None:
     """Return the /health of a DynaMITE backend; None if there is none at this URL."""
     try:
         with Session() as session:
-            found = session.get(f"{url}/health", timeout=5).json()
+            found = read_json(session.get(f"{url}/health", timeout=5).content)
     except (requests.RequestException, ValueError, ImageError):
         return None
     ours = isinstance(found, dict) and {"model_version", "device"} <= found.keys()

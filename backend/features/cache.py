@@ -36,8 +36,10 @@ class Tier:
     used: int
     budget: int
     hits: int
+    evicted: int = 0
+    """How many entries had to make room for newer ones; those of the device moved to memory."""
     is_off: bool = False
-    """True after a write failed: nothing more is kept until the next start."""
+    """True after a failed write or a late read: nothing is kept or found for a while."""
 
 
 class FeatureCache(Generic[F]):
@@ -47,8 +49,9 @@ class FeatureCache(Generic[F]):
     thread, unless the disk falls behind. With ``device`` "cpu" there is no device tier.
 
     Args:
-        load: reads a file written by a value's ``save``.
-        folder: folder of the disk tier.
+        load: reads what a value's ``to_bytes`` returned.
+        folder: folder of the disk tier, which other processes may share.
+        may_make_folder: whether to make it if it is missing.
         memory_bytes, disk_bytes, device_bytes: budgets of the tiers, in bytes.
         device: the torch device that features are returned on.
         cancellations: errors of ``compute`` that concern only the caller that passed it.
@@ -56,19 +59,20 @@ class FeatureCache(Generic[F]):
 
     def __init__(
         self,
-        load: Callable[[Path], F],
+        load: Callable[[bytes], F],
         *,
         folder: Path,
         memory_bytes: int,
         disk_bytes: int,
         device: str = "cpu",
         device_bytes: int = 0,
+        may_make_folder: bool = True,
         cancellations: tuple[type[Exception], ...] = (),
     ) -> None:
         self._device_name = device
         self._device: MemoryTier[F] = MemoryTier(0 if device == "cpu" else device_bytes)
         self._memory: MemoryTier[F] = MemoryTier(memory_bytes)
-        self._disk = DiskTier(folder, disk_bytes, load)
+        self._disk = DiskTier(folder, disk_bytes, load, may_make=may_make_folder)
         self._single_flight: SingleFlight[Key, F] = SingleFlight(cancellations)
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -93,6 +97,11 @@ class FeatureCache(Generic[F]):
             value = self._single_flight.get(key, lambda: self._from_disk_or_compute(key, compute))
         return value
 
+    def has(self, digest: str, model_version: str) -> bool:
+        """Whether ``get`` would return at once, from the device or from memory."""
+        key = Key(digest, model_version)
+        return key in self._device or key in self._memory
+
     @property
     def misses(self) -> int:
         """How many images had to be encoded."""
@@ -108,7 +117,15 @@ class FeatureCache(Generic[F]):
         if self._device_name == "cpu":
             del tiers["device"]
         return [
-            Tier(name, len(tier), tier.used, tier.budget, self._counts[name], tier.is_off)
+            Tier(
+                name,
+                entries=len(tier),
+                used=tier.used,
+                budget=tier.budget,
+                hits=self._counts[name],
+                evicted=tier.evicted,
+                is_off=tier.is_off,
+            )
             for name, tier in tiers.items()
         ]
 
@@ -120,7 +137,7 @@ class FeatureCache(Generic[F]):
         """Write the queued values and end the writer thread. Nothing is written afterwards."""
         self._unwritten.put(None)
         self._writer.join()
-        self._disk.is_off = True
+        self._disk.close()
 
     def _from_memory(self, key: Key) -> F | None:
         """Return the value from the device, or from memory, which moves it to the device."""
@@ -153,9 +170,8 @@ class FeatureCache(Generic[F]):
         self._count("miss")
         value = compute()
         self._keep(key, value)
-        if not self._disk.is_off:
-            with contextlib.suppress(queue.Full):
-                self._unwritten.put_nowait((key, value))
+        with contextlib.suppress(queue.Full):
+            self._unwritten.put_nowait((key, value))
         return value
 
     def _keep(self, key: Key, value: F) -> None:
@@ -167,6 +183,7 @@ class FeatureCache(Generic[F]):
                 log.warning("dropped features evicted from the device: %s", error)
 
     def _write(self) -> None:
+        self._disk.open()
         while (item := self._unwritten.get()) is not None:
             key, value = item
             self._disk.put(key, value)

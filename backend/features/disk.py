@@ -1,170 +1,216 @@
-"""The cache tier on disk, which survives restarts."""
+"""The cache tier on disk, which survives restarts; processes on several machines may share it."""
 
 import contextlib
 import logging
+import os
 import re
-import threading
 import time
-import zlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from backend.features.key import Features, Key
+from backend.features.sealed import seal, unseal
+from backend.patience import Patience
 from dynamite.files import replacing
 
 log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Features)
 
-HEADER_BYTES = 1 << 16
-"""Upper bound on what a file holds besides its tensors: names and shapes."""
+READ_SECONDS = 0.5
+"""How long a click waits for a file; then the image is encoded."""
+
+PAUSE_SECONDS = 30.0
+"""How long nothing is read from a disk that was late."""
+
+RETRY_SECONDS = 60.0
+"""How long nothing is written after a failed write: the disk may have room again."""
+
+LOOK_SECONDS = 10.0
+"""How long the folder may go unseen: others write to it, too."""
 
 ABANDONED_SECONDS = 3600
 """Partial files older than this were left by a process that died."""
 
-_NAME = re.compile(r"([0-9a-f]+-[0-9a-f]+)\.([0-9a-f]{8})\.safetensors")
+_NAME = re.compile(r"[0-9a-f]+-[0-9a-f]+\.features")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class _File:
-    path: Path
+    used: float
     size: int
-    checksum: str
+    path: Path
 
 
 class DiskTier(Generic[F]):
     """An LRU cache with a file per entry in one folder, of at most ``budget`` bytes in total.
 
-    Unreadable files are removed. After a failed write nothing more is written until the next start.
-    File names include a checksum, and modification times record the last use, so both survive a
-    restart. One thread may write, any number may read.
+    Files are named by what they hold, appear whole, and are checked when they are read: a reader
+    may meet any state of the folder. Modification times record the last use. Every writer removes
+    the files unused for longest, whoever wrote them, so the smallest budget counts; between two
+    looks at the folder the others may exceed it by what they write. A ``budget`` of 0 leaves the
+    folder alone.
+
+    One thread may write, any number may read.
     """
 
-    def __init__(self, folder: Path, budget: int, load: Callable[[Path], F]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        budget: int,
+        load: Callable[[bytes], F],
+        *,
+        may_make: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Touch nothing yet: the folder may be on a share that hangs.
+
+        Args:
+            folder: of the files.
+            budget: in bytes.
+            load: reads what a value's ``to_bytes`` returned.
+            may_make: whether to make the folder; a share may be missing because it is not mounted.
+            clock: seconds.
+        """
         self.budget = budget
         self.used = 0
-        self.is_off = False
+        self.evicted = 0
         self._folder = folder
         self._load = load
-        self._lock = threading.Lock()
-        self._files: OrderedDict[str, _File] = OrderedDict()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._scan()
-        except OSError as error:
-            self._switch_off(error)
+        self._may_make = may_make
+        self._clock = clock
+        self._patience = Patience("feature-reader", pause=PAUSE_SECONDS, clock=clock)
+        self._entries = 0
+        self._seen = float("-inf")
+        self._off_until = float("-inf")
+        self._has_failed = False
 
     def __len__(self) -> int:
-        return len(self._files)
+        return self._entries
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it pauses: a write has failed, or a read was late."""
+        return self._clock() < self._off_until or self._patience.is_pausing
 
     def get(self, key: Key) -> F | None:
-        """Read the value from its file; return None if there is no readable file."""
-        with self._lock:
-            file = self._files.get(key.file_name)
-            if file is None:
-                return None
-            self._files.move_to_end(key.file_name)
-        try:
-            if _checksum(file.path) != file.checksum:
-                raise ValueError("its checksum is wrong")
-            value = self._load(file.path)
-        except Exception as error:  # any damaged file can be recomputed
-            if not _is_gone(error):
-                log.warning("cannot read %s, which will be recomputed: %s", file.path.name, error)
-            with self._lock:
-                if self._files.get(key.file_name) is file:
-                    self._remove(key.file_name)
+        """Read the value from its file; None if there is no readable file, or not in time."""
+        if not self.budget:
             return None
-        with contextlib.suppress(OSError):
-            file.path.touch(exist_ok=True)
+        was_late = self._patience.is_pausing
+        value = self._patience.ask(lambda: self._read(self._path(key)), READ_SECONDS)
+        if self._patience.is_pausing and not was_late:
+            log.warning(
+                "%s takes longer than %.1f s: features are encoded instead for %.0f s",
+                self._folder,
+                READ_SECONDS,
+                PAUSE_SECONDS,
+            )
         return value
 
     def put(self, key: Key, value: F) -> None:
-        """Write a value, unless it is larger than the budget."""
-        name = key.file_name
-        reserved = value.nbytes + HEADER_BYTES
-        with self._lock:
-            if self.is_off:
-                return
-            self._remove(name)  # even if the new value does not fit: never serve the old one
-            if reserved > self.budget:
-                return
-            self._make_room(reserved)
-            self.used += reserved
-        file = None
+        """Write a value, unless it is there already or larger than the budget."""
+        if not self.budget or self._clock() < self._off_until:
+            return
         try:
-            file = self._write(name, value)
+            path = self._path(key)
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(path)
+                return  # another process has written the same
+            sealed = seal(value.to_bytes(half=True))
+            if len(sealed) > self.budget:
+                return
+            self.look(len(sealed))
+            with replacing(path) as part:
+                part.write_bytes(sealed)
+            self.used += len(sealed)
+            self._entries += 1
+            self._has_failed = False
         except Exception as error:  # the disk is full, unmounted or read-only
-            self._switch_off(error)
-        with self._lock:
-            self.used -= reserved
-            if file is not None:
-                self._files[name] = file
-                self.used += file.size
-                self._make_room(0)
+            self._fail(error)
 
-    def _write(self, name: str, value: F) -> _File:
-        # The checksum in the name is known only once the file is complete, so rename twice.
-        staged = self._folder / f".{name}.part"
-        with replacing(staged) as path:
-            value.save(path)
-        checksum = _checksum(staged)
-        path = staged.rename(self._folder / f"{name}.{checksum}.safetensors")
-        return _File(path, path.stat().st_size, checksum)
+    def look(self, needed: int = 0) -> None:
+        """See what is in the folder, if that is due, and make room for ``needed`` bytes.
 
-    def _scan(self) -> None:
-        for age, _, path in _by_age(self._folder.glob(".*.part")):
-            if age > ABANDONED_SECONDS:
-                path.unlink(missing_ok=True)
-        for _, size, path in _by_age(self._folder.glob("*.safetensors")):
-            if named := _NAME.fullmatch(path.name):
-                self._remove(named[1])
-                self._files[named[1]] = _File(path, size, named[2])
-                self.used += size
-        self._make_room(0)
-
-    def _make_room(self, needed: int) -> None:
-        while self._files and self.used + needed > self.budget:
-            self._remove(next(iter(self._files)))
-
-    def _remove(self, name: str) -> None:
-        file = self._files.pop(name, None)
-        if file is not None:
+        Raises:
+            OSError: it cannot be read or made.
+        """
+        now = self._clock()
+        if now - self._seen < LOOK_SECONDS and self.used + needed <= self.budget:
+            return
+        if self._may_make:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        files = sorted(self._scan())
+        self.used, self._entries = sum(file.size for file in files), len(files)
+        for file in files:
+            if self.used + needed <= self.budget:
+                break
+            _remove(file.path)
+            self.evicted += 1
             self.used -= file.size
-            with contextlib.suppress(OSError):
-                file.path.unlink()
+            self._entries -= 1
+        self._seen = now
 
-    def _switch_off(self, error: Exception) -> None:
-        self.is_off = True
-        log.warning(
-            "features are not kept on disk until the next start: cannot write to %s (%s)",
-            self._folder,
-            error,
-        )
+    def open(self) -> None:
+        """See what is in the folder; a folder that cannot be is no error."""
+        if self.budget:
+            try:
+                self.look()
+            except OSError as error:
+                self._fail(error)
+
+    def close(self) -> None:
+        """Read and write nothing any more."""
+        self._off_until = float("inf")
+        self._patience.close()
+
+    def _path(self, key: Key) -> Path:
+        return self._folder / f"{key.file_name}.features"
+
+    def _read(self, path: Path) -> F | None:
+        try:
+            value = self._load(unseal(path.read_bytes()))
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # any damaged file can be recomputed
+            log.warning("cannot read %s, which will be recomputed: %s", path.name, error)
+            _remove(path)
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return value
+
+    def _scan(self) -> list[_File]:
+        """Return the files of values; remove partial ones that were abandoned."""
+        found = []
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):  # another process has removed it
+                    if _NAME.fullmatch(entry.name):
+                        status = entry.stat()
+                        file = _File(status.st_mtime, status.st_size, Path(entry.path))
+                        found.append(file)
+                    elif entry.name.endswith(".part") and _age(entry) > ABANDONED_SECONDS:
+                        _remove(Path(entry.path))
+        return found
+
+    def _fail(self, error: Exception) -> None:
+        self._off_until = self._clock() + RETRY_SECONDS
+        if not self._has_failed:
+            log.warning(
+                "features are not kept on disk until it takes some again: cannot write to %s (%s)",
+                self._folder,
+                error,
+            )
+        self._has_failed = True
 
 
-def _by_age(paths: Iterator[Path]) -> list[tuple[float, int, Path]]:
-    """Return age in seconds, size in bytes and path of each file, oldest first."""
-    found = []
-    now = time.time()
-    for path in paths:
-        with contextlib.suppress(FileNotFoundError):  # another process may have removed it
-            status = path.stat()
-            found.append((now - status.st_mtime, status.st_size, path))
-    return sorted(found, reverse=True)
+def _age(entry: os.DirEntry[str]) -> float:
+    return time.time() - entry.stat().st_mtime
 
 
-def _is_gone(error: Exception) -> bool:
-    """Whether the file was missing, judged by the error: asking the disk could fail too."""
-    return isinstance(error.__cause__ or error, FileNotFoundError)  # a loader may wrap it
-
-
-def _checksum(path: Path) -> str:
-    checksum = 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            checksum = zlib.crc32(block, checksum)
-    return f"{checksum:08x}"
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Protocol, Self
 
 
@@ -16,8 +15,8 @@ class Features(Protocol):
     def to(self, device: str) -> Self:
         """Return the same features on another device."""
 
-    def save(self, path: Path) -> None:
-        """Write a file that the cache's ``load`` function reads."""
+    def to_bytes(self, *, half: bool) -> bytes:
+        """Return bytes that the cache's ``load`` function reads; ``half``: in half precision."""
 
 
 @dataclass(frozen=True, slots=True)

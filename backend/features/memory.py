@@ -10,18 +10,25 @@ F = TypeVar("F", bound=Features)
 
 
 class MemoryTier(Generic[F]):
-    """An LRU cache that never holds more than ``budget`` bytes. Thread-safe."""
+    """An LRU cache that never holds more than ``budget`` bytes. Thread-safe.
+
+    ``evicted`` counts what had to make room for newer values.
+    """
 
     is_off = False
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self.used = 0
+        self.evicted = 0
         self._values: OrderedDict[Key, F] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._values
 
     def get(self, key: Key) -> F | None:
         """Return the value and mark it as the most recently used; None on a miss."""
@@ -45,6 +52,7 @@ class MemoryTier(Generic[F]):
             while self.used + value.nbytes > self.budget:
                 oldest = next(iter(self._values))
                 evicted.append((oldest, self._pop(oldest)))
+            self.evicted += len(evicted)
             self._values[key] = value
             self.used += value.nbytes
         return [(key, old) for key, old in evicted if old is not None]

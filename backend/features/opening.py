@@ -22,8 +22,9 @@ def open_cache(
 
     on_cpu = device == "cpu"
     return FeatureCache(
-        ImageFeatures.load,
-        folder=settings.state_dir / "features",
+        ImageFeatures.from_bytes,
+        folder=settings.features_dir or settings.state_dir / "features",
+        may_make_folder=settings.features_dir is None,
         device=device,
         device_bytes=0 if on_cpu else settings.cache_device_mb * MEGABYTE,
         memory_bytes=(settings.cache_memory_mb + on_cpu * settings.cache_device_mb) * MEGABYTE,

@@ -16,6 +16,7 @@ from backend.fetch.deadline import Deadline
 from backend.fetch.hosts import AllowedHosts, resolve
 from backend.fetch.network import CERTIFICATE_FIX, Proxy, proxy_for, tls_context
 from backend.fetch.url import Url
+from dynamite.json_text import read_json
 
 MAX_REDIRECTS = 5
 CHUNK = 1 << 16
@@ -78,7 +79,7 @@ class Client:
         if reply.status in _REDIRECTS and reply.location:
             self._next(reply)  # raises if Label Studio has another URL
         try:
-            return reply.status, json.loads(reply.body)
+            return reply.status, read_json(reply.body)
         except ValueError:
             return reply.status, None
 

@@ -5,8 +5,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
+from backend.fetch.in_time import InTimeAdapter
 from backend.fetch.network import CERTIFICATE_FIX, proxy_for, tls_context
 
 
@@ -16,6 +16,7 @@ class Session(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.trust_env = False  # no .netrc; certificates and proxies follow below
+        self.mount("http://", InTimeAdapter())
 
     def get_adapter(self, url: str) -> Any:
         """Read the certificate authorities when the first https address is asked."""
@@ -39,7 +40,7 @@ class Session(requests.Session):
         return rebuilt
 
 
-class _Adapter(HTTPAdapter):
+class _Adapter(InTimeAdapter):
     """Checks certificates by one context instead of certifi's authorities."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> Any:

@@ -1,15 +1,19 @@
 """Keeps events that the queue could not take yet as files, so that none is lost."""
 
+import fcntl
 import json
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from dynamite.files import replacing
+from dynamite.json_text import read_json
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +21,10 @@ Event = dict[str, Any]
 
 
 class Spool:
-    """A folder of waiting events; a thread delivers them, oldest first, as soon as that works."""
+    """A folder of waiting events; a thread delivers them, oldest first, as soon as that works.
+
+    Several processes may share the folder: one of them delivers at a time.
+    """
 
     def __init__(self, folder: Path, deliver: Callable[[Event], None], every: float = 1.0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -47,9 +54,17 @@ class Spool:
             self._drain()
 
     def _drain(self) -> None:
+        if len(self):
+            with alone_in(self._folder) as is_alone:
+                if is_alone:
+                    self._deliver_all()
+
+    def _deliver_all(self) -> None:
         for path in sorted(self._folder.glob("*.json")):
             try:
-                event = json.loads(path.read_text(encoding="utf-8"))
+                event = read_json(path.read_bytes())
+                if not isinstance(event, dict):
+                    raise ValueError("it is no JSON object")
             except (OSError, ValueError):
                 log.exception("a waiting event cannot be read and is set aside: %s", path.name)
                 path.rename(path.with_suffix(".unreadable"))
@@ -62,3 +77,28 @@ class Spool:
             path.unlink(missing_ok=True)
             if self._stop.is_set():
                 return
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[bool]:
+    """Lock a folder for the block; yield false if another process has locked it.
+
+    A share without locks counts as ours.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        is_alone = False
+    except OSError:
+        is_alone = True
+    else:
+        is_alone = True
+    try:
+        yield is_alone
+    finally:
+        os.close(handle)

@@ -14,8 +14,10 @@ from rq import Queue, Retry
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
+from rq.utils import now as rq_now
 from rq.worker_registration import get_keys
 
+from backend import request_id
 from backend.errors import TooManyEventsError
 from backend.jobs.event_spool import Event, Spool
 from backend.jobs.queue_trial import refusal
@@ -82,9 +84,12 @@ class JobQueue:
     def put(self, event: Event) -> bool:
         """Enqueue an event; false if it waits on disk because the queue server is away.
 
+        It takes the id of the request along, as its ``request_id``.
+
         Raises:
             TooManyEventsError: It is not ``verified``, and very many events wait.
         """
+        event = event | request_id.taken_along()
         try:
             if not event.get("verified"):
                 _check_room(ingest_queue(self._quick).count)
@@ -116,6 +121,12 @@ class JobQueue:
             return {name: depth(Queue(name, connection=self._asking)) for name in self._names}
 
         return _readable(count)
+
+    def ages(self) -> dict[str, float] | None:
+        """Return the seconds that the next job of each queue has waited; None as for ``depths``."""
+        return _readable(
+            lambda: {name: age(Queue(name, connection=self._asking)) for name in self._names}
+        )
 
     def workers(self, *, at_once: bool = False) -> dict[str, int] | None:
         """Count the workers of each queue that live; None as for ``depths``.
@@ -149,6 +160,7 @@ class JobQueue:
                 retry=Retry(max=RETRIES),  # a killed worker must not cost an annotation
                 result_ttl=RESULT_SECONDS,
                 failure_ttl=FAILURE_SECONDS,
+                meta={"request_id": event.get("request_id", "")},
                 pipeline=pipeline,
             )
             pipeline.execute()
@@ -222,6 +234,15 @@ def depth(queue: Queue) -> dict[str, int]:
         "running": queue.started_job_registry.get_job_count(cleanup=False),
         "failed": failures,
     }
+
+
+def age(queue: Queue) -> float:
+    """Return how many seconds the job at the front of a queue has waited; 0 without any."""
+    for job_id in queue.get_job_ids(0, 1):
+        job = find_job(queue.connection, job_id)
+        if job is not None and job.enqueued_at is not None:
+            return float(max(0.0, (rq_now() - job.enqueued_at).total_seconds()))
+    return 0.0
 
 
 def workers(queue: Queue) -> int:

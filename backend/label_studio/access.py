@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from backend.settings import Settings
 from dynamite.files import replacing
+from dynamite.json_text import read_json
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,9 @@ def known_access(settings: Settings) -> Access:
     if not settings.trust_setup:
         return configured
     try:
-        told = json.loads((settings.state_dir / FILE).read_text(encoding="utf-8"))
-        return completed(configured, Access(told["url"], told["token"]))
+        told = read_json((settings.state_dir / FILE).read_bytes())
+        url, token = told["url"], told["token"]
     except (OSError, ValueError, KeyError, TypeError):
         return configured
+    is_readable = all(one is None or isinstance(one, str) for one in (url, token))
+    return completed(configured, Access(url, token)) if is_readable else configured

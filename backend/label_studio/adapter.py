@@ -10,9 +10,11 @@ from backend.label_studio.checked_configs import Checked, CheckedConfigs
 from backend.label_studio.connection import Connection
 from backend.label_studio.next.editor import NextEditor
 from backend.label_studio.predict import Predict
+from backend.label_studio.prelabel import Prelabel
 from backend.label_studio.project_titles import ProjectTitles
 from backend.label_studio.routes import OPEN, hide_secret, make_blueprint
 from backend.label_studio.setup import Setup
+from backend.proposals.further import Further
 from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering
@@ -20,6 +22,7 @@ from backend.serving.device_thread import Urgency
 from backend.serving.engine import Engine
 from backend.serving.prewarm import Prewarmer
 from backend.serving.segmenting import Report
+from backend.serving.stages import Observe
 from backend.settings import Settings
 from backend.web.adapter import StatusRow
 from backend.web.health import Health
@@ -47,10 +50,12 @@ class LabelStudio:
         *,
         engine: Engine,
         answering: Answering,
+        further: Further,
         admission: Admission,
         answer_log: AnswerLog,
         queue: JobQueue,
         report: Report,
+        observe: Observe,
         health: Health,
         budget: PixelBudget,
     ) -> None:
@@ -60,7 +65,7 @@ class LabelStudio:
         self._answer_log = answer_log
         self._checked_configs = CheckedConfigs()
         self._titles = ProjectTitles()
-        self.connection = Connection(settings, budget, admission.outside)
+        self.connection = Connection(settings, budget, admission.outside, observe)
         self._prewarmer = Prewarmer(self._encode)
         next_editor = NextEditor(
             answering,
@@ -70,6 +75,7 @@ class LabelStudio:
             background_labels=settings.background_labels,
             max_pixels=settings.max_image_pixels,
             prewarm=self._prewarmer.ask,
+            observe=observe,
         )
         self.predict = Predict(
             answering,
@@ -77,17 +83,21 @@ class LabelStudio:
             next_editor=next_editor,
             source=settings.label_studio_name,
             background_labels=settings.background_labels,
+            like_labels=settings.like_labels,
             image_timeout=settings.image_timeout,
             max_pixels=settings.max_image_pixels,
             tolerance=settings.polygon_tolerance,
+            prelabel=Prelabel(further, settings.label_studio_name, settings.is_prelabelled),
             prewarm=self._prewarmer.ask,
             warm=self.warm,
             report=report,
+            observe=observe,
         )
         self.setup = Setup(
             self.connection,
             self._checked_configs,
             settings.background_labels,
+            settings.like_labels,
             self._note_project,
         )
         self.blueprint = make_blueprint(
@@ -148,7 +158,12 @@ class LabelStudio:
 
     def _encode(self, address: str, task: str) -> None:
         image = self.connection.open_image(address, task)
-        self._engine.features(image.digest, image.pixels, urgency=Urgency.PREWARM)
+        self._engine.features(
+            image.digest,
+            image.pixels,
+            urgency=Urgency.PREWARM,
+            waiting=self._admission.encoding,
+        )
 
     def _note_project(self, number: int) -> None:
         """Remember a connected project, without waiting for the queue server or Label Studio."""

@@ -13,6 +13,7 @@ from backend.fetch.hosts import moved_message
 from backend.fetch.session import Session, reason
 from backend.fetch.url import Url
 from backend.label_studio.tokens import Tokens
+from dynamite.json_text import read_json
 
 SECONDS = 30.0
 """Timeout of one call."""
@@ -80,15 +81,25 @@ class LabelStudioApi:
         page, seen = 1, 0
         while True:
             answer = self.get("/api/tasks", project=project, page=page, page_size=PAGE)
-            yield from answer["tasks"]
-            seen += len(answer["tasks"])
+            total, tasks = self._page(answer)
+            yield from tasks
+            seen += len(tasks)
             page += 1
-            if seen >= answer["total"] or not answer["tasks"]:
+            if seen >= total or not tasks:
                 return
 
     def task_count(self, project: int) -> int:
         """How many tasks a project has."""
-        return int(self.get("/api/tasks", project=project, page_size=1)["total"])
+        return self._page(self.get("/api/tasks", project=project, page_size=1))[0]
+
+    def _page(self, answer: Any) -> tuple[int, list[dict[str, Any]]]:
+        """Return how many tasks there are in all, and those of a page."""
+        total, tasks = (
+            answer.get(key) if isinstance(answer, dict) else None for key in ("total", "tasks")
+        )
+        if isinstance(total, int) and isinstance(tasks, list) and all(map(_is_numbered, tasks)):
+            return total, tasks
+        raise ApiError(f"{self.url}/api/tasks does not answer with tasks: is it Label Studio?")
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         headers = self._headers()
@@ -104,7 +115,7 @@ class LabelStudioApi:
                 response.status_code,
             )
         try:
-            return response.json() if response.content else None
+            return read_json(response.content) if response.content else None
         except ValueError:
             raise ApiError(f"{self.url}{path} does not answer with JSON") from None
 
@@ -135,9 +146,13 @@ class LabelStudioApi:
         body = {"refresh": token}  # for Label Studio alone
         response = self._send("POST", "/api/token/refresh", json=body, allow_redirects=False)
         try:
-            return response.status_code, response.json()
+            return response.status_code, read_json(response.content)
         except ValueError:
             return response.status_code, None
+
+
+def _is_numbered(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("id"), int)
 
 
 def redirected(url: str, response: requests.Response) -> str | None:
@@ -152,7 +167,7 @@ def redirected(url: str, response: requests.Response) -> str | None:
 def says_not_there(response: requests.Response) -> bool:
     """Whether it is Label Studio's own 404: its errors hold the status and its version."""
     try:
-        body = response.json()
+        body = read_json(response.content)
     except ValueError:
         return False
     return isinstance(body, dict) and body.get("status_code") == NOT_FOUND and "version" in body
@@ -161,7 +176,7 @@ def says_not_there(response: requests.Response) -> bool:
 def detail(response: requests.Response) -> str:
     """What Label Studio says is wrong, on one line."""
     try:
-        body = response.json()
+        body = read_json(response.content)
     except ValueError:
         return "(no JSON)"
     if not isinstance(body, dict):

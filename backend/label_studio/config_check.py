@@ -84,11 +84,14 @@ def _problems_of(config: LabelingConfig, image: str) -> Iterator[str]:
             'page never asks for masks: set smart="true".'
         )
     if not any(control.dynamic for control in (*prompts, *outputs)):
-        yield from _label_problems(prompts, outputs, config.background)
+        yield from _label_problems(prompts, outputs, config.background, config.like)
 
 
 def _label_problems(
-    prompts: Iterable[Control], outputs: Sequence[Control], background: frozenset[str]
+    prompts: Iterable[Control],
+    outputs: Sequence[Control],
+    background: frozenset[str],
+    like: frozenset[str],
 ) -> Iterator[str]:
     masked = {label for control in outputs for label in control.labels}
     pointed = {label for control in prompts for label in control.labels}
@@ -99,7 +102,7 @@ def _label_problems(
                 f'{_titled(control)} has smartOnly="true": choosing a label before the smart tool '
                 'leaves no tool and clicks do nothing. Use smart="true".'
             )
-        if missing := set(control.labels) - masked - background:
+        if missing := set(control.labels) - masked - background - like:
             yield (
                 f"{listed(missing)} of {_titled(control)} is not in {title}: its clicks "
                 "cannot become masks. Use the same values in all label tags (only "

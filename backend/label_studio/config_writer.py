@@ -20,6 +20,10 @@ OUTPUTS: Mapping[str, str] = {kind.name.lower(): kind.verb for kind in KINDS}
 """The kinds of mask, each with the heading of its row."""
 
 BACKGROUND_COLOR = "#000000"
+LIKE_COLOR = "#808080"
+
+_CLOSED = {"vector": ' closable="true"'}
+"""Without it, the page stores the outlines of vectors as open paths."""
 
 Colored = Sequence[tuple[str, str]]
 """Labels, each with its color."""
@@ -32,6 +36,7 @@ def write(
     output: str = "brush",
     boxes: bool = True,
     painting: bool = True,
+    like: str = "",
 ) -> str:
     """Write a configuration with clicks, boxes and masks for each label, under headings.
 
@@ -41,17 +46,19 @@ def write(
         output: the kind of mask, one of ``OUTPUTS``.
         boxes: whether a box asks for a mask too.
         painting: whether masks may be drawn by hand. Without, their row is hidden.
+        like: the label whose clicks ask for all objects like the clicked one; empty: none.
 
     Raises:
-        InvalidInputError: a label is empty, given twice, or that of the background.
+        InvalidInputError: a label is empty, given twice, that of the background, or ``like``.
     """
-    _check_labels(labels, background)
+    _check_labels(labels, background, like)
     colored = list(zip(labels, cycle(COLORS), strict=False))
-    with_background = [*colored, (background, BACKGROUND_COLOR)]
-    rows = [_row("Click", _tag(POINTS, "click", with_background))]
+    clicked = [*colored, (background, BACKGROUND_COLOR), *([(like, LIKE_COLOR)] if like else [])]
+    rows = [_row("Click", _tag(POINTS, "click", clicked))]
     if boxes:
         rows.append(_row("Box", _tag(BOXES, "box", colored)))
-    masks = _tag(f"{output}{LABELS}".lower(), "mask", colored, smart=False)  # they make no call
+    more = ' smart="false"' + _CLOSED.get(output, "")  # a smart tag for masks makes no call
+    masks = _tag(f"{output}{LABELS}".lower(), "mask", colored, more)
     rows.append(_row(OUTPUTS[output], masks) if painting else _view("display: none", masks))
     image = '  <Image name="image" value="$image" zoom="true" zoomControl="true"/>'
     return "\n".join(["<View>", image, *(line for row in rows for line in row), "</View>"])
@@ -70,20 +77,25 @@ def _view(style: str, inside: Iterable[str]) -> Iterator[str]:
     yield "  </View>"
 
 
-def _tag(kind: str, name: str, labels: Colored, *, smart: bool = True) -> Iterator[str]:
-    yield f'  <{TAGS[kind]} name="{name}" toName="image" smart="{str(smart).lower()}">'
+def _tag(kind: str, name: str, labels: Colored, more: str = ' smart="true"') -> Iterator[str]:
+    yield f'  <{TAGS[kind]} name="{name}" toName="image"{more}>'
     for label, color in labels:
         yield f"    <Label value={quoteattr(label)} background={quoteattr(color)}/>"
     yield f"  </{TAGS[kind]}>"
 
 
-def _check_labels(labels: Sequence[str], background: str) -> None:
+def _check_labels(labels: Sequence[str], background: str, like: str) -> None:
     if not all(label.strip() for label in (*labels, background)):
         raise InvalidInputError("a label is empty: give each a name")
     if background in labels:
         raise InvalidInputError(
             f"{background!r} is the label of background clicks, so it cannot be an object's: leave "
             "it out, or choose another background label with --background"
+        )
+    if like in (*labels, background):
+        raise InvalidInputError(
+            f"{like!r} asks for all objects like the clicked one, so it cannot be the label of "
+            "objects or of the background: choose another"
         )
     for label in labels:
         if labels.count(label) > 1:

@@ -18,6 +18,7 @@ from backend.label_studio.access import (
 from backend.label_studio.task_images import open_fetcher
 from backend.label_studio.token_trial import TokenTrial, Verdict, try_access
 from backend.serving.image_cache import ImageCache, LazyImage
+from backend.serving.stages import Observe, unobserved
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -34,14 +35,26 @@ class Connection:
         settings: Settings,
         budget: PixelBudget | None = None,
         outside: Callable[[], AbstractContextManager[object]] = nullcontext,
+        observe: Observe = unobserved,
     ) -> None:
-        """``budget``: of the pixels of all tools together; ``outside`` surrounds each fetch."""
+        """Open no image yet.
+
+        Args:
+            settings: name Label Studio, or leave that to ``learn``.
+            budget: of the pixels of all tools together.
+            outside: surrounds each fetch.
+            observe: is told how long fetching and decoding take.
+        """
         self._settings = settings
         self._lock = threading.Lock()
         self._access = configured_access(settings)
         self._trial = TokenTrial()
         self.images = ImageCache(
-            open_fetcher(settings, self._access), settings.max_image_pixels, budget, outside
+            open_fetcher(settings, self._access),
+            settings.max_image_pixels,
+            budget,
+            outside,
+            observe,
         )
 
     @property

@@ -87,13 +87,19 @@ class Control:
 class LabelingConfig:
     """The parts of a project's configuration that matter here.
 
-    ``template``: the configuration whose ``<Repeater>`` tags depend on the task; None without any.
-    Then ``images`` and ``controls`` are those of a task with one item in each list.
+    Attributes:
+        images: its images.
+        controls: its tags with labels.
+        background: the labels whose clicks mean "no object".
+        like: the labels whose clicks ask for all objects like the clicked one.
+        template: the configuration whose ``<Repeater>`` tags depend on the task; None without any.
+            Then ``images`` and ``controls`` are those of a task with one item in each list.
     """
 
     images: tuple[ImageTag, ...]
     controls: tuple[Control, ...]
     background: frozenset[str]
+    like: frozenset[str] = frozenset()
     template: ET.Element | None = field(default=None, repr=False, compare=False)
 
     def for_task(self, data: object) -> "LabelingConfig":
@@ -106,7 +112,7 @@ class LabelingConfig:
         if self.template is None:
             return self
         count = repeater.items_in(data if isinstance(data, Mapping) else {})
-        return _read(repeater.unrolled(self.template, count), self.background)
+        return _read(repeater.unrolled(self.template, count), self.background, self.like)
 
     def of_type(self, kind: str, image: str | None = None) -> tuple[Control, ...]:
         """The tags of a type, for one image or all images."""
@@ -150,14 +156,22 @@ class LabelingConfig:
         )
 
     def takes(self, image: str, label: str) -> bool:
-        """Whether a click with ``label`` asks for a mask on ``image``, or means "not here"."""
-        return label in self.background or self.output(image, label) is not None
+        """Whether a click with ``label`` asks for masks on ``image``, or means "not here"."""
+        return (
+            label in self.background or label in self.like or self.output(image, label) is not None
+        )
 
 
-def parse(xml: str, background: Iterable[str] = ("Background",)) -> LabelingConfig:
+def parse(
+    xml: str, background: Iterable[str] = ("Background",), like: Iterable[str] = ()
+) -> LabelingConfig:
     """Read a configuration.
 
-    ``background``: the labels whose clicks mean "no object".
+    Args:
+        xml: its text.
+        background: the labels whose clicks mean "no object".
+        like: the labels whose clicks ask for all objects like the clicked one; one that a tag for
+            masks has is an ordinary label.
 
     Raises:
         BadRequestError: not XML, with a document type declaration, or over ``MAX_LENGTH``,
@@ -167,11 +181,11 @@ def parse(xml: str, background: Iterable[str] = ("Background",)) -> LabelingConf
         _refuse("it is missing or empty")
     if len(xml) > MAX_LENGTH:
         _refuse(f"it has {len(xml)} characters, more than {MAX_LENGTH}")
-    return _parse(xml, frozenset(background))
+    return _parse(xml, frozenset(background), frozenset(like))
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _parse(xml: str, background: frozenset[str]) -> LabelingConfig:
+def _parse(xml: str, background: frozenset[str], like: frozenset[str]) -> LabelingConfig:
     if re.search(r"<!(DOCTYPE|ENTITY)", xml):
         _refuse("document type declarations are not allowed in it")
     try:
@@ -182,8 +196,8 @@ def _parse(xml: str, background: frozenset[str]) -> LabelingConfig:
         _refuse(f"it is not XML ({error})")
     if repeater.has_repeaters(root):
         example = repeater.unrolled(root, repeater.one_item)
-        return replace(_read(example, background), template=root)
-    return _read(root, background)
+        return replace(_read(example, background, like), template=root)
+    return _read(root, background, like)
 
 
 class _BoundedBuilder(ET.TreeBuilder):
@@ -209,7 +223,7 @@ class _BoundedBuilder(ET.TreeBuilder):
         return super().end(tag)
 
 
-def _read(root: ET.Element, background: frozenset[str]) -> LabelingConfig:
+def _read(root: ET.Element, background: frozenset[str], like: frozenset[str]) -> LabelingConfig:
     images, controls = [], []
     for element in root.iter():
         kind, given = element.tag.lower(), repeater.attributes(element)
@@ -219,7 +233,8 @@ def _read(root: ET.Element, background: frozenset[str]) -> LabelingConfig:
             controls.append(_control(kind, element, given))
         elif kind in PAIRED and given.get("name"):
             controls.append(_paired(kind, root, given))
-    return LabelingConfig(tuple(images), tuple(controls), background)
+    masked = {label for one in controls if one.kind is not None for label in one.labels}
+    return LabelingConfig(tuple(images), tuple(controls), background, like - masked)
 
 
 def _refuse(why: str) -> NoReturn:
@@ -249,7 +264,8 @@ def _paired(kind: str, root: ET.Element, given: Mapping[str, str]) -> Control:
     """Return a tag without labels as one that has those of the first Labels tag of its image."""
     for element in root.iter():
         theirs = repeater.attributes(element)
-        if element.tag.lower() == LABELS.lower() and theirs.get("toname") == given.get("toname"):
+        is_theirs = element.tag.lower() == LABELS.lower() and theirs.get("name")
+        if is_theirs and theirs.get("toname") == given.get("toname"):
             labels_tag = _control(kind, element, theirs)
             break
     else:

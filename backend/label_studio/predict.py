@@ -18,12 +18,14 @@ from backend.label_studio.predict_request import (
     number_of,
     read_request,
 )
+from backend.label_studio.prelabel import Prelabel
 from backend.label_studio.raw_values import shown
 from backend.label_studio.region_writer import RegionWriter
 from backend.serving.answering import Answer, Answering, ClickRequest
 from backend.serving.batch_deadline import BatchDeadline
 from backend.serving.engine import SupersededError
 from backend.serving.segmenting import OpenedImage, OpenImage, Report
+from backend.serving.stages import Observe, Stage, timed
 from backend.session.call import Call
 from backend.session.regions import ImageKey
 from dynamite.errors import DynamiteError, InvalidInputError
@@ -51,12 +53,15 @@ class Predict:
         next_editor: NextEditor,
         source: str,
         background_labels: Iterable[str],
+        like_labels: Iterable[str],
         image_timeout: float,
         max_pixels: int,
         tolerance: float,
+        prelabel: Prelabel,
         prewarm: Callable[[str, str], object],
         warm: Callable[[str, str], None],
         report: Report,
+        observe: Observe,
     ) -> None:
         """Take what the answers need.
 
@@ -66,25 +71,30 @@ class Predict:
             next_editor: answers the calls of the next editor.
             source: the name of this Label Studio, under which answers are remembered.
             background_labels: labels whose clicks mean "no object here".
+            like_labels: labels whose clicks ask for all objects like the clicked one.
             image_timeout: longest time to fetch one image, in seconds.
             max_pixels: pixels of the largest image.
             tolerance: how far outlines may lie from the edge of their masks, in pixels.
+            prelabel: proposes objects of a project in a task that nobody has worked on.
             prewarm: has an image (address, task) encoded in the background.
             warm: encodes an image (address, task) now, behind all clicks.
             report: takes note of errors that the caller does not see.
+            observe: is told how long writing an answer takes.
         """
         self._answering = answering
         self._connection = connection
         self._next_editor = next_editor
         self._source = source
-        self._background_labels = tuple(background_labels)
+        self._labels = tuple(background_labels), tuple(like_labels)
         self._image_timeout = image_timeout
         self._max_pixels = max_pixels
         self._tolerance = tolerance
         self._parts = Parts()
+        self._prelabel = prelabel
         self._prewarm = prewarm
         self._warm = warm
         self._report = report
+        self._observe = observe
 
     def predict(self, body: dict[str, Any]) -> list[Item]:
         """One answer per task, in order; for a call of the next editor one answer.
@@ -97,7 +107,7 @@ class Predict:
         context = context_of(body)
         if context is not None:
             return [self._next_editor.answer(body, context)]
-        request = read_request(body, self._background_labels)
+        request = read_request(body, *self._labels)
         for note in request.notes:
             log.info("project %s: %s", shown(request.project), note)
         if request.call is not None:
@@ -110,7 +120,7 @@ class Predict:
         Returns:
             How many images are warm, and what is wrong with the others.
         """
-        request = read_request(body, self._background_labels)
+        request = read_request(body, *self._labels)
         count, problems = 0, []
         for task in request.tasks:
             if not task.images:
@@ -139,7 +149,7 @@ class Predict:
                 number_of(request.project),
             )
         )
-        return write_prediction(answer, writer)
+        return self._write(answer, writer)
 
     def _answer_batch(self, request: PredictRequest) -> list[Item]:
         """An answer for each task; an empty one for those that time runs out for."""
@@ -164,9 +174,7 @@ class Predict:
             self._report(error)
             return []
         if not plan.images:
-            for address in task.images.values():
-                self._prewarm(address, task.id)
-            return []
+            return self._answer_without_prompts(request, task, deadline)
         if deadline.is_over():
             deadline.left += 1
             return []
@@ -189,6 +197,30 @@ class Predict:
         except SupersededError:  # the batch ran out of time
             deadline.left += 1
             return []
+        except Exception as error:  # one bad task must not cost the others their masks
+            self._report(error)
+            return []
+        return self._write(answer, writer) if answer.objects else []
+
+    def _write(self, answer: Answer, writer: RegionWriter) -> Prediction:
+        with timed(self._observe, Stage.ANSWER):
+            return write_prediction(answer, writer)
+
+    def _answer_without_prompts(
+        self, request: PredictRequest, task: Task, deadline: BatchDeadline
+    ) -> Item:
+        """Proposals, where the project wants them; else encode its images in background."""
+        project = number_of(request.project)
+        if project is None or not self._prelabel.is_wanted(project, task):
+            for address in task.images.values():
+                self._prewarm(address, task.id)
+            return []
+        if deadline.is_over():
+            deadline.left += 1
+            return []
+        writer = RegionWriter(task, self._tolerance, self._parts)
+        try:
+            answer = self._prelabel.answer(project, task, self._opener(task), writer.as_stored)
         except Exception as error:  # one bad task must not cost the others their masks
             self._report(error)
             return []

@@ -80,8 +80,10 @@ def page_key(project: str, task: Task) -> str:
     return f"{project}/{task.id}"
 
 
-def read_request(body: object, background: Iterable[str] = ("Background",)) -> PredictRequest:
-    """Read the JSON body of ``/predict``.
+def read_request(
+    body: object, background: Iterable[str] = ("Background",), like: Iterable[str] = ()
+) -> PredictRequest:
+    """Read the JSON body of ``/predict``; ``background`` and ``like`` are labels (``parse``).
 
     A region that cannot be used is left out and noted. If the context of an interactive request
     holds no other, that is an error.
@@ -92,7 +94,7 @@ def read_request(body: object, background: Iterable[str] = ("Background",)) -> P
     """
     fields = _object(body, "The request body")
     notes: list[str] = []
-    project, tasks = read_tasks(fields, background, notes)
+    project, tasks = read_tasks(fields, background, notes, like)
     params = fields.get("params")
     context = params.get("context") if isinstance(params, Mapping) else None
     call = None
@@ -103,7 +105,10 @@ def read_request(body: object, background: Iterable[str] = ("Background",)) -> P
 
 
 def read_tasks(
-    fields: Mapping[str, Any], background: Iterable[str], notes: list[str]
+    fields: Mapping[str, Any],
+    background: Iterable[str],
+    notes: list[str],
+    like: Iterable[str] = (),
 ) -> tuple[str, tuple[Task, ...]]:
     """Return a body's project and its tasks, at least one; note what was left out of them.
 
@@ -115,7 +120,7 @@ def read_tasks(
         raise _bad("The request has no tasks: a list with at least one is needed.")
     if len(raw_tasks) > MAX_TASKS:
         raise _bad(f"The request has {len(raw_tasks)} tasks, more than {MAX_TASKS}.")
-    config = parse(fields.get("label_config") or "", background)
+    config = parse(fields.get("label_config") or "", background, like)
     tasks = tuple(_task(_object(raw, "A task"), config, notes) for raw in raw_tasks)
     return str(fields.get("project") or ""), tasks
 
@@ -189,6 +194,7 @@ def _call(project: str, task: Task, entries: tuple[Entry, ...]) -> Call:
         keep_prompts(task.annotations, config, named),
         task.predictions,
         config.background,
+        config.like,
     )
 
 

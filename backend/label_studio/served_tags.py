@@ -7,8 +7,11 @@ from backend.label_studio.kinds.table import BY_TYPE
 from backend.label_studio.labeling_config import BOXES, POINTS, LabelingConfig
 from backend.label_studio.next.capabilities import targets
 
-OLDEST = "1.13.1"
+OLDEST = "1.7.3"
 """The oldest release that this backend was tried with."""
+
+REACHES_ACCEPTED = "1.13.1"
+"""The first release tried whose page makes a call for Ctrl + click into an accepted mask."""
 
 NEXT = "the next editor (in no release up to 1.23.2)"
 """How people are told of the next editor."""
@@ -35,9 +38,23 @@ def too_new(config: LabelingConfig, release: str) -> tuple[str, ...]:
     )
 
 
-def is_untried(release: str) -> bool:
-    """Whether a release of Label Studio is older than all that were tried."""
-    return bool(re.match(r"\d+\.\d+", release)) and _numbers(release) < _numbers(OLDEST)
+def too_old(release: str) -> str:
+    """Return what a release of Label Studio is too old for, in words; empty if nothing is known."""
+    if not re.match(r"\d+\.\d+", release):
+        return ""
+    if _numbers(release) < _numbers(OLDEST):
+        return f"{release} is older than {OLDEST}, the oldest that was tried"
+    if not reaches_accepted(release):
+        return (
+            f"{release} may make no call for Ctrl + click into an accepted mask, as "
+            f"{REACHES_ACCEPTED} does: to change one, draw a rectangle around it or drag a click in"
+        )
+    return ""
+
+
+def reaches_accepted(release: str) -> bool:
+    """Whether the page makes a call for Ctrl + click into an accepted mask."""
+    return _numbers(release) >= _numbers(REACHES_ACCEPTED)
 
 
 def _outputs(config: LabelingConfig) -> dict[str, bool]:

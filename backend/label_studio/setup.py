@@ -43,12 +43,13 @@ class Setup:
         connection: Connection,
         checked_configs: CheckedConfigs,
         background_labels: Iterable[str],
+        like_labels: Iterable[str],
         note_project: Callable[[int], None],
     ) -> None:
         """``note_project`` remembers a connected project without making the call wait."""
         self._connection = connection
         self._checked_configs = checked_configs
-        self._background_labels = tuple(background_labels)
+        self._labels = tuple(background_labels), tuple(like_labels)
         self._note_project = note_project
 
     def set_up(self, body: dict[str, Any], *, trust: Trust) -> Checked:
@@ -98,7 +99,7 @@ class Setup:
 
     def _check(self, schema: str) -> Checked:
         try:
-            config = labeling_config.parse(schema, self._background_labels)
+            config = labeling_config.parse(schema, *self._labels)
             return Checked(tuple(config_check.problems(config)), served_tags(config))
         except BadRequestError as error:
             return Checked((str(error),))

@@ -6,7 +6,6 @@ five minutes and are sent instead (docs/label-studio-protocol.md, 9).
 
 import base64
 import binascii
-import json
 import re
 import threading
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 from backend.errors import ImageUnauthorizedError, ImageUnreachableError
 from backend.fetch.deadline import Deadline
+from dynamite.json_text import read_json
 
 DEFAULT_LIFE = 300.0
 """Lifetime in seconds of an access token that does not state one."""
@@ -93,7 +93,7 @@ def _claims(token: str) -> dict[str, Any]:
     if len(parts) != 3:
         return {}
     try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        claims = read_json(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except (binascii.Error, ValueError):
         return {}
     return claims if isinstance(claims, dict) else {}

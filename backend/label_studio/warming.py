@@ -10,6 +10,7 @@ from backend.errors import ServingError
 from backend.fetch.session import Session
 from backend.label_studio.api import LabelStudioApi
 from backend.settings import Settings
+from dynamite.json_text import read_json
 
 AT_A_TIME = 2
 """Tasks on the way: while one is encoded the next one is fetched."""
@@ -71,7 +72,7 @@ def warm_task(
     }
     try:
         answer = session.post(f"{backend_url}/warm", json=body, timeout=SECONDS)
-        content = answer.json()
+        content = read_json(answer.content)
     except (requests.RequestException, ValueError):
         raise WarmingError(
             f"no backend answers at {backend_url}: start it with `dynamite serve`"

@@ -7,11 +7,12 @@ from rq.job import Job
 
 from backend.collectors import JOBS
 from backend.memory.asking import MEMORY_JOB
+from backend.proposals.asking import DESCRIBE_JOB
 from backend.retraining.enqueueing import TRAIN_JOB
 from backend.retraining.jobs import CLEAN_JOB, REQUEST_JOB
 from dynamite.errors import DynamiteError
 
-ALLOWED = JOBS | {REQUEST_JOB, CLEAN_JOB, TRAIN_JOB, MEMORY_JOB}
+ALLOWED = JOBS | {REQUEST_JOB, CLEAN_JOB, TRAIN_JOB, MEMORY_JOB, DESCRIBE_JOB}
 
 
 class ForbiddenJobError(DynamiteError):

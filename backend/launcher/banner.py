@@ -1,11 +1,13 @@
 """The text printed once the backend is ready."""
 
 import textwrap
+from collections.abc import Sequence
 
 import click
 
 from backend.label_studio.access import known_access
 from backend.label_studio.token_trial import Verdict, try_access
+from backend.launcher.devices import balancer_lines
 from backend.own_command import own_command
 from backend.settings import Settings
 
@@ -70,16 +72,12 @@ def banner(
     """
     url = address(settings)
     attach = f"{url}/k/(your DYNAMITE_WEBHOOK_SECRET)" if settings.webhook_secret else url
-    queue = "at REDIS_URL" if settings.redis_url else "embedded"
-    count = 1 + settings.train_worker + settings.memory
-    own = "one worker" if count == 1 else f"{count} workers"
-    workers = own if with_worker else "no worker of its own"
     login = "Basic Authentication: your DYNAMITE_BASIC_AUTH_USER and DYNAMITE_BASIC_AUTH_PASSWORD,"
     password = [] if settings.basic_auth_user is None else [f"       {login}"]
     lines = [
         "",
         f"  DynaMITE listens on {url}",
-        f"  model {version} on {device}, queue {queue}, {workers}",
+        f"  model {version} on {device}, {_others(settings, with_worker=with_worker)}",
         "",
         "  In Label Studio:",
         "    1. Project → Settings → Labeling Interface: paste the output of",
@@ -105,3 +103,35 @@ def banner(
         ]
     lines.append("  Ctrl-C stops it.")
     return "\n".join(lines)
+
+
+def banner_of_several(servers: Sequence[Settings], version: str, *, with_worker: bool) -> str:
+    """Return the addresses of web servers on several devices, and how HAProxy joins them."""
+    first = servers[0]
+    lines = [
+        "",
+        *(f"  DynaMITE listens on {address(one)} on {one.device}" for one in servers),
+        f"  model {version}, {_others(first, with_worker=with_worker)}",
+        "",
+        "  HAProxy gives them one address: put these lines in the place of those that begin with",
+        "  “server” in both sections “backend” of deploy/haproxy.cfg, and connect Label Studio or",
+        "  CVAT to HAProxy (docs/team.md):",
+        "",
+        *balancer_lines(servers),
+        "",
+    ]
+    if first.label_studio_url is None or first.label_studio_api_key is None:
+        lines += [
+            "  Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY: what Label Studio says when it",
+            "  connects reaches one of them only.",
+            "",
+        ]
+    lines.append("  Ctrl-C stops all of it.")
+    return "\n".join(lines)
+
+
+def _others(settings: Settings, *, with_worker: bool) -> str:
+    queue = "at REDIS_URL" if settings.redis_url else "embedded"
+    count = 1 + settings.train_worker + settings.memory
+    own = "one worker" if count == 1 else f"{count} workers"
+    return f"queue {queue}, {own if with_worker else 'no worker of its own'}"

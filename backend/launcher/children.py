@@ -36,6 +36,7 @@ class Child:
         lifeline: The signal it receives when the launcher dies.
         output: A file that its output is appended to; None means our own output.
         stop_seconds: How long it may take to end by itself.
+        group: Children of one group are asked to stop together.
     """
 
     name: str
@@ -44,8 +45,10 @@ class Child:
     lifeline: signal.Signals = signal.SIGKILL
     output: Path | None = None
     stop_seconds: float = STOP_SECONDS
+    group: str = ""
     process: subprocess.Popen[bytes] | None = None
     deaths: list[float] = field(default_factory=list)
+    _asked: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the process."""
@@ -77,12 +80,19 @@ class Child:
         self.deaths = [death for death in self.deaths if now - death < RESTART_WINDOW] + [now]
         return 0.0 if len(self.deaths) <= MAX_QUICK_RESTARTS else RESTART_WINDOW
 
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM, once."""
+        if self.process is not None and self.process is not self._asked:
+            self._asked = self.process
+            if self.process.poll() is None:
+                self.process.terminate()
+
     def stop(self) -> None:
         """Send SIGTERM, wait, then kill it and everything it started."""
         if self.process is None:
             return
+        self.ask_to_stop()
         if self.process.poll() is None:
-            self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(self.stop_seconds)
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -128,8 +138,11 @@ class Supervisor:
             time.sleep(poll)
 
     def stop(self) -> None:
-        """Stop all children, last started first."""
+        """Stop all children, last started first, those of one group together."""
         self.stopping = True
         for child in reversed(self.children):
+            for peer in self.children:
+                if child.group and peer.group == child.group:
+                    peer.ask_to_stop()
             child.stop()
         self.children.clear()

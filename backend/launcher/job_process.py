@@ -4,6 +4,7 @@ rq would write them into the command line, password included, where every user c
 would also ask the queue server for the worker, which may have forgotten it while the machine slept.
 """
 
+import json
 import logging
 import os
 
@@ -13,9 +14,10 @@ from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
 from rq.serializers import JSONSerializer
 
+from backend import request_id
 from backend.jobs.rq_repair import put_back
 from backend.launcher.allowed_jobs import AllowedJob
-from backend.launcher.rq_worker import JOB, LOG_LEVEL, MONITORING_SECONDS, QUEUE_URL, Worker
+from backend.launcher.rq_worker import JOB, LOGGING, MONITORING_SECONDS, QUEUE_URL, Worker
 from backend.logs import log_from
 
 log = logging.getLogger(__name__)
@@ -23,8 +25,8 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Do the job for the worker that started this process."""
-    # The level is not read from the settings: a broken settings file must not end a training.
-    log_from(os.environ[LOG_LEVEL])
+    # This is not read from the settings: a broken settings file must not end a training.
+    log_from(**json.loads(os.environ.pop(LOGGING)))
     name, pid, job_id, execution_id, queue_name = (os.environ[variable] for variable in JOB)
     redis = Redis.from_url(os.environ[QUEUE_URL])
     queue = Queue(queue_name, redis, job_class=AllowedJob, serializer=JSONSerializer)
@@ -42,6 +44,7 @@ def main() -> None:
     except NoSuchJobError:
         log.warning("job %s is not done: it has been deleted", job_id)
         return
+    request_id.follow_in(job.meta)
     execution = Execution(execution_id, job_id, connection=redis, worker_name=name)
     try:
         execution.refresh()  # type: ignore[no-untyped-call]

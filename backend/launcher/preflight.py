@@ -77,14 +77,14 @@ def remedy(error: OSError, options: str) -> str:
 
 @contextmanager
 def lock_state_folder(folder: Path) -> Iterator[None]:
-    """Lock a state folder, so that two embedded queue servers do not write the same file.
+    """Lock a state folder: two launchers would write the same files, the queue's among them.
 
     Raises:
         StartError: Another process holds the lock.
     """
     taken = (
-        f"another `dynamite serve` runs in the state folder {folder}; stop it, choose another "
-        f"folder with {variable('state_dir')}, or let both use one queue server with REDIS_URL"
+        f"another `dynamite serve` runs in the state folder {folder}; stop it, or choose another "
+        f"folder with {variable('state_dir')}"
     )
     with locked(folder / "serve.lock", taken):
         yield

@@ -1,5 +1,6 @@
 """rq's worker, changed: it stays registered, does allowed jobs only, each in its own process."""
 
+import json
 import logging
 import os
 import signal
@@ -17,10 +18,13 @@ from rq.utils import now
 from rq.worker.base import WorkerStatus
 from rq.worker_registration import register
 
+from backend import request_id
 from backend.jobs.housekeeping import SLEEP_SECONDS
 from backend.jobs.job_queue import TRAIN
 from backend.launcher.allowed_jobs import AllowedJob, ForbiddenJobError, check_allowed
 from backend.retraining.enqueueing import enqueue_waiting
+from backend.retraining.verdicts import note_verdict
+from backend.settings.log_options import LogOptions
 from dynamite.lifeline import die_with_parent
 
 log = logging.getLogger(__name__)
@@ -29,8 +33,8 @@ MONITORING_SECONDS = 5
 """How often a worker tells the queue server that its job goes on."""
 
 JOB = ("RQ_WORKER_ID", "RQ_WORKER_PID", "RQ_JOB_ID", "RQ_EXECUTION_ID", "RQ_JOB_QUEUE")
-QUEUE_URL, LOG_LEVEL = "RQ_JOB_QUEUE_URL", "RQ_JOB_LOG_LEVEL"
-"""Variables of a job's process: which job of whom it does, where the queue is, what to log."""
+QUEUE_URL, LOGGING = "RQ_JOB_QUEUE_URL", "RQ_JOB_LOGGING"
+"""Variables of a job's process: which job of whom it does, where the queue is, how to log."""
 
 
 @contextmanager
@@ -54,7 +58,8 @@ class Worker(SpawnWorker):
     """
 
     job_class = AllowedJob
-    queue_url, log_level = "", "info"
+    queue_url = ""
+    log_options: LogOptions = {"level": "info", "secrets": [], "form": "text"}  # noqa: RUF012
     last_cleaned_at: Any  # a datetime, or None before the first time; rq annotates it as None
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
@@ -92,7 +97,7 @@ class Worker(SpawnWorker):
         execution = self.execution.id if self.execution else ""
         values = (self.name, str(self.pid), job.id, execution, queue.name)
         environment = os.environ | dict(zip(JOB, values, strict=True))
-        environment |= {QUEUE_URL: self.queue_url, LOG_LEVEL: self.log_level}
+        environment |= {QUEUE_URL: self.queue_url, LOGGING: json.dumps(self.log_options)}
         command = [sys.executable, "-P", "-m", "backend.launcher.job_process"]
         self._horse_pid = os.posix_spawn(sys.executable, command, environment, setpgroup=0)
 
@@ -102,7 +107,14 @@ class Worker(SpawnWorker):
         super().main_work_horse(*args, **kwargs)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Do a job in a process of its own; after a training, let the next of its line follow."""
+        """Do a job in a process of its own; count a training, and let the next one follow."""
+        request_id.follow_in(job.meta)
+        try:
+            self._execute(job, queue)
+        finally:
+            request_id.follow("")
+
+    def _execute(self, job: Job, queue: Queue) -> None:
         try:
             check_allowed(job)
         except ForbiddenJobError as error:
@@ -112,6 +124,7 @@ class Worker(SpawnWorker):
         line = job.meta.get("line")
         if queue.name == TRAIN and line is not None:
             try:
+                note_verdict(self.connection, line, job)
                 enqueue_waiting(self.connection, line)
             except (RedisError, OSError) as error:  # the housekeeping does it later
                 log.warning("the queue server is away: %s", error)

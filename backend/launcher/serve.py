@@ -5,18 +5,19 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from backend.launcher.banner import banner, token_verdict
+from backend.launcher.banner import banner, banner_of_several, token_verdict
 from backend.launcher.children import STOP_SECONDS, Child, Supervisor
+from backend.launcher.devices import one_for_each
 from backend.launcher.environment import model_environment
 from backend.launcher.preflight import StartError, check_start, lock_state_folder
 from backend.launcher.private_files import private_files
 from backend.launcher.valkey import valkey_child, wait_until_ready
-from backend.settings import Settings
+from backend.settings import Settings, variable
 
 LOADING_SECONDS = 300.0
 
@@ -28,40 +29,56 @@ class TerminationSignal(BaseException):
 
 
 def serve(
-    settings: Settings, tell: Callable[[str], Any] = print, *, with_worker: bool = True
+    settings: Settings,
+    tell: Callable[[str], Any] = print,
+    *,
+    with_worker: bool = True,
+    devices: Sequence[str] = (),
 ) -> None:
     """Run everything until Ctrl-C, SIGTERM or SIGHUP.
+
+    ``devices``: one web server for each of these; one on the device of the settings if empty.
 
     Raises:
         StartError: The backend cannot start.
     """
-    with started(settings, tell, with_worker=with_worker) as (supervisor, health):
-        version, device = health["model_version"], health["device"]
-        verdict = token_verdict(settings)
-        tell(banner(settings, version, device, verdict, with_worker=with_worker))
+    with started(settings, tell, with_worker=with_worker, devices=devices) as (supervisor, health):
+        version = health["model_version"]
+        if devices:
+            servers = one_for_each(settings, devices)
+            tell(banner_of_several(servers, version, with_worker=with_worker))
+        else:
+            verdict = token_verdict(settings)
+            tell(banner(settings, version, health["device"], verdict, with_worker=with_worker))
         supervisor.watch(tell)
 
 
 @contextmanager
 def started(
-    settings: Settings, tell: Callable[[str], Any] = print, *, with_worker: bool = True
+    settings: Settings,
+    tell: Callable[[str], Any] = print,
+    *,
+    with_worker: bool = True,
+    devices: Sequence[str] = (),
 ) -> Iterator[tuple[Supervisor, dict[str, Any]]]:
-    """Start everything, wait until the web server answers, and stop everything after the block.
+    """Start everything, wait until the web servers answer, and stop everything after the block.
 
     Ctrl-C, SIGTERM and SIGHUP end the block without an exception.
 
     Yields:
-        The supervisor, and the web server's response to /health.
+        The supervisor, and a web server's response to /health.
 
     Raises:
         StartError: The backend cannot start, or was stopped while starting.
     """
     supervisor = Supervisor()
     health = None
-    with private_files(), locked_state(settings), stopped_by_signals():
+    servers = one_for_each(settings, devices) if devices else [settings]
+    with private_files(), locked_state(servers), stopped_by_signals():
         try:
-            web = start(settings, supervisor, with_worker=with_worker)
-            health = wait_for_web(settings, web)
+            webs = start(servers, supervisor, with_worker=with_worker)
+            answers = [wait_for_web(own, web) for own, web in zip(servers, webs, strict=True)]
+            health = answers[0]
             yield supervisor, health
         except (TerminationSignal, KeyboardInterrupt):
             tell("Stopping.")
@@ -73,24 +90,25 @@ def started(
 
 
 @contextmanager
-def locked_state(settings: Settings) -> Iterator[None]:
-    """Check that the backend can start, and lock its state folder if it has a queue of its own.
+def locked_state(servers: Sequence[Settings]) -> Iterator[None]:
+    """Check that the web servers can start, and lock their state folder.
 
     Raises:
-        StartError: It cannot, or another backend runs in the folder.
+        StartError: They cannot, or another launcher runs in the folder.
     """
-    check_start(settings)
-    own_queue = settings.redis_url is None
-    with lock_state_folder(settings.state_dir) if own_queue else nullcontext():
+    for settings in servers:
+        check_start(settings)
+    with lock_state_folder(servers[0].state_dir):
         yield
 
 
-def start(settings: Settings, supervisor: Supervisor, *, with_worker: bool) -> Child:
-    """Start the queue server (unless one is configured), the workers and the web server.
+def start(servers: Sequence[Settings], supervisor: Supervisor, *, with_worker: bool) -> list[Child]:
+    """Start the queue server (unless one is configured), the workers and the web servers.
 
     Returns:
-        The web server, which started last.
+        The web servers, which started last.
     """
+    settings = servers[0]
     server = None
     if settings.redis_url is None:
         server = supervisor.add(valkey_child(settings.socket_path, settings.state_dir / "valkey"))
@@ -103,10 +121,27 @@ def start(settings: Settings, supervisor: Supervisor, *, with_worker: bool) -> C
             supervisor.add(Child("training worker", [*worker, "train"], dict(os.environ)))
         if settings.memory:
             supervisor.add(Child("memory worker", [*worker, "memory"], dict(os.environ)))
+    return [supervisor.add(web_child(one, is_alone=len(servers) == 1)) for one in servers]
+
+
+def web_child(settings: Settings, *, is_alone: bool) -> Child:
+    """Return a web server; several say in their environment what differs."""
     environment = model_environment(settings.torch_threads)
-    command = [*python, "backend.launcher.web"]
-    patience = STOP_SECONDS + settings.drain_seconds
-    return supervisor.add(Child("web server", command, environment, stop_seconds=patience))
+    name = "web server"
+    if not is_alone:
+        environment |= {
+            variable("device"): settings.device,
+            variable("port"): str(settings.port),
+            variable("torch_threads"): str(settings.torch_threads),
+        }
+        name = f"web server on {settings.device}, port {settings.port},"
+    return Child(
+        name,
+        [sys.executable, "-m", "backend.launcher.web"],
+        environment,
+        stop_seconds=STOP_SECONDS + settings.drain_seconds,
+        group="web",
+    )
 
 
 def wait_for_web(settings: Settings, web: Child) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from backend.launcher.preflight import check_password
 from backend.launcher.private_files import OTHERS
 from backend.launcher.web_worker import PatientWorker
 from backend.logs import log_from
+from backend.serving.admission import ROOMS
 from backend.settings import Settings, load
-from backend.settings.secret_words import secret_words
+from backend.settings.log_options import log_options
 from dynamite.errors import DynamiteError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from backend.composition import Backend
 
 OTHER_CONNECTIONS = 192
-"""Connections beyond those that may wait for the model: of browsers, monitoring, slow clients."""
+"""Connections beyond those that may wait (``Admission``): of browsers, monitoring, slow clients."""
 
 GRACE_SECONDS = 8
 """How long requests that are being answered may take once the port is closed."""
@@ -57,12 +58,12 @@ class WebApplication(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         """Use one process with many threads and no port; keep connections alive for proxies."""
-        control = Path(self.settings.socket_path).with_name("web.sock")
+        control = Path(self.settings.socket_path).with_name(f"web-{self.settings.port}.sock")
         values: dict[str, Any] = {
             "bind": f"unix:{control}",
             "workers": 1,
             "threads": self.settings.threads,
-            "worker_connections": self.settings.threads + OTHER_CONNECTIONS,
+            "worker_connections": ROOMS * self.settings.threads + OTHER_CONNECTIONS,
             "worker_class": PatientWorker,
             "timeout": 0,  # do not kill the process during a long encode
             "graceful_timeout": GRACE_SECONDS + ceil(self.settings.drain_seconds),
@@ -103,7 +104,7 @@ def main() -> None:
         check_password(settings)
     except DynamiteError as error:
         sys.exit(f"Error: {error}")
-    log_from(settings.log_level, secret_words(settings))
+    log_from(**log_options(settings))
     WebApplication(settings).run()
 
 

@@ -11,18 +11,20 @@ from rq.serializers import JSONSerializer
 
 from backend.collectors import periodic_jobs
 from backend.jobs.housekeeping import Housekeeping
-from backend.jobs.job_queue import MEMORY, TRAIN
+from backend.jobs.job_queue import INGEST, MEMORY, TRAIN
 from backend.jobs.rq_repair import repair
 from backend.jobs.schedule import due_periodic, enqueue_due
 from backend.launcher.allowed_jobs import AllowedJob
 from backend.launcher.private_files import OTHERS
 from backend.launcher.rq_worker import MONITORING_SECONDS, Worker, threads_without_signals
 from backend.memory.asking import Asking
+from backend.proposals.asking import Asking as AskingForDescriptions
 from backend.retraining.enqueueing import enqueue_all_waiting
 from backend.retraining.jobs import PERIODIC
 from backend.retraining.schedule import due_trainings
 from backend.retraining.training_queue import last_job_ids
 from backend.settings import Settings
+from backend.settings.log_options import log_options
 
 WORKER_SECONDS, MAINTENANCE_SECONDS = 25, 5
 """With rq's defaults a job whose worker was killed is found only after many minutes."""
@@ -52,7 +54,7 @@ def work(
         maintenance_interval=MAINTENANCE_SECONDS,
         job_monitoring_interval=MONITORING_SECONDS,
     )
-    worker.queue_url, worker.log_level = settings.queue_url, settings.log_level
+    worker.queue_url, worker.log_options = settings.queue_url, log_options(settings)
     with Redis.from_url(settings.queue_url, socket_timeout=10) as redis:
         housekeeping = Housekeeping(chores(settings, redis, queues))
         with threads_without_signals():
@@ -72,7 +74,8 @@ def chores(
     """Return what a worker's housekeeping does.
 
     It repairs the worker's own queues, enqueues trainings whose turn has come, and enqueues what is
-    due by the clock. A worker of the memory queue asks for the memories that are due.
+    due by the clock. A worker of the memory queue asks for the memories that are due, one of the
+    ingest queue for the descriptions of projects.
     """
 
     def repair_queue(name: str) -> None:
@@ -84,7 +87,11 @@ def chores(
         enqueue_due(redis, [*periodic, *due_trainings(redis, settings, now)])
 
     repairs = [partial(repair_queue, name) for name in queues]
-    asking = [Asking(settings, redis)] if MEMORY in queues and settings.memory else []
+    asking: list[Callable[[], None]] = []
+    if MEMORY in queues and settings.memory:
+        asking.append(Asking(settings, redis))
+    if INGEST in queues and settings.describes:
+        asking.append(AskingForDescriptions(settings, redis))
     return [*repairs, partial(enqueue_all_waiting, redis), follow_clock, *asking]
 
 

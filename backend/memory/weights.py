@@ -1,12 +1,12 @@
 """Which weights answer clicks at the moment: memories are learned from them."""
 
-import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from backend.settings import Settings
 from backend.settings.folders import open_registry
+from dynamite.json_text import read_json
 
 
 def current_weights(settings: Settings) -> tuple[str, Path | None]:
@@ -32,6 +32,6 @@ def _stated_version(settings: Settings) -> str:
     path = settings.checkpoint or shipped
     try:
         with safe_open(path, framework="numpy") as file:
-            return str(json.loads((file.metadata() or {})["version"]))
+            return str(read_json((file.metadata() or {})["version"]))
     except (OSError, SafetensorError, KeyError, ValueError):
         return f"{settings.preset} of {path.name}"

@@ -15,6 +15,7 @@ from rq import Queue, Retry
 from rq.exceptions import InvalidJobOperation
 from rq.job import Job, JobStatus
 
+from backend import request_id
 from backend.jobs.job_queue import RETRIES, find_job
 from backend.retraining.training_queue import (
     WAITING,
@@ -161,7 +162,7 @@ def _new_job(queue: Queue, request: RetrainingRequest, seconds: float) -> Job:
         result_ttl=KEPT_SECONDS,
         failure_ttl=KEPT_SECONDS,
         retry=Retry(max=RETRIES),
-        meta={"line": request.line, "reason": request.reason},
+        meta={"line": request.line, "reason": request.reason} | request_id.taken_along(),
     )
 
 

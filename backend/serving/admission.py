@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from backend.errors import ServingError
 
@@ -14,17 +14,24 @@ class BusyError(ServingError):
     status = 503
 
 
+ROOMS = 3
+"""Kinds of places: for those that need the model alone, that wait for a host, for an encode."""
+
+
 class Admission:
     """Keeps threads free for requests that must be answered at once, such as /health.
 
-    Requests that wait for another server take no place from those that need the model alone: one
-    silent image host must not stop clicks on images that are ready. They are limited by themselves.
+    Requests that wait for another server, or for an image to be encoded, take no place from those
+    that need the model alone: neither a silent image host nor a flood of new images must stop
+    clicks on images that are ready. Each kind is limited by itself.
     """
 
     def __init__(self, places: int) -> None:
+        """``places``: how many requests of each kind may wait."""
         self._places = places
         self._free = threading.BoundedSemaphore(places)
         self._free_outside = threading.BoundedSemaphore(places)
+        self._free_encoding = threading.BoundedSemaphore(places)
         self._own = threading.local()
 
     @contextmanager
@@ -36,33 +43,47 @@ class Admission:
         """
         if not self._free.acquire(blocking=False):
             raise self._busy("the model")
-        self._own.has_place = True
+        self._own.room = self._free
         try:
             yield
         finally:
-            self._own.has_place = False
+            self._own.room = None
             self._free.release()
 
-    @contextmanager
-    def outside(self) -> Iterator[None]:
-        """Leave this thread's place to others during the block, if it holds one.
+    def outside(self) -> AbstractContextManager[None]:
+        """Leave this thread's place to others while a host is waited for, if it holds one.
 
         Raises:
-            BusyError: as many are outside already.
+            BusyError: as many wait for hosts already.
         """
-        if not getattr(self._own, "has_place", False):
+        return self._elsewhere(self._free_outside, "image hosts")
+
+    def encoding(self) -> AbstractContextManager[None]:
+        """Leave this thread's place to others while an encode is waited for, if it holds one.
+
+        Raises:
+            BusyError: as many wait for encodes already.
+        """
+        return self._elsewhere(self._free_encoding, "images to be encoded")
+
+    @contextmanager
+    def _elsewhere(self, room: threading.BoundedSemaphore, what: str) -> Iterator[None]:
+        before = getattr(self._own, "room", None)
+        if before is None or before is room:
             yield
             return
-        if not self._free_outside.acquire(blocking=False):
-            raise self._busy("image hosts")
+        if not room.acquire(blocking=False):
+            raise self._busy(what)
         try:
-            self._free.release()
+            before.release()
+            self._own.room = room
             try:
                 yield
             finally:
-                self._free.acquire()  # the model is waited for, however long: so few are outside
+                before.acquire()  # waited for, however long: so few are elsewhere
+                self._own.room = before
         finally:
-            self._free_outside.release()
+            room.release()
 
     def _busy(self, what: str) -> BusyError:
         return BusyError(

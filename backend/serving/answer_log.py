@@ -15,6 +15,8 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
+from dynamite.json_text import read_json
+
 log = logging.getLogger(__name__)
 
 ANY_REGION = "any"
@@ -134,5 +136,5 @@ def recall(redis: Redis, source: str, task: int | str) -> Mapping[str, Mapping[s
     raw: Any = redis.hgetall(key(source, str(task)))
     for name, value in raw.items():
         region, _, digest = name.decode().partition(" ")
-        found.setdefault(region, {})[digest] = json.loads(value)
+        found.setdefault(region, {})[digest] = read_json(value)
     return found

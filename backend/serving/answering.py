@@ -7,13 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from prometheus_client import Histogram
 
 from backend.serving.admission import Admission
 from backend.serving.answer_log import ANY_REGION, Answered, AnswerLog
 from backend.serving.engine import Engine, Model, SupersededError
+from backend.serving.meters import Meters, Outcome
 from backend.serving.page_models import PageModels
 from backend.serving.segmenting import Guard, OpenedImage, OpenImage, Report, segment_plan
+from backend.serving.stages import Stage, timed
 from backend.serving.under_way import UnderWay
 from backend.session.answer_plan import AnswerPlan, ImagePlan, Target
 from backend.session.bitmask import BitMask, Mask
@@ -38,6 +39,9 @@ def without_memory(source: str, project: int | None, current: Model) -> Model:  
     """Return the current model, whatever the project."""
     return current
 
+
+WithProposals = Callable[["ClickRequest", Ticket, Model, "Answer"], "Answer"]
+"""Returns the answer to a click with the further objects that it asks for."""
 
 AsStored = Callable[[ImageKey, str, str, Mask], Mask]
 """Returns a mask as the tool will hand it back, from its image, object and label: outlines lose
@@ -122,14 +126,12 @@ class Answering:
         answer_log: AnswerLog,
         under_way: UnderWay,
         report: Report,
-        click_seconds: Histogram | None = None,
+        meters: Meters,
         with_memory: WithMemory = without_memory,
+        with_proposals: WithProposals | None = None,
     ) -> None:
-        """Take what the answers need.
-
-        ``click_seconds`` measures each click, its image's features included.
-        """
         self._with_memory = with_memory
+        self._with_proposals = with_proposals
         self._under_way = under_way
         self._engine = engine
         self._sessions = sessions
@@ -137,7 +139,7 @@ class Answering:
         self._admission = admission
         self._answer_log = answer_log
         self._report = report
-        self._click_seconds = click_seconds
+        self._meters = meters
 
     def answer_click(self, request: ClickRequest) -> Answer:
         """Return the masks of all objects of the task after a click.
@@ -148,11 +150,12 @@ class Answering:
         Raises:
             Exception: what went wrong, where no earlier masks are known.
         """
-        with self._click_seconds.time() if self._click_seconds else nullcontext():
+        with self._meters.click() as noted:
             ticket = self._sessions.begin(request.call)
             current = self._with_memory(request.source, request.project, self._engine.model)
             model = self._page_models.choose(ticket.page, current)
             model = model.for_labels(t.label for t in _targets(ticket.plan) if t.moves)
+            noted.has_memory = bool(model.memory)
             try:
                 with (
                     self._admission.place(),
@@ -160,13 +163,15 @@ class Answering:
                 ):
                     answer = self._segment_click(request, ticket, model, awaits)
             except SupersededError:
+                noted.outcome = Outcome.OVERTAKEN
                 return Answer(self._engine.model.version)
             except Exception as error:
                 last = self._sessions.last_answer(ticket)
                 if not last.images:
                     raise
                 self._report(error)
-                answer = compose_answer(last, {}, request.accepts, model.name, request.as_stored)
+                noted.outcome = Outcome.REPEATED
+                answer = self._compose(last, {}, request.accepts, model.name, request.as_stored)
             self._remember(request, ticket, answer)
             return answer
 
@@ -200,8 +205,9 @@ class Answering:
                 report=self._report,
                 is_superseded=is_over,
                 guard=guard,
+                waiting=self._admission.encoding,
             )
-        return compose_answer(plan, segmented, accepts, model.name, as_stored)
+        return self._compose(plan, segmented, accepts, model.name, as_stored)
 
     def answer_object(
         self,
@@ -221,12 +227,14 @@ class Answering:
         Raises:
             Exception: what went wrong.
         """
-        with self._click_seconds.time() if self._click_seconds else nullcontext():
+        with self._meters.click() as noted:
             model = self._with_memory(source, project, self._engine.model)
             model = model.for_labels((plan.targets[0].label,))
+            noted.has_memory = bool(model.memory)
             with self._admission.place(), self._under_way.click(task, user) as awaits:
                 segmented = self._segment_image(plan, open_image, model, awaits)
-            one = next(compose(plan, segmented[plan.image]))
+            with timed(self._meters.observe, Stage.COMPOSE):
+                one = next(compose(plan, segmented[plan.image]))
             if not one.mask.any():
                 return None
             answered = AnsweredObject(plan.image, one.id, one.label, one.mask, one.score)
@@ -257,13 +265,13 @@ class Answering:
         Raises:
             Exception: what went wrong; the tool has no earlier masks to fall back on.
         """
-        timed = self._click_seconds if is_click else None
-        with timed.time() if timed else nullcontext():
+        with self._meters.click() if is_click else nullcontext():
             model = self._with_memory(source, project, self._engine.model)
             model = model.for_labels(one.label for one in plan.targets)
             with self._admission.place():
                 segmented = self._segment_image(plan, lambda _: image, model)
-            return compose_answer(AnswerPlan((plan,)), segmented, lambda _, __: True, model.name)
+            whole = AnswerPlan((plan,))
+            return self._compose(whole, segmented, lambda _, __: True, model.name)
 
     def _segment_image(
         self,
@@ -281,6 +289,7 @@ class Answering:
             is_superseded=lambda: False,
             needed=plan.image,
             awaits=awaits,
+            waiting=self._admission.encoding,
         )
 
     def _segment_click(
@@ -299,11 +308,26 @@ class Answering:
             is_superseded=lambda: self._sessions.is_superseded(ticket),
             needed=newest.image if newest else None,
             awaits=awaits,
+            waiting=self._admission.encoding,
         )
         failed = {part.image for part in plan.images if part.targets} - segmented.keys()
         if failed:
             plan = plan.with_images(self._sessions.last_answer(ticket), failed)
-        return compose_answer(plan, segmented, request.accepts, model.name, request.as_stored)
+        answer = self._compose(plan, segmented, request.accepts, model.name, request.as_stored)
+        if plan.like is None or self._with_proposals is None:
+            return answer
+        return self._with_proposals(request, ticket, model, answer)
+
+    def _compose(
+        self,
+        plan: AnswerPlan,
+        segmented: "Mapping[ImageKey, Segmented]",
+        accepts: Accepts,
+        version: str,
+        as_stored: AsStored = as_it_is,
+    ) -> Answer:
+        with timed(self._meters.observe, Stage.COMPOSE):
+            return compose_answer(plan, segmented, accepts, version, as_stored)
 
     def _remember(self, request: ClickRequest, ticket: Ticket, answer: Answer) -> None:
         """Keep what was shown, and note it so that an accepted mask is known for what it is."""

@@ -3,6 +3,7 @@
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from enum import IntEnum
@@ -84,6 +85,13 @@ class DeviceThread:
         """How many jobs are queued (hurried jobs count twice). For the status page."""
         return self._queue.qsize()
 
+    @property
+    def oldest_seconds(self) -> float:
+        """How long the job that was submitted first has been queued; 0 without any."""
+        with self._queue.mutex:
+            since = [job.since for *_, job in self._queue.queue if job.is_queued]
+        return time.monotonic() - min(since) if since else 0.0
+
     def _put(self, urgency: Urgency, job: "Job[Any]") -> None:
         self._queue.put((urgency, next(self._order), job))
 
@@ -124,7 +132,13 @@ class Job(Generic[T]):
         self.work = work
         self.urgency = urgency
         self.future: Future[T] = Future()
+        self.since = time.monotonic()
         self._claimed = threading.Lock()
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it has not begun to run."""
+        return not self._claimed.locked()
 
     def run(self) -> None:
         """Run the callable in this thread, unless it has already run or was cancelled."""

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.serving.device_thread import DeviceThread, Job, Urgency
+from backend.serving.stages import Observe, Stage, timed, unobserved
 from dynamite.clicks import ClickSet
 from dynamite.errors import DynamiteError
 
@@ -33,6 +34,9 @@ class FeatureCache(Protocol):
         self, digest: str, model_version: str, compute: Callable[[], "ImageFeatures"]
     ) -> "ImageFeatures":
         """Return the cached features, or call ``compute`` and cache its result."""
+
+    def has(self, digest: str, model_version: str) -> bool:
+        """Whether ``get`` would return at once."""
 
 
 class Segmenter(Protocol):
@@ -93,12 +97,12 @@ class Engine:
         self,
         model: Model,
         cache: FeatureCache,
-        encoded: Callable[[float], object] = lambda _: None,
+        observe: Observe = unobserved,
     ) -> None:
-        """``encoded`` receives the seconds of each encode, pauses included, without its wait."""
+        """``observe`` is told how long encodes and clicks take, and how long clicks wait."""
         self._model = model
         self._cache = cache
-        self._encoded = encoded
+        self._observe = observe
         self._device = DeviceThread()
         self._lock = threading.Lock()
         self._encodes: dict[tuple[str, str], Job[ImageFeatures]] = {}
@@ -114,6 +118,11 @@ class Engine:
         """How many jobs are queued for the device."""
         return self._device.waiting
 
+    @property
+    def oldest_seconds(self) -> float:
+        """How long the oldest of these jobs has waited; 0 without any."""
+        return self._device.oldest_seconds
+
     def swap(self, model: Model) -> None:
         """Use ``model`` from now on; work already queued or running uses the old one."""
         self._model = model
@@ -125,6 +134,7 @@ class Engine:
         *,
         urgency: Urgency = Urgency.ENCODE,
         model: Model | None = None,
+        waiting: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> "ImageFeatures":
         """Return the features of the image with this digest; encode it on a cache miss.
 
@@ -135,14 +145,16 @@ class Engine:
             image: returns the pixels, uint8 H×W×3 RGB; called only on a miss.
             urgency: position in the device's queue.
             model: the model to encode with; None means the current one.
+            waiting: surrounds what may take as long as an encode.
 
         Raises:
-            Exception: whatever ``image`` raises.
+            Exception: whatever ``image`` or ``waiting`` raises.
             ClosedError: the engine is closed.
         """
         model = model or self._model
         key = (digest, model.version)
-        with self._wanting(key, urgency):
+        is_ready = self._cache.has(*key)
+        with nullcontext() if is_ready else waiting(), self._wanting(key, urgency):
             return self._cache.get(digest, model.version, lambda: self._encode(key, image, model))
 
     def segment(
@@ -153,6 +165,7 @@ class Engine:
         shown: "Shown | None" = None,
         superseded: Callable[[], bool] = lambda: False,
         model: Model | None = None,
+        urgency: Urgency = Urgency.CLICK,
     ) -> "Segmentation":
         """Return the masks for all clicks.
 
@@ -162,6 +175,7 @@ class Engine:
             shown: what was shown before the newest of them; without it, no object holds still.
             superseded: asked just before the model runs, to skip outdated requests.
             model: the model to segment with; None means the current one.
+            urgency: position in the device's queue.
 
         Raises:
             SupersededError: ``superseded()`` returned true.
@@ -170,11 +184,14 @@ class Engine:
         predictor = (model or self._model).predictor
 
         def run() -> "Segmentation":
+            self._observe(Stage.WAIT, time.perf_counter() - asked)
             if superseded():
                 raise SupersededError("a newer request of the same annotator replaces this one")
-            return predictor.segment(features, clicks, shown=shown)
+            with timed(self._observe, Stage.SEGMENT):
+                return predictor.segment(features, clicks, shown=shown)
 
-        return self._device.submit(Urgency.CLICK, run).future.result()
+        asked = time.perf_counter()
+        return self._device.submit(urgency, run).future.result()
 
     def close(self) -> None:
         """Finish the queued work and end the device's thread."""
@@ -186,11 +203,14 @@ class Engine:
         pixels = image()
 
         def run() -> "ImageFeatures":
-            started = time.perf_counter()
-            features = model.predictor.encode(pixels, pause=self._device.breathe)
-            self._encoded(time.perf_counter() - started)
-            return features
+            with self._lock:
+                is_awaited = key in self._wanted
+            if is_awaited:
+                self._observe(Stage.WAIT, time.perf_counter() - asked)
+            with timed(self._observe, Stage.ENCODE):
+                return model.predictor.encode(pixels, pause=self._device.breathe)
 
+        asked = time.perf_counter()
         with self._lock:
             urgency = Urgency(self._wanted.get(key, Urgency.PREWARM))
             job = self._device.submit(urgency, run)

@@ -15,6 +15,7 @@ from backend.errors import ImageChangedError
 from backend.images import heap
 from backend.images.decode import DECODER_VERSION, decode
 from backend.images.pixel_budget import PixelBudget
+from backend.serving.stages import Observe, Stage, timed, unobserved
 
 MAX_ADDRESSES = 10_000
 """Limit on addresses whose digest is remembered."""
@@ -81,6 +82,7 @@ class ImageCache:
         max_pixels: int,
         budget: PixelBudget | None = None,
         outside: Callable[[], AbstractContextManager[object]] = nullcontext,
+        observe: Observe = unobserved,
     ) -> None:
         """Open nothing yet.
 
@@ -89,11 +91,13 @@ class ImageCache:
             max_pixels: most pixels that are decoded.
             budget: of the pixels of all tools together; one of its own if left out.
             outside: surrounds each fetch, which may wait long for another server.
+            observe: is told how long fetching and decoding take.
         """
         self._fetcher = fetcher
         self._max_pixels = max_pixels
         self._budget = budget or pixel_budget(max_pixels)
         self._outside = outside
+        self._observe = observe
         self._lock = threading.Lock()
         self._digests: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
 
@@ -116,7 +120,7 @@ class ImageCache:
             self._digests.clear()
 
     def _fetch(self, address: str, task: str) -> tuple[str, bytes]:
-        with self._outside():
+        with self._outside(), timed(self._observe, Stage.FETCH):
             fetched = self._fetcher.fetch(address, task)
         digest = f"{fetched.digest}-{DECODER_VERSION}"
         self._remember(address, digest)
@@ -132,7 +136,8 @@ class ImageCache:
         return self._decode(data)
 
     def _decode(self, data: bytes) -> Pixels:
-        return decode(data, max_pixels=self._max_pixels, budget=self._budget)
+        with timed(self._observe, Stage.DECODE):
+            return decode(data, max_pixels=self._max_pixels, budget=self._budget)
 
     def _recall(self, address: str) -> str | None:
         with self._lock:

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Prewarmer:
             if is_full or address in self._pending:
                 return False
             self._pending.add(address)
-        self._pool.submit(self._run, address, task)
+        self._pool.submit(copy_context().run, self._run, address, task)
         return True
 
     @property

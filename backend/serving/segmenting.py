@@ -46,12 +46,13 @@ def segment_plan(
     needed: ImageKey | None = None,
     guard: Guard = lambda _: nullcontext(),
     awaits: Callable[[str], object] = lambda _: None,
+    waiting: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> "dict[ImageKey, Segmentation]":
     """Segment every image of the plan that has targets.
 
     An image that fails is left out, so that it does not cost the others their masks; unless it is
     the ``needed`` one, which comes first. After that one a click waits for one silent host at most.
-    ``awaits`` is told what comes next, in words.
+    ``awaits`` is told what comes next, in words; ``waiting`` surrounds the wait for an encode.
 
     Returns:
         The model's answers by image; without those left out.
@@ -70,7 +71,7 @@ def segment_plan(
                 awaits("its image")
                 image = open_image(part.image)
                 awaits("the features of its image")
-                features = engine.features(image.digest, image.pixels, model=model)
+                features = engine.features(image.digest, image.pixels, model=model, waiting=waiting)
             clicks = part.click_set(*features.image_size)
             if clicks is not None:
                 awaits("its masks")

@@ -13,6 +13,9 @@ from backend.session.regions import ImageKey
 BACKGROUND = ""
 """The owner of a prompt that is on no object."""
 
+LIKE = "like"
+"""The owner of a prompt that asks for all objects like the one it lies on."""
+
 
 class Status(Enum):
     """How far an object has come."""
@@ -73,6 +76,8 @@ class PageObject:
         keeps: its accepted mask does not come from our clicks alone (painted, corrected by hand, or
             from before a restart). It is then corrected where clicked, not computed again.
         scribble: the stroke that asked for it.
+        seed: of a proposal, a position inside it, as fractions of the image.
+        asked_by: the prompt that asked for that proposal.
     """
 
     id: str
@@ -87,6 +92,8 @@ class PageObject:
     since: int = 0
     keeps: bool = False
     scribble: Paint | None = None
+    seed: tuple[float, float] | None = None
+    asked_by: str = ""
 
     def answered_at(self, mask: BitMask) -> int | None:
         """Return the clock of the call that answered with ``mask``; None if no call did."""

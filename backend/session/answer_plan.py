@@ -1,7 +1,7 @@
 """The plan of an answer: what to segment, and what must stay as it is."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from backend.session.bitmask import BitMask
 from backend.session.prompts import Prompt
@@ -95,15 +95,37 @@ class ImagePlan:
 
 
 @dataclass(frozen=True)
-class AnswerPlan:
-    """What to answer to one call; an empty result where it has no images.
+class LikeAsked:
+    """What a click asks for.
 
+    Attributes:
+        prompt: the id of the click.
+        image: where it lies.
+        label: that of the mask under it; None where there is none: any label.
+        examples: masks of the image by label: those that a person has accepted, and the one under
+            the click.
+        others: masks that further objects must not lie on, rejected proposals among them.
+    """
+
+    prompt: str
+    image: ImageKey
+    label: str | None = None
+    examples: Mapping[str, Sequence[BitMask]] = field(default_factory=dict)
+    others: Sequence[BitMask] = ()
+
+
+@dataclass(frozen=True)
+class AnswerPlan:
+    """What to answer to one call; an empty result where it has no images and ``like`` is None.
+
+    ``like``: further objects are asked for, which are not among the targets yet.
     ``is_stale``: a newer call of the same page has been taken in. The page will drop this answer,
     so nothing needs to be computed.
     """
 
     images: tuple[ImagePlan, ...] = ()
     is_stale: bool = False
+    like: LikeAsked | None = None
 
     @property
     def ids(self) -> set[str]:

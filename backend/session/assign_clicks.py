@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from backend.session.annotator_page import (
     BACKGROUND,
+    LIKE,
     AnnotatorPage,
     PageObject,
     PagePrompt,
@@ -63,6 +64,8 @@ class _Assignment:
         drawn = prompt.drawn
         if drawn.label in self.call.background:
             self._give(prompt, BACKGROUND, is_positive=False)
+        elif drawn.label in self.call.like:
+            self._give(prompt, LIKE, is_positive=True)
         elif drawn.outlines:
             self._assign_outline(prompt)
         else:
@@ -192,7 +195,8 @@ class _Assignment:
             if outline is not None and outline.contains(*drawn.anchor):
                 return obj
         for obj in same:
-            if obj.base is not None and self._covers(obj, drawn):
+            reopened_or_proposed = obj.base is not None or obj.seed is not None
+            if reopened_or_proposed and self._covers(obj, drawn):
                 return obj
         return None
 
@@ -229,7 +233,10 @@ class _Assignment:
         pending = [
             o
             for o in self._pending(drawn.image)
-            if o.label == drawn.label and self._outline(o) is None and o.scribble is None
+            if o.label == drawn.label
+            and self._outline(o) is None
+            and o.scribble is None
+            and o.seed is None  # a proposal is corrected by a click on it only
         ]
         return max(pending, key=lambda o: o.opened, default=None)
 

@@ -17,6 +17,7 @@ from backend.session.answer_plan import (
     Target,
 )
 from backend.session.bitmask import BitMask
+from backend.session.like import repeated_proposals
 from backend.session.masks import MaskReader
 from backend.session.outlines import clicks_around, outline_of
 from backend.session.presume import standing_mask
@@ -31,7 +32,7 @@ def build_answer_plan(page: AnnotatorPage, source: Source, read: MaskReader) -> 
     images = {o.image for o in page.objects.values() if o.status is Status.PENDING}
     planner = _Planner(page, source, read)
     parts = [planner.image(image) for image in sorted(images)]
-    return AnswerPlan(tuple(part for part in parts if part.targets))
+    return AnswerPlan(tuple(part for part in parts if part.targets or part.repeats))
 
 
 class _Planner:
@@ -58,7 +59,8 @@ class _Planner:
             background += around
         targets = [replace(t, protected=_protected(t.id, t.clicks, changing)) for t in targets]
         fixed = self._fixed(image, {o.id for o in pending}, targets)
-        return ImagePlan(image, tuple(targets), tuple(background), fixed=tuple(fixed))
+        plan = ImagePlan(image, tuple(targets), tuple(background), fixed=tuple(fixed))
+        return replace(plan, repeats=repeated_proposals(self._page, plan))
 
     def _targets(
         self, pending: list[PageObject], clicks_per_outline: int | None = None
@@ -74,6 +76,10 @@ class _Planner:
         own = [click for p in positive if not p.drawn.outlines for click in _clicks(p)]
         outline = outline_of(outlines, own)
         clicks = [click for p in outlines for click in _clicks(p)[:clicks_per_outline]] + own
+        if obj.seed is not None:
+            if not prompts:
+                return Target(obj.id, obj.label, ())  # shown again as it is
+            clicks = [FractionalClick(*obj.seed, obj.opened), *clicks]
         target = Target(obj.id, obj.label, tuple(clicks), outline)
         is_asked_anew = bool(outlines)  # drawn around the mask: what lies inside counts, not it
         kept = obj.scribble or (obj.base if obj.keeps and not is_asked_anew else None)

@@ -49,7 +49,8 @@ class Call:
     ``context`` is complete for the shape and label of what was just drawn, on the images it shows:
     in drawing order, the new region last. Of a list of images, a page may leave the others out.
     ``drafts`` are the caller's own, ``annotations`` everybody's; ``predictions`` may have filled a
-    new page, under ids of their own. Clicks with a ``background`` label mean "no object here".
+    new page, under ids of their own. Clicks with a ``background`` label mean "no object here",
+    those with a ``like`` label ask for all objects like the one that they lie on.
     """
 
     task: str
@@ -58,6 +59,7 @@ class Call:
     annotations: tuple[SavedPage, ...] = ()
     predictions: tuple[SavedPage, ...] = ()
     background: frozenset[str] = frozenset({"Background"})
+    like: frozenset[str] = frozenset()
 
     @cached_property
     def ids(self) -> frozenset[str]:

@@ -45,7 +45,7 @@ def presume_relabelled(before: AnnotatorPage, page: AnnotatorPage, call: Call) -
     newest = call.newest
     if not isinstance(newest, Point) or newest.id in before.prompts:
         return page
-    if not page.prompts[newest.id].drawn.positive or newest.label in call.background:
+    if not page.prompts[newest.id].drawn.positive or newest.label in call.background | call.like:
         return page
     objects = [
         replace(obj, status=Status.PRESUMED, version=page.version)

@@ -1,10 +1,13 @@
 """Takes in a call: a page and a call become the page after it and the plan of an answer."""
 
+from dataclasses import replace
+
 from backend.session.annotator_page import AnnotatorPage
 from backend.session.answer_plan import AnswerPlan
 from backend.session.assign_clicks import assign_clicks
 from backend.session.build_answer_plan import build_answer_plan
 from backend.session.call import Call
+from backend.session.like import like_asked
 from backend.session.masks import MaskReader
 from backend.session.presume import presume_relabelled
 from backend.session.prompts import Prompt
@@ -26,7 +29,8 @@ def reconcile(
     accepted = settle_accepted(synced, call, source, read)
     settled = presume_relabelled(page, accepted, call)
     assigned = assign_clicks(page, settled, call, source, read)
-    return assigned, build_answer_plan(assigned, source, read)
+    plan = build_answer_plan(assigned, source, read)
+    return assigned, replace(plan, like=like_asked(assigned, call, source, read))
 
 
 def is_stale(page: AnnotatorPage, call: Call) -> bool:

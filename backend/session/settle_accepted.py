@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from backend.session.annotator_page import AnnotatorPage, PageObject, PagePrompt, Status
 from backend.session.call import Call
+from backend.session.like import settle_proposal
 from backend.session.masks import MaskReader
 from backend.session.paint import Paint
 from backend.session.prompts import Prompt
@@ -26,6 +27,10 @@ def _settle(
     owned = list(page.owned(obj.id))
     if mask is not None and _is_new(obj, mask, source, read):
         return _accept(page, obj, mask, source, read)
+    if mask is None and obj.seed is not None:
+        settled = settle_proposal(page, obj, source)
+        if settled is not None:
+            return _put(page, settled)
     if mask is None and obj.status is not Status.PENDING:
         return _without_region(page, obj, owned, call, source)
     is_told = source.is_newer_than(max([p.version for p in owned] + [obj.version]))

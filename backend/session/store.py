@@ -2,18 +2,21 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from weakref import WeakValueDictionary
 
 from backend.session.annotator_page import AnnotatorPage, Status
-from backend.session.answer_plan import AnswerPlan, ImagePlan, RepeatedMask
+from backend.session.answer_plan import AnswerPlan, ImagePlan, LikeAsked, RepeatedMask
 from backend.session.bitmask import BitMask
 from backend.session.call import Call
 from backend.session.hold_still import Heard, with_shown
+from backend.session.like import Proposed, with_proposals
 from backend.session.masks import MAX_PIXELS, MaskCache, MaskReader
 from backend.session.match_page import match_page
+from backend.session.page_bytes import KeptPage
+from backend.session.page_tier import Alone, PageTier
 from backend.session.paint import Paint
 from backend.session.reconcile import reconcile
 from backend.session.regions import ImageKey
@@ -44,6 +47,8 @@ class _Entry:
 class SessionStore:
     """Pages in memory, bounded. Lost with the process, rebuilt from drafts and contexts.
 
+    Other processes go on with what lies in the tier, and this one with what they left there.
+
     The calls of a task are taken in one after the other, because each may turn out to come from any
     of its pages. Those of other tasks do not wait for them.
     """
@@ -54,6 +59,7 @@ class SessionStore:
         max_bytes: int = 256_000_000,
         max_pages: int = 10_000,
         max_pixels: int = MAX_PIXELS,
+        tier: PageTier | None = None,
     ) -> None:
         """Bound the memory.
 
@@ -62,7 +68,9 @@ class SessionStore:
                 unused for longest go first.
             max_pages: pages kept.
             max_pixels: of the largest image; bounds the masks of a call (``MaskReader``).
+            tier: shares pages with other processes; None if there are none.
         """
+        self._tier = tier or Alone()
         self._max_bytes = max_bytes
         self._max_pages = max_pages
         self._max_pixels = max_pixels
@@ -85,6 +93,7 @@ class SessionStore:
             if isinstance(entry, Paint):
                 read(entry)  # before the task is locked, so that its other calls need not wait
         with self._lock_of(call.task):
+            self._take_over(call.task)
             number, known = self._find(call)
             page, plan = reconcile(known.page, call, read)
             masks = {o.id: o.shown for o in page.objects.values() if o.shown}
@@ -137,6 +146,21 @@ class SessionStore:
                 )
             with self._lock:
                 self._keep(ticket.page, entry, replace(entry.page, objects=objects))
+                of_task = self._of(entry.page.task).values()
+                kept = tuple(KeptPage(one.page, one.heard) for one in of_task)
+            self._tier.keep(entry.page.task, kept)
+
+    def propose(self, ticket: Ticket, asked: LikeAsked, proposed: Sequence[Proposed]) -> list[str]:
+        """Add proposals to a page, and return their region ids; none if it is forgotten."""
+        with self._lock:
+            entry = self._pages.get(ticket.page)
+        if entry is None:
+            return []
+        with self._lock_of(entry.page.task):
+            page, ids = with_proposals(entry.page, asked, proposed)
+            with self._lock:
+                self._keep(ticket.page, entry, page)
+        return ids
 
     def has_pending(self, page: int) -> bool:
         """Whether a page shows masks that are neither accepted nor dropped; no if forgotten."""
@@ -166,10 +190,29 @@ class SessionStore:
         with self._lock:
             return self._tasks.setdefault(task, threading.Lock())
 
+    def _take_over(self, task: str) -> None:
+        """Go on with the pages that another process has changed."""
+        with self._lock:
+            mine = self._of(task)
+        found = self._tier.recall(task, is_known=bool(mine))
+        if found is None:
+            return
+        with self._lock:
+            for number in mine:
+                if dropped := self._pages.pop(number, None):
+                    self._forget(dropped)
+            for kept in found:
+                number = next(self._numbers)
+                self._keep(number, _Entry(kept.page, heard=kept.heard), kept.page)
+
+    def _of(self, task: str) -> dict[int, _Entry]:
+        """The pages of a task by number, those used last at the end."""
+        return {n: entry for n, entry in self._pages.items() if entry.page.task == task}
+
     def _find(self, call: Call) -> tuple[int, _Entry]:
         """The caller's page and its number, made if it is new; updates what is known of it."""
         with self._lock:
-            mine = {n: e.page for n, e in self._pages.items() if e.page.task == call.task}
+            mine = {number: entry.page for number, entry in self._of(call.task).items()}
         number, page = match_page(mine, call)
         with self._lock:
             if number is None:
@@ -188,6 +231,8 @@ class SessionStore:
             oldest = next(iter(self._pages))
             if oldest == number:
                 break
-            dropped = self._pages.pop(oldest)
-            self._bytes -= dropped.nbytes
-            dropped.nbytes = 0
+            self._forget(self._pages.pop(oldest))
+
+    def _forget(self, dropped: _Entry) -> None:
+        self._bytes -= dropped.nbytes
+        dropped.nbytes = 0

@@ -44,6 +44,12 @@ def memory_folder(settings: Settings) -> Path:
     return models.with_name(f".{models.name}-memory")  # hidden, because it is no line
 
 
+def descriptions_folder(settings: Settings) -> Path:
+    """Return the folder that describes projects' objects for the line served here."""
+    models = models_folder(settings)
+    return models.with_name(f".{models.name}-descriptions")  # hidden, because it is no line
+
+
 def known_lines(settings: Settings) -> list[str]:
     """Return the model lines that a project may train or that have a folder."""
     base = models_folder(settings).parent

@@ -31,8 +31,8 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class ExhaustiveProjects:
-    """The projects that label every object; ``projects`` is None if all do."""
+class Projects:
+    """The projects that a setting names; ``projects`` is None if it names all."""
 
     projects: frozenset[Project] | None = frozenset()
 
@@ -65,10 +65,11 @@ def parse_lines(text: str, source: str) -> Lines:
     return Lines(found)
 
 
-def parse_exhaustive_projects(text: str, source: str) -> ExhaustiveProjects:
+def parse_projects(setting: str, text: str, source: str) -> Projects:
     """Parse ``3,4,cvat:7`` or ``all``.
 
     Args:
+        setting: its name.
         text: what the setting says.
         source: the source of the projects that are given as a bare number.
 
@@ -76,15 +77,13 @@ def parse_exhaustive_projects(text: str, source: str) -> ExhaustiveProjects:
         ValueError: the text has another form.
     """
     if text.strip().lower() == "all":
-        return ExhaustiveProjects(None)
+        return Projects(None)
     words = [word.strip() for word in text.split(",") if word.strip()]
     found = {_project(word, source) for word in words}
     known = frozenset(project for project in found if project is not None)
     if len(known) < len(found):
-        raise ValueError(
-            f"DYNAMITE_EXHAUSTIVE_PROJECTS is {text!r}: write projects like 3,4,cvat:7, or all"
-        )
-    return ExhaustiveProjects(known)
+        raise ValueError(f"{setting} is {text!r}: write projects like 3,4,cvat:7, or all")
+    return Projects(known)
 
 
 def _project(word: str, source: str) -> Project | None:

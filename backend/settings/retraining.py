@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from backend.settings.lines import NAME, Project, parse_exhaustive_projects, parse_lines
+from backend.settings.lines import NAME, Project, Projects, parse_lines, parse_projects
 from training.retraining.options import TrainingOptions
 
 
@@ -31,6 +31,15 @@ class RetrainingSettings(TrainingOptions):
     )
     exhaustive_projects: str = Field(
         "", description="projects that label every object: 3,4,cvat:7, or all"
+    )
+
+    like_labels: tuple[str, ...] = Field(
+        ("More like this",),
+        description="labels whose clicks ask for all objects like the clicked one; a single comma: "
+        "none",
+    )
+    prelabel_projects: str = Field(
+        "", description="projects whose tasks are opened with proposals: 3,4, or all"
     )
 
     train_after: int = Field(
@@ -68,7 +77,7 @@ class RetrainingSettings(TrainingOptions):
                 f"{self.judge_least} of DYNAMITE_JUDGE_LEAST: nothing would ever be published"
             )
         parse_lines(self.lines, self.label_studio_name)
-        parse_exhaustive_projects(self.exhaustive_projects, self.label_studio_name)
+        _ = self._exhaustive, self._prelabelled
         if self.train_schedule:
             check_schedule(self.train_schedule)
         return self
@@ -79,9 +88,26 @@ class RetrainingSettings(TrainingOptions):
 
     def is_exhaustive(self, project: Project) -> bool:
         """Return whether every object in a project is labelled."""
-        return project in parse_exhaustive_projects(
-            self.exhaustive_projects, self.label_studio_name
-        )
+        return project in self._exhaustive
+
+    def is_prelabelled(self, project: Project) -> bool:
+        """Return whether a project's tasks are opened with proposals."""
+        return project in self._prelabelled
+
+    @property
+    def describes(self) -> bool:
+        """Whether accepted objects are described: where proposals may be asked for."""
+        return bool(self.like_labels) or self._prelabelled != Projects()
+
+    @property
+    def _exhaustive(self) -> Projects:
+        name = "DYNAMITE_EXHAUSTIVE_PROJECTS"
+        return parse_projects(name, self.exhaustive_projects, self.label_studio_name)
+
+    @property
+    def _prelabelled(self) -> Projects:
+        name = "DYNAMITE_PRELABEL_PROJECTS"
+        return parse_projects(name, self.prelabel_projects, self.label_studio_name)
 
     @property
     def all_lines(self) -> list[str]:

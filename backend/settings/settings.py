@@ -85,6 +85,11 @@ class Settings(RetrainingSettings, CvatSettings, BaseSettings):
     state_dir: Path = Field(
         Path(".state"), description="folder for cache, queue, annotations and models"
     )
+    features_dir: Path | None = Field(
+        None,
+        description="folder of the feature cache on disk, which several backends may share; "
+        "empty: in the state folder",
+    )
     redis_url: SecretStr | None = Field(
         None,
         validation_alias=_shared("REDIS_URL"),
@@ -143,6 +148,9 @@ class Settings(RetrainingSettings, CvatSettings, BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error; request bodies are never logged"
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="text, or json: an object on each line, for programs that collect logs"
+    )
 
     @field_validator("host")
     @classmethod
@@ -150,9 +158,9 @@ class Settings(RetrainingSettings, CvatSettings, BaseSettings):
         check_host(value)
         return value
 
-    @field_validator("log_level", mode="before")
+    @field_validator("log_level", "log_format", mode="before")
     @classmethod
-    def _lower_level(cls, value: Any) -> Any:
+    def _lower_word(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
     @field_validator("label_studio_url", mode="before")
@@ -186,7 +194,12 @@ class Settings(RetrainingSettings, CvatSettings, BaseSettings):
         return value
 
     @field_validator(
-        "known_hosts", "image_hosts", "background_labels", "train_base_sets", mode="before"
+        "known_hosts",
+        "image_hosts",
+        "background_labels",
+        "like_labels",
+        "train_base_sets",
+        mode="before",
     )
     @classmethod
     def _split_at_commas(cls, value: Any) -> Any:

@@ -37,6 +37,6 @@ def file_values() -> dict[str, Any]:
     path = config_file()
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None
     return {name: value for name, value in values.items() if value != ""}

@@ -1,7 +1,6 @@
 """The web application: the adapters' routes, and what every request needs: id, password, errors."""
 
 import logging
-import re
 import secrets
 import time
 from collections.abc import Iterable, Sequence
@@ -9,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from backend import request_id
 from backend.errors import (
     RequestTooLargeError,
     TooManyGuessesError,
@@ -28,9 +28,6 @@ from backend.web.reason_phrase import reason_phrase
 
 log = logging.getLogger(__name__)
 
-REQUEST_ID = re.compile(r"[0-9A-Za-z-]{8,64}")
-"""A request id that a proxy gives, as in its own log."""
-
 
 def create_app(
     settings: Settings,
@@ -46,7 +43,7 @@ def create_app(
         adapters: the annotation tools to mount.
         pages: routes for people and monitoring.
     """
-    app = Flask("backend", template_folder="templates")
+    app = Flask("backend", template_folder="templates", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
     for blueprint in (*(adapter.blueprint for adapter in adapters), *pages):
@@ -71,7 +68,7 @@ def create_app(
     @app.before_request
     def begin() -> None:
         given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(6)
+        request_id.follow(given if request_id.ID.fullmatch(given) else secrets.token_hex(6))
         g.started = time.perf_counter()
         host = request.headers.get("Host")
         if not is_known_host(host, settings):
@@ -91,11 +88,15 @@ def create_app(
     def end(response: Response) -> Response:
         milliseconds = (time.perf_counter() - g.started) * 1000
         level = logging.DEBUG if response.status_code < 400 else logging.WARNING
-        line = f"{g.request_id} {request.method} {shown_path()} {response.status_code}"
+        line = f"{request.method} {shown_path()} {response.status_code}"
         log.log(level, "%s %.0f ms", line, milliseconds)  # never the body
-        response.headers["X-Request-Id"] = g.request_id
+        response.headers["X-Request-Id"] = request_id.current()
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+    @app.teardown_request
+    def leave(_: BaseException | None) -> None:
+        request_id.follow("")  # the thread goes on to other requests
 
     @app.errorhandler(RequestEntityTooLarge)
     def refuse(_: RequestEntityTooLarge) -> Response:
@@ -135,11 +136,14 @@ def _failure(error: Exception, journal: ErrorJournal, secret: Iterable[str]) -> 
         code, status = code_and_status(error)
         message = masked(sentence(error), secret)
         unexpected = code == "internal_error"
-        log.error("%s: %s", g.request_id, message, exc_info=error if unexpected else None)
-        journal.error(code, message, g.request_id)
-    body = {"error": {"code": code, "message": message, "request_id": g.request_id}}
+        log.error("%s", message, exc_info=error if unexpected else None)
+        journal.error(code, message, request_id.current())
+    body = {"error": {"code": code, "message": message, "request_id": request_id.current()}}
     response = jsonify(body)
     response.status_code = status
+    if isinstance(error, HTTPException):  # which methods are allowed, and the like
+        others = (header for header in error.get_headers() if header[0] != "Content-Type")
+        response.headers.extend(others)
     if phrase := reason_phrase(message):
         response.status = f"{status} {phrase}"
     if status == UnauthorizedError.status:

@@ -2,8 +2,7 @@
 
 import logging
 
-from flask import g, has_request_context
-
+from backend import request_id
 from backend.errors import code_and_status, sentence
 from backend.serving.error_journal import ErrorJournal
 
@@ -22,11 +21,9 @@ class ErrorReports:
     def report(self, error: Exception) -> None:
         """Note an error under its code."""
         code, _ = code_and_status(error)
-        # In label-studio-ml's own server there is a request, but it has no id of ours.
-        request_id = g.get("request_id", "") if has_request_context() else ""
         unexpected = code == "internal_error"
-        log.error("%s: %s", request_id, sentence(error), exc_info=error if unexpected else None)
-        self._journal.error(code, sentence(error), request_id)
+        log.error("%s", sentence(error), exc_info=error if unexpected else None)
+        self._journal.error(code, sentence(error), request_id.current())
 
     def alarm(self, words: str) -> None:
         """Note that a new version of the model cannot be used."""

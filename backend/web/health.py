@@ -1,4 +1,4 @@
-"""Whether this backend is up, which model answers, and which versions there are: as JSON."""
+"""Whether this backend lives, is up, which model answers, and which versions there are: as JSON."""
 
 from collections.abc import Callable
 
@@ -10,12 +10,12 @@ from backend.web.model_status import ModelStatus
 
 NAME = "health"
 
-OPEN = frozenset({f"{NAME}.health"})
+OPEN = frozenset({f"{NAME}.health", f"{NAME}.live"})
 """Endpoints without a password: launchers and containers ask whether the server is up."""
 
 
 class Health:
-    """The routes ``/health`` and ``/versions``."""
+    """The routes ``/health``, ``/live`` and ``/versions``."""
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class Health:
         self._is_draining = is_draining
         self.blueprint = Blueprint(NAME, __name__)
         self.blueprint.add_url_rule("/health", "health", self.health)
+        self.blueprint.add_url_rule("/live", "live", self.live)
         self.blueprint.add_url_rule("/versions", "versions", self.versions)
 
     def health(self) -> tuple[Response, int]:
@@ -46,6 +47,13 @@ class Health:
             workers=self._queue.workers(at_once=True),
         )
         return answer, 503 if drains else 200
+
+    def live(self) -> Response:
+        """Answer, and ask nobody: only a process that cannot do this is helped by a restart.
+
+        A queue server that is away or slow must not restart backends that answer clicks.
+        """
+        return jsonify(status="LIVE")
 
     def versions(self) -> Response:
         """Answer the versions, the one that serves first, and how training stands."""

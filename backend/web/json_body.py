@@ -34,11 +34,8 @@ def json_body(most_bytes: int | None = None) -> dict[str, Any]:
     """
     if not request.is_json:
         raise NotJsonError("the request must have the content type application/json")
-    most = request.max_content_length
-    if most_bytes is not None and (most is None or most_bytes < most):
-        request.max_content_length = most_bytes
     try:
-        text = raw_body().decode()
+        text = raw_body(most_bytes).decode()
         _check_depth(text)
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         if _ESCAPED_SURROGATE.search(text):
@@ -51,13 +48,19 @@ def json_body(most_bytes: int | None = None) -> dict[str, Any]:
     return value
 
 
-def raw_body() -> bytes:
+def raw_body(most_bytes: int | None = None) -> bytes:
     """The bytes of the body of the current request.
+
+    Args:
+        most_bytes: how many there may be, if fewer than in all requests.
 
     Raises:
         BadRequestError: they do not arrive whole, which is the client's fault.
         RequestEntityTooLarge: they are too many.
     """
+    most = request.max_content_length
+    if most_bytes is not None and (most is None or most_bytes < most):
+        request.max_content_length = most_bytes
     try:
         body = request.get_data()
     except HTTPException:

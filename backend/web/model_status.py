@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 from redis import Redis
+from redis.exceptions import RedisError
 
 from backend.jobs.job_queue import JobQueue
 from backend.retraining.due import Due, last_due
@@ -19,6 +20,7 @@ from backend.retraining.status import (
     last_backlog,
     last_training,
 )
+from backend.retraining.verdicts import verdicts
 from backend.serving.engine import Engine
 from backend.serving.model_watcher import ModelWatcher
 from dynamite.registry import Registry, RegistryError
@@ -68,6 +70,13 @@ class ModelStatus:
     def backlog(self) -> Backlog | None:
         """What was accepted but waits, or was set aside."""
         return self._look_up(Backlog, last_backlog)
+
+    def verdicts(self) -> dict[str, int]:
+        """How many trainings of the line have ended in each way; empty while the queue is away."""
+        try:
+            return self._queue.ask(lambda redis: verdicts(redis, self._line))
+        except (RedisError, OSError, ValueError):
+            return {}
 
     def versions(self) -> dict[str, object]:
         """The known versions, the one that answers first, and how training stands, as JSON."""

@@ -1,7 +1,7 @@
 """The status page at ``/``: plain HTML, no JavaScript, everything is escaped, no secret shown."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from flask import Blueprint, Response, make_response, render_template
 from markupsafe import escape
@@ -21,6 +21,8 @@ from backend.web.model_status import ModelStatus
 if TYPE_CHECKING:
     from backend.features.cache import FeatureCache
     from dynamite.predict.features import ImageFeatures
+
+T = TypeVar("T")
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 """The page may load nothing and run nothing, whatever ends up in it."""
@@ -46,7 +48,13 @@ def make_blueprint(
     @routes.get("/")
     def page() -> Response:
         tools = [(adapter.title, adapter.status()) for adapter in adapters]
-        queues, workers = queue.depths(), queue.workers() or {}
+        queues = queue.depths()
+
+        def told(question: Callable[[], T | None]) -> T | None:
+            """What the queue server says; nothing while it is away: each question would wait."""
+            return None if queues is None else question()
+
+        workers = told(queue.workers) or {}
         html = render_template(
             "status.html",
             is_well=is_well(tools, queues, workers, model_status.problem),
@@ -60,10 +68,10 @@ def make_blueprint(
             queues=queues,
             workers=workers,
             on_disk=queue.on_disk,
-            training=model_status.training(),
-            due=model_status.due(),
-            asked=model_status.asked(),
-            backlog=model_status.backlog(),
+            training=told(model_status.training),
+            due=told(model_status.due),
+            asked=told(model_status.asked),
+            backlog=told(model_status.backlog),
             problem=model_status.problem,
             tools=tools,
             guarded=settings.basic_auth_user is not None,

@@ -4,6 +4,7 @@ The file is a pickle, which could run any program when loaded carelessly. torch'
 weights accepts tensors and plain containers only.
 """
 
+import io
 import re
 import zipfile
 from pathlib import Path
@@ -29,7 +30,9 @@ def read_published(path: Path) -> dict[str, Tensor]:
     if is_zip:
         _require_plain_size(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+        # A file on disk takes a length that it states for real, and room for it beforehand.
+        source = path if is_zip else io.BytesIO(path.read_bytes())
+        content = torch.load(source, map_location="cpu", weights_only=True, mmap=is_zip)
     except Exception as error:  # a broken pickle can raise anything
         raise CheckpointError(f"{path} {_explain(error)}") from error
     return _weights(path, content)

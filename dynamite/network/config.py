@@ -105,7 +105,8 @@ class ModelConfig:
     """Give the pixels around a click to the click's owner. ``Predictor`` then counts a repeated
     click once."""
     drop_unclicked_components: bool = False
-    """``Predictor`` gives mask components without a click to the background."""
+    """``Predictor`` gives mask components without a click to the background, and small unsure holes
+    without one to the object around them."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -1,12 +1,15 @@
-"""The features of an image, kept between clicks, in memory or in a file."""
+"""The features of an image, kept between clicks, in memory or as safetensors."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as write_tensors
 from torch import Tensor
 
 from dynamite.errors import InvalidInputError
@@ -17,6 +20,7 @@ FORMAT_VERSION = 1
 """Highest format of a file of features that is read, and the one that is written."""
 
 _SIZES = ("image_size", "input_size")
+_HALF_MAX = torch.finfo(torch.float16).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,21 @@ class ImageFeatures:
 
     def save(self, path: Path | str) -> None:
         """Write to a safetensors file; ``load`` reads it."""
-        tensors = {name: tensor.contiguous().cpu() for name, tensor in _tensors(self.maps)}
+        Path(path).write_bytes(self.to_bytes())
+
+    def to_bytes(self, *, half: bool = False) -> bytes:
+        """Return them in the safetensors format; ``from_bytes`` reads it.
+
+        Args:
+            half: whether to round to half precision, which halves the size and moves some pixels
+                at the edges of masks. A tensor with larger numbers than that can hold stays.
+        """
         metadata = {"model_version": self.model_version}
         metadata |= {name: "{}x{}".format(*getattr(self, name)) for name in _SIZES}
-        save_file(tensors, path, metadata)
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in _tensors(self.maps)}
+        if half:
+            tensors = {name: _halved(tensor) for name, tensor in tensors.items()}
+        return write_tensors(tensors, metadata)
 
     @classmethod
     def load(cls, path: Path | str) -> "ImageFeatures":
@@ -64,11 +79,27 @@ class ImageFeatures:
             InvalidInputError: the file is missing, damaged or holds something else.
         """
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                if newer := refusal(metadata, FORMAT_VERSION, Path(path)):
-                    raise InvalidInputError(newer)
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise InvalidInputError(f"{path} holds no image features: {error}") from error
+        return cls.from_bytes(data, str(path))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "this") -> "ImageFeatures":
+        """Read what ``to_bytes`` returned, on the CPU and in single precision.
+
+        Args:
+            data: the bytes; they are copied.
+            name: what they are called in errors.
+
+        Raises:
+            InvalidInputError: they are damaged or hold something else.
+        """
+        try:
+            tensors = {name: tensor.float() for name, tensor in read_tensors(data).items()}
+            metadata = _metadata(data)
+            if newer := refusal(metadata, FORMAT_VERSION, Path(name)):
+                raise InvalidInputError(newer)
             sizes = [tuple(map(int, metadata[name].split("x"))) for name in _SIZES]
             (height, width), (input_height, input_width) = sizes
             return cls(
@@ -77,8 +108,20 @@ class ImageFeatures:
                 input_size=(input_height, input_width),
                 model_version=metadata["model_version"],
             )
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise InvalidInputError(f"{path} holds no image features: {error}") from error
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise InvalidInputError(f"{name} holds no image features: {error}") from error
+
+
+def _metadata(data: bytes) -> dict[str, Any]:
+    """Return the metadata of valid safetensors: a JSON header of so many bytes comes first."""
+    length = int.from_bytes(data[:8], "little")
+    found: dict[str, Any] = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    return found
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    fits = bool(tensor.abs().max() <= _HALF_MAX)  # not if something is no number, either
+    return tensor.half() if fits else tensor
 
 
 def _tensors(maps: FeatureMaps) -> Iterator[tuple[str, Tensor]]:

@@ -29,6 +29,7 @@ from dynamite.predict.image_ops import (
 from dynamite.predict.label_map import label_map
 from dynamite.predict.pauses import Pause, pauses
 from dynamite.predict.unclicked_components import drop_unclicked_components
+from dynamite.predict.unclicked_holes import fill_unclicked_holes
 from dynamite.predict.validation import require_list, require_output_size, require_type
 from dynamite.predict.winner_map import WinnerMap
 
@@ -214,6 +215,7 @@ class Predictor:
         if self.model.config.drop_unclicked_components:
             in_cells = clicks.scaled(across, down)
             decision, winners = drop_unclicked_components(decision, winners, in_cells)
+            decision, winners = fill_unclicked_holes(decision, winners, in_cells)
         labels = label_map(
             decision.maps_Mhw,
             decision.owners_M,

@@ -7,26 +7,21 @@ in the cells of the network's maps, whose number does not depend on the size of 
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import reduce
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dynamite.clicks import ClickSet
 from dynamite.network.components import find_components
 from dynamite.network.prediction import Decision
 from dynamite.network.queries import BACKGROUND
 from dynamite.network.refiner_boxes import Box
+from dynamite.predict.hand_over import hand_over
 from dynamite.predict.winner_map import WinnerMap
 
 LabelMap = NDArray[np.int16]
 Mask = NDArray[np.bool_]
-
-_NEVER = -1e4
-"""A logit so low that it loses even where maps are interpolated between two cells."""
 
 
 def drop_unclicked_components(
@@ -52,36 +47,9 @@ def drop_unclicked_components(
     for index, box, cells_hw in unclicked:
         owner_hw[box][cells_hw] = BACKGROUND
         own = [one for one, owner in zip(maps_Mhw, owners, strict=True) if owner == index]
-        _hand_over(own, background, box, cells_hw)
+        hand_over(own, background, box, cells_hw)
     left = torch.from_numpy(owner_hw).to(winners.owner_hw.device)
     return replace(decision, maps_Mhw=maps_Mhw), replace(winners, owner_hw=left)
-
-
-def _hand_over(own: list[Tensor], background: list[Tensor], box: Box, cells_hw: Mask) -> None:
-    """Give an object's logits in some cells to the first background map, in place.
-
-    The background also gets them in the neighboring cells. Otherwise a third map could win where
-    the maps are interpolated between two cells.
-    """
-    padded_hw = np.pad(cells_hw, 1).view(np.uint8)
-    around_hw = cv2.dilate(padded_hw, np.ones((3, 3), np.uint8))
-    # A window one cell wider than the box, as far as the maps reach.
-    inside, window = [], []
-    for cells, length, limit in zip(box, padded_hw.shape, own[0].shape, strict=True):
-        low, high = max(cells.start - 1, 0), min(cells.stop + 1, limit)
-        window.append(slice(low, high))
-        inside.append(slice(low - cells.start + 1, length - (cells.stop + 1 - high)))
-    rows, columns = window
-    device = own[0].device
-    dropped, around = (
-        torch.from_numpy(part_hw[*inside].astype(np.bool_)).to(device)
-        for part_hw in (padded_hw, around_hw)
-    )
-    heir = background[0][rows, columns]
-    inherited = reduce(torch.maximum, (one[rows, columns] for one in (*own, *background)))
-    heir.copy_(torch.where(around, inherited, heir))
-    for one in own:
-        one[rows, columns].masked_fill_(dropped, _NEVER)
 
 
 def _unclicked_cells(labels_hw: LabelMap, clicks: ClickSet) -> Iterator[tuple[int, Box, Mask]]:

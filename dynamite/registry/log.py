@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dynamite.formats import refusal
+from dynamite.json_text import read_json
 from dynamite.registry.errors import RegistryError, StaleError, as_registry_error
 
 FORMAT_VERSION = 1
@@ -151,7 +152,7 @@ class Log:
     def _entry(self, name: str) -> Current:
         path = self._folder / name
         try:
-            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            values: dict[str, Any] = read_json(path.read_bytes())
             if newer := refusal(values, FORMAT_VERSION, path):
                 raise RegistryError(newer)
             return Current(**(values | {"history": tuple(values["history"])}))

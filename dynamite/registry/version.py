@@ -10,6 +10,7 @@ from typing import Any
 from dynamite.errors import CheckpointError
 from dynamite.files import replacing
 from dynamite.formats import refusal
+from dynamite.json_text import read_json
 from dynamite.manifest import digest
 from dynamite.registry.errors import MissingError, RegistryError, as_registry_error
 
@@ -122,7 +123,7 @@ def read_version(folder: Path) -> Version:
         RegistryError: the registry's folder is not there, or the description is damaged or newer.
     """
     try:
-        values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        values = read_json((folder / DESCRIPTION).read_bytes())
         if newer := refusal(values, FORMAT_VERSION, folder / DESCRIPTION):
             raise RegistryError(newer)
         name, created, sha = (str(values.pop(key)) for key in ("name", "created", "sha256"))

@@ -5,6 +5,7 @@ import io
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,6 +48,28 @@ def send(body: bytes = PNG, status: int = 200, **headers: str) -> Answer:
 
 def redirect(location: str, status: int = 302) -> Answer:
     return send(b"", status, Location=location)
+
+
+def drip(lead: bytes, drop: bytes) -> Answer:
+    """A byte now and then never exceeds a socket timeout."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(lead)
+        for _ in range(600):
+            handler.wfile.write(drop)
+            time.sleep(0.05)
+
+    return answer
+
+
+SLOW = {
+    "silence": drip(b"", b""),
+    "status": drip(b"HTTP/1.", b"0"),
+    "headers": drip(b"HTTP/1.1 200 OK\r\n", b"X"),
+    "body": drip(b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+    "length": drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"x"),
+    "chunks": drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+}
 
 
 @dataclass(frozen=True)

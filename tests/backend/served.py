@@ -120,7 +120,7 @@ def make_backend(tmp_path, monkeypatch, queue_server):
         cache = KeyedCache()
         parts = composition.assemble(
             settings,
-            engine=Engine(model, cache, meters.encodes.observe),
+            engine=Engine(model, cache, meters.observe),
             cache=cache,
             queue=queue("spool", EVENT_JOB),
             cvat_queue=queue("spool/cvat", CVAT_EVENT_JOB) if settings.cvat else None,

@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-CUDA = re.compile(r"torch|triton|nvidia|cuda")
+CUDA = re.compile(r"torch$|triton|nvidia|cuda")
 
 
 def locked(name: str) -> dict[str, tuple[str, int]]:
@@ -25,11 +25,17 @@ def locked(name: str) -> dict[str, tuple[str, int]]:
 
 
 ALL_BUT_TORCH, TORCH = locked("requirements.lock"), locked("requirements-cuda.lock")
+CPU = locked("requirements-cpu.lock")
 BOTH = ALL_BUT_TORCH | TORCH
 
 
 def test_every_distribution_has_hashes():
-    assert all(count for _, count in BOTH.values())
+    assert all(count for _, count in [*BOTH.values(), *CPU.values()])
+
+
+def test_the_cpu_build_is_of_the_same_release():
+    version, _ = TORCH["torch"]
+    assert {name: found for name, (found, _) in CPU.items()} == {"torch": f"{version}+cpu"}
 
 
 def test_the_versions_are_those_that_are_tested():
@@ -49,5 +55,5 @@ def test_all_that_ships_is_locked_in_a_version_that_it_allows():
 
 def test_what_only_cuda_needs_is_apart():
     assert not [name for name in ALL_BUT_TORCH if CUDA.match(name)]
-    assert {"torch", "torchvision"} <= set(TORCH)
+    assert "torch" in TORCH
     assert all(CUDA.match(name) for name in TORCH)

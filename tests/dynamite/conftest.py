@@ -27,10 +27,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--device", default="cpu", help="where the network is (benchmarks/gpu.py)")
+
+
 @pytest.fixture(scope="session")
-def lite() -> DynaMITE:
+def lite(request: pytest.FixtureRequest) -> DynaMITE:
     """The network that ships, with random weights: the tests must hold for any weights."""
-    return dynamite.load("lite", random_weights=True)
+    device = request.config.getoption("--device", "cpu")
+    return dynamite.load("lite", random_weights=True, device=device)
 
 
 @pytest.fixture(scope="module")

@@ -126,6 +126,18 @@ def test_the_tolerance_is_kept_and_saves_points() -> None:
     assert not (filled ^ disk)[~edge].any()
 
 
+def test_specks_within_the_tolerance_are_no_parts() -> None:
+    mask = np.zeros((20, 20), bool)
+    mask[2:12, 2:12] = True
+    mask[12, 12] = mask[15, 2:4] = True  # one touches the square at its corner
+    mask[17, 2:5] = True
+    assert len(polygons.trace(mask).rings) == 4
+    traced = polygons.trace(mask, 1.0)
+    assert [len(polygons.trace(mask, t).rings) for t in (0.5, 1.0, 1.5)] == [3, 2, 1]
+    assert traced.lost == 0
+    assert len(polygons.trace(mask[12:14], 1.0).rings) == 1, "nothing is left of the object"
+
+
 def test_holes_and_what_is_lost_are_counted() -> None:
     mask = np.ones((9, 12), bool)
     mask[2:4, 2:5] = mask[6, 7] = False

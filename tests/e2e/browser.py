@@ -64,6 +64,11 @@ class Browser:
         """Run JavaScript in the page; ``return`` gives a value back."""
         return self._call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
+    def run_first(self, script: str) -> None:
+        """Run JavaScript in each page opened from now on, before its own."""
+        command = {"cmd": "Page.addScriptToEvaluateOnNewDocument", "params": {"source": script}}
+        self._call("POST", "/goog/cdp/execute", command)
+
     def find(self, css: str) -> Any:
         return self._call("POST", "/element", {"using": "css selector", "value": css})[ELEMENT]
 
@@ -91,6 +96,10 @@ class Browser:
             {"type": "pointerUp", "button": 0},
         ]
         self._actions(keys, self._mouse([*wait, *mouse]))
+
+    def double_click_at(self, x: float, y: float) -> None:
+        click = [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
+        self._actions(self._mouse([self._to(x, y), *click, *click]))
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)

@@ -37,12 +37,13 @@ class Interaction:
     ``ious`` holds the IoU of each of the N objects after each of T network calls: row 0 after the N
     first gestures, each further row after one more. ``spent`` counts the gestures per object: its
     first one and those made because of it, wherever they fell. A strategy that chooses no object
-    adds nothing to it. ``label_map`` is the last answer.
+    adds nothing to it. ``first_label_map`` and ``label_map`` are the first and the last answer.
     """
 
     ious: NDArray[np.float64]  # T×N
     spent: NDArray[np.intp]  # N
     clicks: ClickSet
+    first_label_map: LabelMap  # H×W
     label_map: LabelMap  # H×W
     seconds: NDArray[np.float64]  # T, of each call; NaN where the answer was kept
 
@@ -75,6 +76,7 @@ def interact(
     valid_HW = ~target.ignore
     rows: list[NDArray[np.float64]] = []
     seconds: list[float] = []
+    first_HW: LabelMap | None = None
     spent_N = np.ones(target.num_objects, np.intp)
     predicted_HW: LabelMap | None = None
     while True:
@@ -83,6 +85,7 @@ def interact(
         is_new = answer_HW is not predicted_HW
         seconds.append(time.perf_counter() - start if is_new else np.nan)
         predicted_HW = answer_HW
+        first_HW = answer_HW if first_HW is None else first_HW
         ious_N = (
             object_ious(predicted_HW, target.label_map, target.num_objects, valid_HW)
             if is_new
@@ -101,7 +104,7 @@ def interact(
             clicks = add_click(clicks, target.label_map, point)
         if chosen != ANY_OBJECT:
             spent_N[chosen] += 1
-    return Interaction(np.stack(rows), spent_N, clicks, predicted_HW, np.array(seconds))
+    return Interaction(np.stack(rows), spent_N, clicks, first_HW, predicted_HW, np.array(seconds))
 
 
 def _error(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from training.evaluation.mask_quality import Look, MaskQuality, look
 from training.evaluation.mist import MistScore, mean_iou, mist_score
 from training.evaluation.plan import EvaluationPlan
 from training.evaluation.robustness import Robustness, robustness
@@ -39,6 +40,12 @@ class Row:
         if isinstance(self.score, MistScore):
             return self.score.nci
         return self.score.noc[self.plan.threshold]
+
+    @cached_property
+    def look(self) -> Look:
+        """How the masks look: after one click if segmented one at a time, else at the end."""
+        plan = self.plan
+        return look([one.first if plan.single_object else one.last for one in self.records])
 
     @property
     def milliseconds(self) -> float:
@@ -84,6 +91,7 @@ def document(rows: Sequence[Row], **facts: Any) -> dict[str, Any]:
                 "method": row.method,
                 "plan": asdict(row.plan),
                 "score": asdict(row.score),
+                "look": {name: _json(value) for name, value in asdict(row.look).items()},
                 "robustness": asdict(found),
                 "ms_per_click": round(row.milliseconds, 1),
                 "samples": [_sample(record) for record in row.records],
@@ -117,14 +125,22 @@ def _cells(row: Row) -> dict[str, str]:
             "NFO": str(score.nfo),
             "NFI": str(score.nfi),
             "IoU": f"{score.iou:.3f}",
+            "B-IoU": f"{row.look.boundary_iou:.3f}",
+            **_count_cells(row.look),
             "objects": str(score.objects),
             "images": str(score.images),
         }
     return (
         {f"NoC@{_percent(quality)}": f"{clicks:.2f}" for quality, clicks in score.noc.items()}
         | {f"failed@{_percent(quality)}": str(count) for quality, count in score.failures.items()}
-        | {"IoU@1": f"{score.iou_1:.3f}", "objects": str(score.samples)}
+        | {"IoU@1": f"{score.iou_1:.3f}", "B-IoU@1": f"{row.look.boundary_iou:.3f}"}
+        | {f"{name}@1": cell for name, cell in _count_cells(row.look).items()}
+        | {"objects": str(score.samples)}
     )
+
+
+def _count_cells(found: Look) -> dict[str, str]:
+    return {"parts": f"{found.parts:.2f}", "holes": f"{found.holes:.2f}"}
 
 
 def _percent(quality: float) -> str:
@@ -149,7 +165,19 @@ def _sample(record: Record) -> dict[str, Any]:
         "sample": record.name,
         "index": record.index,
         "clicks": sorted(clicks, key=lambda one: one["time"]),
-        "ious": [
-            [None if math.isnan(iou) else round(iou, 4) for iou in row] for row in record.ious
-        ],
+        "ious": [[_json(iou) for iou in row] for row in record.ious],
+        "first": _quality(record.first),
+        "last": _quality(record.last),
     }
+
+
+def _quality(quality: MaskQuality) -> dict[str, list[Any]]:
+    return {
+        "boundary_iou": [_json(iou) for iou in quality.boundary_iou],
+        "parts": quality.parts.tolist(),
+        "holes": quality.holes.tolist(),
+    }
+
+
+def _json(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 4)

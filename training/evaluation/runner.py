@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 
 import cv2
@@ -16,6 +17,7 @@ from training.data.problems import DatasetError
 from training.data.sample import InstanceDataset, Sample
 from training.evaluation.gestures import GESTURES
 from training.evaluation.interaction import Target, interact
+from training.evaluation.mask_quality import MaskQuality, mask_quality
 from training.evaluation.plan import SEED, EvaluationPlan
 from training.evaluation.segmenter import Segmenter
 from training.evaluation.strategies import STRATEGIES
@@ -26,7 +28,10 @@ _SUBSTITUTION_SEED = 42
 
 @dataclass(frozen=True)
 class Record:
-    """The outcome on one sample, or on its object ``instance``; the answer is stored as PNG."""
+    """The outcome on one sample, or on its object ``instance``; the answer is stored as PNG.
+
+    ``first`` and ``last`` say how the masks look after the first gestures, and at the end.
+    """
 
     index: int
     source: int  # index of the sample used: ``index``, unless it was replaced
@@ -37,6 +42,8 @@ class Record:
     clicks: ClickSet
     answer_png: bytes
     seconds: NDArray[np.float64]  # T, NaN where an answer was kept
+    first: MaskQuality
+    last: MaskQuality
 
     @property
     def name(self) -> str:
@@ -128,6 +135,12 @@ def _evaluate_sample(
             threshold=plan.threshold,
             rng=np.random.default_rng([SEED + plan.seed, index, instance or 0]),
         )
+        measure = partial(
+            mask_quality,
+            target_HW=target.label_map,
+            num_objects=target.num_objects,
+            valid=~target.ignore,
+        )
         _, png = cv2.imencode(".png", (outcome.label_map + 1).astype(np.uint16))
         records.append(
             Record(
@@ -140,6 +153,8 @@ def _evaluate_sample(
                 clicks=outcome.clicks,
                 answer_png=png.tobytes(),
                 seconds=outcome.seconds,
+                first=measure(outcome.first_label_map),
+                last=measure(outcome.label_map),
             )
         )
     return records

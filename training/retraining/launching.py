@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dynamite.errors import DynamiteError
+from dynamite.json_text import read_json
 from dynamite.lifeline import die_with_parent
 from training.config import TrainingConfig
 
@@ -131,7 +132,7 @@ def last_step(path: Path) -> int | None:
         return None
     for line in reversed(lines):
         try:
-            values: dict[str, Any] = json.loads(line)
+            values: dict[str, Any] = read_json(line)
             return int(values["step"])
         except (ValueError, KeyError, TypeError):
             continue

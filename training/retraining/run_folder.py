@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dynamite.files import discard, replacing
+from dynamite.json_text import read_json
 from dynamite.registry import Current
 from training.retraining.request import RequestError, RetrainingRequest
 from training.retraining.waiting import AwayError
@@ -57,7 +58,7 @@ def keep_copy(weights: Path, copy: Path) -> Path:
 
 def _kept(run: Path) -> dict[str, Any]:
     try:
-        values = json.loads((run / KEPT).read_text(encoding="utf-8"))
+        values = read_json((run / KEPT).read_bytes())
     except (FileNotFoundError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}

@@ -9,6 +9,7 @@ from rq.exceptions import DeserializationError
 from rq.job import Job
 from rq.timeouts import JobTimeoutException
 
+from backend import request_id
 from backend.errors import BadRequestError
 from backend.jobs.job_queue import CLAIM, ingest_queue
 from backend.label_studio.ingest.events import process_event
@@ -38,7 +39,7 @@ def process_queued(ingest: Ingest, clock: Callable[[], float] = time.monotonic) 
     be killed, and another one may start with the same event: an event may come twice. An event that
     fails goes to the end of the queue, where it delays no other; its own job will say why.
     """
-    queue = ingest_queue(ingest.redis)
+    queue, own = ingest_queue(ingest.redis), request_id.current()
     until, count, refusals = clock() + SECONDS, 0, []
     for job_id in _by_urgency(queue):
         if clock() > until:
@@ -46,6 +47,7 @@ def process_queued(ingest: Ingest, clock: Callable[[], float] = time.monotonic) 
         job = queue.fetch_job(job_id)
         if job is None or not _is_event(job):
             continue
+        request_id.follow_in(job.meta)
         try:
             process_event(_event_of(job), ingest)
         except BadRequestError as error:  # another attempt would not help
@@ -59,6 +61,7 @@ def process_queued(ingest: Ingest, clock: Callable[[], float] = time.monotonic) 
         if queue.remove(job_id):  # else another worker has it
             job.delete()
             count += 1
+    request_id.follow(own)
     if refusals:
         log.warning("%d events are refused; the last: %s", len(refusals), refusals[-1])
     return count

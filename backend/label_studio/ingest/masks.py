@@ -66,7 +66,8 @@ def read_masks(result: object, config: LabelingConfig, answers: Answers) -> Acce
     read = read_results([raw for raw in result if _is_mask(raw) or _is_label(raw)], config)
     for name, error in read.errors:
         found.rejections.append(Rejection("bad_region", str(error), name))
-    scored = {raw.get("id") for raw in result if _is_mask(raw) and raw.get("score") is not None}
+    masks = [raw for raw in result if _is_mask(raw)]
+    scored = {str(raw.get("id")) for raw in masks if raw.get("score") is not None}
     for painted in read.entries:
         if not isinstance(painted, Paint):
             continue
@@ -79,7 +80,7 @@ def read_masks(result: object, config: LabelingConfig, answers: Answers) -> Acce
         else:
             sized = ((painted.height, painted.width), region)
             found.regions.setdefault(painted.image, []).append(sized)
-    if not any(map(_is_mask, result)):
+    if not masks:
         found.rejections += _forgotten_tick(result, config)
     return found
 

@@ -10,6 +10,7 @@ from typing import Any
 from redis import Redis
 from rq.timeouts import JobTimeoutException
 
+from backend import request_id
 from backend.errors import BadRequestError
 from backend.jobs.job_queue import PATIENCE_SECONDS, requeue_failed
 from backend.label_studio.ingest.bookkeeping import Bookkeeping
@@ -45,8 +46,10 @@ def try_again(ingest: Ingest, clock: Callable[[], float] = time.monotonic) -> st
     for event, _ in ingest.bookkeeping.waiting():
         if clock() > until:
             break
+        request_id.follow_in(event)
         _try_again(event, ingest)
         count += 1
+    request_id.follow("")
     return f"{count} events tried again"
 
 

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from redis import Redis
 
@@ -18,7 +18,7 @@ from backend.label_studio.ingest.known_tasks import known_tasks, state_of
 from backend.label_studio.ingest.retries import publish_backlog, try_again
 from backend.label_studio.ingest.server_identity import check_project
 from backend.label_studio.ingest.store_annotation import store_annotation
-from backend.label_studio.ingest.values import Json
+from backend.label_studio.ingest.values import Json, is_number
 from backend.retraining.requesting import request_where_due
 from backend.settings.lines import parse_lines
 from training.annotation_store import AnnotationStore, Outcome
@@ -129,8 +129,9 @@ def _reconcile_task(
     ingest: Ingest, task: Json, project: Json, known: set[int]
 ) -> list[Outcome | None]:
     """Return what became of each annotation of a task; None if it must be tried again."""
-    found = list(ask(ingest, f"/api/tasks/{task['id']}/annotations/") or [])
-    for missing in sorted(known - {one.get("id") for one in found}):
+    listed = ask(ingest, f"/api/tasks/{task['id']}/annotations/") or []
+    found = [one for one in listed if isinstance(one, Mapping)]
+    for missing in sorted(known - {one["id"] for one in found if is_number(one.get("id"))}):
         one = ask(ingest, f"/api/annotations/{missing}")  # the list leaves out skipped ones
         if one is None:
             delete_annotations([missing], ingest.store, ingest.bookkeeping)

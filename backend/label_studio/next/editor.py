@@ -16,6 +16,7 @@ from backend.label_studio.next.reading import CAPABILITIES, event_of, read_promp
 from backend.label_studio.predict_request import Task, image_addresses, number_of, read_tasks
 from backend.label_studio.raw_values import shown
 from backend.serving.answering import Answering
+from backend.serving.stages import Observe, Stage, timed, unobserved
 from backend.session.answer_plan import ImagePlan
 from backend.session.bitmask import BitMask, Mask, union
 from backend.session.masks import MaskCache, MaskReader
@@ -51,6 +52,7 @@ class NextEditor:
         max_pixels: int,
         prewarm: Callable[[str, str], object],
         memory: Memory | None = None,
+        observe: Observe = unobserved,
     ) -> None:
         """Take what the answers need.
 
@@ -63,6 +65,7 @@ class NextEditor:
             max_pixels: pixels of the largest image.
             prewarm: has an image (address, task) encoded in the background.
             memory: of the objects drawn; an empty one if None.
+            observe: is told how long writing an answer takes.
         """
         self._answering = answering
         self._connection = connection
@@ -71,6 +74,7 @@ class NextEditor:
         self._background_labels = tuple(background_labels)
         self._max_pixels = max_pixels
         self._prewarm = prewarm
+        self._observe = observe
         self._memory = memory or Memory()
         self._decoded = MaskCache(CACHE_BYTES)
 
@@ -88,7 +92,8 @@ class NextEditor:
         event = event_of(context)
         if event is None:
             mask = self._mask(body, context)
-            url = write_data_uri(mask_png.encode(mask), "image/png")
+            with timed(self._observe, Stage.ANSWER):
+                url = write_data_uri(mask_png.encode(mask), "image/png")
             return {"result": [{"type": "bitmask", "value": {"imageDataURL": url}}]}
         if event == CAPABILITIES:
             return {"result": [self._capabilities(body)]}

@@ -204,7 +204,7 @@ def test_busy_is_told_as_429_which_the_page_retries(make_backend):
     ]
     for one in people:
         one.start()
-    while backend.parts.admission._free._value:
+    while backend.parts.admission._free_encoding._value:
         pass
     answer = CvatServer(backend.client).call(payload(FRAME, [(5, 5)]))
     backend.predictor.gate.set()

@@ -22,12 +22,11 @@ class Fake:
     def to(self, device: str) -> Self:
         return self if device == self.device else replace(self, device=device)
 
-    def save(self, path: Path) -> None:
-        path.write_bytes(self.name.encode().ljust(self.nbytes, b"."))
+    def to_bytes(self, *, half: bool) -> bytes:
+        return self.name.encode().ljust(self.nbytes, b".")
 
     @classmethod
-    def load(cls, path: Path) -> "Fake":
-        data = path.read_bytes()
+    def from_bytes(cls, data: bytes) -> "Fake":
         return cls(data.rstrip(b".").decode(), len(data))
 
 
@@ -56,7 +55,7 @@ def open_cache(tmp_path: Path) -> Iterator[Open]:
 
     def open_it(**how: Any) -> FeatureCache[Fake]:
         how = {"folder": tmp_path / "features", "memory_bytes": 10_000, "disk_bytes": 10**6} | how
-        cache = FeatureCache(Fake.load, **how)
+        cache = FeatureCache(Fake.from_bytes, **how)
         opened.append(cache)
         return cache
 

@@ -19,7 +19,7 @@ from backend.fetch.client import MAX_REDIRECTS, Client
 from backend.fetch.deadline import Deadline
 from backend.fetch.hosts import AllowedHosts
 from backend.fetch.url import Url
-from tests.backend.http_servers import PNG, Answer, Serve, redirect, send
+from tests.backend.http_servers import PNG, SLOW, Answer, Serve, redirect, send
 
 pytestmark = pytest.mark.security
 
@@ -285,28 +285,6 @@ def test_an_answer_that_ends_early_is_no_image(serve: Serve) -> None:
     server = serve({"/a": send(PNG[:50], Content_Length=str(len(PNG)))})
     with pytest.raises(errors.ImageUnreachableError, match="ends early"):
         get(f"{server.url}/a", server.at)
-
-
-def drip(lead: bytes, drop: bytes) -> Answer:
-    """A byte now and then never exceeds a socket timeout."""
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.wfile.write(lead)
-        for _ in range(600):
-            handler.wfile.write(drop)
-            time.sleep(0.05)
-
-    return answer
-
-
-SLOW = {
-    "silence": drip(b"", b""),
-    "status": drip(b"HTTP/1.", b"0"),
-    "headers": drip(b"HTTP/1.1 200 OK\r\n", b"X"),
-    "body": drip(b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
-    "length": drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"x"),
-    "chunks": drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
-}
 
 
 @pytest.mark.parametrize("kind", SLOW)

@@ -1,14 +1,20 @@
 """Which frame of an animation is the image, and what lies around it."""
 
+import io
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from backend.errors import ImageUnreadableError
+from backend.images.decode import decode
 from tests.backend.images.pictures import (
     AS_IS,
+    CAP,
     GREY,
+    RED,
     H,
     W,
     as_file,
@@ -81,13 +87,69 @@ def riff(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
 
 
+def three(value: int) -> bytes:
+    return struct.pack("<I", value)[:3]
+
+
+def animated_webp(
+    frame: bytes, size: tuple[int, int], canvas: tuple[int, int] = (W, H), flags: int = 0x02
+) -> bytes:
+    """An animation of one frame, 30 pixels from the left and 20 from the top."""
+    width, height = size
+    place = three(15) + three(10) + three(width - 1) + three(height - 1) + three(500) + b"\0"
+    head = bytes([flags, 0, 0, 0]) + three(canvas[0] - 1) + three(canvas[1] - 1)
+    body = riff(b"VP8X", head) + riff(b"ANIM", b"\0\0\xff\xff\0\0") + riff(b"ANMF", place + frame)
+    return riff(b"RIFF", b"WEBP" + body)
+
+
 @pytest.mark.parametrize("flags", [0x02, 0x12])
 def test_around_the_first_frame_of_a_webp_is_nothing(flags: int) -> None:
-    def three(value: int) -> bytes:
-        return struct.pack("<I", value)[:3]
-
     still = as_file(np.ascontiguousarray(picture[20:, 30:]), "WEBP", lossless=True)[12:]
-    place = three(15) + three(10) + three(29) + three(19) + three(500) + b"\0"
-    head = bytes([flags, 0, 0, 0]) + three(W - 1) + three(H - 1)
-    body = riff(b"VP8X", head) + riff(b"ANIM", b"\0\0\xff\xff\0\0") + riff(b"ANMF", place + still)
-    assert_shows(riff(b"RIFF", b"WEBP" + body), [WHITE, WHITE, WHITE, GREY])
+    assert_shows(animated_webp(still, (30, 20), flags=flags), [WHITE, WHITE, WHITE, GREY])
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_the_first_frame_of_a_webp_is_what_libwebp_makes_of_it(lossless: bool, mode: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (H, W, len(mode)), np.uint8)
+    frames = [Image.fromarray(noise), Image.fromarray(255 - noise)]
+    data = as_file(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=lossless)
+    with Image.open(io.BytesIO(data)) as image:
+        whole = image.convert("RGBA")
+    white = Image.new("RGBA", (W, H), "white")
+    expected = np.asarray(Image.alpha_composite(white, whole).convert("RGB"))
+    np.testing.assert_array_equal(decode(data, max_pixels=CAP), expected)
+
+
+def resident(kind: str) -> float:
+    """Memory that this process has, or had at its peak, in megabytes."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(f"{kind}:")[2].split()[0]) / 1000
+
+
+@pytest.mark.security
+def test_a_small_frame_on_a_large_canvas_takes_the_memory_of_its_pixels() -> None:
+    still = as_file(picture[:20, :30].copy(), "WEBP", lossless=True)[12:]
+    data = animated_webp(still, (30, 20), canvas=(4000, 4000))
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    pixels = decode(data, max_pixels=4000**2)
+    assert resident("VmHWM") - before < 80  # of 48; libwebp's canvases take 240
+    assert (pixels[:20] == 255).all()
+    assert tuple(pixels[25, 35]) == RED
+
+
+@pytest.mark.security
+@pytest.mark.parametrize(
+    "data",
+    [
+        animated_webp(b"", (30, 20)),
+        animated_webp(animated_webp(b"", (30, 20))[12:], (30, 20)),
+        animated_webp(as_file(picture[:20, :30].copy(), "WEBP")[12:], (31, 20)),
+        animated_webp(as_file(picture, "WEBP")[12:], (W, H)),
+    ],
+    ids=["empty", "nested", "another size", "outside"],
+)
+def test_a_first_frame_that_is_none_is_named(data: bytes) -> None:
+    with pytest.raises(ImageUnreadableError, match=r"damaged|animation"):
+        decode(data, max_pixels=CAP)

@@ -238,3 +238,13 @@ def test_a_configuration_without_a_brush_is_fine():
     for output in ("bitmask", "polygon", "vector"):
         tags = tag(f"{output.capitalize()}Labels", "A"), tag("KeyPointLabels", "A")
         assert problems(*tags) == ()
+
+
+@pytest.mark.parametrize("how", ["", 'name=""'])
+def test_a_labels_tag_without_a_name_gives_its_labels_to_none(how):
+    config = parse(
+        f'<View><Image name="i" value="$i"/><Labels {how} toName="i"><Label value="A"/></Labels>'
+        '<Brush name="b" toName="i"/></View>'
+    )
+    (brush,) = config.controls
+    assert brush.labels == ()

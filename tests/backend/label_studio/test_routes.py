@@ -232,6 +232,14 @@ def test_health_sends_a_balancer_elsewhere_while_clicks_are_still_answered(backe
     assert len(backend.result(click("A", 100, 100))) == 1
 
 
+def test_a_backend_lives_while_it_drains_and_while_nobody_knows_the_queue(backend, monkeypatch):
+    backend.parts.draining.set()
+    queue = backend.parts.queue
+    monkeypatch.setattr(queue, "workers", lambda **_: pytest.fail("it asks the queue"))
+    answer = backend.client.get("/live")
+    assert (answer.status_code, answer.json) == (200, {"status": "LIVE"})
+
+
 def test_health_versions_and_setup(backend, capture):
     health = backend.client.get("/health").json
     assert health["status"] == "UP"
@@ -244,7 +252,7 @@ def test_health_versions_and_setup(backend, capture):
 def test_a_password_guards_everything_but_health(make_backend, click):
     backend = make_backend(basic_auth_user="ls", basic_auth_password="right")
     client = backend.client
-    assert client.get("/health").status_code == 200
+    assert client.get("/health").status_code == client.get("/live").status_code == 200
     for method, path in [
         ("get", "/"),
         ("get", "/versions"),

@@ -92,6 +92,29 @@ def test_a_child_that_ignores_sigterm_is_killed(monkeypatch, tmp_path):
     assert child.status == -signal.SIGKILL
 
 
+def test_children_of_one_group_are_asked_to_stop_together(tmp_path):
+    """Each ends only once the other one has been asked, too."""
+    program = """
+import signal, sys, time
+from pathlib import Path
+mine, other = map(Path, sys.argv[1:])
+signal.signal(signal.SIGTERM, lambda *_: mine.touch())
+mine.with_suffix(".ready").touch()
+while not (mine.exists() and other.exists()):
+    time.sleep(0.01)
+"""
+    supervisor, files = Supervisor(), [tmp_path / "a", tmp_path / "b"]
+    children = []
+    for mine, other in (files, files[::-1]):
+        command = [sys.executable, "-c", program, str(mine), str(other)]
+        child = Child(mine.name, command, {}, group="web", stop_seconds=60)
+        children.append(supervisor.add(child))
+    while not all(path.with_suffix(".ready").exists() for path in files):
+        time.sleep(0.01)
+    supervisor.stop()
+    assert [child.status for child in children] == [0, 0]
+
+
 def test_no_child_survives_a_launcher_killed_with_9(tmp_path):
     note = tmp_path / "pids"
     code = f"""

@@ -1,5 +1,6 @@
 """Real workers on a real queue server: what a sleep of the machine and forged jobs do to them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -19,10 +20,11 @@ from backend.jobs.job_queue import RETRIES
 from backend.jobs.rq_repair import repair
 from backend.label_studio.ingest.job_names import EVENT_JOB
 from backend.launcher.allowed_jobs import ALLOWED, AllowedJob
-from backend.launcher.rq_worker import JOB, LOG_LEVEL, QUEUE_URL, Worker
+from backend.launcher.rq_worker import JOB, LOGGING, QUEUE_URL, Worker
 from backend.launcher.worker import allowed_queue
 from backend.retraining.enqueueing import TRAIN_JOB
 from backend.retraining.jobs import PERIODIC
+from backend.retraining.verdicts import verdicts
 from backend.settings import load
 
 pytestmark = pytest.mark.security
@@ -97,13 +99,23 @@ def test_so_does_a_training_worker(start, redis):
     assert "Field required" in Job.fetch(job.id, redis, JSONSerializer).meta["error"]
 
 
+def test_a_worker_counts_a_training_that_fails_once(start, redis):
+    queue = Queue("train", connection=redis, serializer=JSONSerializer)
+    job = queue.enqueue(TRAIN_JOB, {}, retry=Retry(max=RETRIES), meta={"line": "lite"})
+    start("train")
+    assert ended(job) == "failed"
+    until(lambda: verdicts(redis, "lite")["failed"])
+    assert sum(verdicts(redis, "lite").values()) == 1
+
+
 def test_a_job_whose_execution_has_expired_goes_back_into_the_queue(queue_server, redis, tmp_path):
     """The machine slept after the worker had taken it, and before its process began."""
     job = enqueue(redis, "ingest", EVENT_JOB, MALFORMED)
     redis.lmove("rq:queue:ingest", "rq:queue:ingest:intermediate", "LEFT", "LEFT")
     redis.zadd("rq:wip:ingest", {f"{job.id}:execution": time.time() - 100})
     values = ("a worker", str(os.getpid()), job.id, "execution", "ingest")
-    environment = dict(zip(JOB, values, strict=True)) | {QUEUE_URL: queue_server, LOG_LEVEL: "info"}
+    logging = json.dumps({"level": "info"})
+    environment = dict(zip(JOB, values, strict=True)) | {QUEUE_URL: queue_server, LOGGING: logging}
     command = [sys.executable, "-P", "-m", "backend.launcher.job_process"]
     subprocess.run(command, env=os.environ | environment, cwd=tmp_path, check=True)
     assert Queue("ingest", connection=redis, serializer=JSONSerializer).job_ids == [job.id]

@@ -7,11 +7,13 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 
+from backend.launcher.preflight import lock_state_folder
 from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
@@ -61,9 +63,9 @@ def is_alive(pid):
         return False
 
 
-def start(environment, folder):
+def start(environment, folder, *options):
     return subprocess.Popen(
-        [sys.executable, "-m", "backend.cli", "serve"],
+        [sys.executable, "-m", "backend.cli", "serve", *options],
         env=environment,
         cwd=folder,
         stdout=subprocess.PIPE,
@@ -91,6 +93,41 @@ def wait_until_up(process, environment):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return answer
+
+
+def command_of(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def environment_of(pid):
+    pairs = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if pair)
+
+
+def free_ports(count):
+    """The first of so many free ports in a row."""
+    while True:
+        port = free_port()
+        taken = []
+        for number in range(count):
+            with socket.socket() as probe:
+                taken.append(probe.connect_ex(("127.0.0.1", port + number)) == 0)
+        if not any(taken):
+            return port
+
+
+def wait_until_closed(environment):
+    """Wait for the threads of a killed process: the port is open until the last one is gone."""
+    deadline = time.monotonic() + 20
+    while True:
+        assert time.monotonic() < deadline
+        with suppress(ConnectionError):
+            if health(environment) is None:
+                return
+        time.sleep(0.05)
 
 
 def wait_until_gone(processes):
@@ -127,6 +164,54 @@ def test_it_serves_says_so_and_leaves_nothing_behind(environment, tmp_path, stop
         process.stdout.close()
 
 
+def test_a_web_server_for_each_device(environment, tmp_path):
+    port = free_ports(2)
+    first, second = (environment | {"DYNAMITE_PORT": str(port + n)} for n in range(2))
+    process = start({**first, "DYNAMITE_DEVICE": ""}, tmp_path, "--devices", "cpu,cpu")
+    try:
+        assert wait_until_up(process, first)["device"] == "cpu"
+        assert wait_until_up(process, second)["device"] == "cpu"
+        while "Ctrl-C" not in process.stdout.readline():
+            pass
+        webs = [pid for pid in descendants(process.pid) if "launcher.web" in command_of(pid)]
+        workers = [pid for pid in descendants(process.pid) if "--queues" in command_of(pid)]
+        assert len(webs) == 4  # a master and its worker each
+        assert len(workers) == 2  # ingest and train, once
+        dying = [pid for pid in webs if environment_of(pid)["DYNAMITE_PORT"] == str(port + 1)]
+        for pid in dying:
+            os.kill(pid, signal.SIGKILL)
+        wait_until_closed(second)
+        assert "port" in (said := process.stdout.readline())
+        assert "restarting now" in said
+        assert health(first) is not None
+        wait_until_up(process, second)
+        children = descendants(process.pid)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        wait_until_gone(children)
+        assert health(first) is health(second) is None
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_two_launchers_in_one_state_folder_are_refused_in_words(environment, tmp_path):
+    process = start(environment, tmp_path)
+    try:
+        wait_until_up(process, environment)
+        queue = f"unix://{tmp_path}/state/valkey.sock"
+        other = {**environment, "DYNAMITE_PORT": str(free_port()), "REDIS_URL": queue}
+        output, _ = (second := start(other, tmp_path)).communicate(timeout=200)
+        assert second.returncode == 1
+        assert "serve` runs in the state folder" in output
+        assert len(output.splitlines()) == 1, output
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
 def test_one_that_is_stopped_while_it_starts_says_so(environment, tmp_path):
     process = start(environment, tmp_path)
     while not (children := descendants(process.pid)):
@@ -157,3 +242,16 @@ def test_what_cannot_start_says_why_without_a_traceback(environment, tmp_path, c
     assert words in output
     assert "Traceback" not in output
     assert len(output.splitlines()) <= 2, output
+
+
+def test_a_second_one_on_the_same_state_folder_says_so_and_harms_nothing(environment, tmp_path):
+    (tmp_path / "state").mkdir(mode=0o700)
+    with lock_state_folder(tmp_path / "state"):  # as the first one does while it runs
+        before = sorted((tmp_path / "state").rglob("*"))
+        process = start(environment, tmp_path)
+        output, _ = process.communicate(timeout=200)
+        assert sorted((tmp_path / "state").rglob("*")) == before
+    assert process.returncode == 1
+    assert "serve` runs in the state folder" in output
+    assert "DYNAMITE_STATE_DIR" in output
+    assert "Traceback" not in output

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from backend.label_studio.config_writer import write
 from backend.serving.admission import Admission, BusyError
 
 
@@ -31,10 +32,11 @@ def test_one_request_too_many_is_told_so_at_once(make_backend, click, task):
     with ThreadPoolExecutor() as people:
         waiting = [people.submit(wait, number) for number in (1, 2)]
         started.wait()
-        while backend.parts.admission._free._value:
+        while backend.parts.admission._free_encoding._value:
             time.sleep(0.005)
         answer = backend.predict({"result": [click("A", 100, 100)]}, task=task(3))
         assert (answer.status_code, answer.json["error"]["code"]) == (503, "busy")
+        assert "images to be encoded" in answer.json["error"]["message"]
         assert backend.client.get("/health").status_code == 200
         backend.predictor.gate.set()
         assert [one.result() for one in waiting] == [200, 200]
@@ -100,3 +102,62 @@ def test_outside_leaves_the_place_of_this_thread_and_takes_it_back():
             pass
     with admission.outside(), admission.outside(), admission.place():  # without a place: nothing
         pass
+
+
+def test_clicks_on_warm_images_are_answered_in_a_flood_of_new_ones(make_backend, click, task):
+    """Clicks and warmings of new images wait up to a limit, and beyond it are told so at once."""
+    backend = make_backend(threads=4)
+    warm = task(1)
+    points = [click("A", 100, 100)]
+    backend.result(*points, task=warm)
+    gate, encode = threading.Event(), backend.predictor.encode
+
+    def slow(image, *, pause):
+        while not gate.wait(0.001):
+            pause()  # between its layers a click overtakes it
+        return encode(image, pause=pause)
+
+    backend.predictor.encode = slow
+
+    def flood(number):
+        own = task(10 + number, image=f"/data/upload/1/{'x' * number}.png")
+        body = {"result": [click("A", 100, 100, name=f"k{number}")]}
+        if number % 3:
+            return backend.predict(body, task=own)
+        body = {"tasks": [own], "project": "3.1", "label_config": write(["A", "B"])}
+        return backend.client.post("/warm", json=body)
+
+    with ThreadPoolExecutor(40) as people:
+        asked = [people.submit(flood, number) for number in range(40)]
+        try:
+            while sum(one.done() for one in asked) < 36:
+                time.sleep(0.005)
+            for number in range(20):
+                points.append(click("A", 110 + number, 100))
+                assert len(backend.result(*points, task=warm)) == 1
+                assert backend.client.get("/health").status_code == 200
+        finally:
+            gate.set()
+        answers = [one.result() for one in asked]
+    reasons = [
+        answer.json["error"]["message"]
+        if answer.status_code == 503
+        else "".join(answer.json.get("problems", []))
+        for answer in answers
+    ]
+    assert sum("requests are already waiting for" in reason for reason in reasons) == 36, reasons
+    assert reasons.count("") == 4
+    assert backend.parts.admission._free._value == 4  # all places are free again
+    assert backend.parts.admission._free_encoding._value == 4
+
+
+def test_one_that_waits_for_an_encode_and_then_for_a_host_is_counted_there():
+    admission = Admission(1)
+    with admission.place(), admission.encoding():
+        with admission.outside():
+            assert admission._free._value == admission._free_encoding._value == 1
+            assert admission._free_outside._value == 0
+        assert (admission._free_encoding._value, admission._free_outside._value) == (0, 1)
+        with admission.encoding():
+            assert admission._free_encoding._value == 0
+    assert admission._free._value == admission._free_encoding._value == 1

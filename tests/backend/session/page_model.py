@@ -89,7 +89,7 @@ class Server:
     def body(self, user: str, context: list[Region] | None) -> dict[str, Any]:
         task = {
             "id": self.task,
-            "data": {"image": "/data/upload/1/photo.jpg"},
+            "data": {"image": f"/data/upload/{self.task}/photo.jpg"},
             "drafts": [self.drafts[user]] if user in self.drafts else [],
             "annotations": self.annotations,
             "predictions": self.predictions,

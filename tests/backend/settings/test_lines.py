@@ -3,7 +3,7 @@
 import pytest
 
 from backend.settings import SettingsError, load
-from backend.settings.lines import parse_exhaustive_projects, parse_lines
+from backend.settings.lines import parse_lines, parse_projects
 from training.annotation_store import ProjectKey
 
 
@@ -35,9 +35,9 @@ def test_another_name_of_label_studio_is_the_source_of_bare_numbers():
 
 
 def test_all_projects_are_exhaustive_whatever_their_source():
-    everything = parse_exhaustive_projects("ALL", "label_studio")
+    everything = parse_projects("DYNAMITE_X", "ALL", "label_studio")
     assert ("cvat", 3) in everything
-    nothing = parse_exhaustive_projects("", "label_studio")
+    nothing = parse_projects("DYNAMITE_X", "", "label_studio")
     assert ("label_studio", 3) not in nothing
 
 

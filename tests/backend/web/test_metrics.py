@@ -1,5 +1,9 @@
 """``/metrics`` as Prometheus reads it."""
 
+import re
+import threading
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +14,12 @@ from rq.serializers import JSONSerializer
 
 from backend.features.cache import Tier
 from backend.retraining.status import Backlog, note_backlog
+from backend.serving.device_memory import memory_of
+from backend.serving.stages import Stage
+from backend.web.metrics_state import MetricsState
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "monitoring.md"
+ROW = re.compile(r"^\| `(dynamite_\w+)` \| (\w+) \|(.*?)\| (.+) \|$", re.MULTILINE)
 
 
 @pytest.fixture
@@ -28,15 +38,26 @@ def scrape():
     return read
 
 
-def test_clicks_and_encodes_are_timed_and_a_batch_is_no_click(backend, scrape, click, capture):
+def test_clicks_and_stages_are_timed_and_a_batch_is_no_click(backend, scrape, click, capture):
     backend.result(click("A", 200, 200))
     backend.result(click("A", 200, 200), click("A", 220, 200))
     backend.client.post("/predict", json=capture("predict-batch-three-tasks"))
     backend.parts.label_studio._prewarmer._pool.shutdown()
     found = scrape(backend)
     assert found["dynamite_click_seconds_count",] == 2
-    assert found["dynamite_encode_seconds_count",] == backend.predictor.encodes == 4
     assert found["dynamite_click_seconds_sum",] > 0
+    passes = {stage: found["dynamite_stage_seconds_count", stage] for stage in Stage}
+    assert passes == {
+        "fetch": backend.predictor.encodes,
+        "decode": backend.predictor.encodes,
+        "encode": backend.predictor.encodes,
+        "segment": backend.predictor.segments,
+        "wait": 3,  # two clicks and the first one's encode; nobody waits for the three others
+        "compose": 2,
+        "answer": 2,
+    }
+    assert backend.predictor.encodes == 4
+    assert all(found["dynamite_stage_seconds_sum", stage] > 0 for stage in Stage)
     assert found["dynamite_model_info", "cpu", "discs-1"] == 1
     assert found["dynamite_device_waiting",] == 0
     assert found["process_resident_memory_bytes",] > 1e6
@@ -103,13 +124,19 @@ def test_without_the_queue_server_the_rest_is_told(make_backend, scrape, tmp_pat
 
 
 def test_the_cache_tells_what_it_holds_by_tier(backend, scrape):
-    tiers = [Tier("memory", 2, 500, 1000, hits=7), Tier("disk", 3, 900, 5000, hits=1)]
+    tiers = [
+        Tier("memory", 2, 500, 1000, hits=7, evicted=5),
+        Tier("disk", 3, 900, 5000, hits=1, is_off=True),
+    ]
     backend.parts.cache.tiers = lambda: tiers
     backend.parts.cache.misses = 4
     found = scrape(backend)
     assert found["dynamite_cache_bytes", "disk"] == 900
     assert found["dynamite_cache_hits_total", "memory"] == 7
     assert found["dynamite_cache_misses_total",] == 4
+    assert found["dynamite_cache_budget_bytes", "disk"] == 5000
+    assert found["dynamite_cache_spills_total", "memory"] == 5
+    assert [found["dynamite_cache_off", tier] for tier in ("memory", "disk")] == [0, 1]
 
 
 def test_it_asks_for_the_password_and_processes_share_no_registry(make_backend, scrape, click):
@@ -120,3 +147,123 @@ def test_it_asks_for_the_password_and_processes_share_no_registry(make_backend, 
     one.result(click("A", 200, 200))
     assert scrape(one)["dynamite_click_seconds_count",] == 1
     assert scrape(other)["dynamite_click_seconds_count",] == 0
+
+
+def test_a_click_counts_once_by_what_came_of_it(backend, scrape, click, task):
+    def clicks():
+        found = scrape(backend)
+        return [
+            found["dynamite_clicks_total", outcome, "without"]
+            for outcome in ("answered", "repeated", "failed")
+        ]
+
+    backend.result(click("A", 200, 200))
+    assert clicks() == [1, 0, 0]
+    backend.predictor.fail = RuntimeError("the model is broken")
+    backend.result(click("A", 200, 200), click("A", 220, 200))
+    assert clicks() == [1, 1, 0]
+    backend.predict({"result": [click("A", 9, 9)]}, task=task(image="/data/missing.png"))
+    assert clicks() == [1, 1, 1]
+    assert scrape(backend)["dynamite_click_seconds_count",] == 3
+
+
+def test_a_click_that_a_newer_one_overtakes_has_not_failed(backend, scrape, click, monkeypatch):
+    monkeypatch.setattr(backend.parts.sessions, "is_superseded", lambda ticket: True)
+    backend.result(click("A", 200, 200))
+    found = scrape(backend)
+    assert found["dynamite_clicks_total", "overtaken", "without"] == 1
+    assert found["dynamite_clicks_total", "failed", "without"] == 0
+
+
+def test_clicks_with_memory_are_counted_apart(backend, scrape, click):
+    backend.parts.answering._with_memory = lambda source, project, model: replace(model, memory="m")
+    backend.result(click("A", 200, 200))
+    found = scrape(backend)
+    assert found["dynamite_clicks_total", "answered", "with"] == 1
+    assert found["dynamite_clicks_total", "answered", "without"] == 0
+
+
+def test_the_age_of_what_waits_for_the_device_is_told(backend, scrape, click):
+    backend.predictor.gate.clear()  # the first encode waits, and the second one for it
+    backend.parts.label_studio._prewarmer.ask("/data/a.png", "1")
+    backend.parts.label_studio._prewarmer.ask("/data/b.png", "1")
+    while not backend.parts.engine.waiting:
+        threading.Event().wait(0.01)
+    first = scrape(backend)["dynamite_device_oldest_seconds",]
+    threading.Event().wait(0.05)
+    assert scrape(backend)["dynamite_device_oldest_seconds",] >= first + 0.05
+    backend.predictor.gate.set()
+    backend.parts.label_studio._prewarmer._pool.shutdown()
+    assert scrape(backend)["dynamite_device_oldest_seconds",] == 0
+
+
+def test_the_age_of_a_queue_is_that_of_its_next_job(backend, scrape, queue_server):
+    with Redis.from_url(queue_server) as redis:
+        queue = Queue("ingest", connection=redis, serializer=JSONSerializer)
+        old, _ = queue.enqueue("nothing"), queue.enqueue("nothing")
+        redis.hset(old.key, "enqueued_at", "2026-01-01T00:00:00.000000Z")
+        assert scrape(backend)["dynamite_queue_age_seconds", "ingest"] > 3600
+        queue.remove(old)
+        found = scrape(backend)
+    assert found["dynamite_queue_age_seconds", "ingest"] < 3600
+    assert found["dynamite_queue_age_seconds", "train"] == 0
+
+
+def test_the_memory_of_a_gpu_is_told_and_a_cpu_has_none(monkeypatch):
+    cuda = SimpleNamespace(
+        mem_get_info=lambda device: (30, 100),
+        memory_allocated=lambda device: 40,
+        memory_reserved=lambda device: 50,
+    )
+    monkeypatch.setattr("torch.cuda", cuda)
+    assert memory_of("cuda:0") == {"tensors": 40, "reserved": 50, "used": 70, "total": 100}
+    assert memory_of("cpu") == {}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error: unknown"), AssertionError("no CUDA")])
+def test_a_driver_that_fails_costs_only_its_figures(monkeypatch, error, caplog):
+    def fail(device):
+        raise error
+
+    monkeypatch.setattr("torch.cuda.mem_get_info", fail)
+    assert memory_of("cuda:0") == {}
+    assert "cuda:0" in caplog.text
+
+
+def test_each_metric_is_documented_with_its_type_labels_and_meaning(
+    make_backend, click, queue_server, scrape, task
+):
+    backend = make_backend(cvat=True)
+    backend.result(click("A", 200, 200))
+    backend.predict({"result": [click("A", 9, 9)]}, task=task(image="/data/missing.png"))
+    with Redis.from_url(queue_server) as redis:
+        note_backlog(redis, Backlog(3, "401", 2, "bad_mask: cut off"))
+    parts = backend.parts
+    parts.cache.tiers = lambda: [Tier("memory", 2, 500, 1000, hits=7)]
+    state = MetricsState(
+        parts.engine,
+        parts.cache,
+        parts.queue,
+        parts.model_status,
+        parts.journal,
+        SimpleNamespace(records=list, loaded={}),
+        device_memory=lambda device: {"total": 1},
+    )
+    families = [one for part in (state, *parts.meters.collectors()) for one in part.collect()]
+    told = {}
+    for family in families:
+        kind = "gauge" if family.type == "info" else family.type
+        ending = {"counter": "_total", "info": "_info"}.get(family.type, "")
+        labels = {name for sample in family.samples for name in sample.labels} - {"le"}
+        told[family.name + ending] = (kind, labels)
+        assert family.documentation.endswith(".")
+    documented = {
+        name: (kind, set(re.findall(r"`(\w+)`", labels)))
+        for name, kind, labels, _ in ROW.findall(PAGE.read_text())
+    }
+    assert documented == told
+
+
+def test_each_stage_is_explained():
+    section = PAGE.read_text().partition("### Stages")[2]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [str(one) for one in Stage]

@@ -76,5 +76,29 @@ def test_the_parts_of_a_batch_own_their_memory(lite: DynaMITE) -> None:
     """Dropping one image of a batch from a cache must free its memory."""
     image = make_image(32, 32)
     first, second = Predictor(lite, resize=None).encode([image, image])
-    assert not np.shares_memory(first.maps.mask_features.numpy(), second.maps.mask_features.numpy())
+    one, other = (each.maps.mask_features.untyped_storage() for each in (first, second))
+    assert one.data_ptr() != other.data_ptr()
     assert first.maps.mask_features.untyped_storage().nbytes() == first.maps.mask_features.nbytes
+
+
+def test_in_half_precision_they_are_half_as_large_and_nearly_the_same(lite: DynaMITE) -> None:
+    predictor = Predictor(lite, resize=None)
+    features = predictor.encode(make_image(64, 96))
+    data = features.to_bytes(half=True)
+    assert len(data) < 0.5 * features.nbytes + 10_000
+    back = ImageFeatures.from_bytes(data)
+    maps, before = back.maps, features.maps
+    assert maps.mask_features.dtype == torch.float32
+    torch.testing.assert_close(maps.mask_features, before.mask_features, rtol=1e-3, atol=1e-3)
+    scores = [predictor.segment(one, CLICKS).scores for one in (features, back)]
+    np.testing.assert_allclose(*scores, atol=0.02)
+
+
+@pytest.mark.parametrize("number", [1e6, -1e6, float("inf"), float("nan")])
+def test_what_half_precision_cannot_hold_stays(lite: DynaMITE, number: float) -> None:
+    features = Predictor(lite, resize=None).encode(make_image(32, 32))
+    with torch.inference_mode():
+        features.maps.levels[0][0, 0, 0, 0] = number
+    back = ImageFeatures.from_bytes(features.to_bytes(half=True))
+    assert torch.equal(back.maps.levels[0].nan_to_num(7), features.maps.levels[0].nan_to_num(7))
+    assert not torch.equal(back.maps.mask_features, features.maps.mask_features)

@@ -24,7 +24,7 @@ class OneImage:
 
 
 def one(side, last=0.9, image="a"):
-    return Scored(image, side, 0.5, last, last >= 0.85, 2)
+    return Scored(image, side, 0.5, last, last >= 0.85, 2, 0.5, last, 1, 0, 1, 0)
 
 
 def test_objects_alone_are_scored_with_their_sides():
@@ -35,6 +35,8 @@ def test_objects_alone_are_scored_with_their_sides():
     assert (small.side, large.side) == (10, 30)
     assert (small.first, small.last, small.clicks) == (0, 1, 2)
     assert (large.first, large.last, large.clicks) == (1, 1, 1)
+    assert (small.first_boundary, small.last_boundary) == (0, 1)
+    assert (small.first_parts, small.last_parts, small.last_holes) == (0, 1, 0)
     assert small.image == large.image == "drawn/a"
 
 
@@ -68,6 +70,7 @@ def test_objects_of_an_image_count_together():
 
 def test_table_shows_changes_to_the_first_model():
     table = render({"old": [one(10, 0.5)], "new": [one(10, 0.75)]})
+    assert {"B-IoU@1", "B-IoU", "parts@1", "holes"} <= set(table.split())
     told = [line for line in table.splitlines() if "< 20" in line and " IoU " in line]
     assert len(told) == 2
     assert "+0.250 ± 0.000" in told[1]

@@ -20,6 +20,7 @@ from dynamite.errors import DynamiteError
 from training.data.catalog import open_dataset
 from training.evaluation import gestures, strategies
 from training.evaluation.grabcut import GrabCut
+from training.evaluation.mask_quality import MaskQuality
 from training.evaluation.overlays import overlay
 from training.evaluation.plan import EvaluationPlan
 from training.evaluation.processes import evaluate_in_processes
@@ -34,7 +35,14 @@ def record(name, ious, index=0):
     clicks = ClickSet([[Click(2, 3, 0)]] * ious.shape[1], [Click(9, 9, 1)])
     _, png = cv2.imencode(".png", np.zeros((12, 16), np.uint16))
     spent, seconds = np.ones(ious.shape[1], np.intp), np.full(len(ious), 0.01)
-    return Record(index, index, name, None, ious, spent, clicks, png.tobytes(), seconds)
+    count = ious.shape[1]
+    first, last = (
+        MaskQuality(np.full(count, value), np.ones(count, int), np.full(count, holes))
+        for value, holes in ((0.25, 4), (0.75, 2))
+    )
+    return Record(
+        index, index, name, None, ious, spent, clicks, png.tobytes(), seconds, first, last
+    )
 
 
 ROWS = [
@@ -62,6 +70,11 @@ class TestReport:
             "NFO",
             "NFI",
             "IoU",
+            "B-IoU",
+            "0.750",
+            "parts",
+            "holes",
+            "2.00",
             "1.50",
             "rise",
             "+266.7%",
@@ -74,7 +87,16 @@ class TestReport:
         plan = EvaluationPlan.single_instance()
         row = Row("lite", plan, [record("a", [[0.5], [0.86], [0.9]]), record("b", [[0.95]])])
         text = text_of(table([row], "a set"))
-        for word in ("NoC@90%", "failed@85%", "IoU@1", "2.00", "0.725"):
+        for word in (
+            "NoC@90%",
+            "failed@85%",
+            "IoU@1",
+            "2.00",
+            "0.725",
+            "B-IoU@1",
+            "0.250",
+            "holes@1",
+        ):
             assert word in text
         assert "strategy" not in text
 
@@ -86,6 +108,8 @@ class TestReport:
         assert first["plan"]["strategy"] == "random"
         assert first["samples"][0]["ious"] == [[0.5], [0.9]]
         assert first["samples"][0]["clicks"][1] == {"object": -1, "x": 9, "y": 9, "time": 1}
+        assert first["look"] == {"boundary_iou": 0.75, "parts": 1.0, "holes": 2.0}
+        assert first["samples"][0]["first"] == {"boundary_iou": [0.25], "parts": [1], "holes": [4]}
         assert found["rows"][1]["robustness"]["rise"] == pytest.approx(5.5 / 1.5 - 1)
 
     def test_json_writes_an_absent_iou_as_null(self):

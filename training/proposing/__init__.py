@@ -1,0 +1,1 @@
+"""What the accepted objects of a project look like, label by label (docs/memory.md)."""
