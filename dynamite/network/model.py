@@ -5,7 +5,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate
 
 from dynamite.errors import InvalidInputError
 from dynamite.network.backbones.build import build_backbone
@@ -17,7 +17,7 @@ from dynamite.network.pixel_decoder import PixelDecoder, upsample
 from dynamite.network.prediction import STRIDE, Decision, Prediction, decide
 from dynamite.network.prediction_head import PredictionHead, append_coordinates
 from dynamite.network.queries import PackedClicks, QueryBootstrapper
-from dynamite.network.refiner import Refiner
+from dynamite.network.refiner import UPSCALE, Refiner
 
 DIVISOR = 32
 """Inputs are padded to multiples of this (docs/network.md, 2)."""
@@ -34,6 +34,8 @@ class FeatureMaps:
         pooled: the mask features resized to each of the levels.
         memory: keys and values of the instance encoder's layers.
         detail: (B, D, h, w) at stride 4, from the refiner; None without one.
+        guide: (B, 2h, 2w), gray of the images in the cells of the refiner's maps, 0…1; None
+            without a refiner.
     """
 
     mask_features: Tensor
@@ -41,6 +43,7 @@ class FeatureMaps:
     pooled: tuple[Tensor, Tensor, Tensor]
     memory: Memory
     detail: Tensor | None = None
+    guide: Tensor | None = None
 
     @property
     def padded_size(self) -> tuple[int, int]:
@@ -117,16 +120,24 @@ class DynaMITE(nn.Module):
         # float32 under mixed precision, too: rounding would move the sampled positions.
         with torch.autocast(images_B3HW.device.type, enabled=False):
             mask_features, levels = self.pixel_decoder(tuple(level.float() for level in maps))
-            detail = (
-                self.refiner.detail(images_B3HW.float(), mask_features)
-                if self.config.refiner_channels
-                else None
-            )
+            detail = guide = None
+            if self.config.refiner_channels:
+                detail = self.refiner.detail(images_B3HW.float(), mask_features)
+                guide = self._gray(images_B3HW.float())
         if self.config.relative_positions:
             mask_features = append_coordinates(mask_features)
         m32, m16, m8 = (upsample(mask_features, level.shape[-2:]) for level in levels)
         memory = self.instance_encoder.memory(levels)
-        return FeatureMaps(mask_features, levels, (m32, m16, m8), memory, detail)
+        return FeatureMaps(mask_features, levels, (m32, m16, m8), memory, detail, guide)
+
+    def _gray(self, images_B3HW: Tensor) -> Tensor:
+        """Return the mean of R, G and B in the cells of the refiner's maps, 0…1."""
+        scale, shift = (
+            torch.tensor(values, device=images_B3HW.device).view(3, 1, 1) / (3 * 255)
+            for values in (self.config.std, self.config.mean)
+        )
+        gray_BHW = (images_B3HW * scale + shift).sum(1)
+        return avg_pool2d(gray_BHW, STRIDE // UPSCALE)
 
     def interact(
         self, maps: FeatureMaps, clicks: PackedClicks, *, auxiliary: bool = False

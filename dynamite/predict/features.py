@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load as read_tensors
-from safetensors.torch import save as write_tensors
+from safetensors.numpy import load as read_arrays
+from safetensors.numpy import save as write_arrays
 from torch import Tensor
 
 from dynamite.errors import InvalidInputError
@@ -20,7 +22,9 @@ FORMAT_VERSION = 1
 """Highest format of a file of features that is read, and the one that is written."""
 
 _SIZES = ("image_size", "input_size")
-_HALF_MAX = torch.finfo(torch.float16).max
+_HALF_MAX = float(np.finfo(np.float16).max)
+
+_Array = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,17 @@ class ImageFeatures:
         Args:
             half: whether to round to half precision, which halves the size and moves some pixels
                 at the edges of masks. A tensor with larger numbers than that can hold stays.
+
+        Numbers are converted by numpy: torch would give the calling thread a pool of its own, which
+        slows down the pool of the thread that uses the model.
         """
         metadata = {"model_version": self.model_version}
         metadata |= {name: "{}x{}".format(*getattr(self, name)) for name in _SIZES}
-        tensors = {name: tensor.cpu().contiguous() for name, tensor in _tensors(self.maps)}
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in _tensors(self.maps)}
         if half:
-            tensors = {name: _halved(tensor) for name, tensor in tensors.items()}
-        return write_tensors(tensors, metadata)
+            arrays = {name: _halved(array) for name, array in arrays.items()}
+        whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        return write_arrays(whole, metadata)
 
     @classmethod
     def load(cls, path: Path | str) -> "ImageFeatures":
@@ -96,7 +104,10 @@ class ImageFeatures:
             InvalidInputError: they are damaged or hold something else.
         """
         try:
-            tensors = {name: tensor.float() for name, tensor in read_tensors(data).items()}
+            tensors = {
+                key: torch.from_numpy(array.astype(np.float32, copy=False))
+                for key, array in read_arrays(data).items()
+            }
             metadata = _metadata(data)
             if newer := refusal(metadata, FORMAT_VERSION, Path(name)):
                 raise InvalidInputError(newer)
@@ -119,9 +130,9 @@ def _metadata(data: bytes) -> dict[str, Any]:
     return found
 
 
-def _halved(tensor: Tensor) -> Tensor:
-    fits = bool(tensor.abs().max() <= _HALF_MAX)  # not if something is no number, either
-    return tensor.half() if fits else tensor
+def _halved(array: _Array) -> _Array:
+    fits = max(array.max(), -array.min()) <= _HALF_MAX  # not if something is no number, either
+    return array.astype(np.float16) if fits else array
 
 
 def _tensors(maps: FeatureMaps) -> Iterator[tuple[str, Tensor]]:
@@ -133,8 +144,9 @@ def _tensors(maps: FeatureMaps) -> Iterator[tuple[str, Tensor]]:
     for index, (key, value) in enumerate(maps.memory):
         yield f"memory.{index}.key", key
         yield f"memory.{index}.value", value
-    if maps.detail is not None:
+    if maps.detail is not None and maps.guide is not None:
         yield "detail", maps.detail
+        yield "guide", maps.guide
 
 
 def _rebuild(tensors: dict[str, Tensor]) -> FeatureMaps:
@@ -147,6 +159,7 @@ def _rebuild(tensors: dict[str, Tensor]) -> FeatureMaps:
             (tensors[f"memory.{i}.key"], tensors[f"memory.{i}.value"]) for i in range(layers)
         ),
         detail=tensors.get("detail"),
+        guide=tensors["guide"] if "detail" in tensors else None,
     )
 
 

@@ -17,6 +17,7 @@ from dynamite.network.config import Resize
 from dynamite.network.model import DIVISOR, DynaMITE
 from dynamite.network.prediction import Decision
 from dynamite.network.queries import PackedClicks
+from dynamite.predict.edges import follow_edges
 from dynamite.predict.features import ImageFeatures, join_batch, split_batch
 from dynamite.predict.hold_still import Shown, hold_still
 from dynamite.predict.image_ops import (
@@ -212,8 +213,12 @@ class Predictor:
         height, width = features.input_size
         inside = math.ceil(height * down), math.ceil(width * across)
         winners = WinnerMap.from_decision(decision, len(clicks.objects), inside)
+        in_cells = clicks.scaled(across, down)
+        if features.maps.guide is not None:
+            owner_hw = winners.owner_hw.cpu().numpy()
+            decision = follow_edges(decision, owner_hw, in_cells, features.maps.guide[0])
+            winners = WinnerMap.from_decision(decision, len(clicks.objects), inside)
         if self.model.config.drop_unclicked_components:
-            in_cells = clicks.scaled(across, down)
             decision, winners = drop_unclicked_components(decision, winners, in_cells)
             decision, winners = fill_unclicked_holes(decision, winners, in_cells)
         labels = label_map(

@@ -17,6 +17,7 @@ from dynamite.network.components import find_components
 from dynamite.network.prediction import Decision
 from dynamite.network.queries import BACKGROUND
 from dynamite.network.refiner_boxes import Box
+from dynamite.predict.boxes import object_boxes
 from dynamite.predict.hand_over import hand_over
 from dynamite.predict.winner_map import WinnerMap
 
@@ -54,33 +55,10 @@ def drop_unclicked_components(
 
 def _unclicked_cells(labels_hw: LabelMap, clicks: ClickSet) -> Iterator[tuple[int, Box, Mask]]:
     """Yield each object with unclicked components, the box of its mask, and their cells in it."""
-    for index, (top, left, bottom, right) in _boxes(labels_hw, len(clicks.objects)):
-        box = slice(top, bottom), slice(left, right)
+    for index, box in object_boxes(labels_hw, len(clicks.objects)):
+        top, left = (cells.start for cells in box)
         mask_hw = (labels_hw[box] == index).view(np.uint8)
         inside = [(int(c.y) - top, int(c.x) - left) for c in clicks.objects[index]]
         components = find_components(mask_hw, inside)
         if components.unclicked_P.any():
             yield index, box, components.unclicked_P[components.labels_hw]
-
-
-def _boxes(labels_hw: LabelMap, objects: int) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
-    """Yield each object that has cells, and its box (top, left, bottom, right), ends excluded.
-
-    Computed from runs of equal labels in the rows: one pass over the map for all objects.
-    """
-    height, width = labels_hw.shape
-    starts_run = np.empty((height, width), dtype=bool)
-    starts_run[:, 0] = True
-    np.not_equal(labels_hw[:, 1:], labels_hw[:, :-1], out=starts_run[:, 1:])
-    start = np.flatnonzero(starts_run)
-    label = labels_hw.ravel()[start].astype(np.intp)
-    row, column = np.divmod(start, width)
-    length = np.diff(start, append=height * width)
-    # The background, −1, counts as one more object at the end.
-    top, bottom = np.full(objects + 1, -1), np.zeros(objects + 1, dtype=np.intp)
-    left, right = np.full(objects + 1, width), np.zeros(objects + 1, dtype=np.intp)
-    top[label[::-1]], bottom[label] = row[::-1], row + 1  # rows ascend; the last write stays
-    np.minimum.at(left, label, column)
-    np.maximum.at(right, label, column + length)
-    for index in np.flatnonzero(top[:objects] >= 0).tolist():
-        yield index, (int(top[index]), int(left[index]), int(bottom[index]), int(right[index]))

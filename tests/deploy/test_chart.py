@@ -14,7 +14,7 @@ from operator import getitem
 import kubernetes_validate
 import pytest
 import yaml
-from cloudcoil.models.prometheus_operator.v1 import PrometheusRule, ServiceMonitor
+from cloudcoil.models.prometheus_operator.v1 import PodMonitor, PrometheusRule, ServiceMonitor
 from helm_python.chart import Chart, lint, package
 from helm_python.errors import HelmError
 
@@ -23,7 +23,7 @@ from backend.jobs.job_queue import QUEUES
 from backend.settings import Settings, load, variable
 from tests.deploy.chart import CHART, DEPLOY, LABEL_STUDIO, VARIANTS, chart, one, pods, rendered
 
-OPERATOR = {"ServiceMonitor": ServiceMonitor, "PrometheusRule": PrometheusRule}
+OPERATOR = {model.__name__: model for model in (ServiceMonitor, PodMonitor, PrometheusRule)}
 OLDEST = re.search(r"\d+\.\d+", chart().metadata["kubeVersion"])[0]
 NEWEST = kubernetes_validate.latest_version()
 EVERY = pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
@@ -291,6 +291,21 @@ def test_prometheus_finds_the_backends_under_the_name_that_the_rules_ask_for():
     assert set(re.findall(r'job="(\w+)"', rules)) == {job}
     (endpoint,) = monitor["endpoints"]
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+def test_prometheus_finds_the_figures_of_haproxy():
+    monitor = one(ALL, "PodMonitor", "dynamite-haproxy")["spec"]
+    template = one(ALL, "Deployment", "dynamite-haproxy")["spec"]["template"]
+    assert selected(monitor["selector"]["matchLabels"], template["metadata"]["labels"])
+    (container,) = template["spec"]["containers"]
+    (port,) = [
+        port["containerPort"]
+        for port in container["ports"]
+        if port["name"] == monitor["podMetricsEndpoints"][0]["port"]
+    ]
+    assert container["env"] == [{"name": "HAPROXY_FIGURES", "value": f"0.0.0.0:{port}"}]
+    rules = one(ALL, "NetworkPolicy", "dynamite-haproxy")["spec"]["ingress"]
+    assert [{"port": port}] in [rule["ports"] for rule in rules]
 
 
 def test_the_network_lets_through_what_is_needed_and_nothing_else():

@@ -42,12 +42,12 @@ def test_ours_may_do_little_and_need_what_one_backend_alone_needs(service):
     assert entry["depends_on"]["folders"] == {"condition": "service_completed_successfully"}
 
 
-def test_they_share_models_and_annotations_and_nothing_else():
+def test_they_share_annotations_models_and_features_and_nothing_else():
     environments = [SERVICES[service]["environment"] for service in OURS]
-    made = SERVICES["folders"]["command"][-2:]
+    made = SERVICES["folders"]["command"][-3:]
     for environment in environments:
-        shared = [environment["DYNAMITE_RETRAINING_DIR"], environment["DYNAMITE_MODELS_DIR"]]
-        assert shared == made
+        names = ("RETRAINING", "MODELS", "FEATURES")
+        assert [environment[f"DYNAMITE_{name}_DIR"] for name in names] == made
     folders = {environment["DYNAMITE_STATE_DIR"] for environment in environments}
     assert len(folders) == len(OURS)
     assert not folders & set(made)

@@ -89,9 +89,8 @@ class Annotator:
           return !!(image && image.stageWidth > 100 && document.querySelector('.konvajs-content')
             && (TOGGLE))""".replace("TOGGLE", toggle)
         self.browser.until(lambda: self.browser.run(script), "the page of the task")
-        if not self.browser.run("return Htx.autoAnnotation"):
-            self.browser.run(f"({toggle}).click()")
-        self.browser.until(lambda: self.browser.run("return Htx.autoAnnotation"), "Auto-Annotation")
+        switched = f"if (!Htx.autoAnnotation) ({toggle})?.click(); return Htx.autoAnnotation"
+        self.browser.until(lambda: self.browser.run(switched), "Auto-Annotation")
         self.browser.until(self._settled, "the image to stay where it is")
 
     def _settled(self) -> bool:

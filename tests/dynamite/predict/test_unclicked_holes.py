@@ -143,7 +143,10 @@ def test_only_background_becomes_an_object_and_only_where_that_surrounds_it(
         return drawn_map.numpy()
 
     winners = WinnerMap.from_decision(decision, objects, before.shape)
-    was, now = labels(decision), labels(fill_unclicked_holes(decision, winners, clicks)[0])
+    was, now = (
+        labels(decision),
+        labels(fill_unclicked_holes(decision, winners, clicks)[0]),
+    )
     # At any size, no cell of another object is touched; between cells of others, slivers may go.
     own_cells = was == before.repeat(scale, 0).repeat(scale, 1)
     assert (was[(was != now) & own_cells] == -1).all()

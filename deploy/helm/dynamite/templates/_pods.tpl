@@ -53,6 +53,8 @@ securityContext:
   value: /shared/retraining
 - name: DYNAMITE_MODELS_DIR
   value: /shared/models
+- name: DYNAMITE_FEATURES_DIR
+  value: /shared/features
 # Not the volume itself, which everybody may be allowed to write to.
 - name: DYNAMITE_STATE_DIR
   value: /state/dynamite
@@ -84,7 +86,7 @@ volumeMounts:
 - name: folders
   image: {{ .Values.image.repository }}:{{ .Values.image.tag }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
-  command: [mkdir, -p, -m, "700", /shared/retraining, /shared/models]
+  command: [mkdir, -p, -m, "700", /shared/retraining, /shared/models, /shared/features]
   {{- include "dynamite.containerSecurity" . | nindent 2 }}
   resources:
     requests: {cpu: 10m, memory: 16Mi}
