@@ -23,6 +23,7 @@ SECTIONS = {
         "settings": "List all settings, with their values and sources.",
         "label-config": "Write a labelling config for this backend.",
         "warm": "Compute the image features of a whole project ahead of time.",
+        "next": "List the tasks first on which the model is least sure.",
         "cvat-masks": "Write a mask for each box of a task of CVAT.",
     },
     "Masks and models": {

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from backend.settings import Settings
 from backend.settings.folders import (
+    descriptions_folder,
     memory_folder,
     models_folder,
     open_registry,
@@ -27,6 +28,7 @@ from dynamite.registry import Registry
 from dynamite.registry.backup import copy_registry
 from training.annotation_store import AnnotationStore, copy_database, copy_store, is_there
 from training.memory.kept import KeptMemories
+from training.proposing.kept import KeptDescriptions
 
 STORE, BOOKKEEPING, MODELS = "annotations", "bookkeeping", "models"
 
@@ -105,10 +107,13 @@ def _parts(settings: Settings, source: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _forget_memories(settings: Settings) -> None:
-    """Remove project memories: they are of the annotations that were here before."""
+    """Remove memories and descriptions: they are of the annotations that were here before."""
     memories = KeptMemories(memory_folder(settings))
     for project in memories.projects():
         memories.forget(project)
+    descriptions = KeptDescriptions(descriptions_folder(settings))
+    for project in list(descriptions.projects()):
+        descriptions.forget(project)
 
 
 @contextmanager

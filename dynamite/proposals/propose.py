@@ -17,7 +17,7 @@ from dynamite.proposals.seeds import seed_cells, typical_radius
 MOST = 100
 """Objects proposed of one label in an image, unless a caller says otherwise."""
 
-LEAST_SCORE = 0.5
+LEAST_SCORE = 0.4
 """Proposals that score less are left out (docs/memory.md)."""
 
 LEAST_AGREEMENT = 0.4

@@ -9,6 +9,9 @@ from dynamite.proposals.likeness import LikenessMaps
 LEAST_LIKENESS = 0.5
 """Cells below this are background."""
 
+MOST_RADII = 3
+"""How many typical radii the largest object may have."""
+
 _SMOOTHING = 0.7  # cells
 
 
@@ -22,8 +25,9 @@ def seed_cells(
 ) -> list[tuple[int, int]]:
     """Return the row and column of a cell in each likely object, the most likely first.
 
-    A seed lies deep inside its object: at a peak of the product of the distance to the background,
-    up to the radius, and the probability of an object's core. No two are nearer than the radius.
+    A seed lies deep inside its object: at a peak of the product of the distance to the background
+    and the probability of an object's core. No later one is nearer to it than the radius, or than
+    its own distance to the background, where that is larger: a large object gets one seed.
 
     Args:
         maps: of the image.
@@ -34,15 +38,16 @@ def seed_cells(
     likely = (maps.objects > LEAST_LIKENESS) & ~taken
     framed = np.pad(likely.astype(np.uint8), 1)
     depth = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1]
-    height = cv2.GaussianBlur(np.minimum(depth, radius) * maps.cores, (0, 0), _SMOOTHING)
+    height = cv2.GaussianBlur(depth * maps.cores, (0, 0), _SMOOTHING)
     height = np.where(likely, height, 0.0)
     side = 2 * int(np.ceil(radius / 2)) + 1
     peaks = (height >= cv2.dilate(height, np.ones((side, side), np.uint8))) & (height > 0)
     rows, columns = np.nonzero(peaks)
     order = np.argsort(-height[rows, columns], kind="stable")
+    reach = np.clip(depth, radius, MOST_RADII * radius)
     found: list[tuple[int, int]] = []
     for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
-        if all((row - y) ** 2 + (column - x) ** 2 >= radius**2 for y, x in found):
+        if all((row - y) ** 2 + (column - x) ** 2 >= reach[y, x] ** 2 for y, x in found):
             found.append((row, column))
             if len(found) == most:
                 break

@@ -69,7 +69,7 @@ def test_records_and_weights_of_project_memories(tmp_path):
         made="2026-11-30T10:05:00",
         words="on",
         digest="d" * 8,
-        clicks=(3.0, 2.0),
+        is_on=True,
     )
     adaptation = Adaptation({}, "lite")
     kept.write(record, adaptation.save)

@@ -26,7 +26,7 @@ class Alone:
 
 @pytest.fixture
 def alone(tmp_path, queue_server):
-    replica = Replica(tmp_path / "alone", queue_server, 0.0)
+    replica = Replica(tmp_path / "alone", queue_server, 0.0, tmp_path / "features")
     replica.start()
     until(lambda: replica.health() == (200, "UP"))
     yield Alone(replica)

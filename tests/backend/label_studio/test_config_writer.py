@@ -8,6 +8,7 @@ from backend.cli.label_config import label_config
 from backend.label_studio import config_check
 from backend.label_studio.config_writer import BACKGROUND_COLOR, COLORS, OUTPUTS, write
 from backend.label_studio.labeling_config import BOXES, POINTS, parse
+from dynamite.errors import InvalidInputError
 
 LABELS = ("Cup", 'A "quoted" <label>', "Löffel")
 
@@ -56,3 +57,16 @@ def test_more_labels_than_colors_are_written_all_the_same():
 def test_the_command_offers_every_kind_of_mask():
     (option,) = (one for one in label_config.params if one.name == "output")
     assert option.type.choices == tuple(OUTPUTS)
+
+
+def test_the_label_that_asks_for_more_can_be_clicked_and_has_no_mask():
+    config = parse(write(["Cell"], like="More like this"), like=("More like this",))
+    assert config_check.problems(config) == ()
+    assert config.like == {"More like this"}
+    assert config.takes("image", "More like this")
+    assert config.output("image", "More like this") is None
+    (points,) = config.of_type(POINTS)
+    assert points.labels == ("Cell", "Background", "More like this")
+    for labels, background in ((["More like this"], "Background"), (["Cell"], "More like this")):
+        with pytest.raises(InvalidInputError, match="More like this"):
+            write(labels, background, like="More like this")

@@ -215,7 +215,15 @@ def test_the_repair_of_a_queue_calls_no_callback(redis, caplog):
 
 def test_all_that_the_backend_enqueues_is_allowed():
     assert {import_attribute(name).__name__ for name in ALLOWED} == {
-        *("ingest_event", "reconcile", "request_training", "clean", "retrain", "remember"),
+        *(
+            "ingest_event",
+            "reconcile",
+            "request_training",
+            "clean",
+            "retrain",
+            "remember",
+            "describe",
+        ),
         *("collect_event", "reconcile_cvat"),
     }
     both = load(cvat=True, cvat_url="http://cvat:8080", cvat_token="a-token")

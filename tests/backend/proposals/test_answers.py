@@ -197,6 +197,16 @@ def test_what_was_not_taken_is_no_example_once_the_draft_says_so(page, proposer)
     assert len(proposer.asked[-1].others) == 3
 
 
+def test_what_was_rejected_takes_no_pixels_from_a_click(page):
+    page.click(LIKE, 150, 200)
+    page.save()
+    page.reject_all()
+    page.save()
+    x, y = PLACES[0]
+    result = page.click("B", x, y + 40)  # beside the rejected disc
+    assert mask_of(result[0])[y + 10, x]
+
+
 def test_a_click_on_a_proposal_corrects_it(page):
     proposed = page.click(LIKE, 150, 200)
     x, y = PLACES[0]

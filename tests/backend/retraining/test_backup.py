@@ -11,7 +11,13 @@ import dynamite
 from backend.label_studio.ingest.bookkeeping import Bookkeeping, bookkeeping_path
 from backend.retraining.backup import BackupError, back_up, restore
 from backend.settings import load
-from backend.settings.folders import memory_folder, models_folder, open_registry, store_folder
+from backend.settings.folders import (
+    descriptions_folder,
+    memory_folder,
+    models_folder,
+    open_registry,
+    store_folder,
+)
 from dynamite.checkpoints import checkpoint
 from dynamite.manifest import ManifestError
 from dynamite.network.config import Resize
@@ -20,6 +26,7 @@ from tests.training.annotation_store.builders import annotation, photo
 from tests.training.tiny_run import TINY_MODEL
 from training.annotation_store import AnnotationKey, AnnotationStore, StoreError
 from training.memory.kept import KeptMemories
+from training.proposing.kept import KeptDescriptions
 
 
 @pytest.fixture
@@ -122,6 +129,16 @@ def test_memories_of_other_annotations_do_not_outlive_them(filled, tmp_path):
         (memories.folder / name).write_text("{}")
     restore(filled, tmp_path / "backup")
     assert list(memories.folder.iterdir()) == []
+
+
+def test_descriptions_of_other_annotations_do_not_outlive_them(filled, tmp_path):
+    back_up(filled, tmp_path / "backup")
+    destroy(filled)
+    kept = KeptDescriptions(descriptions_folder(filled))
+    kept.folder.mkdir(parents=True)
+    kept.path(("label_studio", 1)).write_bytes(b"of other annotations")
+    restore(filled, tmp_path / "backup")
+    assert list(kept.projects()) == []
 
 
 def test_backups_amid_writing_are_each_of_one_moment(filled, weights, tmp_path):

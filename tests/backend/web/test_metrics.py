@@ -185,7 +185,16 @@ def test_clicks_with_memory_are_counted_apart(backend, scrape, click):
 
 def test_the_age_of_what_waits_for_the_device_is_told(backend, scrape, click):
     backend.predictor.gate.clear()  # the first encode waits, and the second one for it
+    begun = threading.Event()
+    encode = backend.predictor.encode
+
+    def tell(image, **how):
+        begun.set()
+        return encode(image, **how)
+
+    backend.predictor.encode = tell
     backend.parts.label_studio._prewarmer.ask("/data/a.png", "1")
+    assert begun.wait(20)
     backend.parts.label_studio._prewarmer.ask("/data/b.png", "1")
     while not backend.parts.engine.waiting:
         threading.Event().wait(0.01)

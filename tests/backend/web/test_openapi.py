@@ -121,5 +121,9 @@ def ask_others(caller, make_backend):
     ended = make_backend(**SETTINGS)
     ended.parts.engine.close()
     for path, method in caller.each(503):
+        example = caller.examples(path, method)[0]
+        if path == "/predict":  # a page of which no backend knows masks
+            (task,) = example["json"]["tasks"]
+            example = {"json": example["json"] | {"tasks": [task | {"id": 99}]}}
         if path != "/health" and not path.endswith("/webhook"):
-            caller.call(ended, path, method, 503)
+            caller.call(ended, path, method, 503, **example)

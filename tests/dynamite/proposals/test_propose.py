@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,8 +7,9 @@ from hypothesis import strategies as st
 from dynamite.errors import InvalidInputError
 from dynamite.proposals.describe import describe
 from dynamite.proposals.description import MOST_AREAS, MOST_VECTORS, Description, Kind
-from dynamite.proposals.likeness import Likeness
+from dynamite.proposals.likeness import Likeness, LikenessMaps
 from dynamite.proposals.propose import LEAST_SCORE, propose
+from dynamite.proposals.seeds import seed_cells
 from tests.dynamite.proposals.scenes import features_of, scene, segmenter
 
 DISKS = [(30, 30, 14), (90, 40, 12), (150, 50, 15), (50, 110, 13), (120, 115, 14)]
@@ -141,3 +143,15 @@ def test_descriptions_of_other_networks_are_refused():
         Likeness.learn([])
     with pytest.raises(InvalidInputError, match="describe the accepted images again"):
         Likeness.learn([other]).maps(features)
+
+
+def test_a_seed_keeps_others_away_as_far_as_it_is_deep():
+    objects = np.zeros((40, 40), np.float32)
+    objects[5:35, 5:35] = 1
+    cores = np.zeros((40, 40), np.float32)
+    for row in (16, 22):
+        cv2.circle(cores, (20, row), 1, 1.0, cv2.FILLED)
+    taken = np.zeros((40, 40), np.bool_)
+    assert len(seed_cells(LikenessMaps(objects, cores), taken, 3.0, 10)) == 1
+    objects[19] = 0  # two objects now
+    assert len(seed_cells(LikenessMaps(objects, cores), taken, 3.0, 10)) == 2

@@ -238,7 +238,7 @@ def test_what_a_run_started_from_is_not_forgotten_while_it_cannot_be_read(
         raise OSError(errno.ESTALE, "Stale file handle", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_text", stale)
+        patch.setattr(Path, "read_bytes", stale)
         with pytest.raises(AwayError, match="Stale file handle"):
             take(wanted, second)
         release(wanted, second)
