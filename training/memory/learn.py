@@ -14,7 +14,7 @@ from training.loop.distributed import Processes
 from training.loop.iteration import Iteration
 from training.memory.examples import Example, clicked_batch
 
-RATE = 5e-4
+RATE = 1e-4
 """Learning rate, after a rise over ``WARMUP`` steps."""
 WARMUP = 5
 AVERAGED = 0.5

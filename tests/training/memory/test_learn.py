@@ -11,6 +11,7 @@ from dynamite.network.model import DynaMITE
 from training.data.sample import Sample
 from training.loop.distributed import Processes
 from training.loop.iteration import Iteration
+from training.memory import learn as learn_module
 from training.memory.examples import Example, clicked_batch, encode_examples, with_at_most
 from training.memory.learn import config_for, learn
 from training.memory.views import MOST_EXAMPLES, MOST_VIEWS, draw_view, with_views
@@ -19,6 +20,12 @@ from training.memory.views import MOST_EXAMPLES, MOST_VIEWS, draw_view, with_vie
 @pytest.fixture
 def examples(model: DynaMITE, samples: list[Sample]) -> list[Example]:
     return encode_examples(Predictor(model), samples)
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learn in larger steps: the network of these tests has learned nothing yet."""
+    monkeypatch.setattr(learn_module, "RATE", 5e-3)
 
 
 def loss(model: DynaMITE, examples: list[Example]) -> float:
@@ -33,6 +40,7 @@ def loss(model: DynaMITE, examples: list[Example]) -> float:
     return float(np.mean(found))
 
 
+@pytest.mark.usefixtures("fast")
 def test_learning_lowers_the_loss_on_its_examples(model: DynaMITE, examples: list[Example]) -> None:
     adapted = learn(model, examples, np.random.default_rng(0), steps=60).apply(model)
     assert loss(adapted, examples) < 0.9 * loss(model, examples)
@@ -88,6 +96,7 @@ def test_of_a_crowd_some_are_drawn_and_the_rest_is_ignored(samples: list[Sample]
     assert with_at_most(samples[0], 2, np.random.default_rng(0)) is samples[0]
 
 
+@pytest.mark.usefixtures("fast")
 def test_learning_goes_on_from_what_is_known(model: DynaMITE, examples: list[Example]) -> None:
     known = learn(model, examples, np.random.default_rng(0), steps=40)
     more = learn(model, examples, np.random.default_rng(1), steps=40, start=known)
