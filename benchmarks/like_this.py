@@ -1,4 +1,4 @@
-"""How much of an image "all like this" proposes, after some accepted images or masks.
+"""How much of an image "more like this" proposes, after some accepted images or masks.
 
     python -m benchmarks.like_this dsb2018 facade --data ../sets --seeds 5 --out like_this
 
@@ -201,7 +201,7 @@ def matched(proposals: Proposals, truth: NDArray[np.int32]) -> int:
 
 def table(found: dict[str, list[Counts]]) -> Table:
     """Return a table: means over the orders, and their standard errors."""
-    drawn = Table(title="All like this", title_justify="left")
+    drawn = Table(title="More like this", title_justify="left")
     for name in ("set", "accepted", "objects", "recall", "precision"):
         drawn.add_column(name, justify="left" if name in ("set", "accepted") else "right")
     for row, counts in sorted(found.items()):

@@ -26,6 +26,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(p for f in FOLDERS for p in (ROOT / f)
 
 FENCE = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`([^`\n]+)`")
+MERGE_MARK = re.compile(r"^(?:<{7}|={7}|>{7})(?= |$).*", re.MULTILINE)
 MODULE = re.compile(r"(\w+/)+\w+\.py")
 HEADING = re.compile(r"^#+ +(.*?) *#*$", re.MULTILINE)
 LINK = re.compile(r"""\]\(([^)\s]+)[^)]*\)|(?:href|src|srcset)=["']([^"']+)["']""")
@@ -110,6 +111,11 @@ def broken_links(path: Path) -> list[str]:
         if not file.exists() or (anchor and anchor not in anchors(file)):
             broken.append(link)
     return broken
+
+
+@every_document
+def test_no_merge_left_its_marks(path: Path) -> None:
+    assert MERGE_MARK.findall(path.read_text()) == []
 
 
 @every_document

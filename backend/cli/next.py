@@ -9,7 +9,13 @@ SHOWN = 10
 
 @click.command()
 @click.option("--project", type=int, required=True, help="Number of a project of Label Studio.")
-@click.option("--most", type=click.IntRange(min=1), default=SHOWN, show_default=True)
+@click.option(
+    "--most",
+    type=click.IntRange(min=1),
+    default=SHOWN,
+    show_default=True,
+    help="How many tasks to list.",
+)
 @label_studio_option
 @token_option
 def next(project: int, most: int, url: str | None, token: str | None) -> None:  # noqa: A001

@@ -11,7 +11,7 @@ import numpy as np
 from backend.cvat import rle
 from backend.cvat.generations import Generation
 from backend.cvat.rle import Mask
-from backend.serving.answering import AnsweredObject
+from backend.serving.answer import AnsweredObject
 
 CONFIDENCE = 0
 """``spec_id`` of the attribute that holds an object's confidence."""

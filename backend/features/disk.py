@@ -171,6 +171,8 @@ class DiskTier(Generic[F]):
 
     def _read(self, path: Path) -> F | None:
         try:
+            if path.stat().st_size > self.budget:  # no writer's: it could fill the memory
+                raise ValueError("it is larger than the whole cache may be")
             value = self._load(unseal(path.read_bytes()))
         except FileNotFoundError:
             return None

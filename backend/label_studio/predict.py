@@ -21,7 +21,8 @@ from backend.label_studio.predict_request import (
 from backend.label_studio.prelabel import Prelabel
 from backend.label_studio.raw_values import shown
 from backend.label_studio.region_writer import RegionWriter
-from backend.serving.answering import Answer, Answering, ClickRequest
+from backend.serving.answer import Answer
+from backend.serving.answering import Answering, ClickRequest
 from backend.serving.batch_deadline import BatchDeadline
 from backend.serving.engine import SupersededError
 from backend.serving.segmenting import OpenedImage, OpenImage, Report

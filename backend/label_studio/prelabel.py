@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from backend.label_studio.predict_request import Task
 from backend.proposals.further import Further
-from backend.serving.answering import Answer, AsStored
+from backend.serving.answer import Answer, AsStored
 from backend.serving.segmenting import OpenImage
 from backend.session.annotator_page import region_id
 from backend.session.answer_plan import LikeAsked

@@ -11,7 +11,7 @@ from backend.label_studio.kinds.kind import Form, RegionKind, Value
 from backend.label_studio.labeling_config import Control
 from backend.label_studio.parts import Parts, inside
 from backend.label_studio.predict_request import Task
-from backend.serving.answering import AnsweredObject
+from backend.serving.answer import AnsweredObject
 from backend.session.bitmask import Mask
 from backend.session.regions import ImageKey
 from backend.session.stored_masks import Polygons

@@ -125,20 +125,17 @@ def start(servers: Sequence[Settings], supervisor: Supervisor, *, with_worker: b
 
 
 def web_child(settings: Settings, *, is_alone: bool) -> Child:
-    """Return a web server; several say in their environment what differs."""
-    environment = model_environment(settings.torch_threads)
-    name = "web server"
-    if not is_alone:
-        environment |= {
-            variable("device"): settings.device,
-            variable("port"): str(settings.port),
-            variable("torch_threads"): str(settings.torch_threads),
-        }
-        name = f"web server on {settings.device}, port {settings.port},"
+    """Return a web server; its environment names its device, its port and its threads."""
+    told = {
+        variable("device"): settings.device,
+        variable("port"): str(settings.port),
+        variable("torch_threads"): str(settings.torch_threads),
+    }
+    where = "" if is_alone else f" on {settings.device}, port {settings.port},"
     return Child(
-        name,
+        f"web server{where}",
         [sys.executable, "-m", "backend.launcher.web"],
-        environment,
+        model_environment(settings.torch_threads) | told,
         stop_seconds=STOP_SECONDS + settings.drain_seconds,
         group="web",
     )

@@ -1,1 +1,1 @@
-"""All like this: projects' objects described by workers, further ones proposed on request."""
+"""More like this: projects' objects described by workers, further ones proposed on request."""

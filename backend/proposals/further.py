@@ -1,8 +1,9 @@
-"""Adds proposals to answers: to a click that asks for all like this, and to pre-labelled tasks."""
+"""Adds proposals to answers: to a click that asks for more like this, and to pre-labelled tasks."""
 
 from backend.proposals.proposer import Proposer
+from backend.serving.answer import Accepts, Answer, AnsweredObject, AsStored
 from backend.serving.answer_log import Answered, AnswerLog
-from backend.serving.answering import Accepts, Answer, AnsweredObject, AsStored, ClickRequest
+from backend.serving.answering import ClickRequest
 from backend.serving.device_thread import Urgency
 from backend.serving.engine import Engine, Model, SupersededError
 from backend.serving.segmenting import OpenedImage, Report

@@ -61,8 +61,10 @@ class Proposer:
         known = _label_map(asked, features.image_size)
         found: list[Proposed] = []
         for label in self._labels(project, asked, features.model_version):
+            if len(found) >= MOST:
+                break
             descriptions = self._descriptions(project, asked, label, features, known)
-            if not descriptions or not accepts(label) or len(found) >= MOST:
+            if not descriptions or not accepts(label):
                 continue
             proposals = propose(
                 features,

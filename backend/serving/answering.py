@@ -2,13 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from backend.serving.admission import Admission
+from backend.serving.answer import (
+    Accepts,
+    Answer,
+    AnsweredObject,
+    AsStored,
+    as_it_is,
+    compose_answer,
+)
 from backend.serving.answer_log import ANY_REGION, Answered, AnswerLog
 from backend.serving.engine import Engine, Model, SupersededError
 from backend.serving.meters import Meters, Outcome
@@ -17,19 +22,14 @@ from backend.serving.segmenting import Guard, OpenedImage, OpenImage, Report, se
 from backend.serving.stages import Stage, timed
 from backend.serving.under_way import UnderWay
 from backend.session.answer_plan import AnswerPlan, ImagePlan, Target
-from backend.session.bitmask import BitMask, Mask
 from backend.session.call import Call
 from backend.session.composing import Segmented, compose
 from backend.session.regions import ImageKey
 from backend.session.sketch import sketch
 from backend.session.store import SessionStore, Ticket
-from dynamite import brush_rle
 
 if TYPE_CHECKING:
     from dynamite.predict.predictor import Segmentation
-
-Accepts = Callable[[ImageKey, str], bool]
-"""Whether the tool can show a mask with this label on this image."""
 
 WithMemory = Callable[[str, int | None, Model], Model]
 """Returns the model with the memory of a project (source, number), if it has one that fits."""
@@ -42,15 +42,6 @@ def without_memory(source: str, project: int | None, current: Model) -> Model:  
 
 WithProposals = Callable[["ClickRequest", Ticket, Model, "Answer"], "Answer"]
 """Returns the answer to a click with the further objects that it asks for."""
-
-AsStored = Callable[[ImageKey, str, str, Mask], Mask]
-"""Returns a mask as the tool will hand it back, from its image, object and label: outlines lose
-pixels."""
-
-
-def as_it_is(image: ImageKey, object_id: str, label: str, mask: Mask) -> Mask:  # noqa: ARG001
-    """Return the mask: the tool stores pixels."""
-    return mask
 
 
 @dataclass(frozen=True)
@@ -68,49 +59,6 @@ class ClickRequest:
     accepts: Accepts
     as_stored: AsStored = as_it_is
     project: int | None = None
-
-
-@dataclass(frozen=True)
-class AnsweredObject:
-    """One object of an answer: its H×W mask, never empty, as the tool will store it.
-
-    ``score`` is the model's confidence, 0…1; None for a mask that is repeated.
-    """
-
-    image: ImageKey
-    id: str
-    label: str
-    mask: Mask = field(repr=False)
-    score: float | None = None
-
-    @cached_property
-    def rle(self) -> list[int]:
-        """The mask as Brush RLE."""
-        return brush_rle.encode(self.mask)
-
-    @cached_property
-    def bits(self) -> BitMask:
-        """The mask, packed."""
-        return BitMask.of(self.mask)
-
-    @property
-    def digest(self) -> str:
-        """A name for its pixels."""
-        return self.bits.digest
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The objects to show, disjoint on each image, and what made them (``Model.name``)."""
-
-    version: str
-    objects: tuple[AnsweredObject, ...] = ()
-
-    @property
-    def score(self) -> float:
-        """The mean score of the objects that have one; 0 without any."""
-        scores = [o.score for o in self.objects if o.score is not None]
-        return float(np.mean(scores)) if scores else 0.0
 
 
 class Answering:
@@ -354,25 +302,3 @@ def _held_still(answered: AnsweredObject, target: Target) -> bool:
     """Whether an object is as an earlier answer made it, perhaps with another memory."""
     shown = target.shown
     return not target.moves and shown is not None and shown.digest == answered.digest
-
-
-def compose_answer(
-    plan: AnswerPlan,
-    segmented: Mapping[ImageKey, Segmented],
-    accepts: Accepts,
-    version: str,
-    as_stored: AsStored = as_it_is,
-) -> Answer:
-    """Return the answer to a plan: disjoint masks of every object that has pixels and can be shown.
-
-    ``segmented`` holds the model's answer for every image with targets. Masks that the tool does
-    not store to the pixel are disjoint but for what that costs.
-    """
-    objects = []
-    for part in plan.images:
-        for composed in compose(part, segmented.get(part.image)):
-            label, mask = composed.label, composed.mask
-            if accepts(part.image, label) and mask.any():
-                mask = as_stored(part.image, composed.id, label, mask)
-                objects.append(AnsweredObject(part.image, composed.id, label, mask, composed.score))
-    return Answer(version, tuple(objects))

@@ -1,4 +1,4 @@
-"""All like this: a click with a label of its own asks for every further object of a kind.
+"""More like this: a click with a label of its own asks for every further object of a kind.
 
 What is proposed becomes objects of the page, each with a seed in place of a click of its own. It is
 shown again until it is accepted, rejected or corrected by a click; and what was rejected stays

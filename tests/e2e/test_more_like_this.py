@@ -1,4 +1,4 @@
-"""All like this, in the real product: one accepted mask, and a click that asks for the others."""
+"""More like this, in the real product: one accepted mask, and a click that asks for the others."""
 
 import cv2
 import numpy as np

@@ -191,6 +191,16 @@ class TestDisk:
         tier.put(key("a"), Fake("a", 500))
         assert tier.get(key("a")) == Fake("a", 500)
 
+    def test_a_file_larger_than_the_budget_is_not_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        open_disk(tmp_path).put(key("a"), Fake("a"))
+        path = only(tmp_path)
+        os.truncate(path, 2 * 10**6)  # of holes, which cost the disk nothing
+        monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("it was read"))
+        assert open_disk(tmp_path, 10**6).get(key("a")) is None
+        assert not path.exists()
+
     def test_a_file_its_loader_does_not_understand_is_removed(self, tmp_path: Path) -> None:
         open_disk(tmp_path).put(key("a"), Fake("a"))
 

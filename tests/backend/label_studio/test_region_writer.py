@@ -11,7 +11,7 @@ from backend.label_studio.parts import Parts
 from backend.label_studio.predict_request import Task
 from backend.label_studio.region_writer import RegionWriter
 from backend.label_studio.result_list import read_results
-from backend.serving.answering import AnsweredObject
+from backend.serving.answer import AnsweredObject
 from backend.session.call import SavedPage
 from backend.session.regions import ImageKey
 from dynamite.polygons import fill, trace

@@ -46,6 +46,13 @@ def test_each_has_a_port_and_its_share_of_the_cores(settings):
     assert chosen.torch_threads == 3
 
 
+def test_the_only_one_named_is_the_one_that_serves(settings):
+    (one,) = one_for_each(settings(port=9091), parse_devices("1"))
+    environment = web_child(one, is_alone=True).environment
+    assert environment["DYNAMITE_DEVICE"] == "cuda:1"
+    assert environment["DYNAMITE_PORT"] == "9091"
+
+
 def test_ports_that_do_not_exist_are_refused(settings):
     with pytest.raises(StartError, match="up to 65534"):
         one_for_each(settings(port=65535), ["cpu", "cpu"])

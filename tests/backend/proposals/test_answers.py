@@ -1,4 +1,4 @@
-"""All like this, through the real application: what is asked, shown again, accepted, rejected."""
+"""More like this, through the real application: what is asked, shown again, accepted, rejected."""
 
 import numpy as np
 import pytest

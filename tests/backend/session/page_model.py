@@ -23,7 +23,7 @@ from backend.label_studio.predict import write_prediction
 from backend.label_studio.predict_request import read_request
 from backend.label_studio.region_reader import read_region
 from backend.label_studio.region_writer import RegionWriter
-from backend.serving.answering import compose_answer
+from backend.serving.answer import compose_answer
 from backend.session.hold_still import shown_before
 from backend.session.paint import Paint
 from backend.session.store import SessionStore

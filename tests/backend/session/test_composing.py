@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.serving.answering import compose_answer
+from backend.serving.answer import compose_answer
 from backend.session.answer_plan import (
     AnswerPlan,
     FractionalClick,

@@ -7,7 +7,7 @@ from backend.label_studio import config_writer, labeling_config
 from backend.label_studio.ingest.masks import read_masks
 from backend.label_studio.predict_request import Task
 from backend.label_studio.region_writer import RegionWriter
-from backend.serving.answering import AnsweredObject
+from backend.serving.answer import AnsweredObject
 from backend.session.bitmask import BitMask
 from backend.session.regions import ImageKey
 from backend.session.sketch import overlap, sketch

@@ -15,7 +15,7 @@ import numpy as np
 from backend.label_studio.next.editor import NextEditor, NoMaskError
 from backend.label_studio.next.memory import Memory
 from backend.label_studio.next.reading import context_of
-from backend.serving.answering import AnsweredObject
+from backend.serving.answer import AnsweredObject
 from backend.session.composing import compose
 from tests.backend.label_studio.next.bodies import (
     a_body,
