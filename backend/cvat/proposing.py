@@ -121,17 +121,22 @@ def _read(body: Mapping[str, Any]) -> Asked:
 
 
 def _known(asked: Asked, size: tuple[int, int]) -> LikeAsked:
-    """Return what is asked of a frame of H, W."""
+    """Return what is asked of a frame of H, W. An example keeps its pixels under other shapes."""
     examples: dict[str, list[BitMask]] = {}
-    others: list[BitMask] = []
+    others = []
+    of_examples = np.zeros(size, np.bool_)
     for number, shape in enumerate(asked.shapes):
         try:
-            mask = BitMask.of(pixels(_inside(shape, size), size))
+            mask = pixels(_inside(shape, size), size)
         except InvalidInputError as error:
             raise BadRequestError(f"shapes.{number} of the call is wrong: {error}") from None
-        own = others if shape.label is None else examples.setdefault(shape.label, [])
-        own.append(mask)
-    return LikeAsked("", FRAME, None, examples, others)
+        if shape.label is None:
+            others.append(BitMask.of(mask))
+        else:
+            of_examples |= mask
+            examples.setdefault(shape.label, []).append(BitMask.of(mask))
+    beside = [BitMask.of(one.array() & ~of_examples) for one in others]
+    return LikeAsked("", FRAME, None, examples, beside)
 
 
 def _inside(shape: KnownShape, size: tuple[int, int]) -> Shape:

@@ -1,6 +1,7 @@
 """The route behind ``dynamite cvat-masks --more-like-this``: what it takes, and what it refuses."""
 
 import base64
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -87,6 +88,15 @@ def test_a_polygon_beyond_the_frame_takes_what_lies_in_it(call):
     assert np.count_nonzero(known.array()) == SIZE[0] * SIZE[1]
 
 
+def test_an_example_in_a_box_keeps_its_pixels(call):
+    box = {"type": "polygon", "points": [270, 30, 330, 30, 330, 90, 270, 90]}
+    call(shapes=[MASK | {"label": "A"}, box])
+    asked = FakeProposer.last.asked[-1]
+    (example,), (other,) = asked.examples["A"], asked.others
+    assert not (example.array() & other.array()).any()
+    assert np.count_nonzero(example.array() | other.array()) == 60 * 60
+
+
 @pytest.mark.parametrize("field", ["image", "labels"])
 def test_a_missing_value_is_named(backend, field):
     body = {name: value for name, value in GOOD.items() if name != field}
@@ -97,3 +107,12 @@ def test_a_missing_value_is_named(backend, field):
 def test_without_the_password_nothing_is_proposed(make_backend):
     backend = make_backend(cvat=True, basic_auth_user="u", basic_auth_password="a-long-password")
     assert backend.client.post("/cvat/proposals", json=GOOD).status_code == 401
+
+
+def test_busy_is_told_as_429(make_backend):
+    backend = make_backend(cvat=True, threads=2)
+    with ExitStack() as others:
+        for _ in range(2):
+            others.enter_context(backend.parts.admission.place())
+        answer = backend.client.post("/cvat/proposals", json=GOOD)
+    assert (answer.status_code, answer.json["error"]["code"]) == (429, "busy")
