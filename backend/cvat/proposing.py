@@ -12,6 +12,7 @@ from backend.cvat.collect.masks import pixels
 from backend.cvat.interactor import BusyNowError
 from backend.cvat.interactor_request import read_image, read_project
 from backend.cvat.planning import FRAME
+from backend.cvat.rle import Mask
 from backend.errors import BadRequestError, ImageBusyError
 from backend.images.decode import digest, image_size
 from backend.proposals.further import Further
@@ -127,7 +128,7 @@ def _known(asked: Asked, size: tuple[int, int]) -> LikeAsked:
     of_examples = np.zeros(size, np.bool_)
     for number, shape in enumerate(asked.shapes):
         try:
-            mask = pixels(_inside(shape, size), size)
+            mask = _taken(shape, size)
         except InvalidInputError as error:
             raise BadRequestError(f"shapes.{number} of the call is wrong: {error}") from None
         if shape.label is None:
@@ -139,14 +140,22 @@ def _known(asked: Asked, size: tuple[int, int]) -> LikeAsked:
     return LikeAsked("", FRAME, None, examples, beside)
 
 
-def _inside(shape: KnownShape, size: tuple[int, int]) -> Shape:
-    """Return a shape for ``pixels``; the corners of a polygon are moved into the frame."""
+def _taken(shape: KnownShape, size: tuple[int, int]) -> Mask:
+    """Return the H×W mask of a shape; a polygon may reach beyond the frame, as turned boxes do.
+
+    Raises:
+        InvalidInputError: its numbers are none of that shape.
+    """
     points = shape.points
-    if shape.type == "polygon":
+    if shape.type == "polygon" and len(points) > 1:
         height, width = size
-        limits = np.resize([width, height], len(points))
-        points = np.clip(points, 0.0, limits).tolist()
-    return Shape(type=shape.type, frame=0, label_id=0, points=points)
+        frame = np.resize([width, height], len(points))
+        near = np.clip(points, -frame, 2 * frame)
+        across, down = near[::2], near[1::2]
+        if across.max() < 0 or across.min() > width or down.max() < 0 or down.min() > height:
+            return np.zeros(size, np.bool_)
+        points = near.tolist()
+    return pixels(Shape(type=shape.type, frame=0, label_id=0, points=points), size)
 
 
 def _written(one: Proposed) -> dict[str, Any]:

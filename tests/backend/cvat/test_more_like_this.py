@@ -153,7 +153,7 @@ def test_nothing_lies_on_a_shape_nor_changes_it(fake, propose, kind, points, lab
 def test_points_and_lines_take_nothing(fake, propose):
     fake.add_task(1, frames=1)
     fake.draw(1, 0, [300.0, 60.0], "points")
-    fake.draw(1, 0, [300.0, 60.0, 450.0, 60.0], "polyline")
+    fake.draw(1, 0, [270.0, 30.0, 330.0, 90.0], "polyline")
     assert "3 objects proposed" in propose()[1]
 
 

@@ -64,9 +64,10 @@ def test_an_odd_value_is_refused_in_words_or_does_no_harm(call, field, odd):
         {"type": "mask", "points": [0.5, 1.0, 0.0, 0.0, 0.0]},
         {"type": "mask", "points": [4, 0, 0, 900, 900]},
         {"type": "polygon", "points": []},
+        {"type": "polygon", "points": [1.0]},
         {"type": "polygon", "points": [1.0, 2.0, 3.0]},
         {"type": "rectangle", "points": [1, 2, 3, 4]},
-        {"type": "mask", "points": ["1"]},
+        MASK | {"points": [*map(str, MASK["points"])]},
         {"type": "mask"},
         MASK | {"label": 3},
     ],
@@ -82,10 +83,20 @@ def test_so_many_shapes_are_not_drawn(call):
     assert answer.status_code == 400 and "2000" in answer.json["error"]["message"]
 
 
-def test_a_polygon_beyond_the_frame_takes_what_lies_in_it(call):
-    call(shapes=[{"type": "polygon", "points": [-50, -50, 650, -50, 650, 450, -50, 450]}])
+@pytest.mark.parametrize(
+    ("points", "share"),
+    [
+        ([-50, -50, 650, -50, 650, 450, -50, 450], 1.0),
+        ([-9000, -9000, 9000, -9000, 9000, 9000, -9000, 9000], 1.0),
+        ([-600, 0, 600, 0, -600, 400], 0.25),  # its corner stays where it is
+        ([700, 10, 720, 10, 720, 30], 0.0),
+    ],
+)
+def test_a_polygon_beyond_the_frame_takes_what_lies_in_it(call, points, share):
+    assert call(shapes=[{"type": "polygon", "points": points}]).status_code == 200
     (known,) = FakeProposer.last.asked[-1].others
-    assert np.count_nonzero(known.array()) == SIZE[0] * SIZE[1]
+    found = np.count_nonzero(known.array()) / (SIZE[0] * SIZE[1])
+    assert found == pytest.approx(share, abs=0.01)
 
 
 def test_an_example_in_a_box_keeps_its_pixels(call):
