@@ -246,6 +246,7 @@ def assemble(
             settings,
             engine=engine,
             answering=answering,
+            further=further,
             admission=admission,
             answer_log=answer_log,
             queue=cvat_queue,

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from backend.cvat.collect.waiting import last_waiting
 from backend.cvat.interactor import Interactor
 from backend.cvat.metadata import FUNCTION
+from backend.cvat.proposing import Proposing
 from backend.cvat.routes import OPEN, make_blueprint
 from backend.cvat.warming import Warming
 from backend.cvat.webhooks import Webhooks
 from backend.images.pixel_budget import PixelBudget
 from backend.jobs.job_queue import JobQueue
+from backend.proposals.further import Further
 from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering
@@ -32,6 +34,7 @@ class Cvat:
         *,
         engine: Engine,
         answering: Answering,
+        further: Further,
         admission: Admission,
         answer_log: AnswerLog,
         queue: JobQueue,
@@ -53,6 +56,14 @@ class Cvat:
         self.blueprint = make_blueprint(
             settings,
             interactor=self.interactor,
+            proposing=Proposing(
+                further,
+                admission,
+                answer_log,
+                self.interactor.open,
+                source=settings.cvat_name,
+                max_pixels=settings.max_image_pixels,
+            ),
             warming=self._warming,
             webhooks=Webhooks(settings, queue, self._warming.prepare),
         )

@@ -66,6 +66,27 @@ class BackendClient:
         masks: list[list[int] | None] = self._post("/cvat/boxes", json=body)["masks"]
         return masks
 
+    def propose(
+        self,
+        frame: bytes,
+        labels: Sequence[str],
+        shapes: Sequence[dict[str, Any]],
+        project: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return ``label``, ``score`` and ``points``, CVAT's mask, of each further object.
+
+        They are like the accepted objects of ``project`` and the shapes with a label, and overlap
+        none of the ``shapes``. ``labels``: those that they may have.
+        """
+        body = {
+            "image": base64.b64encode(frame).decode(),
+            "labels": list(labels),
+            "shapes": list(shapes),
+            "project": project,
+        }
+        found: list[dict[str, Any]] = self._post("/cvat/proposals", json=body)["proposals"]
+        return found
+
     def _post(self, path: str, **content: Any) -> Any:
         try:
             answer = self._session.post(self._url + path, timeout=SECONDS, **content)

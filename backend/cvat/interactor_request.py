@@ -61,7 +61,7 @@ def read_request(body: Mapping[str, Any]) -> InteractorRequest:
             f"has {_shown(', '.join(map(str, body)) or 'nothing')}"
         )
     prompts = read_prompts(body["pos_points"], body["neg_points"], body.get("obj_bbox"))
-    return InteractorRequest(_image(body["image"]), prompts)
+    return InteractorRequest(read_image(body["image"]), prompts)
 
 
 def read_project(value: object) -> int | None:
@@ -95,7 +95,12 @@ def read_prompts(pos_points: object, neg_points: object, obj_bbox: object) -> Pr
     return Prompts(positive, negative, _boxes(obj_bbox))
 
 
-def _image(value: object) -> bytes:
+def read_image(value: object) -> bytes:
+    """Return the file of a frame.
+
+    Raises:
+        BadRequestError: it is no text in base64.
+    """
     if not isinstance(value, str):
         raise BadRequestError(f"image is of type {type(value).__name__}, not text in base64")
     try:

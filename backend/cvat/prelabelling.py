@@ -4,25 +4,21 @@ Each frame is written at once, and a frame with masks is left alone. So the comm
 and called again, and what people drew is never changed.
 """
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.progress import Progress
 
-from backend.cvat.accepted import is_accepted
 from backend.cvat.api import CvatApi, CvatError
 from backend.cvat.backend_client import BackendClient, BackendError
+from backend.cvat.job_shapes import Json, add_shapes, by_frame, mask_labels, new_mask, open_jobs
+from backend.cvat.taken import rectangle
 from backend.settings import Settings
 
 DRAWN = ("mask", "polygon")
 """Shapes that show a frame has its objects already."""
 
-TAKES_MASKS = ("any", "mask")
-"""Types of labels that a mask may have."""
-
-Json = Mapping[str, Any]
 Corners = tuple[float, float, float, float]
 
 
@@ -51,7 +47,7 @@ def prelabel_task(
                 masks = backend.segment(api.frame(job, frame), asked, project)
                 written = _shapes(frame, boxes, masks)
                 if written:
-                    _write(api, job, written)
+                    add_shapes(api, job, written)
             except (CvatError, BackendError) as error:
                 counts["failed"] += 1
                 words = f"frame {frame} of job {job}: {error}"
@@ -65,31 +61,18 @@ def prelabel_task(
 
 def corners(box: Json) -> Corners:
     """Return left, top, right, bottom of what encloses a rectangle, turned about its center."""
-    left, top, right, bottom = map(float, box["points"][:4])
-    angle = math.radians(float(box.get("rotation") or 0.0))
-    across = abs((right - left) * math.cos(angle)) + abs((bottom - top) * math.sin(angle))
-    down = abs((right - left) * math.sin(angle)) + abs((bottom - top) * math.cos(angle))
-    x, y = (left + right) / 2, (top + bottom) / 2
-    return x - across / 2, y - down / 2, x + across / 2, y + down / 2
+    across, down = zip(*rectangle(box), strict=True)
+    return min(across), min(down), max(across), max(down)
 
 
 def _frames(
     api: CvatApi, task: int, rule: str, counts: Counter[str]
 ) -> Iterator[tuple[int, int, list[Json]]]:
     """Yield job, frame and boxes of each frame that waits for masks."""
-    labels = {
-        one["id"]
-        for one in api.listed("/api/labels", task_id=task)
-        if one.get("type", "any") in TAKES_MASKS
-    }
-    for job in api.listed("/api/jobs", task_id=task):
-        if job.get("type", "annotation") != "annotation":
-            continue
-        if is_accepted(job, rule):  # what is written there would count as accepted
-            counts["accepted"] += 1
-            continue
+    labels = mask_labels(api, task)
+    for job in open_jobs(api, task, rule, counts):
         shapes = api.get(f"/api/jobs/{job['id']}/annotations/")["shapes"]
-        for frame, own in _by_frame(shapes):
+        for frame, own in by_frame(shapes):
             boxes = [one for one in own if one["type"] == "rectangle"]
             usable = [one for one in boxes if one["label_id"] in labels]
             if boxes and any(one["type"] in DRAWN for one in own):
@@ -99,36 +82,11 @@ def _frames(
             counts["unusable"] += len(boxes) - len(usable)
 
 
-def _by_frame(shapes: Iterable[Json]) -> list[tuple[int, list[Json]]]:
-    found: dict[int, list[Json]] = {}
-    for shape in shapes:
-        found.setdefault(int(shape["frame"]), []).append(shape)
-    return sorted(found.items())
-
-
 def _shapes(
     frame: int, boxes: Sequence[Json], masks: Sequence[list[int] | None]
 ) -> list[dict[str, Any]]:
     return [
-        {
-            "type": "mask",
-            "frame": frame,
-            "label_id": box["label_id"],
-            "points": mask,
-            "source": "auto",
-            "group": 0,
-            "occluded": False,
-            "outside": False,
-            "z_order": 0,
-            "rotation": 0,
-            "attributes": [],
-        }
+        new_mask(frame, box["label_id"], mask)
         for box, mask in zip(boxes, masks, strict=True)
         if mask is not None
     ]
-
-
-def _write(api: CvatApi, job: int, shapes: list[dict[str, Any]]) -> None:
-    """Add shapes to a job, which changes none that is there."""
-    body = {"version": 0, "tags": [], "tracks": [], "shapes": shapes}
-    api.patch(f"/api/jobs/{job}/annotations/", body, action="create")

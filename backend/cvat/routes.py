@@ -1,4 +1,4 @@
-"""The routes that CVAT calls as if this were its function host, and two for our own commands.
+"""The routes that CVAT calls as if this were its function host, and three for our own commands.
 
 CVAT looks a function up before every call. Where it calls functions directly, by port, it posts to
 ``/`` and names none.
@@ -11,6 +11,7 @@ from backend.cvat.help_picture import help_picture
 from backend.cvat.interactor import Interactor
 from backend.cvat.interactor_request import read_project
 from backend.cvat.metadata import FUNCTION, function
+from backend.cvat.proposing import Proposing
 from backend.cvat.warming import Warming
 from backend.cvat.webhooks import MOST_BYTES, Webhooks
 from backend.errors import ServingError
@@ -36,7 +37,12 @@ class UnknownFunctionError(ServingError):
 
 
 def make_blueprint(
-    settings: Settings, *, interactor: Interactor, warming: Warming, webhooks: Webhooks
+    settings: Settings,
+    *,
+    interactor: Interactor,
+    proposing: Proposing,
+    warming: Warming,
+    webhooks: Webhooks,
 ) -> Blueprint:
     """The routes of CVAT's protocol."""
     routes = Blueprint(NAME, __name__)
@@ -78,6 +84,10 @@ def make_blueprint(
     @routes.post("/cvat/boxes")
     def boxes() -> Response:
         return jsonify(masks=interactor.masks_in_boxes(json_body()))
+
+    @routes.post("/cvat/proposals")
+    def proposals() -> Response:
+        return jsonify(proposals=proposing.answer(json_body()))
 
     @routes.post("/cvat/webhook")
     def webhook() -> Response:

@@ -77,12 +77,24 @@ class Further:
         Raises:
             Exception: the image cannot be had, or the model fails.
         """
-        model = self._engine.model
-        found = self._propose(project, asked, image, model, accepts, urgency=Urgency.ENCODE)
+        version, found = self.propose(project, asked, image, accepts)
         ids = [f"{asked.prompt}{number}" for number in range(len(found))]
         objects = _answered(asked, ids, found, as_stored)
-        self._note(project[0], task, objects, model.name)
-        return Answer(model.name, objects)
+        self._note(project[0], task, objects, version)
+        return Answer(version, objects)
+
+    def propose(
+        self, project: tuple[str, int], asked: LikeAsked, image: OpenedImage, accepts: Accepts
+    ) -> tuple[str, list[Proposed]]:
+        """Return the model's version and what it proposes, for a tool that keeps no page.
+
+        Raises:
+            Exception: the image cannot be had, or the model fails.
+        """
+        model = self._engine.model
+        return model.name, self._propose(
+            project, asked, image, model, accepts, urgency=Urgency.ENCODE
+        )
 
     def _propose(
         self,

@@ -58,6 +58,7 @@ class FakeCvat:
     def __init__(self, size=(40, 60)):
         self.size = size
         self.labels = {1: "Cat", 2: "Dog"}
+        self.label_types, self.tracks = {}, {}
         self.projects, self.tasks, self.jobs = {}, {}, {}
         self.shapes, self.frames, self.deleted = {}, {}, {}
         self.asked, self.is_away, self.broken_frames = [], False, set()
@@ -205,7 +206,7 @@ class FakeCvat:
                     {
                         "id": i,
                         "name": name,
-                        "type": "any",
+                        "type": self.label_types.get(i, "any"),
                         "attributes": [],
                         "color": "#fff",
                         "has_parent": False,
@@ -243,7 +244,7 @@ class FakeCvat:
             return {
                 "version": 1,
                 "tags": [],
-                "tracks": [],
+                "tracks": [track for job in jobs for track in self.tracks.get(job, [])],
                 "shapes": [shape for job in jobs for shape in self.shapes[job]],
             }
         if rest == "/data/meta":

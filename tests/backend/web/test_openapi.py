@@ -102,7 +102,7 @@ def ask_for_images(caller, backend):
         backend.photos.fetch = raising(wrong("no"))
         body["tasks"] = [{"id": number, "data": {"image": f"/data/upload/{number}.png"}}]
         caller.call(backend, "/predict", "post", wrong.status, json=body)
-    none = {"image": "bm9uZQ==", "pos_points": [[1, 1]], "neg_points": []}
+    none = {"image": "bm9uZQ==", "pos_points": [[1, 1]], "neg_points": [], "labels": ["cell"]}
     for path, method in caller.each(422):
         if path == "/cvat/warm":
             caller.call(backend, path, method, 422, data=b"none")
