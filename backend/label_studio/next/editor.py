@@ -136,9 +136,17 @@ class NextEditor:
             ticket.call.user,
             number_of(project),
         )
-        if answered is None:
+        if answered is None or not holds_a_click(answered.bits, plan):
             raise NoMaskError(why_nothing(plan))
         return answered.bits
+
+
+def holds_a_click(mask: BitMask, plan: ImagePlan) -> bool:
+    """Whether the mask has a pixel that was pointed at.
+
+    Without one, all points lie in regions that are there already, and the rest is no answer to them.
+    """
+    return any(mask.contains(click.x, click.y) for click in plan.targets[0].clicks)
 
 
 def why_nothing(plan: ImagePlan) -> str:

@@ -168,8 +168,9 @@ def test_several_images_are_refused_in_words(call):
     assert answer.status.startswith("400 This task has 2 images, and the page does not say which")
 
 
-def test_a_point_into_an_accepted_mask_is_refused_in_words(call):
-    draft = a_draft(an_accepted(disc(150, 150, radius=60)))
+@pytest.mark.parametrize("radius", [60, 10])  # the whole object, and a part of it
+def test_a_point_into_an_accepted_mask_is_refused_in_words(call, radius):
+    draft = a_draft(an_accepted(disc(150, 150, radius=radius)))
     answer = call(points((150, 150)), drafts=[draft])
     assert answer.json["error"]["code"] == "no_mask"
     assert answer.status.startswith("422 This is a part of a region that is there already")
