@@ -144,7 +144,7 @@ class NextEditor:
 def holds_a_click(mask: BitMask, plan: ImagePlan) -> bool:
     """Whether the mask has a pixel that was pointed at.
 
-    Without one, all points lie in regions that are there already, and the rest is no answer to them.
+    Without one, all points lie in regions that are there already: what is left is no answer.
     """
     return any(mask.contains(click.x, click.y) for click in plan.targets[0].clicks)
 
