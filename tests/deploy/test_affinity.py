@@ -1,6 +1,7 @@
 """Tasks stay with their backend, and move without a failed click when one goes or comes."""
 
 import signal
+import time
 
 import pytest
 
@@ -90,6 +91,7 @@ def test_an_object_clicked_since_the_last_draft_outlives_its_backend(team):
     annotator = Annotator(team, 7, saves=False)
     annotator.click()
     place = annotator.click()  # on an object of another label, which no other call names
+    time.sleep(1)  # pages are written behind the answer
     team.replicas[place].say(signal.SIGKILL)
     assert annotator.click() != place
     check([annotator])
