@@ -349,8 +349,6 @@ def test_annotations_whose_worker_was_killed_are_taken_by_the_next_one(site, tmp
     first = site.worker("ingest", settings)
     assert photos.asked.wait(120)
     first.kill()
-    photos.go.set()
-    site.worker("ingest", settings)
     folder = tmp_path / "state" / "retraining" / "annotations"
 
     def stored():
@@ -358,6 +356,8 @@ def test_annotations_whose_worker_was_killed_are_taken_by_the_next_one(site, tmp
             return [annotation.annotation_id for annotation in store.annotations()]
 
     assert at not in stored()
+    photos.go.set()
+    site.worker("ingest", settings)
     wait(lambda: stored() == [1, 2, 3, 4, 5], 150, "all of them")
     wait(lambda: site.redis.llen("rq:queue:ingest") == 0, 150, "an empty queue")
     photos.close()

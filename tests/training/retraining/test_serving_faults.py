@@ -65,7 +65,14 @@ def promote(registry, name):
 def answer(backend):
     """The masks of image 1, asked for on a page that nobody has clicked on."""
     found, _ = backend.masks(1, next(PAGES))
-    return {label: mask.tobytes() for label, mask in found.items()}
+    return found
+
+
+def alike(one, other):
+    """Whether masks are equal but for what features in half precision, from disk, may move."""
+    return one.keys() == other.keys() and all(
+        (one[label] != other[label]).mean() < 0.01 for label in one
+    )
 
 
 def logged(backend):
@@ -78,7 +85,7 @@ def test_killed_while_it_loads_the_next_version_it_comes_back_whole(backend, reg
     promote(registry, second)
     wait(lambda: backend.version() == second, 60, "the second version")
     answers[second] = answer(backend)
-    assert answers[first] != answers[second]
+    assert not alike(answers[first], answers[second])
 
     def caught():
         """Stop the server; whether it was loading, and had not swapped, at that moment."""
@@ -100,9 +107,9 @@ def test_killed_while_it_loads_the_next_version_it_comes_back_whole(backend, reg
         os.kill(process, signal.SIGKILL)
     version = wait(backend.version, 240, "the restarted server")
     assert version in answers
-    assert answer(backend) == answers[version]
+    assert alike(answer(backend), answers[version])
     wait(lambda: backend.version() == second, 60, "the version that is current")
-    assert answer(backend) == answers[second]
+    assert alike(answer(backend), answers[second])
     with Clicks(backend) as clicks:
         time.sleep(2)
     assert clicks.problems == []
@@ -120,7 +127,7 @@ def test_a_damaged_version_raises_the_alarm_and_the_old_one_answers(
     with Clicks(backend) as clicks:
         promote(registry, second)
         wait(lambda: backend.metric("dynamite_model_alarm") == 1, 60, "the alarm")
-        assert answer(backend) == before
+        assert alike(answer(backend), before)
         assert backend.metric("dynamite_model_info", version=first, device="cpu") == 1
         assert backend.metric("dynamite_errors_total", code="model_rejected") >= 1
         told = f"version {second} cannot be used, the old model stays"
@@ -130,7 +137,7 @@ def test_a_damaged_version_raises_the_alarm_and_the_old_one_answers(
     for process in backend.processes(WEB):  # and one that starts now has the last good one
         os.kill(process, signal.SIGKILL)
     assert wait(backend.version, 240, "the restarted server") == first
-    assert answer(backend) == before
+    assert alike(answer(backend), before)
     weights.write_bytes(good)
     promote(registry, first)
     wait(lambda: backend.metric("dynamite_model_alarm") == 0, 60, "the end of the alarm")
