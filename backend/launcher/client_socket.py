@@ -17,6 +17,9 @@ HEAD_SECONDS = 10.0
 BODY_SECONDS = ANSWER_SECONDS = 60.0
 """How long it may take to send the body, and to read the answer: 64 MB at 9 Mbit/s."""
 
+WITH_HEAD = 2**16
+"""Bytes of an answer that go out with its head; large bodies are not copied for it."""
+
 
 class ClientSocket(socket.socket):
     """The socket of a client that must send or read in time.
@@ -45,6 +48,7 @@ class ClientSocket(socket.socket):
         self.since = time.monotonic()
         self._deadline = self.since + seconds
         self._is_answering = False
+        self._head = b""
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """Read; b"", as at the end, once the client's time is over."""
@@ -61,19 +65,38 @@ class ClientSocket(socket.socket):
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Send; the first call begins the time in which the client must read everything.
 
+        The head of an answer goes out with what follows it. A process that is killed in between
+        has sent nothing, and a load balancer can ask another one.
+
         Raises:
             BrokenPipeError: its time is over.
         """
         if not self._is_answering:
             self.expect(ANSWER_SECONDS)
             self._is_answering = True
+            if bytes(data[-4:]) == b"\r\n\r\n":
+                self._head = bytes(data)
+                return None
+        head, self._head = self._head, b""
         with self._waiting() as is_in_time:
             try:
+                if is_in_time and head:
+                    super().sendall(head + data[:WITH_HEAD], flags)
+                    return super().sendall(memoryview(data)[WITH_HEAD:], flags)
                 if is_in_time:
                     return super().sendall(data, flags)
             except TimeoutError:
                 pass
         raise BrokenPipeError(errno.EPIPE, "the client does not read its answer")
+
+    def flush(self) -> None:
+        """Send a head that nothing followed.
+
+        Raises:
+            BrokenPipeError: the client's time is over.
+        """
+        if self._head:
+            self.sendall(b"")
 
     def setblocking(self, flag: bool, /) -> None:
         """Do nothing to a closed socket: gunicorn closes each one twice."""

@@ -122,7 +122,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: object, conn: TConn) -> object:
         """Answer a request whose headers are there."""
         conn.sock.expect(BODY_SECONDS)
-        return super().handle_request(req, conn)
+        keep = super().handle_request(req, conn)
+        conn.sock.flush()
+        return keep
 
     def run(self) -> None:
         """Answer requests until stopped, then end the process."""

@@ -152,3 +152,23 @@ def test_a_silent_client_looks_as_if_it_had_hung_up(pairs, monkeypatch):
     client.expect(5)
     with pytest.raises(BrokenPipeError):
         client.sendall(b"x" * 10_000_000)
+
+
+def test_the_head_of_an_answer_goes_out_with_its_body():
+    """A process killed in between has sent nothing, and a load balancer asks another one."""
+    ours, theirs = socket.socketpair()
+    with closing(ClientSocket(ours, "peer")) as client, closing(theirs):
+        theirs.settimeout(0.2)
+        client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with pytest.raises(TimeoutError):
+            theirs.recv(100)
+        client.sendall(b"body")
+        client.sendall(b" and more")
+        assert theirs.recv(100) == b"HTTP/1.1 200 OK\r\n\r\nbody and more"
+
+
+def test_a_head_without_a_body_goes_out_at_the_end(port):
+    with closing(socket.create_connection(("127.0.0.1", port), 10)) as client:
+        client.sendall(b"HEAD /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.settimeout(10)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 OK")
