@@ -35,6 +35,7 @@ from dynamite.proposals.likeness import Likeness
 from dynamite.proposals.propose import Proposals, propose
 from training.data.catalog import open_dataset
 from training.data.sample import InstanceDataset, Sample
+from training.proposing.describe import describe_labels
 
 ACCEPTED = (1, 3, 5)
 """Images accepted before."""
@@ -159,14 +160,7 @@ def measure(images: Images, arguments: argparse.Namespace) -> Iterator[tuple[str
 
 def described(images: Images, index: int, rng: np.random.Generator) -> dict[str, Description]:
     """Return the descriptions of an accepted image by label."""
-    sample, features = images.sample(index), images.features(index)
-    found = {}
-    for label in sorted(set(sample.labels)):
-        own = [i for i, one in enumerate(sample.labels) if one == label]
-        one = describe(features, sample.label_map, own, rng, ignore=sample.ignore)
-        if one is not None:
-            found[label] = one
-    return found
+    return describe_labels(images.features(index), images.sample(index), rng)
 
 
 def run(

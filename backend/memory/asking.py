@@ -5,16 +5,10 @@ what a memory was made from is on its record. At most one job of a project is wa
 It takes the newest state; what changes meanwhile is seen afterwards.
 """
 
-import logging
-from typing import TYPE_CHECKING
-
 from redis import Redis
-from rq import Queue, Retry
-from rq.job import JobStatus
-from rq.serializers import JSONSerializer
 
-from backend.jobs.job_queue import MEMORY, find_job
-from backend.jobs.schedule import is_coming
+from backend.jobs.job_queue import MEMORY
+from backend.jobs.project_job import ProjectJob
 from backend.memory.weights import current_weights
 from backend.retraining.store import open_store
 from backend.settings import Settings
@@ -22,21 +16,10 @@ from backend.settings.folders import memory_folder, store_folder
 from training.annotation_store import is_there
 from training.memory.kept import KeptMemories, Record
 
-if TYPE_CHECKING:
-    from training.annotation_store import ProjectKey
-
-log = logging.getLogger(__name__)
-
 MEMORY_JOB = "backend.memory.jobs.remember"
 
-JOB_SECONDS = 1800
-"""Longest time of a job; sixteen images take minutes."""
-
-RETRIES = 2
-"""Further attempts at a job that was killed or failed."""
-
-FAILURE_SECONDS = 3600
-"""How long a state that could not be learned from is left alone."""
+JOB = ProjectJob("memory", MEMORY_JOB, MEMORY, seconds=1800)
+"""Sixteen images take minutes."""
 
 
 class Asking:
@@ -71,30 +54,8 @@ class Asking:
             if not _is_new(kept.record(one), changes[one], name) and not kept.newer(one)
         ]
         for project in due:
-            self._enqueue(project, changes[project], name)
+            JOB.ask(self._redis, project.source, project.number, changes[project], name)
         self._done = None if due else state
-
-    def _enqueue(self, project: "ProjectKey", change: int, weights: str) -> None:
-        job_id = f"memory-{project.source}-{project.number}"
-        job = find_job(self._redis, job_id)
-        if job is not None:
-            is_same = job.meta == {"change": change, "weights": weights}
-            if is_coming(job) or (is_same and job.get_status() == JobStatus.FAILED):
-                return
-            job.delete()
-        queue = Queue(MEMORY, connection=self._redis, serializer=JSONSerializer)
-        queue.enqueue(
-            MEMORY_JOB,
-            project.source,
-            project.number,
-            job_id=job_id,
-            description=f"memory of project {project}",
-            job_timeout=JOB_SECONDS,
-            retry=Retry(max=RETRIES),
-            result_ttl=FAILURE_SECONDS,
-            failure_ttl=FAILURE_SECONDS,
-            meta={"change": change, "weights": weights},
-        )
 
 
 def _is_new(record: Record | None, change: int, weights: str) -> bool:

@@ -5,12 +5,9 @@ what descriptions were made from is in their file. At most one job of a project 
 """
 
 from redis import Redis
-from rq import Queue, Retry
-from rq.job import JobStatus
-from rq.serializers import JSONSerializer
 
-from backend.jobs.job_queue import INGEST, find_job
-from backend.jobs.schedule import is_coming
+from backend.jobs.job_queue import INGEST
+from backend.jobs.project_job import ProjectJob
 from backend.memory.weights import current_weights
 from backend.retraining.store import open_store
 from backend.settings import Settings
@@ -20,14 +17,8 @@ from training.proposing.kept import KeptDescriptions
 
 DESCRIBE_JOB = "backend.proposals.jobs.describe"
 
-JOB_SECONDS = 600
-"""Longest time of a job; thirty-two images take seconds."""
-
-RETRIES = 2
-"""Further attempts at a job that was killed or failed."""
-
-FAILURE_SECONDS = 3600
-"""How long a state that could not be described is left alone."""
+JOB = ProjectJob("describe", DESCRIBE_JOB, INGEST, seconds=600)
+"""Thirty-two images take seconds."""
 
 
 class Asking:
@@ -57,30 +48,9 @@ class Asking:
             self._kept.forget(project)
         due = [one for one in projects if not self._is_new(one, changes[one], name)]
         for project in due:
-            self._enqueue(project, changes[project], name)
+            JOB.ask(self._redis, project.source, project.number, changes[project], name)
         self._done = None if due else state
 
     def _is_new(self, project: ProjectKey, change: int, weights: str) -> bool:
         record = self._kept.record(project)
         return record is not None and (record.change, record.weights) == (change, weights)
-
-    def _enqueue(self, project: ProjectKey, change: int, weights: str) -> None:
-        job_id = f"describe-{project.source}-{project.number}"
-        job = find_job(self._redis, job_id)
-        if job is not None:
-            is_same = job.meta == {"change": change, "weights": weights}
-            if is_coming(job) or (is_same and job.get_status() == JobStatus.FAILED):
-                return
-            job.delete()
-        Queue(INGEST, connection=self._redis, serializer=JSONSerializer).enqueue(
-            DESCRIBE_JOB,
-            project.source,
-            project.number,
-            job_id=job_id,
-            description=f"descriptions of project {project}",
-            job_timeout=JOB_SECONDS,
-            retry=Retry(max=RETRIES),
-            result_ttl=FAILURE_SECONDS,
-            failure_ttl=FAILURE_SECONDS,
-            meta={"change": change, "weights": weights},
-        )

@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from dynamite import Predictor
+from dynamite import ImageFeatures, Predictor
 from dynamite.proposals.describe import describe
 from dynamite.proposals.description import Description, Kind
 from training.annotation_store import AnnotationStore, ProjectKey
@@ -51,7 +51,8 @@ def describe_project(
         if name in known or name in passed_over:
             images[name] = known.get(name, {})
         else:
-            images[name] = _describe(predictor, sample, name)
+            rng = np.random.default_rng(int(name, 16))
+            images[name] = describe_labels(predictor.encode(sample.image), sample, rng)
     chosen = _chosen(images)
     described = {name for _, name in chosen}
     record = Record(
@@ -88,9 +89,16 @@ def _known(
     return found, set(before.record.passed_over)
 
 
-def _describe(predictor: Predictor, sample: Sample, name: str) -> Described:
-    features = predictor.encode(sample.image)
-    rng = np.random.default_rng(int(name, 16))
+def describe_labels(
+    features: ImageFeatures, sample: Sample, rng: np.random.Generator
+) -> dict[str, Description]:
+    """Return the descriptions of an accepted image by label; of a label without a cell, none.
+
+    Args:
+        features: of the image.
+        sample: its accepted objects.
+        rng: draws the vectors.
+    """
     found = {}
     for label in sorted(set(sample.labels)):
         own = [index for index, one in enumerate(sample.labels) if one == label]
