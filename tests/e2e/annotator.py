@@ -235,10 +235,14 @@ class Annotator:
         self._delete("brushregion", label)
 
     def place(self, x: float, y: float) -> tuple[float, float]:
-        """Percentages of the image as a place in the window."""
+        """Percentages of the image as a place in the window.
+
+        The page may have given the image less room since it was fitted, and cut its edges off.
+        """
         left, top, width, height = self.browser.run(
             PAGE
             + """const box = document.querySelector('.konvajs-content').getBoundingClientRect();
+            if (image.zoomingPositionX < -1 || image.zoomingPositionY < -1) image.sizeToFit();
             return [box.left + image.zoomingPositionX, box.top + image.zoomingPositionY,
               image.stageWidth * image.zoomScale, image.stageHeight * image.zoomScale]"""
         )
