@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TOOLS := $(VENV)/.tools-installed
 # Small networks are slower on many threads, especially next to other processes.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
-# Two processes share the test files; each has its own queue server.
-PARALLEL := -n 2 --dist loadfile
+# Without bytecode, all modules were compiled anew in each of the many processes that tests start.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# Three processes keep two cores busy, as tests wait. Each has its own test files and queue server.
+PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help install tools serve demo test check lint fast test-e2e test-training test-load test-security test-image bench load soak docs lock audit clean

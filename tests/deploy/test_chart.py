@@ -7,14 +7,13 @@ import json
 import re
 import shutil
 import subprocess
-from functools import reduce
+from functools import cache, reduce
 from itertools import product
 from operator import getitem
 
 import kubernetes_validate
 import pytest
 import yaml
-from cloudcoil.models.prometheus_operator.v1 import PodMonitor, PrometheusRule, ServiceMonitor
 from helm_python.chart import Chart, lint, package
 from helm_python.errors import HelmError
 
@@ -23,12 +22,19 @@ from backend.jobs.job_queue import QUEUES
 from backend.settings import Settings, load, variable
 from tests.deploy.chart import CHART, DEPLOY, LABEL_STUDIO, VARIANTS, chart, one, pods, rendered
 
-OPERATOR = {model.__name__: model for model in (ServiceMonitor, PodMonitor, PrometheusRule)}
 OLDEST = re.search(r"\d+\.\d+", chart().metadata["kubeVersion"])[0]
 NEWEST = kubernetes_validate.latest_version()
 EVERY = pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
 ALL = rendered(VARIANTS["all"])
 IMAGE = "registry.example/dynamite"
+
+
+@cache
+def operator_models():
+    """The models of Prometheus's operator, by kind: they take seconds to import."""
+    from cloudcoil.models.prometheus_operator.v1 import PodMonitor, PrometheusRule, ServiceMonitor
+
+    return {model.__name__: model for model in (ServiceMonitor, PodMonitor, PrometheusRule)}
 
 
 @EVERY
@@ -42,8 +48,8 @@ def test_helm_finds_nothing_to_say(values):
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_all_objects_are_as_the_schemas_say(values, version):
     for found in rendered(values):
-        if found["kind"] in OPERATOR:
-            OPERATOR[found["kind"]].model_validate(found)
+        if model := operator_models().get(found["kind"]):
+            model.model_validate(found)
         else:
             kubernetes_validate.validate(found, version, strict=True)
 

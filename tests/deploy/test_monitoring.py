@@ -20,7 +20,13 @@ from tests.ports import free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yaml").read_text())
-TESTS = yaml.safe_load((DEPLOY / "prometheus" / "alerts.test.yaml").read_text())
+TESTS = sorted((DEPLOY / "prometheus").glob("*.test.yaml"))
+CASES = [
+    case
+    for path in TESTS
+    for test in yaml.safe_load(path.read_text())["tests"]
+    for case in test["alert_rule_test"]
+]
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboard.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 METRICS = (DEPLOY.parent / "docs" / "monitoring.md").read_text()
@@ -42,18 +48,17 @@ def needs(program):
 
 @needs("promtool")
 def test_alerts_fire_when_they_should():
-    for what in ("check rules alerts.yaml", "test rules alerts.test.yaml"):
-        folder = DEPLOY / "prometheus"
+    folder = DEPLOY / "prometheus"
+    for what in (["check", "rules", "alerts.yaml"], ["test", "rules", *TESTS]):
         done = subprocess.run(
-            ["promtool", *what.split()], cwd=folder, capture_output=True, text=True, check=False
+            ["promtool", *what], cwd=folder, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", ALERTS)
 def test_every_alert_is_tested_both_ways_and_has_a_runbook(name):
-    cases = [case for test in TESTS["tests"] for case in test["alert_rule_test"]]
-    outcomes = {bool(case.get("exp_alerts")) for case in cases if case["alertname"] == name}
+    outcomes = {bool(case.get("exp_alerts")) for case in CASES if case["alertname"] == name}
     assert outcomes == {True, False}
     file, _, anchor = ALERTS[name]["annotations"]["runbook"].partition("#")
     assert file == "docs/slo.md"

@@ -199,7 +199,7 @@ def test_an_evaluation_without_a_report_needs_none_of_what_training_installs():
     code = (
         "import sys; sys.modules.update(dict.fromkeys(['matplotlib', 'skimage', 'scipy']));"
         "from click.testing import CliRunner; from backend.cli import main;"
-        "words = 'evaluate lite --set training/base_set --limit 1'.split();"
+        "words = 'evaluate lite --set training/base_set --limit 1 --budget 1'.split();"
         "result = CliRunner().invoke(main, words); print(result.output); sys.exit(result.exit_code)"
     )
     command = [sys.executable, "-c", code]

@@ -78,14 +78,14 @@ def test_a_child_hears_no_ctrl_c_but_shares_our_session():
         child.stop()
 
 
-def test_a_child_that_ignores_sigterm_is_killed(monkeypatch, tmp_path):
-    monkeypatch.setattr("backend.launcher.children.STOP_SECONDS", 0.2)
+def test_a_child_that_ignores_sigterm_is_killed(tmp_path):
     note = tmp_path / "ready"
     code = (
         "import signal, time, pathlib; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         f"pathlib.Path({str(note)!r}).touch(); time.sleep(600)"
     )
     child = running([sys.executable, "-c", code])
+    child.stop_seconds = 0.2
     child.start()
     until(note.exists)
     child.stop()

@@ -25,7 +25,7 @@ from dynamite.predict.image_ops import input_size
 
 TOLERANCE = 0.1
 
-SIZES = [(480, 640), (96, 128), (401, 305), (333, 500), (1500, 2000)]
+SIZES = [(480, 640), (96, 128), (401, 305), (333, 500), (1050, 1400)]
 """(H, W) of images that lite's input keeps, enlarges and shrinks, by whole and odd factors."""
 
 

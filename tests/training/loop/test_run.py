@@ -1,6 +1,7 @@
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from training.loop.run import run
 from training.train import train as command
 
 pytestmark = pytest.mark.slow
+
+ONE_STEP = [{"steps": 1, "batch": 2, "crop": 64, "learning_rate": 1e-3}]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,7 @@ def test_the_same_seed_gives_the_same_curve_with_loader_processes_too(
     section = tiny_config()["data"] | {"workers": 1}
     again = train(data, tmp_path / "run", data=section)
     assert losses(again) == losses(whole)
-    other = train(data, tmp_path / "other", seed=8, log={"every_steps": 1, "checkpoint_steps": 9})
+    other = train(data, tmp_path / "other", seed=8, stages=ONE_STEP)
     assert losses(other)[0] != losses(whole)[0]
 
 
@@ -107,7 +110,7 @@ def test_a_run_out_of_time_stops_and_goes_on_to_the_same_end(
 def test_a_broken_checkpoint_falls_back_on_the_one_before(
     whole: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = train(data, tmp_path / "run")
+    out = Path(shutil.copytree(whole, tmp_path / "run"))
     (out / "checkpoints" / "step_00000006.pt").write_bytes(b"")
     capsys.readouterr()
     train(data, out, resume=True)
@@ -149,9 +152,9 @@ def test_an_average_that_begins_at_a_resume_knows_nothing_of_the_random_start(
     data: Path, tmp_path: Path
 ) -> None:
     optimizer = {"clip_norm": 1.0, "freeze_batch_norm": True}
-    out = train(data, tmp_path / "run", optimizer=optimizer)
+    out = train(data, tmp_path / "run", stages=ONE_STEP, optimizer=optimizer)
     before = weights(out)
-    train(data, out, resume=True, optimizer=optimizer | {"ema_decay": 0.9})
+    train(data, out, resume=True, stages=ONE_STEP, optimizer=optimizer | {"ema_decay": 0.9})
     assert same(weights(out), before)
 
 
@@ -168,8 +171,7 @@ def test_what_is_left_out_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[
     content["annotations"][0]["segmentation"] = "zlib"
     path.write_text(json.dumps(content))
     section = tiny_config()["data"] | {"on_problem": "skip"}
-    stages = [{"steps": 1, "batch": 2, "crop": 64, "learning_rate": 1e-3}]
-    train(root, tmp_path / "run", data=section, stages=stages)
+    train(root, tmp_path / "run", data=section, stages=ONE_STEP)
     assert "left out of shapes: 1 problems (1 × unknown encoding)" in capsys.readouterr().out
 
 

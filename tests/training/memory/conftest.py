@@ -37,11 +37,15 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
     return [dataset[index] for index in range(4)]
 
 
-@pytest.fixture
-def model() -> DynaMITE:
+def tiny_model() -> DynaMITE:
     found = dynamite.load("lite", random_weights=True, resize=Resize(64, 64), **TINY_MODEL)
     found.version = "tiny-1"
     return found
+
+
+@pytest.fixture
+def model() -> DynaMITE:
+    return tiny_model()
 
 
 @pytest.fixture

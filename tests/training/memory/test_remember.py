@@ -1,6 +1,7 @@
 """The memory of a project, made and kept."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import dynamite
 from dynamite.adaptation import Adaptation
 from dynamite.network.model import DynaMITE
-from tests.training.memory.conftest import accept
+from tests.training.memory.conftest import accept, tiny_model
 from tests.training.tiny_run import TINY_MODEL
 from training.annotation_store import AnnotationKey, AnnotationStore, ProjectKey
 from training.data.sample import Sample
@@ -46,11 +47,34 @@ def judged(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
     monkeypatch.setattr(remember_module, "judge", lambda _: verdict)
 
 
-@pytest.fixture
-def four(store: AnnotationStore, samples: list[Sample]) -> AnnotationStore:
+def accept_all(store: AnnotationStore, samples: list[Sample]) -> AnnotationStore:
     for number, sample in enumerate(samples, start=1):
         accept(store, number, sample)
     return store
+
+
+@pytest.fixture
+def four(store: AnnotationStore, samples: list[Sample]) -> AnnotationStore:
+    return accept_all(store, samples)
+
+
+@pytest.fixture(scope="module")
+def learned(samples: list[Sample], tmp_path_factory: pytest.TempPathFactory) -> KeptMemories:
+    """The memory of ``four``, for copies: it takes seconds to make."""
+    folder = tmp_path_factory.mktemp("learned")
+    kept = KeptMemories(folder / "memory")
+    with AnnotationStore(folder / "annotations") as store:
+        made(tiny_model(), accept_all(store, samples), kept)
+    return kept
+
+
+@pytest.fixture
+def before(learned: KeptMemories, kept: KeptMemories) -> Record:
+    """What is known of ``four`` already."""
+    shutil.copytree(learned.folder, kept.folder)
+    record = kept.record(PROJECT)
+    assert record is not None
+    return record
 
 
 def test_what_helps_is_used(
@@ -109,10 +133,10 @@ def test_what_is_gone_has_no_part_in_what_is_known(
     model: DynaMITE,
     four: AnnotationStore,
     kept: KeptMemories,
+    before: Record,
     samples: list[Sample],
     change: str,
 ) -> None:
-    before = made(model, four, kept)
     if change == "deletion":
         four.delete(AnnotationKey("label_studio", 2))
     else:
@@ -138,9 +162,13 @@ def test_what_is_gone_has_no_part_in_what_is_known(
 
 @pytest.mark.parametrize("fault", ["cut", "gone", "other", "record"])
 def test_a_damaged_memory_is_learned_again(
-    model: DynaMITE, four: AnnotationStore, kept: KeptMemories, samples: list[Sample], fault: str
+    model: DynaMITE,
+    four: AnnotationStore,
+    kept: KeptMemories,
+    before: Record,
+    samples: list[Sample],
+    fault: str,
 ) -> None:
-    before = made(model, four, kept)
     path = kept.weights_path(before)
     if fault == "cut":
         path.write_bytes(path.read_bytes()[:100])
@@ -157,9 +185,8 @@ def test_a_damaged_memory_is_learned_again(
 
 
 def test_other_weights_begin_a_memory_of_their_own(
-    model: DynaMITE, four: AnnotationStore, kept: KeptMemories
+    model: DynaMITE, four: AnnotationStore, kept: KeptMemories, before: Record
 ) -> None:
-    before = made(model, four, kept)
     model.version = "tiny-2"
     after = made(model, four, kept, weights="tiny-2")
     assert after.model_version == "tiny-2"
@@ -167,10 +194,13 @@ def test_other_weights_begin_a_memory_of_their_own(
 
 
 def test_a_memory_of_many_images_begins_again(
-    model: DynaMITE, four: AnnotationStore, kept: KeptMemories, monkeypatch: pytest.MonkeyPatch
+    model: DynaMITE,
+    four: AnnotationStore,
+    kept: KeptMemories,
+    before: Record,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(remember_module, "MOST_KNOWN", 4)
-    before = made(model, four, kept)
     plain, starts = growth.learn, []
     monkeypatch.setattr(
         growth, "learn", lambda *a, **k: starts.append(k["start"]) or plain(*a, **k)
@@ -181,9 +211,12 @@ def test_a_memory_of_many_images_begins_again(
 
 
 def test_a_memory_of_a_newer_release_is_left_alone(
-    model: DynaMITE, four: AnnotationStore, kept: KeptMemories, caplog: pytest.LogCaptureFixture
+    model: DynaMITE,
+    four: AnnotationStore,
+    kept: KeptMemories,
+    before: Record,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    record = made(model, four, kept)
     path = kept.folder / "label_studio-3.json"
     content = path.read_text().replace(f'"format": {FORMAT_VERSION}', '"format": 9')
     path.write_text(content)
@@ -193,9 +226,9 @@ def test_a_memory_of_a_newer_release_is_left_alone(
     assert newer.newer(PROJECT)
     with pytest.raises(KeptByNewerError, match="install the release"):
         made(model, four, newer)
-    newer.write(record.model_copy(update={"project": 4, "digest": None}))
+    newer.write(before.model_copy(update={"project": 4, "digest": None}))
     assert path.read_text() == content
-    assert newer.weights_path(record).is_file()
+    assert newer.weights_path(before).is_file()
 
 
 def test_a_memory_of_an_older_release_is_made_again(
