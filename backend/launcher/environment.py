@@ -2,8 +2,8 @@
 
 Allocator, measured on a convolutional backbone at 1024²: with glibc's defaults every pass maps and
 unmaps about 0.8 GB and spends half its time in page faults; with these settings it does not. But
-what is kept of glibc's heap falls to pieces over thousands of clicks, and grows. jemalloc is as fast,
-and neither grows nor needs as much, so it is taken where the system has it (docs/benchmarks.md).
+what is kept of glibc's heap falls to pieces over thousands of clicks, and grows. jemalloc is as
+fast, hardly grows and needs less, so it is taken where the system has it (docs/benchmarks.md).
 
 Threads, measured on two cores with one kept busy by a training: by default an OpenMP thread spins
 for some milliseconds, hundreds of times per click, on the core that the awaited thread needs. A
