@@ -40,7 +40,7 @@ RUN pip --python /opt/dynamite/bin/python install --no-deps --require-hashes -r 
 COPY --from=ours /wheels /wheels
 RUN pip --python /opt/dynamite/bin/python install --no-deps --no-index /wheels/*.whl
 
-# What runs: Python without pip, and no compiler.
+# What runs: Python without pip, no compiler, and the allocator that the launcher prefers.
 FROM ${BASE} AS runtime
 ENV PATH=/opt/dynamite/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONUNBUFFERED=1 \
@@ -49,7 +49,7 @@ ENV PATH=/opt/dynamite/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
     DYNAMITE_PORT=9090 \
     DYNAMITE_STATE_DIR=/state
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends 'python3=3.11.*' \
+ && apt-get install --yes --no-install-recommends 'python3=3.11.*' 'libjemalloc2=5.3.*' \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --gid 10001 dynamite \
  && useradd --no-log-init --uid 10001 --gid dynamite --no-create-home --home-dir /state dynamite \

@@ -8,8 +8,8 @@ from backend.launcher.environment import usable_cores
 from backend.launcher.preflight import StartError
 from backend.settings import Settings
 
-_NUMBER = re.compile(r"\d+")
-_DEVICE = re.compile(r"cpu|cuda:\d+")
+_DEVICE = re.compile(r"cpu|(?:cuda:)?([0-9]{1,3})")
+_MOST = 64  # no machine has more GPUs; a slip of the hand must not start a thousand servers
 _LAST_PORT = 65535
 
 
@@ -17,21 +17,26 @@ def parse_devices(text: str) -> tuple[str, ...]:
     """Return the torch devices of a list: "0,1" is cuda:0 and cuda:1; "cpu,cpu" is allowed.
 
     Raises:
-        StartError: it is no such list, or names a GPU twice.
+        StartError: it is no such list, names a GPU twice, or has more than 64 devices.
     """
-    names = [name.strip() for name in text.split(",")]
-    devices = tuple(f"cuda:{int(name)}" if _NUMBER.fullmatch(name) else name for name in names)
-    for name in devices:
-        if not _DEVICE.fullmatch(name):
+    devices: list[str] = []
+    for name in text.split(","):
+        found = _DEVICE.fullmatch(name.strip())
+        if found is None:
             raise StartError(
-                f"--devices is {text!r}: name the devices like 0,1 (GPUs) or cpu,cpu, one for each "
-                "web server"
+                f"--devices is {text[:80]!r}: name the devices like 0,1 (GPUs) or cpu,cpu, one for "
+                "each web server"
             )
-        if name != "cpu" and devices.count(name) > 1:
+        device = "cpu" if found[1] is None else f"cuda:{int(found[1])}"
+        if device != "cpu" and device in devices:
             raise StartError(
-                f"--devices names {name} twice: one web server on a GPU answers several annotators"
+                f"--devices names {device} twice: one web server on a GPU answers several "
+                "annotators"
             )
-    return devices
+        devices.append(device)
+    if len(devices) > _MOST:
+        raise StartError(f"--devices names {len(devices)} devices: at most {_MOST}")
+    return tuple(devices)
 
 
 def one_for_each(settings: Settings, devices: Sequence[str]) -> list[Settings]:

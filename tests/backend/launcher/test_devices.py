@@ -29,9 +29,15 @@ def test_what_is_no_list_of_devices_is_named(text):
         parse_devices(text)
 
 
-def test_a_gpu_has_one_web_server():
+@pytest.mark.parametrize("text", ["0,cuda:0", "cuda:0,cuda:00"])
+def test_a_gpu_has_one_web_server(text):
     with pytest.raises(StartError, match="cuda:0 twice"):
-        parse_devices("0,cuda:0")
+        parse_devices(text)
+
+
+def test_a_long_list_is_refused():
+    with pytest.raises(StartError, match="names 65 devices: at most 64"):
+        parse_devices(",".join(["cpu"] * 65))
 
 
 def test_each_has_a_port_and_its_share_of_the_cores(settings):

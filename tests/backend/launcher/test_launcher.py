@@ -16,7 +16,7 @@ from redis import Redis
 from backend.jobs.job_queue import ingest_queue
 from backend.label_studio.ingest.job_names import EVENT_JOB
 from backend.launcher.children import MAX_QUICK_RESTARTS, Child, Supervisor
-from backend.launcher.environment import ALLOCATOR, SPINNING, model_environment
+from backend.launcher.environment import GLIBC, JEMALLOC, SPINNING, model_environment
 from backend.launcher.preflight import (
     StartError,
     lock_state_folder,
@@ -322,10 +322,20 @@ def test_what_is_no_queue_server_is_an_error_at_once():
 def test_the_model_gets_tuned_memory_and_threads_unless_the_user_tuned_them():
     assert model_environment(3, {})["OMP_NUM_THREADS"] == "3"
     assert int(model_environment(0, {})["OMP_NUM_THREADS"]) >= 1
-    assert (ALLOCATOR | SPINNING).items() <= model_environment(1, {}).items()
+    assert (GLIBC | SPINNING).items() <= model_environment(1, {}, lambda _: None).items()
     mine = {"MALLOC_ARENA_MAX": "4", "OMP_NUM_THREADS": "7", "GOMP_SPINCOUNT": "5"}
     assert mine.items() <= model_environment(1, mine).items()
     assert not SPINNING.keys() & model_environment(1, {"OMP_WAIT_POLICY": "active"}).keys()
+
+
+def test_the_model_gets_jemalloc_where_the_system_has_it_and_the_user_preloads_nothing():
+    found = model_environment(1, {}, "lib{}.so.2".format)
+    assert found["LD_PRELOAD"] == "libjemalloc.so.2"
+    assert JEMALLOC.items() <= found.items()
+    assert not GLIBC.keys() & found.keys()
+    preloaded = model_environment(1, {"LD_PRELOAD": "mine.so"}, "lib{}.so.2".format)
+    assert preloaded["LD_PRELOAD"] == "mine.so"
+    assert not JEMALLOC.keys() & preloaded.keys()
 
 
 @pytest.mark.security
