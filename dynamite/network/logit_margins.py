@@ -27,7 +27,7 @@ def logit_margins(maps: Tensor, dim: int = 0) -> Tensor:
     A margin is above 0 where its map wins, and 0 on all maps that share the maximum.
     """
     best, second = (one.unsqueeze(dim) for one in best_two(maps.unbind(dim)))
-    return maps - torch.where(maps >= best, second, best)
+    return maps - best_other(maps, best, second)
 
 
 def best_two(maps: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
@@ -39,6 +39,11 @@ def best_two(maps: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
         second = torch.maximum(second, torch.minimum(best, one))
         best = torch.maximum(best, one)
     return best, second
+
+
+def best_other(maps: Tensor, best: Tensor, second: Tensor) -> Tensor:
+    """Return the largest of the other maps, from the ``best_two`` of all."""
+    return torch.where(maps >= best, second, best)
 
 
 def first_largest(maps: Iterable[Tensor]) -> Tensor:

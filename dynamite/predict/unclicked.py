@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamite.clicks import ClickSet
-from dynamite.network.components import find_components
+from dynamite.network.components import find_components, label_components
 from dynamite.network.queries import BACKGROUND
 from dynamite.network.refiner_boxes import Box
 from dynamite.predict.boxes import object_boxes
@@ -74,7 +74,7 @@ def _small_holes(labels_hw: LabelMap, clicks: ClickSet) -> Iterator[tuple[int, B
     height, width = labels_hw.shape
     areas_N = np.bincount(labels_hw.ravel() + 1, minlength=len(clicks.objects) + 1)[1:]
     outside_hw = (labels_hw == BACKGROUND).view(np.uint8)
-    _, components_hw, stats_P5, _ = cv2.connectedComponentsWithStats(outside_hw, connectivity=8)
+    components_hw, stats_P5 = label_components(outside_hw)
     clicked = {
         int(components_hw[min(int(c.y), height - 1), min(int(c.x), width - 1)])
         for c in clicks.background
