@@ -24,6 +24,15 @@ class Components:
     unclicked_P: NDArray[np.bool_]
 
 
+def label_components(mask_hw: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the 8-connected component of each pixel, and OpenCV's five statistics of each."""
+    # The default algorithm takes three times as long as soon as statistics are wanted.
+    _, labels_hw, stats_P5, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
+        mask_hw, 8, cv2.CV_32S, cv2.CCL_GRANA
+    )
+    return labels_hw, stats_P5  # type: ignore[return-value]
+
+
 def find_components(mask_hw: NDArray[np.uint8], clicks: Iterable[tuple[int, int]]) -> Components:
     """Return the 8-connected components of a mask.
 
@@ -31,7 +40,7 @@ def find_components(mask_hw: NDArray[np.uint8], clicks: Iterable[tuple[int, int]
         mask_hw: nonzero inside the mask.
         clicks: (y, x) in whole pixels; those outside the image or the mask are ignored.
     """
-    _, labels_hw, stats_P5, _ = cv2.connectedComponentsWithStats(mask_hw)
+    labels_hw, stats_P5 = label_components(mask_hw)
     height, width = mask_hw.shape
     inside = [(y, x) for y, x in clicks if 0 <= y < height and 0 <= x < width]
     clicked = {int(labels_hw[pixel]) for pixel in inside} - {0}
@@ -39,4 +48,4 @@ def find_components(mask_hw: NDArray[np.uint8], clicks: Iterable[tuple[int, int]
     unclicked_P = areas_P < max((int(areas_P[index]) for index in clicked), default=0)
     unclicked_P[[0, *clicked]] = False
     boxes_P4 = stats_P5[:, : cv2.CC_STAT_AREA]
-    return Components(labels_hw, boxes_P4, unclicked_P)  # type: ignore[arg-type]
+    return Components(labels_hw, boxes_P4, unclicked_P)

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad, pixel_shuffle, pixel_unshuffle
 
-from dynamite.network.logit_margins import logit_margins, merge_queries
-from dynamite.network.refiner_boxes import Box, box_size, group_boxes, object_boxes
+from dynamite.network.logit_margins import best_other, best_two, merge_queries
+from dynamite.network.refiner_boxes import Box, group_boxes, object_boxes
 
 DILATIONS = (1, 2, 4, 2, 1)
 
@@ -81,19 +81,27 @@ class Refiner(nn.Module):
         owners_K = owners_Q[: len(coords_K2)]
         counts = torch.bincount(owners_K + 1)[1:].tolist()
         maps_Nhw = merge_queries(logits_Qhw, counts)
-        margins_Nhw = logit_margins(maps_Nhw)
+        leaders = best_hw, second_hw = best_two(maps_Nhw)
         with torch.no_grad():
-            boxes = list(object_boxes(margins_Nhw[:-1] > 0, coords_K2, owners_K, BOX_MARGIN))
-            own_NShw = _click_spots(coords_K2, counts, height, width)
-            against_NShw = own_NShw - logit_margins(own_NShw)
-        hints_NHhw = torch.cat(
-            (torch.tanh(margins_Nhw[:, None] / _MARGIN_SCALE), own_NShw, against_NShw), dim=1
-        )
+            masks_Nhw = (maps_Nhw[:-1] >= best_hw) & (best_hw > second_hw)
+            boxes = list(object_boxes(masks_Nhw, coords_K2, owners_K, BOX_MARGIN))
+            spots_NShw = _click_spots(coords_K2, counts, height, width)
+            nearest = best_two(spots_NShw)
+
+        def hints(index: int, box: Box) -> Tensor:
+            map_hw, own_Shw = maps_Nhw[index, *box], spots_NShw[index, :, *box]
+            margin_hw = map_hw - best_other(map_hw, *(one[box] for one in leaders))
+            against_Shw = best_other(own_Shw, *(one[:, *box] for one in nearest))
+            return torch.cat((torch.tanh(margin_hw[None] / _MARGIN_SCALE), own_Shw, against_Shw))
+
         refined_Nhw: Tensor = interpolate(
             maps_Nhw[None], scale_factor=UPSCALE, mode="bilinear", align_corners=False
         )[0]
         for group in group_boxes(boxes):
-            changes_Bhw = self._changes(detail_Dhw, hints_NHhw, boxes, group)
+            changes_Bhw = self._changes(
+                [hints(index, boxes[index]) for index in group],
+                [detail_Dhw[:, *boxes[index]] for index in group],
+            )
             for index, change_hw in zip(group, changes_Bhw, strict=True):
                 rows, columns = map(_upscaled, boxes[index])
                 inside_hw = change_hw[: rows.stop - rows.start, : columns.stop - columns.start]
@@ -101,31 +109,29 @@ class Refiner(nn.Module):
                 refined_Nhw[index, rows, columns].add_(inside_hw)
         return refined_Nhw
 
-    def _changes(
-        self, detail_Dhw: Tensor, hints_NHhw: Tensor, boxes: Sequence[Box], group: Sequence[int]
-    ) -> Tensor:
-        """Return what is added to each object of the group in its padded box: (B, 2h, 2w)."""
-        sizes = [box_size(boxes[index]) for index in group]
+    def _changes(self, hints: Sequence[Tensor], details: Sequence[Tensor]) -> Tensor:
+        """Return what is added to each of B objects in its box, padded to one size: (B, 2h, 2w).
+
+        Args:
+            hints: of each object, (H, h, w) in its box.
+            details: the same of the image, (D, h, w).
+        """
+        sizes = [tuple(one.shape[1:]) for one in hints]
         height, width = (max(lengths) for lengths in zip(*sizes, strict=True))
 
         def stacked(maps: Sequence[Tensor]) -> Tensor:
             padded = [
-                one[..., *boxes[index]]
-                if own == (height, width)
-                else pad(one[..., *boxes[index]], (0, width - own[1], 0, height - own[0]))
-                for one, index, own in zip(maps, group, sizes, strict=True)
+                one if own == (height, width) else pad(one, (0, width - own[1], 0, height - own[0]))
+                for one, own in zip(maps, sizes, strict=True)
             ]
             # Channels last: dilated convolutions then take a fifth of the time on a CPU.
             return torch.stack(padded).contiguous(memory_format=torch.channels_last)
 
-        hidden = self.from_hints(stacked([hints_NHhw[index] for index in group]))
-        hidden = (hidden + stacked([detail_Dhw] * len(group))).relu_()
+        hidden = (self.from_hints(stacked(hints)) + stacked(details)).relu_()
         # Padding is zeroed before each layer, so that each object is redrawn as if it were alone.
         inside_B1hw = None
         if len(set(sizes)) > 1:
-            inside_B1hw = hidden.new_zeros(len(group), 1, height, width)
-            for one, (own_height, own_width) in zip(inside_B1hw, sizes, strict=True):
-                one[:, :own_height, :own_width] = 1
+            inside_B1hw = stacked([hidden.new_ones(1, *size) for size in sizes])
         for convolution in self.convolutions:
             if inside_B1hw is not None:
                 hidden = hidden * inside_B1hw

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+import cv2
 import numpy as np
 from torch import Tensor
 
@@ -38,10 +39,12 @@ def object_boxes(
     cells, owners = coords_K2.floor().long().cpu().numpy(), owners_K.cpu().numpy()
     for index, mask_hw in enumerate(masks):
         own = cells[owners == index]
-        components = find_components(mask_hw, map(tuple, own))
-        found = components.boxes_P4[1:][~components.unclicked_P[1:]]
+        left, top, width, height = cv2.boundingRect(mask_hw)
+        inside_hw = mask_hw[top : top + height, left : left + width]
+        components = find_components(inside_hw, map(tuple, own - (top, left)))
+        found = components.boxes_P4[1:][~components.unclicked_P[1:]] + (left, top, 0, 0)
         box = []
-        for axis, length in enumerate(mask_hw.shape):
+        for axis, length in enumerate(masks.shape[1:]):
             starts, lengths = found[:, 1 - axis], found[:, 3 - axis]
             low = int(np.concatenate((own[:, axis], starts)).min())
             high = int(np.concatenate((own[:, axis] + 1, starts + lengths)).max())

@@ -1,6 +1,6 @@
-"""The boxes of all objects of a label map."""
+"""Boxes in a label map."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,3 +37,12 @@ def object_boxes(labels_hw: LabelMap, objects: int) -> Iterator[tuple[int, Box]]
                 slice(int(left[index]), int(right[index])),
             ),
         )
+
+
+def widened(box: Box, cells: int, size: Sequence[int]) -> Box:
+    """Return a box that is wider by some cells on each side, as far as the map reaches."""
+    rows, columns = (
+        slice(max(one.start - cells, 0), min(one.stop + cells, length))
+        for one, length in zip(box, size, strict=True)
+    )
+    return rows, columns

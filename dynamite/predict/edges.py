@@ -6,17 +6,18 @@ to blur, which wears small and thin objects away. So only the difference to the 
 what the edges say. It is added to the logits, so a sure cell far from an edge stays as it is.
 """
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from dynamite.clicks import ClickSet
-from dynamite.network.prediction import Decision
 from dynamite.network.queries import BACKGROUND
 from dynamite.network.refiner_boxes import Box
-from dynamite.predict.boxes import object_boxes
+from dynamite.predict.boxes import object_boxes, widened
+from dynamite.predict.drawing import Drawing
 
 LabelMap = NDArray[np.int16]
 Map = NDArray[np.float32]
@@ -31,31 +32,32 @@ GAIN = 8.0
 """Logits that a map gains where the edges say that a cell is wholly its own, or loses."""
 
 
-def follow_edges(
-    decision: Decision, owner_hw: LabelMap, clicks: ClickSet, guide_hw: Tensor
-) -> Decision:
-    """Return the decision with borders moved to edges. Clicked cells keep their logits.
+def follow_edges(drawing: Drawing, clicks: ClickSet, guide_hw: Tensor) -> None:
+    """Move the borders of a drawing to edges, in place. Clicked cells keep their logits.
 
     Args:
-        decision: of one image.
-        owner_hw: who wins each cell that is image: an object's index, −1 for the background.
-        clicks: in cells.
+        drawing: of one image.
+        clicks: in cells of its maps.
         guide_hw: gray of the cells, 0…1, padding included.
     """
-    size = owner_hw.shape
-    gray_hw = guide_hw[: size[0], : size[1]].cpu().numpy()
+    drawing.add(_changes(drawing.owner_hw, clicks, guide_hw))
+
+
+def _changes(
+    owner_hw: LabelMap, clicks: ClickSet, guide_hw: Tensor
+) -> Iterator[tuple[int, Box, Map]]:
+    """Yield what each object gains near its border, and the background, which loses as much."""
+    size = height, width = owner_hw.shape
+    gray_hw = guide_hw[:height, :width].cpu().numpy()
     apart_hw = _apart_from_clicks(clicks, size)
-    maps_Mhw, owners = decision.maps_Mhw.clone(), decision.owners_M.tolist()
     background_hw = np.zeros(size, np.float32)
     for index, box in object_boxes(owner_hw, len(clicks.objects)):
-        wide = _widened(box, 2 * RADIUS, size)
+        wide = widened(box, 2 * RADIUS, size)
         mask_hw = (owner_hw[wide] == index).astype(np.float32)
         change_hw = GAIN * apart_hw[wide] * edge_change(gray_hw[wide], mask_hw)
         background_hw[wide] -= change_hw
-        _add(maps_Mhw, owners, index, wide, change_hw)
-    whole = slice(0, size[0]), slice(0, size[1])
-    _add(maps_Mhw, owners, BACKGROUND, whole, background_hw)
-    return Decision(maps_Mhw, decision.owners_M)
+        yield index, wide, change_hw
+    yield BACKGROUND, (slice(0, height), slice(0, width)), background_hw
 
 
 def edge_change(gray_hw: Map, mask_hw: Map) -> Map:
@@ -73,25 +75,10 @@ def edge_change(gray_hw: Map, mask_hw: Map) -> Map:
     return cv2.blur(change_hw, (3, 3))  # type: ignore[return-value]  # or texture leaves specks
 
 
-def _add(maps_Mhw: Tensor, owners: list[int], index: int, box: Box, change_hw: Map) -> None:
-    change = torch.from_numpy(change_hw).to(maps_Mhw.device)
-    for map_hw, owner in zip(maps_Mhw, owners, strict=True):
-        if owner == index:
-            map_hw[box].add_(change)
-
-
-def _apart_from_clicks(clicks: ClickSet, size: tuple[int, ...]) -> Map:
+def _apart_from_clicks(clicks: ClickSet, size: tuple[int, int]) -> Map:
     """Return 0 in the cells from which a clicked pixel is interpolated, and 1 elsewhere."""
     apart_hw = np.ones(size, np.float32)
     for click in clicks:
         y, x = int(click.y), int(click.x)
-        apart_hw[_widened((slice(y, y + 1), slice(x, x + 1)), 1, size)] = 0
+        apart_hw[widened((slice(y, y + 1), slice(x, x + 1)), 1, size)] = 0
     return apart_hw
-
-
-def _widened(box: Box, cells: int, size: tuple[int, ...]) -> Box:
-    rows, columns = (
-        slice(max(one.start - cells, 0), min(one.stop + cells, length))
-        for one, length in zip(box, size, strict=True)
-    )
-    return rows, columns

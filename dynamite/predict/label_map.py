@@ -2,9 +2,10 @@
 
 By definition, every query's logits are resized to the padded input, cropped, resized to the output,
 and the largest wins. Both resizings are bilinear, so an output value is a convex combination of the
-few logits around it. In a small tile of the output, a query whose largest logit is below another's
-smallest cannot win. Most tiles have one possible owner and are filled at once. Only the others,
-along the borders between objects, are interpolated, and only for their candidates.
+few logits around it. A query that leads in all cells that a small tile of the output depends on
+wins the whole tile: most tiles are filled at once. In the others, along the borders between
+objects, a query whose largest logit is below another's smallest cannot win. The rest, the
+candidates, are interpolated.
 """
 
 from collections.abc import Iterator
@@ -14,16 +15,13 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from dynamite.network.logit_margins import replace_where_larger
+from dynamite.network.logit_margins import first_largest, replace_where_larger
 
 TILE = 16
 """Output pixels on a side of a tile: few tiles this small touch a border."""
 
-_ABOVE_OWNERS = 32766
-"""Above every object index; with one more, the arithmetic around −1 would overflow 16 bits."""
-
 _MAX_VALUES = 1 << 22
-"""Interpolated values held at once: 16 MB in float32."""
+"""Values gathered or interpolated at once: 16 MB in float32."""
 
 
 def label_map(
@@ -49,19 +47,22 @@ def label_map(
     rows, columns = rows.to(logits_Qhw.device), columns.to(logits_Qhw.device)
     owners = owners_Q.to(logits_Qhw.device, torch.int16)
 
-    candidates_Qyx = _candidates(logits_Qhw, rows, columns)
-    lowest, highest = _owner_range(candidates_Qyx, owners)
-    tiles_tTT = lowest.view(-1, 1, 1).repeat(1, TILE, TILE)
-    mixed = (lowest != highest).flatten().nonzero()[:, 0]
-    pairs = candidates_Qyx.flatten(1).T.contiguous().index_select(0, mixed)
-    for chosen, limit in _group_by_count(pairs.sum(dim=1)):
-        for chunk in chosen.split(max(1, _MAX_VALUES // (limit * TILE * TILE))):
-            queries, tile = _candidates_first(pairs[chunk], limit), mixed[chunk]
-            y, x = tile // lowest.shape[1], tile % lowest.shape[1]
-            values = _interpolate(logits_Qhw, queries, rows, columns, y, x)
-            winners = _winners(values, owners[queries])
-            tiles_tTT.index_copy_(0, tile, winners.unflatten(1, (TILE, TILE)))
-    whole = tiles_tTT.view(*lowest.shape, TILE, TILE).transpose(1, 2).flatten(2).flatten(0, 1)
+    first, last = _range(first_largest(logits_Qhw), rows, columns)
+    tiles_tTT = owners[first.long()].view(-1, 1, 1).repeat(1, TILE, TILE)
+    mixed = (first != last).flatten().nonzero()[:, 0]
+    values_per_tile = len(owners) * max(TILE * TILE, rows.reach * columns.reach)
+    for tile in mixed.split(max(1, _MAX_VALUES // values_per_tile)):
+        y, x = tile // first.shape[1], tile % first.shape[1]
+        logits_Qnc = _gather(logits_Qhw, rows, columns, y, x)
+        candidates_nQ = _candidates(logits_Qnc)
+        rivals_nQ = candidates_nQ & (owners != owners[first[y, x].long(), None])
+        for group, limit in _group_by_count(candidates_nQ.sum(dim=1) * rivals_nQ.any(dim=1)):
+            queries_nk = _candidates_first(candidates_nQ[group], limit)
+            logits_nkc = _of_queries(logits_Qnc, queries_nk, group)
+            values_knP = _interpolate(logits_nkc, rows, columns, y[group], x[group])
+            winners_nP = _winners(values_knP, owners[queries_nk])
+            tiles_tTT.index_copy_(0, tile[group], winners_nP.unflatten(1, (TILE, TILE)))
+    whole = tiles_tTT.view(*first.shape, TILE, TILE).transpose(1, 2).flatten(2).flatten(0, 1)
     return whole[: output_size[0], : output_size[1]].contiguous()
 
 
@@ -109,11 +110,14 @@ class Axis:
         return Axis(self.start_t.to(device), self.weights_tTK.to(device))
 
     @property
+    def reach(self) -> int:
+        """K."""
+        return self.weights_tTK.shape[2]
+
+    @property
     def cells_tK(self) -> Tensor:
         """Indices of the cells each tile depends on: (tiles, K)."""
-        return self.start_t[:, None] + torch.arange(
-            self.weights_tTK.shape[2], device=self.start_t.device
-        )
+        return self.start_t[:, None] + torch.arange(self.reach, device=self.start_t.device)
 
 
 def _bilinear(source: int, target: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -124,33 +128,30 @@ def _bilinear(source: int, target: int) -> tuple[Tensor, Tensor, Tensor]:
     return lower, (lower + 1).clamp(max=source - 1), position - lower
 
 
-def _candidates(logits_Qhw: Tensor, rows: Axis, columns: Axis) -> Tensor:
-    """Return which queries can win a pixel of each tile: (Q, tiles, tiles) boolean."""
-    low_Qyw, high_Qyw = _range(logits_Qhw, logits_Qhw, rows)
-    # Transposed, because ``index_select`` is fast on whole rows of memory.
-    low_Qwy, high_Qwy = (side.transpose(1, 2).contiguous() for side in (low_Qyw, high_Qyw))
-    low_Qxy, high_Qxy = _range(low_Qwy, high_Qwy, columns)
-    return (high_Qxy >= low_Qxy.amax(dim=0)).transpose(1, 2).contiguous()
+def _range(map_hw: Tensor, rows: Axis, columns: Axis) -> tuple[Tensor, Tensor]:
+    """Return the lowest and highest value of the cells each tile depends on: (tiles, tiles)."""
+    size = len(rows.start_t), rows.reach, -1
+    low_yw, high_yw = map_hw.index_select(0, rows.cells_tK.flatten()).view(size).aminmax(dim=1)
+    low_yxK, high_yxK = (
+        side.index_select(1, columns.cells_tK.flatten()).unflatten(1, columns.cells_tK.shape)
+        for side in (low_yw, high_yw)
+    )
+    return low_yxK.amin(dim=2), high_yxK.amax(dim=2)
 
 
-def _range(low_Qhw: Tensor, high_Qhw: Tensor, axis: Axis) -> tuple[Tensor, Tensor]:
-    """Return the lowest and highest logit each tile along the second dimension depends on."""
-    first, *others = axis.cells_tK.unbind(1)
-    low, high = low_Qhw.index_select(1, first), high_Qhw.index_select(1, first)
-    for cells in others:
-        part = low_Qhw.index_select(1, cells)
-        torch.minimum(low, part, out=low)
-        part = part if high_Qhw is low_Qhw else high_Qhw.index_select(1, cells)
-        torch.maximum(high, part, out=high)
-    return low, high
+def _gather(logits_Qhw: Tensor, rows: Axis, columns: Axis, y: Tensor, x: Tensor) -> Tensor:
+    """Return the logits of the c cells that each of n tiles depends on: (Q, n, c)."""
+    down, across = rows.cells_tK[y] * logits_Qhw.shape[2], columns.cells_tK[x]
+    cells = (down[:, :, None] + across[:, None]).flatten(1)
+    return (
+        logits_Qhw.flatten(1).index_select(1, cells.flatten()).view(len(logits_Qhw), *cells.shape)
+    )
 
 
-def _owner_range(candidates_Qyx: Tensor, owners_Q: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the lowest and highest owner among the candidates of each tile."""
-    is_candidate = candidates_Qyx.to(owners_Q.dtype)
-    owners = owners_Q[:, None, None]
-    lowest = _ABOVE_OWNERS - (is_candidate * (_ABOVE_OWNERS - owners)).amax(dim=0)
-    return lowest, (is_candidate * (owners + 2)).amax(dim=0) - 2
+def _candidates(logits_Qnc: Tensor) -> Tensor:
+    """Return which queries can win a pixel of each of n tiles: (n, Q) boolean."""
+    low_Qn, high_Qn = logits_Qnc.amin(dim=2), logits_Qnc.amax(dim=2)
+    return (high_Qn >= low_Qn.amax(dim=0)).T.contiguous()
 
 
 def _group_by_count(counts_n: Tensor) -> Iterator[tuple[Tensor, int]]:
@@ -170,18 +171,21 @@ def _candidates_first(pairs_nQ: Tensor, limit: int) -> Tensor:
     return order[:, :limit]
 
 
-def _interpolate(
-    logits_Qhw: Tensor, queries_nk: Tensor, rows: Axis, columns: Axis, y: Tensor, x: Tensor
-) -> Tensor:
-    """Return the logits of n tiles for their k candidates: (k, n, TILE · TILE)."""
-    (tiles, count), (_, height, width) = queries_nk.shape, logits_Qhw.shape
-    down = rows.cells_tK.index_select(0, y)[:, :, None, None] * width
-    across = columns.cells_tK.index_select(0, x)[:, None, None, :]
-    cells = down + across + (queries_nk * (height * width))[:, None, :, None]
-    values = logits_Qhw.flatten().index_select(0, cells.flatten()).view(tiles, -1, cells.shape[3])
+def _of_queries(logits_Qnc: Tensor, queries_nk: Tensor, chosen: Tensor) -> Tensor:
+    """Return the logits of some of the tiles for their k candidates: (n, k, c)."""
+    tiles = logits_Qnc.shape[1]
+    index_nk = queries_nk * tiles + chosen[:, None]
+    return logits_Qnc.flatten(0, 1).index_select(0, index_nk.flatten()).view(*index_nk.shape, -1)
+
+
+def _interpolate(logits_nkc: Tensor, rows: Axis, columns: Axis, y: Tensor, x: Tensor) -> Tensor:
+    """Return the logits of the pixels of n tiles: (k, n, TILE · TILE)."""
+    tiles, count, _ = logits_nkc.shape
+    values = logits_nkc.view(tiles, -1, columns.reach)
     wide = values @ columns.weights_tTK.index_select(0, x).transpose(1, 2)
-    square = rows.weights_tTK.index_select(0, y) @ wide.view(tiles, cells.shape[1], count * TILE)
-    return square.view(tiles, TILE, count, TILE).permute(2, 0, 1, 3).flatten(2)
+    wide = wide.view(tiles, count, rows.reach, TILE)
+    square = rows.weights_tTK.index_select(0, y)[:, None] @ wide
+    return square.transpose(0, 1).flatten(2)
 
 
 def _winners(values_knP: Tensor, owners_nk: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from typing import Final, overload
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dynamite.clicks import ClickSet
 from dynamite.errors import InvalidInputError
@@ -17,6 +16,7 @@ from dynamite.network.config import Resize
 from dynamite.network.model import DIVISOR, DynaMITE
 from dynamite.network.prediction import Decision
 from dynamite.network.queries import PackedClicks
+from dynamite.predict.drawing import Drawing
 from dynamite.predict.edges import follow_edges
 from dynamite.predict.features import ImageFeatures, join_batch, split_batch
 from dynamite.predict.hold_still import Shown, hold_still
@@ -29,10 +29,8 @@ from dynamite.predict.image_ops import (
 )
 from dynamite.predict.label_map import label_map
 from dynamite.predict.pauses import Pause, pauses
-from dynamite.predict.unclicked_components import drop_unclicked_components
-from dynamite.predict.unclicked_holes import fill_unclicked_holes
+from dynamite.predict.unclicked import drop_unclicked_components, fill_unclicked_holes
 from dynamite.predict.validation import require_list, require_output_size, require_type
-from dynamite.predict.winner_map import WinnerMap
 
 
 class _ModelDefault:
@@ -212,23 +210,22 @@ class Predictor:
         )
         height, width = features.input_size
         inside = math.ceil(height * down), math.ceil(width * across)
-        winners = WinnerMap.from_decision(decision, len(clicks.objects), inside)
+        drawing = Drawing(decision, inside)
         in_cells = clicks.scaled(across, down)
         if features.maps.guide is not None:
-            owner_hw = winners.owner_hw.cpu().numpy()
-            decision = follow_edges(decision, owner_hw, in_cells, features.maps.guide[0])
-            winners = WinnerMap.from_decision(decision, len(clicks.objects), inside)
+            follow_edges(drawing, in_cells, features.maps.guide[0])
+        certainty_hw = drawing.certainty()  # handing cells over makes the network no surer
         if self.model.config.drop_unclicked_components:
-            decision, winners = drop_unclicked_components(decision, winners, in_cells)
-            decision, winners = fill_unclicked_holes(decision, winners, in_cells)
+            drop_unclicked_components(drawing, in_cells)
+            fill_unclicked_holes(drawing, in_cells)
         labels = label_map(
-            decision.maps_Mhw,
-            decision.owners_M,
+            drawing.maps_Mhw,
+            drawing.owners_M,
             padded_size=padded,
             input_size=features.input_size,
             output_size=size,
         )
-        scores: Tensor = winners.scores(len(clicks.objects))
+        scores = drawing.scores(certainty_hw)
         return Segmentation(labels.cpu().numpy(), scores.cpu().numpy())
 
     def effective_clicks(self, clicks: ClickSet) -> ClickSet:

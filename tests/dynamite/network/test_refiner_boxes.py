@@ -1,12 +1,17 @@
-from hypothesis import given
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dynamite.network.components import find_components
 from dynamite.network.refiner_boxes import (
     MAX_PASS_CELLS,
     PASS_OVERHEAD,
     Box,
     box_size,
     group_boxes,
+    object_boxes,
 )
 
 SIDES = st.integers(1, 160)
@@ -47,3 +52,25 @@ def test_boxes_of_one_size_go_together_until_they_are_many_cells() -> None:
     together = group_boxes([box(40, 50)] * 20)
     assert [len(group) * 40 * 50 <= MAX_PASS_CELLS for group in together] == [True] * 3
     assert group_boxes([box(100, 90)] * 3) == [[0], [1], [2]]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.4, 1.0])
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 10_000), margin=st.integers(0, 3))
+def test_boxes_hold_clicks_and_what_is_not_unclicked(share: float, seed: int, margin: int) -> None:
+    rng = np.random.default_rng(seed)
+    masks = (rng.random((3, 7, 9)) < share).repeat(2, 1).repeat(2, 2)
+    clicks = [rng.random((1 + index, 2)) * (14, 18) for index in range(3)]
+    owners = torch.tensor([index for index, own in enumerate(clicks) for _ in own])
+    coords = torch.from_numpy(np.concatenate(clicks))
+    boxes = list(object_boxes(torch.from_numpy(masks), coords, owners, margin))
+    for mask, own, found in zip(masks, clicks, boxes, strict=True):
+        spots = [(int(y), int(x)) for y, x in own]
+        components = find_components(mask.view(np.uint8), spots)
+        wanted = mask & ~components.unclicked_P[components.labels_hw]
+        for y, x in spots:
+            wanted[y, x] = True
+        for axis, cells in enumerate(found):
+            places = np.flatnonzero(wanted.any(axis=1 - axis))
+            assert cells.start == max(places[0] - margin, 0)
+            assert cells.stop == min(places[-1] + 1 + margin, mask.shape[axis])

@@ -5,8 +5,8 @@ import torch
 from dynamite import Click, ClickSet, Predictor
 from dynamite.network.model import DynaMITE
 from dynamite.network.prediction import Decision
+from dynamite.predict.drawing import Drawing
 from dynamite.predict.edges import RADIUS, edge_change, follow_edges
-from dynamite.predict.winner_map import WinnerMap
 from tests.dynamite.golden import make_image
 
 SIDE = 48
@@ -28,12 +28,13 @@ def left_of(column: int, lead: float = 0.3) -> Decision:
 
 
 def owners(decision: Decision) -> np.ndarray:
-    count = len(decision.owners_M) - 1
-    return WinnerMap.from_decision(decision, count, (SIDE, SIDE)).owner_hw.numpy()
+    return Drawing(decision, (SIDE, SIDE)).owner_hw
 
 
 def moved(decision: Decision, clicks: ClickSet, gray: np.ndarray) -> np.ndarray:
-    return owners(follow_edges(decision, owners(decision), clicks, torch.from_numpy(gray)))
+    drawing = Drawing(decision, (SIDE, SIDE))
+    follow_edges(drawing, clicks, torch.from_numpy(gray))
+    return drawing.owner_hw
 
 
 ONE = ClickSet([[Click(8, 24)]])
@@ -95,7 +96,7 @@ def test_of_a_mask_that_fills_the_window_nothing_changes() -> None:
 def test_the_decision_given_is_left_as_it_is() -> None:
     before = left_of(EDGE + 2)
     kept = before.maps_Mhw.clone()
-    follow_edges(before, owners(before), ONE, torch.from_numpy(image()))
+    moved(before, ONE, image())
     assert torch.equal(before.maps_Mhw, kept)
 
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from dynamite import Click, ClickSet
 from dynamite.network.prediction import Decision
+from dynamite.predict.drawing import Drawing
 from dynamite.predict.label_map import label_map
-from dynamite.predict.unclicked_components import drop_unclicked_components
-from dynamite.predict.winner_map import WinnerMap
+from dynamite.predict.unclicked import drop_unclicked_components
 
 
 def labels(text: str) -> np.ndarray:
@@ -35,12 +35,10 @@ def decision(owner_hw: np.ndarray, objects: int, rng: np.random.Generator) -> De
 
 def after_dropping(before: np.ndarray, clicks: ClickSet) -> np.ndarray:
     """The winners after unclicked components are dropped, from the winners ``before``."""
-    objects = len(clicks.objects)
-    drawn = decision(before, objects, np.random.default_rng(0))
-    _, found = drop_unclicked_components(
-        drawn, WinnerMap.from_decision(drawn, objects, before.shape), clicks
-    )
-    return found.owner_hw.numpy()
+    drawn = decision(before, len(clicks.objects), np.random.default_rng(0))
+    drawing = Drawing(drawn, before.shape)
+    drop_unclicked_components(drawing, clicks)
+    return drawing.owner_hw
 
 
 def test_a_small_component_without_a_click_goes_to_the_background() -> None:
@@ -115,12 +113,12 @@ def test_at_every_size_unclicked_components_go_to_the_background_and_nothing_to_
     spots = rng.integers(0, (width, height), (objects, 2)).tolist()
     clicks = ClickSet([[Click(x, y)] for x, y in spots])
     drawn = decision(before, objects, rng)
-    left, found = drop_unclicked_components(
-        drawn, WinnerMap.from_decision(drawn, objects, before.shape), clicks
-    )
+    drawing = Drawing(drawn, before.shape)
+    drop_unclicked_components(drawing, clicks)
+    left = Decision(drawing.maps_Mhw, drawing.owners_M)
     wanted = drop_on_the_whole_map(before, clicks)
-    assert (found.owner_hw.numpy() == wanted).all()
-    assert (WinnerMap.from_decision(left, objects, before.shape).owner_hw.numpy() == wanted).all()
+    assert (drawing.owner_hw == wanted).all()
+    assert (Drawing(left, before.shape).owner_hw == wanted).all()
 
     def labels(one: Decision) -> np.ndarray:
         padded = (scale * (height + PADDING), scale * (width + PADDING))

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from dynamite import Click, ClickSet
 from dynamite.network.prediction import Decision
+from dynamite.predict.drawing import Drawing
 from dynamite.predict.label_map import label_map
-from dynamite.predict.unclicked_holes import CERTAIN, SMALL, fill_unclicked_holes
-from dynamite.predict.winner_map import WinnerMap
+from dynamite.predict.unclicked import CERTAIN, SMALL, fill_unclicked_holes
 
 UNSURE, SURE = CERTAIN / 2, CERTAIN * 2
 
@@ -23,15 +23,18 @@ def drawn(owner_hw: np.ndarray, objects: int, lead: float = UNSURE) -> Decision:
     return Decision(torch.from_numpy(maps), torch.from_numpy(owners))
 
 
+def after_filling(decision: Decision, clicks: ClickSet) -> Drawing:
+    drawing = Drawing(decision, tuple(decision.maps_Mhw.shape[1:]))
+    fill_unclicked_holes(drawing, clicks)
+    return drawing
+
+
 def filled(decision: Decision, clicks: ClickSet) -> np.ndarray:
-    """The owners after holes are filled; maps and winners must agree."""
-    shape = tuple(decision.maps_Mhw.shape[1:])
-    objects = len(clicks.objects)
-    before = WinnerMap.from_decision(decision, objects, shape)
-    after, winners = fill_unclicked_holes(decision, before, clicks)
-    drawn_again = WinnerMap.from_decision(after, objects, shape).owner_hw
-    assert torch.equal(drawn_again, winners.owner_hw)
-    return winners.owner_hw.numpy()
+    """The owners after holes are filled; maps and owners must agree."""
+    drawing = after_filling(decision, clicks)
+    after = Decision(drawing.maps_Mhw, drawing.owners_M)
+    assert (Drawing(after, drawing.owner_hw.shape).owner_hw == drawing.owner_hw).all()
+    return drawing.owner_hw
 
 
 def plate() -> np.ndarray:
@@ -142,11 +145,8 @@ def test_only_background_becomes_an_object_and_only_where_that_surrounds_it(
         )
         return drawn_map.numpy()
 
-    winners = WinnerMap.from_decision(decision, objects, before.shape)
-    was, now = (
-        labels(decision),
-        labels(fill_unclicked_holes(decision, winners, clicks)[0]),
-    )
+    drawing = after_filling(decision, clicks)
+    was, now = labels(decision), labels(Decision(drawing.maps_Mhw, drawing.owners_M))
     # At any size, no cell of another object is touched; between cells of others, slivers may go.
     own_cells = was == before.repeat(scale, 0).repeat(scale, 1)
     assert (was[(was != now) & own_cells] == -1).all()
