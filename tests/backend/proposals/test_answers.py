@@ -265,6 +265,20 @@ def test_a_task_of_a_prelabelled_project_is_opened_with_proposals(build):
     assert [r["id"] for r in again[0]["result"]] == [r["id"] for r in one["result"]]
 
 
+@pytest.mark.parametrize("kept", [1, 3])
+def test_what_was_deleted_of_a_prelabelled_page_is_not_proposed_again(build, kept):
+    backend = build(prelabel_projects="3")
+    (one,) = backend.predict(None, config=CONFIG).json["results"]
+    page = Page(backend)
+    page.accepted = one["result"][:kept]
+    page.save()
+    filled = [{"id": 1, "created_at": "2026-11-22T06:00:00Z", "result": one["result"]}]
+    task = a_task(drafts=page.drafts) | {"predictions": filled}
+    assert backend.result(a_click(LIKE, *PLACES[0]), task=task, config=CONFIG) == []
+    asked = FakeProposer.last.asked[-1]
+    assert (len(asked.examples["A"]), len(asked.others)) == (kept, 3 - kept)
+
+
 def test_only_prelabelled_projects_get_proposals_unasked(build):
     backend = build(prelabel_projects="4")
     assert backend.predict(None, config=CONFIG).json["results"] == [[]]
