@@ -42,7 +42,9 @@ class Prelabel:
             self._further.prelabel(
                 (self._source, project),
                 task.id,
-                LikeAsked(region_id(f"{project}/{task.id}", f"prelabel {image}"), image),
+                LikeAsked(
+                    region_id(f"{project}/{task.id}", f"prelabel {image}"), image, unasked=True
+                ),
                 open_image(image),
                 task.accepts,
                 as_stored,

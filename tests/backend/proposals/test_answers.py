@@ -8,8 +8,12 @@ from backend.label_studio.config_writer import write
 from backend.label_studio.region_reader import read_region
 from backend.session.bitmask import BitMask
 from backend.session.like import Proposed
+from backend.settings.folders import descriptions_folder
 from dynamite.errors import InvalidInputError
 from tests.backend.served import a_click, a_task
+from tests.training.proposing.test_descriptions import one as described
+from training.proposing.kept import Entry, KeptDescriptions, Record
+from training.proposing.verdicts import Trial
 
 LIKE = "More like this"
 CONFIG = write(["A", "B"], like=LIKE)
@@ -289,6 +293,32 @@ def test_a_task_with_masks_is_left_alone(build, page):
     task = a_task() | {"annotations": page.drafts}
     assert backend.predict(None, task=task, config=CONFIG).json["results"] == [[]]
     assert FakeProposer.last.asked == []
+
+
+def test_tasks_are_prelabelled_unasked_and_clicks_ask(build):
+    backend = build(prelabel_projects="3")
+    backend.predict(None, config=CONFIG)
+    backend.result(a_click(LIKE, 20, 380), config=CONFIG)
+    assert [one.unasked for one in FakeProposer.last.asked] == [True, False]
+
+
+def test_the_status_page_says_which_labels_are_not_prelabelled(build):
+    backend = build(prelabel_projects="3")
+    kept = KeptDescriptions(descriptions_folder(backend.settings))
+    kept.folder.mkdir(parents=True)
+    for number in (3, 4):
+        trials = (
+            Trial(image="a", label="A", proposed=20, right=18),
+            Trial(image="a", label="B", proposed=30, right=4),
+        )
+        entries = tuple(Entry(label=label, image="a") for label in "AB")
+        record = Record(change=1, weights="w", model_version="v", entries=entries, trials=trials)
+        kept.write(("label_studio", number), record, [described()] * 2)
+    page = backend.client.get("/").text
+    assert "Pre-labelling, Project 3" in page
+    assert "B: off, people labelled 4 of 30 proposals" in page
+    assert "A: people labelled 18 of 20 proposals" in page
+    assert "Pre-labelling, Project 4" not in page
 
 
 def test_a_fault_while_prelabelling_leaves_the_task_empty(build):
