@@ -14,7 +14,7 @@ from dynamite.clicks import Click, ClickSet
 from dynamite.predict.predictor import Segmentation
 
 MOST_OBJECTS = 64
-"""Objects of one pass."""
+"""Objects of one pass. Fewer find fewer objects (docs/more-like-this.md)."""
 
 MOST_SEEDS = MOST_OBJECTS // 2
 """Seeds of a pass where one does not hold all; the rest of it are the clicks nearest to them."""
@@ -62,12 +62,13 @@ def _pass(clicks: Sequence[Click], segment: Segment) -> Segmentation:
 
 
 def _groups(seeds: NDArray[np.intp], places: NDArray[np.float64]) -> list[NDArray[np.intp]]:
-    """Halve seeds across their longer side until each group fits into a pass."""
-    if len(seeds) <= MOST_SEEDS:
+    """Divide seeds across their longer side until each group fits into a pass."""
+    count = -(-len(seeds) // MOST_SEEDS)
+    if count == 1:
         return [seeds]
     axis = int(np.ptp(places[seeds], axis=0).argmax())
     ordered = seeds[np.argsort(places[seeds, axis], kind="stable")]
-    middle = len(ordered) // 2
+    middle = len(ordered) * (count // 2) // count
     return [*_groups(ordered[:middle], places), *_groups(ordered[middle:], places)]
 
 

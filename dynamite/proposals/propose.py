@@ -18,7 +18,7 @@ MOST = 100
 """Objects proposed of one label in an image, unless a caller says otherwise."""
 
 LEAST_SCORE = 0.4
-"""Proposals that score less are left out (docs/memory.md)."""
+"""Proposals that score less are left out (docs/more-like-this.md)."""
 
 LEAST_AGREEMENT = 0.4
 """Mean likeness in a mask: below it, the network drew something else."""

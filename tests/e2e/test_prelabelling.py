@@ -1,6 +1,7 @@
 """Pre-labelling in the real product: a task that is opened with proposals, corrected, submitted."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -37,8 +38,9 @@ class Project:
 
 @dataclass
 class Backend:
-    """A backend that pre-labels one of two projects, and the folder of its state."""
+    """A backend that pre-labels the first of two projects; ``folder`` holds its state."""
 
+    url: str
     folder: Path
     on: Project
     off: Project
@@ -62,16 +64,16 @@ def backend(demo, pictures, tmp_path_factory):
         "DYNAMITE_STATE_DIR": str(folder),
         "DYNAMITE_TRAIN_WORKER": "false",
     }
-    log = (folder / "said").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "backend.cli", "serve", "--port", str(port)],
-        env=os.environ | own,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
+    with (folder / "said").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "backend.cli", "serve", "--port", str(port)],
+            env=os.environ | own,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
     try:
         url = f"http://127.0.0.1:{port}"
-        wait(lambda: requests.get(f"{url}/health", timeout=5).ok, "the backend to start")
+        wait(lambda: answers(process, url, log.name), "the backend to start")
         for project in (on, off):
             row = {"project": project.number, "url": url, "title": "DynaMITE"}
             demo.api.post("/api/ml", row | {"is_interactive": True})
@@ -79,11 +81,15 @@ def backend(demo, pictures, tmp_path_factory):
             wait(
                 lambda one=project: is_described(folder, one), "the accepted cells to be described"
             )
-        yield Backend(folder, on, off)
+        yield Backend(url, folder, on, off)
     finally:
         process.terminate()
         assert process.wait(60) == 0
-        log.close()
+
+
+def answers(process, url, said):
+    assert process.poll() is None, Path(said).read_text()
+    return requests.get(f"{url}/health", timeout=5).ok
 
 
 def cells(demo, pictures):
@@ -155,6 +161,14 @@ def test_a_project_that_does_not_ask_for_it_gets_nothing(demo, person, backend):
     person.open_task(backend.off.number, task)
     assert person.regions() == []
     assert predictions(demo, task) == []
+
+
+def test_the_status_page_says_how_right_proposals_are(backend):
+    page = requests.get(backend.url, timeout=30).text
+    (row,) = re.findall(r"Pre-labelling, [^<]*\(project (\d+)\)", page)
+    assert int(row) == backend.on.number
+    right, proposed = re.search(r"people labelled (\d+) of (\d+) proposals", page).groups()
+    assert int(right) >= 0.8 * int(proposed) > 0
 
 
 @pytest.mark.parametrize("is_saved", [False, True])

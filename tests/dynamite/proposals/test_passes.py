@@ -54,7 +54,7 @@ def test_what_one_pass_holds_is_segmented_in_one():
 def test_more_are_segmented_in_passes_that_are_bounded(seeds, others):
     network, clicks = Network(), grid(seeds + others)
     found = segment_in_passes(clicks[:seeds], clicks[seeds:], network)
-    assert len(network.passes) == (1 if seeds <= MOST_SEEDS else pytest.approx(seeds / 24, rel=0.5))
+    assert len(network.passes) == -(-seeds // MOST_SEEDS)
     for one in network.passes:
         assert len(one.objects) <= MOST_OBJECTS
         assert [click.time for (click,) in one.objects] == list(range(len(one.objects)))
