@@ -212,6 +212,7 @@ def assemble(
         Proposer(Likenesses(descriptions)),
         engine=engine,
         sessions=sessions,
+        admission=admission,
         answer_log=answer_log,
         report=reports.report,
     )

@@ -90,7 +90,9 @@ class LabelStudio:
             image_timeout=settings.image_timeout,
             max_pixels=settings.max_image_pixels,
             tolerance=settings.polygon_tolerance,
-            prelabel=Prelabel(further, settings.label_studio_name, settings.is_prelabelled),
+            prelabel=Prelabel(
+                further, admission, settings.label_studio_name, settings.is_prelabelled
+            ),
             prewarm=self._prewarmer.ask,
             warm=self.warm,
             report=report,

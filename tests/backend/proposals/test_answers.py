@@ -1,14 +1,21 @@
 """More like this, through the real application: what is asked, shown again, accepted, rejected."""
 
+import time
+from contextlib import ExitStack, suppress
+
 import numpy as np
 import pytest
 
 from backend import composition
+from backend.errors import ImageTimeoutError
 from backend.label_studio.config_writer import write
 from backend.label_studio.region_reader import read_region
+from backend.serving import batch_deadline
+from backend.serving.admission import BusyError
 from backend.session.bitmask import BitMask
 from backend.session.like import Proposed
 from backend.settings.folders import descriptions_folder
+from dynamite.clicks import Click, ClickSet
 from dynamite.errors import InvalidInputError
 from tests.backend.served import a_click, a_task
 from tests.training.proposing.test_descriptions import one as described
@@ -319,6 +326,66 @@ def test_the_status_page_says_which_labels_are_not_prelabelled(build):
     assert "B: off, people labelled 4 of 30 proposals" in page
     assert "A: people labelled 18 of 20 proposals" in page
     assert "Pre-labelling, Project 4" not in page
+
+
+def batch(backend, *tasks):
+    """The answers to "Retrieve Predictions" for some tasks."""
+    body = {"tasks": tasks, "project": "3.1", "label_config": CONFIG, "params": {"context": None}}
+    return backend.client.post("/predict", json=body).json["results"]
+
+
+def test_a_task_that_was_submitted_without_a_mask_is_left_alone(build):
+    backend = build(prelabel_projects="3")
+    empty = {"id": 1, "completed_by": 1, "updated_at": "2026-11-22T07:00:00Z", "result": []}
+    assert batch(backend, a_task() | {"annotations": [empty]}) == [[]]
+    assert len(batch(backend, a_task() | {"annotations": [empty | {"was_cancelled": True}]})[0]) > 1
+
+
+def test_a_silent_host_is_not_waited_for_again_and_again(build, monkeypatch):
+    backend = build(prelabel_projects="3")
+    images = backend.parts.label_studio.connection.images
+    asked, open_image = [], images.open
+
+    def open_or_wait(address, task):
+        asked.append(address)
+        if "silent" in address:
+            raise ImageTimeoutError(f"{address} takes longer than 20 seconds")
+        return open_image(address, task)
+
+    monkeypatch.setattr(images, "open", open_or_wait)
+    silent = [a_task(i, image=f"https://silent.example/{i}.png") for i in range(4)]
+    answers = batch(backend, *silent, a_task(9))
+    assert answers[:4] == [[]] * 4
+    assert answers[4]["result"]
+    assert len(asked) == 3
+
+
+def test_a_batch_that_runs_out_of_time_amid_proposals_says_so(build, monkeypatch):
+    backend = build(prelabel_projects="3")
+    real, spent = time.monotonic, [0.0]
+    monkeypatch.setattr(batch_deadline, "monotonic", lambda: real() + spent[0])
+
+    def propose(self, project, asked, features, segment, *, accepts):
+        spent[0] = 100.0
+        segment(ClickSet([[Click(1, 1)]]))
+        raise AssertionError("time is over")
+
+    monkeypatch.setattr(FakeProposer, "__call__", propose)
+    assert batch(backend, a_task(1), a_task(2)) == [[], []]
+    (entry,) = backend.parts.journal.errors
+    assert "2 of the 2 tasks" in entry.message
+
+
+def test_while_too_much_waits_for_the_model_nothing_is_proposed(build):
+    backend = build(prelabel_projects="3", threads=2)
+    admission = backend.parts.label_studio._admission
+    with ExitStack() as places:
+        with suppress(BusyError):
+            while True:
+                places.enter_context(admission.place())
+        assert batch(backend, a_task()) == [[]]
+    assert backend.parts.journal.errors[0].code == "busy"
+    assert batch(backend, a_task())[0]["result"]
 
 
 def test_a_fault_while_prelabelling_leaves_the_task_empty(build):
