@@ -3,7 +3,7 @@
 import logging
 import threading
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -235,7 +235,7 @@ def assemble(
         engine=engine,
         answering=answering,
         further=further,
-        prelabelled=lambda: prelabelled(descriptions, settings.is_prelabelled),
+        prelabelled=partial(prelabelled, descriptions, settings.is_prelabelled),
         admission=admission,
         answer_log=answer_log,
         queue=queue,

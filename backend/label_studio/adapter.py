@@ -25,6 +25,7 @@ from backend.serving.prewarm import Prewarmer
 from backend.serving.segmenting import Report
 from backend.serving.stages import Observe
 from backend.settings import Settings
+from backend.settings.lines import Project
 from backend.web.adapter import StatusRow
 from backend.web.health import Health
 
@@ -52,7 +53,7 @@ class LabelStudio:
         engine: Engine,
         answering: Answering,
         further: Further,
-        prelabelled: Callable[[], Iterable[PrelabelRow]],
+        prelabelled: Callable[[Iterable[Project]], Iterable[PrelabelRow]],
         admission: Admission,
         answer_log: AnswerLog,
         queue: JobQueue,
@@ -142,9 +143,11 @@ class LabelStudio:
         return StatusRow(self._name(project), ("the labelling config fits",), is_good=True)
 
     def _prelabel_rows(self) -> Iterator[StatusRow]:
-        for row in self._prelabelled():
+        own = self._settings.label_studio_name
+        connected = [(own, int(one)) for one in self._checked_configs.by_project if one.isdecimal()]
+        for row in self._prelabelled(connected):
             source, number = row.project
-            if source == self._settings.label_studio_name:
+            if source == own:
                 name = f"Pre-labelling, {self._name(str(number))}"
                 yield StatusRow(name, row.lines, is_good=not row.is_off)
 

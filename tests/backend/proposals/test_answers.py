@@ -328,6 +328,16 @@ def test_the_status_page_says_which_labels_are_not_prelabelled(build):
     assert "Pre-labelling, Project 4" not in page
 
 
+def test_the_status_page_says_that_nothing_is_known_yet(build):
+    backend = build(prelabel_projects="3,4")
+    body = {"project": "3.1795330728", "schema": CONFIG, "hostname": "", "access_token": "t"}
+    assert backend.client.post("/setup", json=body).status_code == 200
+    page = backend.client.get("/").text
+    assert "Pre-labelling, Project 3" in page
+    assert "nothing is proposed yet" in page
+    assert "Project 4" not in page
+
+
 def batch(backend, *tasks):
     """The answers to "Retrieve Predictions" for some tasks."""
     body = {"tasks": tasks, "project": "3.1", "label_config": CONFIG, "params": {"context": None}}
