@@ -3,7 +3,7 @@
 import logging
 import threading
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -19,6 +19,7 @@ from backend.memory.project_models import ProjectModels
 from backend.proposals.further import Further
 from backend.proposals.likenesses import Likenesses
 from backend.proposals.proposer import Proposer
+from backend.proposals.report import prelabelled
 from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering, without_memory
@@ -206,10 +207,12 @@ def assemble(
     reports = ErrorReports(journal)
     model_status = ModelStatus(engine, queue, open_registry(settings), settings.line, watcher)
     draining = threading.Event()
+    descriptions = KeptDescriptions(descriptions_folder(settings))
     further = Further(
-        Proposer(Likenesses(KeptDescriptions(descriptions_folder(settings)))),
+        Proposer(Likenesses(descriptions)),
         engine=engine,
         sessions=sessions,
+        admission=admission,
         answer_log=answer_log,
         report=reports.report,
     )
@@ -232,6 +235,7 @@ def assemble(
         engine=engine,
         answering=answering,
         further=further,
+        prelabelled=partial(prelabelled, descriptions, settings.is_prelabelled),
         admission=admission,
         answer_log=answer_log,
         queue=queue,

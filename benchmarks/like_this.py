@@ -36,12 +36,12 @@ from dynamite.proposals.propose import Proposals, propose
 from training.data.catalog import open_dataset
 from training.data.sample import InstanceDataset, Sample
 from training.proposing.describe import describe_labels
+from training.proposing.trial import matched
 
 ACCEPTED = (1, 3, 5)
 """Images accepted before."""
 MASKS = (1, 3)
 """Masks accepted in the image itself, with no image before."""
-IOU = 0.5
 FIRST_TEST = 5
 """Place in the order from which images are proposed in."""
 
@@ -182,15 +182,6 @@ def only(sample: Sample, label: str) -> NDArray[np.int32]:
     """Return the label map of the objects of one label."""
     own = [i for i, one in enumerate(sample.labels) if one == label]
     return np.where(np.isin(sample.label_map, own), sample.label_map, -1)
-
-
-def matched(proposals: Proposals, truth: NDArray[np.int32]) -> int:
-    """Return how many proposals have an IoU above ``IOU`` with an object."""
-    rows, columns = len(proposals.scores) + 1, int(truth.max()) + 2
-    pairs = (proposals.label_map.astype(np.int64) + 1) * columns + truth + 1
-    both = np.bincount(pairs.ravel(), minlength=rows * columns).reshape(rows, columns)
-    either = both.sum(1, keepdims=True) + both.sum(0) - both
-    return int(((both > IOU * either)[1:, 1:]).any(1).sum())
 
 
 def table(found: dict[str, list[Counts]]) -> Table:

@@ -1,6 +1,6 @@
 """The adapter of Label Studio: its parts put together, as the web application mounts them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from backend.images.pixel_budget import PixelBudget
 from backend.jobs.job_queue import JobQueue
@@ -15,6 +15,7 @@ from backend.label_studio.project_titles import ProjectTitles
 from backend.label_studio.routes import OPEN, hide_secret, make_blueprint
 from backend.label_studio.setup import Setup
 from backend.proposals.further import Further
+from backend.proposals.report import PrelabelRow
 from backend.serving.admission import Admission
 from backend.serving.answer_log import AnswerLog
 from backend.serving.answering import Answering
@@ -24,6 +25,7 @@ from backend.serving.prewarm import Prewarmer
 from backend.serving.segmenting import Report
 from backend.serving.stages import Observe
 from backend.settings import Settings
+from backend.settings.lines import Project
 from backend.web.adapter import StatusRow
 from backend.web.health import Health
 
@@ -51,6 +53,7 @@ class LabelStudio:
         engine: Engine,
         answering: Answering,
         further: Further,
+        prelabelled: Callable[[Iterable[Project]], Iterable[PrelabelRow]],
         admission: Admission,
         answer_log: AnswerLog,
         queue: JobQueue,
@@ -61,6 +64,7 @@ class LabelStudio:
     ) -> None:
         self._settings = settings
         self._engine = engine
+        self._prelabelled = prelabelled
         self._admission = admission
         self._answer_log = answer_log
         self._checked_configs = CheckedConfigs()
@@ -87,7 +91,9 @@ class LabelStudio:
             image_timeout=settings.image_timeout,
             max_pixels=settings.max_image_pixels,
             tolerance=settings.polygon_tolerance,
-            prelabel=Prelabel(further, settings.label_studio_name, settings.is_prelabelled),
+            prelabel=Prelabel(
+                further, admission, settings.label_studio_name, settings.is_prelabelled
+            ),
             prewarm=self._prewarmer.ask,
             warm=self.warm,
             report=report,
@@ -126,6 +132,7 @@ class LabelStudio:
             rows.append(self._project_row(project, checked))
             if checked.served:
                 rows.append(StatusRow("Pages", checked.served))
+        rows += self._prelabel_rows()
         if not projects:
             rows.append(StatusRow("Projects", NEXT_STEPS))
         return rows
@@ -134,6 +141,15 @@ class LabelStudio:
         if checked.problems:
             return StatusRow(self._name(project), checked.problems, is_bad=True)
         return StatusRow(self._name(project), ("the labelling config fits",), is_good=True)
+
+    def _prelabel_rows(self) -> Iterator[StatusRow]:
+        own = self._settings.label_studio_name
+        connected = [(own, int(one)) for one in self._checked_configs.by_project if one.isdecimal()]
+        for row in self._prelabelled(connected):
+            source, number = row.project
+            if source == own:
+                name = f"Pre-labelling, {self._name(str(number))}"
+                yield StatusRow(name, row.lines, is_good=not row.is_off)
 
     def _name(self, project: str) -> str:
         """Return the title of a project, which has no number if it is "?"."""

@@ -221,7 +221,12 @@ class Predict:
             return []
         writer = RegionWriter(task, self._tolerance, self._parts)
         try:
-            answer = self._prelabel.answer(project, task, self._opener(task), writer.as_stored)
+            answer = self._prelabel.answer(
+                project, task, self._opener(task), writer.as_stored, deadline
+            )
+        except SupersededError:  # the batch ran out of time
+            deadline.left += 1
+            return []
         except Exception as error:  # one bad task must not cost the others their masks
             self._report(error)
             return []

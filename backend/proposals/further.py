@@ -1,6 +1,9 @@
 """Adds proposals to answers: to a click that asks for more like this, and to pre-labelled tasks."""
 
+from collections.abc import Callable
+
 from backend.proposals.proposer import Proposer
+from backend.serving.admission import Admission
 from backend.serving.answer import Accepts, Answer, AnsweredObject, AsStored
 from backend.serving.answer_log import Answered, AnswerLog
 from backend.serving.answering import ClickRequest
@@ -22,12 +25,14 @@ class Further:
         *,
         engine: Engine,
         sessions: SessionStore,
+        admission: Admission,
         answer_log: AnswerLog,
         report: Report,
     ) -> None:
         self._proposer = proposer
         self._engine = engine
         self._sessions = sessions
+        self._admission = admission
         self._answer_log = answer_log
         self._report = report
 
@@ -51,7 +56,7 @@ class Further:
                 model,
                 request.accepts,
                 urgency=Urgency.CLICK,
-                ticket=ticket,
+                is_over=lambda: self._sessions.is_superseded(ticket),
             )
         except SupersededError:
             raise
@@ -71,29 +76,37 @@ class Further:
         image: OpenedImage,
         accepts: Accepts,
         as_stored: AsStored,
+        is_over: Callable[[], bool],
     ) -> Answer:
         """Return proposals for an image that nobody has worked on, from its project's masks.
 
         Raises:
+            SupersededError: ``is_over()`` became true.
             Exception: the image cannot be had, or the model fails.
         """
-        version, found = self.propose(project, asked, image, accepts)
+        version, found = self.propose(project, asked, image, accepts, is_over)
         ids = [f"{asked.prompt}{number}" for number in range(len(found))]
         objects = _answered(asked, ids, found, as_stored)
         self._note(project[0], task, objects, version)
         return Answer(version, objects)
 
     def propose(
-        self, project: tuple[str, int], asked: LikeAsked, image: OpenedImage, accepts: Accepts
+        self,
+        project: tuple[str, int],
+        asked: LikeAsked,
+        image: OpenedImage,
+        accepts: Accepts,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> tuple[str, list[Proposed]]:
         """Return the model's version and what it proposes, for a tool that keeps no page.
 
         Raises:
+            SupersededError: ``is_over()`` became true.
             Exception: the image cannot be had, or the model fails.
         """
         model = self._engine.model
         return model.name, self._propose(
-            project, asked, image, model, accepts, urgency=Urgency.ENCODE
+            project, asked, image, model, accepts, urgency=Urgency.ENCODE, is_over=is_over
         )
 
     def _propose(
@@ -105,19 +118,17 @@ class Further:
         accepts: Accepts,
         *,
         urgency: Urgency,
-        ticket: Ticket | None = None,
+        is_over: Callable[[], bool],
     ) -> list[Proposed]:
-        features = self._engine.features(image.digest, image.pixels, model=model)
+        features = self._engine.features(
+            image.digest, image.pixels, model=model, waiting=self._admission.encoding
+        )
         return self._proposer(
             project,
             asked,
             features,
             lambda clicks: self._engine.segment(
-                features,
-                clicks,
-                superseded=lambda: ticket is not None and self._sessions.is_superseded(ticket),
-                model=model,
-                urgency=urgency,
+                features, clicks, superseded=is_over, model=model, urgency=urgency
             ),
             accepts=lambda label: accepts(asked.image, label),
         )

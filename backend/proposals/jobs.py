@@ -33,6 +33,7 @@ def describe(source: str, number: int) -> str:
             KeptDescriptions(descriptions_folder(settings)),
             weights=name,
             exhaustive=settings.is_exhaustive(project),
+            tries=settings.is_prelabelled(project),
         )
     images = len({entry.image for entry in record.entries})
     words = f"project {project} is described by {images} images"

@@ -39,10 +39,15 @@ class Likenesses:
         self._lock = threading.Lock()
         self._read: OrderedDict[Project, _Read] = OrderedDict()
 
-    def labels(self, project: Project, version: str) -> list[str]:
-        """Return the labels of a project that are described for a model version."""
+    def labels(self, project: Project, version: str, *, worth_it: bool) -> list[str]:
+        """Return the labels of a project that are described for a model version.
+
+        ``worth_it``: those alone whose proposals are mostly right.
+        """
         kept = self._current(project)
-        return kept.labels if kept is not None and kept.record.model_version == version else []
+        if kept is None or kept.record.model_version != version:
+            return []
+        return [one.label for one in kept.record.verdicts if one.is_on or not worth_it]
 
     def of(self, project: Project, label: str, version: str) -> "Sequence[Description]":
         """Return the descriptions of a label for a model version; none where there are none."""

@@ -87,7 +87,9 @@ class Proposer:
         """Return the label asked for; where none is, those with examples and those described."""
         if asked.label is not None:
             return [asked.label]
-        described = self._likenesses.labels(project, version) if project else ()
+        described = (
+            self._likenesses.labels(project, version, worth_it=asked.unasked) if project else ()
+        )
         return list(dict.fromkeys([*asked.examples, *described]))
 
     def _descriptions(

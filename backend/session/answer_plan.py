@@ -105,6 +105,7 @@ class LikeAsked:
         examples: masks of the image by label: those that a person has accepted, and the one under
             the click.
         others: masks that further objects must not lie on, rejected proposals among them.
+        unasked: nobody has asked: labels whose proposals are mostly wrong are left out.
     """
 
     prompt: str
@@ -112,6 +113,7 @@ class LikeAsked:
     label: str | None = None
     examples: Mapping[str, Sequence[BitMask]] = field(default_factory=dict)
     others: Sequence[BitMask] = ()
+    unasked: bool = False
 
 
 @dataclass(frozen=True)

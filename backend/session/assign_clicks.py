@@ -217,11 +217,12 @@ class _Assignment:
 
     def _accepted(self, drawn: Prompt) -> Iterator[tuple[str, BitMask]]:
         """Yield the accepted objects of a prompt's image and label, with their masks."""
-        # None of several annotators' masks, or of a prediction's, is known to be on this page.
-        if self.source.is_certain or self.source.is_binding:
-            for region in self._regions(drawn):
-                if self._is_told(region.id):
-                    yield region.id, self.read(region)
+        # None of several annotators' masks is known to be on this page.
+        are_there = self.source.is_certain or self.source.is_binding
+        for region in self._regions(drawn):
+            is_there = are_there or region.id in self.source.prefilled
+            if is_there and self._is_told(region.id):
+                yield region.id, self.read(region)
         for obj in self.page.objects.values():
             of_prompt = (obj.image, obj.label) == (drawn.image, drawn.label)
             presumed = obj.status is Status.PRESUMED and of_prompt

@@ -48,9 +48,9 @@ class Call:
 
     ``context`` is complete for the shape and label of what was just drawn, on the images it shows:
     in drawing order, the new region last. Of a list of images, a page may leave the others out.
-    ``drafts`` are the caller's own, ``annotations`` everybody's; ``predictions`` may have filled a
-    new page, under ids of their own. Clicks with a ``background`` label mean "no object here",
-    those with a ``like`` label ask for all objects like the one that they lie on.
+    ``drafts`` are the caller's own, ``annotations`` everybody's; the newest of ``predictions`` may
+    have filled a new page, under the same ids. Clicks with a ``background`` label mean "no object
+    here", those with a ``like`` label ask for all objects like the one that they lie on.
     """
 
     task: str

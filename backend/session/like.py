@@ -19,6 +19,7 @@ from backend.session.answer_plan import ImagePlan, LikeAsked, RepeatedMask
 from backend.session.bitmask import BitMask
 from backend.session.call import Call
 from backend.session.masks import MaskReader
+from backend.session.paint import Paint
 from backend.session.presume import standing_mask
 from backend.session.prompts import Point
 from backend.session.regions import ImageKey
@@ -43,6 +44,11 @@ def like_asked(
     if not isinstance(newest, Point) or newest.label not in call.like:
         return None
     masks = list(_masks(page, source, read, newest.image))
+    masks += [
+        ("", read(painted), False)
+        for painted in _taken_back(call, source)
+        if painted.image == newest.image and painted.id not in page.objects
+    ]
     under = [number for number, one in enumerate(masks) if one[1].contains(*newest.anchor)]
     clicked = next((number for number in reversed(under) if masks[number][0]), None)
     examples: dict[str, list[BitMask]] = {}
@@ -75,6 +81,17 @@ def _masks(
         if standing is not None:
             is_example = obj.status is Status.PRESUMED and obj.seed is None
             yield "" if obj.status is Status.GONE else obj.label, standing, is_example
+
+
+def _taken_back(call: Call, source: Source) -> Iterator[Paint]:
+    """Yield the masks that pre-labelling put on the page and that a person has deleted since.
+
+    A prediction has filled the page if the saved page still has one of its regions.
+    """
+    there = source.saved.masks.keys()
+    for saved in call.prefill:
+        if source.is_certain and not there.isdisjoint(saved.masks):
+            yield from (mask for name, mask in saved.masks.items() if name not in there)
 
 
 def settle_proposal(page: AnnotatorPage, obj: PageObject, source: Source) -> PageObject | None:

@@ -14,12 +14,14 @@ class Source:
 
     ``is_certain`` is False where nothing shows that it is this page's: it then cannot tell that
     anything is gone. ``is_binding`` is False where its masks are those of several annotators or of
-    a prediction: they are kept clear only where no click says otherwise.
+    a prediction: they are kept clear only where no click says otherwise. ``prefilled`` are the ids
+    of masks that pre-labelling may have put on the page: a click in one, with its label, is for it.
     """
 
     saved: SavedPage
     is_certain: bool
     is_binding: bool = True
+    prefilled: frozenset[str] = frozenset()
 
     def is_newer_than(self, version: str) -> bool:
         """Whether it is certain and was saved after ``version``."""
@@ -79,7 +81,8 @@ def _choose(page: AnnotatorPage, call: Call) -> Source:
         masks |= possible.masks
     alone = len(call.annotations) == 1 and not call.prefill
     saved = SavedPage("possible", "", tuple(masks.values()))
-    return Source(saved, is_certain=False, is_binding=alone)
+    prefilled = frozenset(name for one in call.prefill for name in one.masks)
+    return Source(saved, is_certain=False, is_binding=alone, prefilled=prefilled)
 
 
 def _by_time(saved_pages: Sequence[SavedPage]) -> list[SavedPage]:

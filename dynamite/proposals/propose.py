@@ -1,24 +1,24 @@
-"""Proposes every further object of a kind in an image: seeds, segmented jointly, then judged."""
+"""Proposes every further object of a kind in an image: seeds, segmented together, then judged."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dynamite.clicks import Click, ClickSet
+from dynamite.clicks import Click
 from dynamite.predict.features import ImageFeatures
 from dynamite.predict.predictor import Segmentation
 from dynamite.proposals.cells import at_cells, cells_per_pixel
 from dynamite.proposals.likeness import Likeness, LikenessMaps
+from dynamite.proposals.passes import NOTHING, Segment, segment_in_passes
 from dynamite.proposals.seeds import seed_cells, typical_radius
 
 MOST = 100
 """Objects proposed of one label in an image, unless a caller says otherwise."""
 
 LEAST_SCORE = 0.4
-"""Proposals that score less are left out (docs/memory.md)."""
+"""Proposals that score less are left out (docs/more-like-this.md)."""
 
 LEAST_AGREEMENT = 0.4
 """Mean likeness in a mask: below it, the network drew something else."""
@@ -28,11 +28,6 @@ SIZE_FACTOR = 4.0
 
 MOST_TAKEN = 0.5
 """Share of a mask that known objects may cover."""
-
-NOTHING = np.int16(-1)
-
-Segment = Callable[[ClickSet], Segmentation]
-"""Segments clicked objects of the image jointly, at the image's own size."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ def propose(
     Args:
         features: of the image.
         likeness: of the label.
-        segment: segments clicks on that image.
+        segment: segments clicks on that image; called once for each pass.
         known: (H, W), the index of the object that a pixel belongs to already, −1 for none. Known
             objects are segmented with the seeds, so that the network sees whose pixels they are.
         most: proposals; those with the lowest scores are left out.
@@ -87,9 +82,8 @@ def propose(
         for time, (y, x) in enumerate(cells)
     ]
     others = _clicks_on_known(label_map, first=len(seeds), most=most)
-    segmented = segment(ClickSet([[seed] for seed in [*seeds, *others]]))
+    segmented = segment_in_passes(seeds, others, segment)
     masks = np.where(label_map == NOTHING, segmented.label_map, NOTHING)
-    masks[masks >= len(seeds)] = NOTHING
     scores = _scores(masks, segmented, maps, cells)
     scores[~_is_likely(masks, segmented.label_map, maps, likeness, down * across, len(seeds))] = 0
     order = [i for i in np.argsort(-scores, kind="stable").tolist() if scores[i] >= least_score]
@@ -119,7 +113,7 @@ def _scores(
     """Return how sure each mask is, as ``Proposals.scores`` says."""
     agreement = _mean_likeness(masks, maps, len(cells))
     at_seeds = np.array([maps.cores[cell] for cell in cells])
-    product = segmented.scores[: len(cells)] * agreement * at_seeds
+    product = segmented.scores * agreement * at_seeds
     return np.asarray(maps.certainty * np.cbrt(np.clip(product, 0.0, 1.0)), np.float32)
 
 

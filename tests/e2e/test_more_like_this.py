@@ -1,8 +1,7 @@
 """More like this, in the real product: one accepted mask, and a click that asks for the others."""
 
-import cv2
-import numpy as np
 import pytest
+from cells import GROUND, PLACES, draw
 from photo import pixel
 
 from backend.label_studio.config_writer import write
@@ -10,27 +9,11 @@ from backend.label_studio.config_writer import write
 pytestmark = pytest.mark.e2e
 
 LIKE = "More like this"
-WIDTH, HEIGHT = 640, 480
-PLACES = [
-    (12 + 19 * column + 3 * (row % 2), 14 + 24 * row) for row in range(4) for column in range(5)
-]
-"""Percent of the image: where cells lie, all but the first to be found."""
 
 
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory):
-    """Bright round cells on dark ground, each of its own size."""
-    rng = np.random.default_rng(5)
-    canvas = np.full((HEIGHT, WIDTH, 3), (52, 30, 38), np.uint8)
-    for x, y in PLACES:
-        axes = int(rng.integers(20, 28)), int(rng.integers(18, 26))
-        center = int(x / 100 * WIDTH), int(y / 100 * HEIGHT)
-        shade = tuple(int(value) for value in rng.integers(170, 215) + np.array([0, 15, 10]))
-        cv2.ellipse(canvas, center, axes, int(rng.integers(180)), 0, 360, shade, cv2.FILLED)
-    noisy = cv2.GaussianBlur(canvas, (0, 0), 1.5) + rng.normal(0, 5, canvas.shape)
-    path = tmp_path_factory.mktemp("cells") / "cells.png"
-    cv2.imwrite(str(path), np.clip(noisy, 0, 255).astype(np.uint8))
-    return path
+    return draw(tmp_path_factory.mktemp("cells") / "cells.png", seed=5).path
 
 
 @pytest.fixture
@@ -72,7 +55,7 @@ def test_proposals_stay_while_another_object_is_clicked(on_cells):
     on_cells.click(LIKE, *PLACES[0], inside=True)
     proposed = {one.id for one in on_cells.suggestions()} - {first.id}
     assert proposed
-    on_cells.click("Other", 2, 97)
+    on_cells.click("Other", *GROUND)
     assert proposed <= {one.id for one in on_cells.suggestions()}
 
 

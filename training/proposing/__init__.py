@@ -1,1 +1,1 @@
-"""What the accepted objects of a project look like, label by label (docs/memory.md)."""
+"""What the accepted objects of a project look like, label by label (docs/more-like-this.md)."""

@@ -13,10 +13,21 @@ from dynamite.proposals.description import Description, Kind
 from training.annotation_store import AnnotationStore, ProjectKey
 from training.data.sample import Sample
 from training.memory.accepted import accepted_samples
-from training.proposing.kept import MOST_IMAGES, MOST_LABELS, Entry, KeptDescriptions, Record
+from training.proposing.kept import (
+    MOST_IMAGES,
+    MOST_LABELS,
+    Entry,
+    Kept,
+    KeptDescriptions,
+    Record,
+)
+from training.proposing.trial import try_labels
 
 CONSIDERED = 2 * MOST_IMAGES
 """Newest images of a project that are looked at."""
+
+TRIED = 8
+"""Newest images of a project that tell how right its proposals are."""
 
 Described = Mapping[str, Description]
 """The objects of one image by label."""
@@ -30,10 +41,11 @@ def describe_project(
     *,
     weights: str,
     exhaustive: bool,
+    tries: bool,
 ) -> Record:
     """Bring the descriptions of a project to the state of the store; return their record.
 
-    An image is encoded once, unless its annotation or the weights change.
+    An image is encoded once, unless its annotation or the weights change, or it is to be tried.
 
     Args:
         predictor: of the network that answers clicks.
@@ -42,17 +54,28 @@ def describe_project(
         kept: where they are kept.
         weights: names the weights of the network (``Record.weights``).
         exhaustive: whether the project labels every object.
+        tries: whether to try on the newest images what the others tell (``verdicts``).
     """
     change = store.project_change(project)
-    known, passed_over = _known(kept, project, predictor.model.version)
-    images: dict[str, Described] = {}
-    for sample in accepted_samples(store, project, exhaustive=exhaustive, most=CONSIDERED):
-        name = name_of(sample)
-        if name in known or name in passed_over:
-            images[name] = known.get(name, {})
-        else:
-            rng = np.random.default_rng(int(name, 16))
-            images[name] = describe_labels(predictor.encode(sample.image), sample, rng)
+    before = _before(kept, project, predictor.model.version)
+    known = _known(before)
+    samples = accepted_samples(store, project, exhaustive=exhaustive, most=CONSIDERED)
+    names = [name_of(sample) for sample in samples]
+    to_try = names[:TRIED] if tries else []
+    images = {name: known[name] for name in names if name in known}
+    trials = [one for one in before.record.trials if one.image in to_try] if before else []
+    tried = set(before.record.tried if before else ())
+    for name, sample in reversed(list(zip(names, samples, strict=True))):
+        is_due = name in to_try and name not in tried
+        if name in known and not is_due:
+            continue
+        features = predictor.encode(sample.image)
+        if is_due:
+            others = [images[one] for one in names if one in images and one != name]
+            trials += try_labels(predictor, features, sample, name, others)
+        rng = np.random.default_rng(int(name, 16))
+        images[name] = known.get(name) or describe_labels(features, sample, rng)
+    images = {name: images[name] for name in names}
     chosen = _chosen(images)
     described = {name for _, name in chosen}
     record = Record(
@@ -61,6 +84,8 @@ def describe_project(
         model_version=predictor.model.version,
         entries=tuple(Entry(label=label, image=name) for label, name in chosen),
         passed_over=tuple(name for name in images if name not in described),
+        tried=tuple(to_try),
+        trials=tuple(trials),
     )
     kept.write(project, record, [images[name][label] for label, name in chosen])
     return record
@@ -76,17 +101,20 @@ def name_of(sample: Sample) -> str:
     return found.hexdigest()
 
 
-def _known(
-    kept: KeptDescriptions, project: ProjectKey, model_version: str
-) -> tuple[dict[str, dict[str, Description]], set[str]]:
-    """Return what the same network has described before, and what was passed over."""
+def _before(kept: KeptDescriptions, project: ProjectKey, model_version: str) -> Kept | None:
+    """Return what the same network has described before."""
     before = kept.read(project)
+    return before if before is not None and before.record.model_version == model_version else None
+
+
+def _known(before: Kept | None) -> dict[str, Described]:
+    """Return the descriptions of the images that have been seen; of those passed over, none."""
     found: dict[str, dict[str, Description]] = {}
-    if before is None or before.record.model_version != model_version:
-        return found, set()
-    for entry, one in zip(before.record.entries, before.descriptions, strict=True):
-        found.setdefault(entry.image, {})[entry.label] = one
-    return found, set(before.record.passed_over)
+    if before is not None:
+        found |= {name: {} for name in before.record.passed_over}
+        for entry, one in zip(before.record.entries, before.descriptions, strict=True):
+            found.setdefault(entry.image, {})[entry.label] = one
+    return dict(found)
 
 
 def describe_labels(

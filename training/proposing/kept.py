@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 
 from dynamite.files import replacing
 from dynamite.proposals.description import MOST_AREAS, MOST_VECTORS, Description, Kind
+from training.proposing.verdicts import Trial, Verdict, verdicts
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ class Record(BaseModel):
         model_version: of the network with these weights.
         entries: what is described, the newest image first.
         passed_over: names of images that have been seen and are not kept.
+        tried: names of images that the others have been tried on (``verdicts``), the newest ones.
+        trials: what came of it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,6 +62,18 @@ class Record(BaseModel):
     model_version: str
     entries: tuple[Entry, ...] = ()
     passed_over: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
+    trials: tuple[Trial, ...] = ()
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels that are described."""
+        return sorted({entry.label for entry in self.entries})
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Whether each of these labels is worth pre-labelling."""
+        return verdicts(self.labels, self.trials)
 
 
 @dataclass(frozen=True)
@@ -72,11 +87,6 @@ class Kept:
         """Return the descriptions of a label, the newest first."""
         pairs = zip(self.record.entries, self.descriptions, strict=True)
         return [one for entry, one in pairs if entry.label == label]
-
-    @property
-    def labels(self) -> list[str]:
-        """The labels that are described."""
-        return sorted({entry.label for entry in self.record.entries})
 
 
 class KeptDescriptions:

@@ -13,6 +13,7 @@ from dynamite.proposals.describe import describe
 from dynamite.proposals.propose import LEAST_SCORE
 from tests.dynamite.proposals.scenes import features_of, scene, segmenter
 from training.proposing.kept import Entry, KeptDescriptions, Record
+from training.proposing.verdicts import Trial
 
 DISKS = [(30, 30, 14), (90, 40, 12), (150, 50, 15), (50, 110, 13), (120, 115, 14)]
 OTHER_KIND = [(180, 140, 14)]
@@ -41,12 +42,14 @@ def mask(index, disks=DISKS):
     return BitMask.of(labels == index)
 
 
-def keep(kept, *labels, version="v1"):
+def keep(kept, *labels, version="v1", trials=()):
     """Keep the disks of another image under these labels."""
     found, features = scene([(40, 60, 14), (100, 30, 13), (160, 110, 15)])
     one = describe(features, found, range(3), np.random.default_rng(0))
     entries = tuple(Entry(label=label, image="other") for label in labels)
-    record = Record(change=1, weights="w", model_version=version, entries=entries)
+    record = Record(
+        change=1, weights="w", model_version=version, entries=entries, trials=tuple(trials)
+    )
     kept.write(PROJECT, record, [one] * len(labels))
 
 
@@ -86,6 +89,15 @@ def test_without_a_label_all_are_proposed_once(propose, kept):
     found = propose(LikeAsked("p", IMAGE, None))
     assert len(found) == 5  # two labels for one look: the first one takes them
     assert sum(one.mask.array().astype(int) for one in found).max() == 1
+
+
+def test_a_label_whose_proposals_are_mostly_wrong_is_not_proposed_unasked(propose, kept):
+    wrong = Trial(image="a", label="Cell", proposed=20, right=3)
+    keep(kept, "Cell", "Nucleus", trials=[wrong])
+    found = propose(LikeAsked("p", IMAGE, unasked=True))
+    assert {one.label for one in found} == {"Nucleus"}
+    assert {one.label for one in propose(LikeAsked("p", IMAGE))} == {"Cell"}
+    assert {one.label for one in propose(LikeAsked("p", IMAGE, "Cell"))} == {"Cell"}
 
 
 def test_a_label_that_cannot_be_shown_is_left_out(propose, kept):

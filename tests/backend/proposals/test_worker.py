@@ -118,7 +118,7 @@ def test_the_worker_describes_and_serving_reads(tmp_path, queue_server, redis, m
     assert find_job(redis, JOB).get_status() == JobStatus.FINISHED
     name = current_weights(settings)[0]
     found = Likenesses(KeptDescriptions(descriptions_folder(settings)))
-    (label,) = found.labels(PROJECT, name)
+    (label,) = found.labels(PROJECT, name, worth_it=True)
     assert len(found.of(PROJECT, label, name)) == 1
 
 
@@ -127,13 +127,13 @@ def test_serving_follows_the_file(tmp_path):
     found = Likenesses(kept)
     assert found.of(PROJECT, "Cell", "v1") == ()
     kept.write(PROJECT, record(("Cell", "a")), [one()])
-    assert found.labels(PROJECT, "v1") == ["Cell"]
+    assert found.labels(PROJECT, "v1", worth_it=True) == ["Cell"]
     assert len(found.of(PROJECT, "Cell", "v1")) == 1
     kept.write(PROJECT, record(("Cell", "a"), ("Cell", "b")), [one(), one()])
     assert len(found.of(PROJECT, "Cell", "v1")) == 2
-    assert found.labels(PROJECT, "v2") == []
+    assert found.labels(PROJECT, "v2", worth_it=True) == []
     assert found.of(PROJECT, "Cell", "v2") == ()
     kept.path(PROJECT).write_bytes(b"damaged")
     assert found.of(PROJECT, "Cell", "v1") == ()
     kept.forget(PROJECT)
-    assert found.labels(PROJECT, "v1") == []
+    assert found.labels(PROJECT, "v1", worth_it=True) == []

@@ -222,9 +222,8 @@ class Page:
         self.smart.clear()
 
     def prefill(self) -> None:
-        """The newest prediction is copied into a new annotation, under ids of the page's own."""
+        """The newest prediction is copied into a new annotation, under the same ids."""
         for region in copy.deepcopy(self.server.predictions[-1]["result"]):
-            region["id"] = f"copy{next(self.server.ids)}"
             self.regions[region["id"]] = region
 
     def submit(self) -> None:

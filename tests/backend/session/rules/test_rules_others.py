@@ -127,6 +127,32 @@ def test_a_prediction_that_is_not_on_the_page_gives_way_to_a_click_in_it(server,
     assert new.sum() > 200  # the whole disc, not what a mask that nobody sees left of it
 
 
+@pytest.mark.parametrize("positive", [True, False])
+def test_a_click_in_a_mask_that_filled_the_page_corrects_it_in_place(server, backend, positive):
+    predicted(server, "A", (24, 20), (60, 40))
+    page = Page(server, backend)
+    page.prefill()
+    near = next(name for name, mask in page.accepted("A").items() if mask[20, 24])
+    before = page.accepted("A")
+    page.click("A", 24, 20, positive=positive)
+    page.click("A", 27, 23, positive=positive)
+    page.accept_all()
+    after = page.accepted("A")
+    assert after.keys() == before.keys()
+    changed = {name for name in after if (after[name] != before[name]).any()}
+    assert changed == {near}
+
+
+def test_a_rectangle_around_a_mask_that_filled_the_page_refines_it_in_place(server, backend):
+    predicted(server, "A", (24, 20), (60, 40))
+    page = Page(server, backend)
+    page.prefill()
+    before = page.accepted("A").keys()
+    page.rectangle("A", 20, 16, 9, 9)
+    page.accept_all()
+    assert page.accepted("A").keys() == before
+
+
 def test_an_older_draft_of_another_annotation_does_not_become_the_page(server, backend):
     old = Page(server, backend, user="1", instant_save=True)
     old.click("C", 70, 40)
