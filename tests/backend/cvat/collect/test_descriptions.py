@@ -46,7 +46,7 @@ def described(settings, redis, project):
     Asking(settings, redis)()
     work(settings, ["ingest"], burst=True)
     found = Likenesses(KeptDescriptions(descriptions_folder(settings)))
-    return found.labels(project, current_weights(settings)[0])
+    return found.labels(project, current_weights(settings)[0], worth_it=False)
 
 
 def accept(settings, fake, task):
