@@ -32,7 +32,7 @@ def segment_in_passes(
 
     What one pass holds is segmented in one. Otherwise seeds are divided into groups that lie
     together, and each group is segmented with the clicks nearest to it, so that the network sees
-    whose pixels its neighbours are. Where two passes claim a pixel, the earlier one keeps it.
+    whose pixels its neighbors are. Where two passes claim a pixel, the earlier one keeps it.
 
     Args:
         seeds: one click in each object, at least one.
