@@ -11,7 +11,7 @@ from backend.images.decode import digest
 from backend.serving.answer_log import recall
 from tests.backend.cvat.fake_cvat import PERSONAL, FakeCvat
 from tests.backend.cvat.test_commands import dynamite, served
-from tests.backend.proposals.test_answers import PLACES, SIZE, FakeProposer, disc
+from tests.backend.proposals.pages import PLACES, SIZE, FakeProposer, disc
 
 __all__ = ["dynamite", "served"]
 

@@ -10,7 +10,7 @@ from backend import composition
 from backend.cvat import rle
 from tests.backend.cvat.cvat_page import a_frame
 from tests.backend.cvat.test_hostile import ODD
-from tests.backend.proposals.test_answers import PLACES, SIZE, FakeProposer, disc
+from tests.backend.proposals.pages import PLACES, SIZE, FakeProposer, disc
 
 FRAME = base64.b64encode(a_frame(*SIZE)).decode()
 MASK = {"type": "mask", "points": rle.encode(disc(*PLACES[0]).array())}

@@ -12,7 +12,7 @@ from backend.proposals.likenesses import Likenesses
 from backend.settings import load
 from backend.settings.folders import descriptions_folder, models_folder
 from tests.backend.cvat.fake_cvat import TOKEN, FakeCvat
-from tests.backend.proposals.test_answers import disc
+from tests.backend.proposals.pages import disc
 from training.proposing.kept import KeptDescriptions
 
 SIZE = (400, 600)
