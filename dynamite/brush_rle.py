@@ -12,8 +12,9 @@ bits    field                   value
 8 × n   words of a record       n = 1 with flag 1, else the length
 ======= ======================= ==================================================================
 
-Records follow until all words are covered. Then come one to eight zero bits: a stream that ends on
-a whole byte gets another byte, as in the format's Python reference.
+Records follow until all words are covered, then zero bits up to a whole byte, as Label Studio's page
+writes them. Its Python SDK adds a byte of zeros to a stream that ends on a whole byte. With it, the
+page would store an accepted mask in other bytes than were answered.
 """
 
 from collections.abc import Sequence
@@ -140,7 +141,7 @@ def _records(lengths: Ints, values: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[
 
 
 def _pack(codes: npt.NDArray[np.uint64], sizes: Ints) -> bytes:
-    """Concatenate ``codes`` of ``sizes`` bits, at most 32 each, and append one to eight zero bits.
+    """Concatenate ``codes`` of ``sizes`` bits, at most 32 each, and append zero bits up to a byte.
 
     Each code starts in one of the stream's 64-bit words and may run over into the next. In every
     word except perhaps the last a code starts, and at most one runs over into it.
@@ -156,7 +157,7 @@ def _pack(codes: npt.NDArray[np.uint64], sizes: Ints) -> bytes:
     firsts = np.flatnonzero(np.diff(homes, prepend=-1))
     stream[: firsts.size] = np.bitwise_or.reduceat(kept, firsts)
     stream[homes[spilled] + 1] |= codes[spilled] << (64 - over[spilled]).astype(np.uint64)
-    return stream.astype(">u8").tobytes()[: int(ends[-1]) // 8 + 1]
+    return stream.astype(">u8").tobytes()[: -(-int(ends[-1]) // 8)]
 
 
 def _runs(data: bytes, words: int) -> tuple[Ints, npt.NDArray[np.uint8]]:
