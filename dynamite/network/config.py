@@ -107,6 +107,8 @@ class ModelConfig:
     drop_unclicked_components: bool = False
     """``Predictor`` gives mask components without a click to the background, and small unsure holes
     without one to the object around them."""
+    target_crops: bool = False
+    """``Predictor`` draws a small object that was corrected from an enlarged crop of the image."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -217,6 +219,7 @@ LITE = ModelConfig(
     refiner_channels=24,
     enforce_clicks=True,
     drop_unclicked_components=True,
+    target_crops=True,
 )
 
 PUBLISHED: tuple[str, ...] = (

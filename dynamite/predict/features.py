@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as read_arrays
 from safetensors.numpy import save as write_arrays
@@ -24,7 +24,7 @@ FORMAT_VERSION = 1
 _SIZES = ("image_size", "input_size")
 _HALF_MAX = float(np.finfo(np.float16).max)
 
-_Array = npt.NDArray[np.floating]
+_Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,21 @@ class ImageFeatures:
         image_size: (H, W) of the image as given, in pixels.
         input_size: (H, W) of the network's input before padding.
         model_version: of the network that made them; other networks refuse them.
+        picture: (H, W, 3) uint8, the image or a smaller copy, on the CPU; None for networks that
+            take no second look.
     """
 
     maps: FeatureMaps
     image_size: tuple[int, int]
     input_size: tuple[int, int]
     model_version: str
+    picture: NDArray[np.uint8] | None = None
 
     @property
     def nbytes(self) -> int:
-        """Memory of all tensors, in bytes."""
-        return sum(tensor.nbytes for _, tensor in _tensors(self.maps))
+        """Memory of all tensors and of the picture, in bytes."""
+        shown = 0 if self.picture is None else self.picture.nbytes
+        return shown + sum(tensor.nbytes for _, tensor in _tensors(self.maps))
 
     @property
     def device(self) -> torch.device:
@@ -76,6 +80,8 @@ class ImageFeatures:
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in _tensors(self.maps)}
         if half:
             arrays = {name: _halved(array) for name, array in arrays.items()}
+        if self.picture is not None:
+            arrays["picture"] = self.picture
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         return write_arrays(whole, metadata)
 
@@ -104,9 +110,11 @@ class ImageFeatures:
             InvalidInputError: they are damaged or hold something else.
         """
         try:
+            arrays = read_arrays(data)
+            picture = arrays.pop("picture", None)
             tensors = {
                 key: torch.from_numpy(array.astype(np.float32, copy=False))
-                for key, array in read_arrays(data).items()
+                for key, array in arrays.items()
             }
             metadata = _metadata(data)
             if newer := refusal(metadata, FORMAT_VERSION, Path(name)):
@@ -118,6 +126,7 @@ class ImageFeatures:
                 image_size=(height, width),
                 input_size=(input_height, input_width),
                 model_version=metadata["model_version"],
+                picture=picture,
             )
         except (SafetensorError, KeyError, ValueError) as error:
             raise InvalidInputError(f"{name} holds no image features: {error}") from error

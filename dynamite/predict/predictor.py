@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from dynamite.clicks import ClickSet
 from dynamite.errors import InvalidInputError
 from dynamite.network.config import Resize
-from dynamite.network.model import DIVISOR, DynaMITE
+from dynamite.network.model import DIVISOR, DynaMITE, FeatureMaps
 from dynamite.network.prediction import Decision
 from dynamite.network.queries import PackedClicks
+from dynamite.network.refiner_boxes import Box, box_size
+from dynamite.predict.crop_drawing import CropDrawer
 from dynamite.predict.drawing import Drawing
 from dynamite.predict.edges import follow_edges
 from dynamite.predict.features import ImageFeatures, join_batch, split_batch
@@ -29,6 +31,8 @@ from dynamite.predict.image_ops import (
 )
 from dynamite.predict.label_map import label_map
 from dynamite.predict.pauses import Pause, pauses
+from dynamite.predict.picture import keep_picture
+from dynamite.predict.target_crops import target_crops
 from dynamite.predict.unclicked import drop_unclicked_components, fill_unclicked_holes
 from dynamite.predict.validation import require_list, require_output_size, require_type
 
@@ -61,7 +65,9 @@ class Segmentation:
 
 
 class Predictor:
-    """Encodes an image once, then answers any number of click sets on it. It keeps no state.
+    """Encodes an image once, then answers any number of click sets on it.
+
+    It remembers no clicks, only the features of the last crops around small objects.
 
     Args:
         model: from ``dynamite.load``.
@@ -79,6 +85,7 @@ class Predictor:
         self.resize = model.config.resize if isinstance(resize, _ModelDefault) else resize
         if self.resize is not None:
             require_type(self.resize, Resize, "resize")
+        self._crops = CropDrawer()
 
     @overload
     def encode(self, image: NDArray[np.uint8], *, pause: Pause | None = None) -> ImageFeatures: ...
@@ -109,20 +116,18 @@ class Predictor:
         if not images:
             raise InvalidInputError("there is no image to encode")
         sizes = [input_size(one.shape[0], one.shape[1], self.resize) for one in images]
-        inputs = [
-            self.model.normalize(to_tensor(resize_image(one, size), self.model.device))
-            for one, size in zip(images, sizes, strict=True)
-        ]
+        resized = [resize_image(one, size) for one, size in zip(images, sizes, strict=True)]
         with pauses(self.model, pause):
-            maps = self.model.encode(pad_to_multiple(inputs, DIVISOR))
+            maps = self._maps(resized)
         features = [
             ImageFeatures(
-                maps=maps if len(images) == 1 else split_batch(maps, index),
+                maps=own,
                 image_size=(one.shape[0], one.shape[1]),
                 input_size=size,
                 model_version=self.model.version,
+                picture=keep_picture(one, size) if self.model.config.target_crops else None,
             )
-            for index, (one, size) in enumerate(zip(images, sizes, strict=True))
+            for own, one, size in zip(maps, images, sizes, strict=True)
         ]
         return features[0] if single else features
 
@@ -192,15 +197,26 @@ class Predictor:
         packed = PackedClicks.pack(input_clicks, self.model.device, self.model.bootstrapper.extra)
         decisions = self.model.decide(self.model.interact(maps, packed), packed)
         results = [
-            self._draw(one, own, decision, size or one.image_size)
+            self._draw(one, own, decision, size or one.image_size, shown)
             for one, own, decision in zip(all_features, input_clicks, decisions, strict=True)
         ]
         if shown is not None:
             return replace(results[0], label_map=hold_still(results[0].label_map, shown))
         return results[0] if single else results
 
+    def _maps(self, inputs: Sequence[NDArray[np.uint8]]) -> list[FeatureMaps]:
+        """Return the feature maps of images of the network's input size, in one pass."""
+        tensors = [self.model.normalize(to_tensor(one, self.model.device)) for one in inputs]
+        maps = self.model.encode(pad_to_multiple(tensors, DIVISOR))
+        return [maps] if len(inputs) == 1 else [split_batch(maps, at) for at in range(len(inputs))]
+
     def _draw(
-        self, features: ImageFeatures, clicks: ClickSet, decision: Decision, size: tuple[int, int]
+        self,
+        features: ImageFeatures,
+        clicks: ClickSet,
+        decision: Decision,
+        size: tuple[int, int],
+        shown: Shown | None,
     ) -> Segmentation:
         """Draw the label map of an output size; ``clicks`` are in pixels of the input."""
         padded = features.maps.padded_size
@@ -226,7 +242,34 @@ class Predictor:
             output_size=size,
         )
         scores = drawing.scores(certainty_hw)
-        return Segmentation(labels.cpu().numpy(), scores.cpu().numpy())
+        result = Segmentation(labels.cpu().numpy(), scores.cpu().numpy())
+        if features.picture is not None:
+            pixels = size[0] / (height * down), size[1] / (width * across)
+            crops = target_crops(
+                drawing.owner_hw,
+                in_cells.scaled(pixels[1], pixels[0]),
+                cell=1 / down,
+                pixels=pixels,
+                output_size=size,
+                moved=range(drawing.objects) if shown is None else shown.moved,
+            )
+            self._crops.draw(
+                features.picture,
+                crops,
+                result.label_map,
+                result.scores,
+                encode=self._maps,
+                segment=self._segment_crop,
+            )
+        return result
+
+    def _segment_crop(
+        self, maps: FeatureMaps, box: Box, clicks: ClickSet
+    ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+        """Return the label map and the scores for the clicks in a box, which ``maps`` show."""
+        features = ImageFeatures(maps, box_size(box), maps.padded_size, self.model.version)
+        answer = self.segment(features, clicks)
+        return answer.label_map, answer.scores
 
     def effective_clicks(self, clicks: ClickSet) -> ClickSet:
         """Return the clicks the network sees: where clicks are enforced, repeated ones count once.

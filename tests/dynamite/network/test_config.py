@@ -104,6 +104,7 @@ def test_published_presets_have_none_of_our_additions() -> None:
         "refiner_channels": 0,
         "enforce_clicks": False,
         "drop_unclicked_components": False,
+        "target_crops": False,
     }
     for name in PUBLISHED:
         config = preset(name)

@@ -5,70 +5,25 @@ the mean over shapes at all offsets within a pixel, which must stay below a tent
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from dynamite import Click, ClickSet, Predictor
 from dynamite.network.config import preset
-from dynamite.network.model import DynaMITE, FeatureMaps
-from dynamite.network.prediction import STRIDE, Prediction
+from dynamite.network.prediction import STRIDE
 from dynamite.network.prediction_head import append_coordinates
-from dynamite.network.queries import PackedClicks, QueryBootstrapper
-from dynamite.network.refiner import SPOT_SIGMAS, UPSCALE, _click_spots
+from dynamite.network.queries import QueryBootstrapper
+from dynamite.network.refiner import SPOT_SIGMAS, _click_spots
 from dynamite.predict.image_ops import input_size
+from tests.dynamite.predict.bright import BrightIsObject, disc
 
 TOLERANCE = 0.1
 
 SIZES = [(480, 640), (96, 128), (401, 305), (333, 500), (1050, 1400)]
 """(H, W) of images that lite's input keeps, enlarges and shrinks, by whole and odd factors."""
-
-
-class BrightIsObject(DynaMITE):
-    """A network whose maps are known exactly: a cell's logit is how bright the image is there.
-
-    ``refined`` says at which stride. Every click is on object 0; ``blind`` makes all background.
-    """
-
-    def __init__(self, *, refined: bool, blind: bool = False) -> None:
-        overrides: dict[str, Any] = {"drop_unclicked_components": False}
-        super().__init__(preset("lite").with_overrides(overrides))
-        self.refined, self.blind = refined, blind
-
-    def encode(self, images_B3HW: Tensor) -> FeatureMaps:
-        bright = images_B3HW.mean(1, keepdim=True)
-        cells = avg_pool2d(bright, STRIDE)
-        levels = (cells, cells, cells)
-        return FeatureMaps(cells, levels, levels, (), avg_pool2d(bright, STRIDE // UPSCALE))
-
-    def interact(
-        self, maps: FeatureMaps, clicks: PackedClicks, *, auxiliary: bool = False
-    ) -> Prediction:
-        assert maps.detail is not None
-
-        def for_and_against(map_1hw: Tensor) -> Tensor:
-            logits = torch.full_like(map_1hw, -1.0) if self.blind else map_1hw
-            return torch.cat((logits, 1e-3 - logits))  # padding, 0, is background
-
-        return Prediction(
-            for_and_against(maps.mask_features[0])[None],
-            (),
-            torch.tensor([[0, -1]]),
-            (for_and_against(maps.detail[0]),) if self.refined else None,
-        )
-
-
-def disc(size: tuple[int, int], x: float, y: float, radius: float) -> NDArray[np.uint8]:
-    """A bright disc on black; a pixel on its edge is as bright as the disc covers it."""
-    down = np.abs(np.arange(size[0]) + 0.5 - y)[:, None]
-    across = np.abs(np.arange(size[1]) + 0.5 - x)
-    cover = np.clip(radius - np.hypot(down, across) + 0.5, 0, 1)
-    return np.repeat((cover * 255).round().astype(np.uint8)[..., None], 3, axis=2)
 
 
 def middle(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -95,6 +50,26 @@ def test_masks_lie_on_their_shapes(size: tuple[int, int], diameter: float, refin
     for x, y in offsets(size, 4):
         features = predictor.encode(disc(size, x, y, radius))
         mask = predictor.segment(features, ClickSet([[Click(x, y)]])).masks[0]
+        shifts.append((middle(mask) - (x, y)) / scale)
+        areas.append(mask.sum() / (np.pi * radius**2))
+    assert (np.abs(np.mean(shifts, axis=0)) < TOLERANCE).all()
+    assert np.mean(areas) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("size", [size for size in SIZES if max(size) > 400], ids=str)
+@pytest.mark.parametrize("diameter", [9, 14, 19])
+def test_masks_from_crops_lie_on_their_shapes(size: tuple[int, int], diameter: float) -> None:
+    model = BrightIsObject(refined=True)
+    scale = max(size) / max(input_size(*size, model.config.resize))  # image pixels per input pixel
+    radius = diameter * scale / 2
+    shifts, areas = [], []
+    for x, y in offsets(size, 4):
+        predictor = Predictor(model)  # it knows no crop yet
+        features = predictor.encode(disc(size, x, y, radius))
+        clicks = ClickSet([[Click(x, y, 0), Click(x + max(scale, 1), y, 1)]])
+        before = model.encodes
+        mask = predictor.segment(features, clicks).masks[0]
+        assert model.encodes == before + 1  # of the crop
         shifts.append((middle(mask) - (x, y)) / scale)
         areas.append(mask.sum() / (np.pi * radius**2))
     assert (np.abs(np.mean(shifts, axis=0)) < TOLERANCE).all()
