@@ -47,9 +47,9 @@ def versions(tmp_path):
 
 
 def test_a_version_that_was_never_published_is_not_a_share_that_is_away(run):
-    status, out = run("models", "show", "lite-6e63cd66")
+    status, out = run("models", "show", "lite-c6453750")
     assert status == 1
-    assert "there is no version lite-6e63cd66: `" in out
+    assert "there is no version lite-c6453750: `" in out
     assert "dynamite models list` shows all versions" in out
 
 
