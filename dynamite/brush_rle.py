@@ -12,9 +12,9 @@ bits    field                   value
 8 × n   words of a record       n = 1 with flag 1, else the length
 ======= ======================= ==================================================================
 
-Records follow until all words are covered, then zero bits up to a whole byte, as Label Studio's page
-writes them. Its Python SDK adds a byte of zeros to a stream that ends on a whole byte. With it, the
-page would store an accepted mask in other bytes than were answered.
+Records follow until all words are covered, then zero bits up to a whole byte, as Label Studio's
+page writes them. Its Python SDK adds a byte of zeros to a stream that ends on a whole byte. With it,
+the page would store an accepted mask in other bytes than were answered.
 """
 
 from collections.abc import Sequence

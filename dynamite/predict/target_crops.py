@@ -28,6 +28,9 @@ CONTEXT = 3.5
 SMALLEST = 24.0
 """Input pixels on a side of the smallest crop."""
 
+LARGEST = 136.0
+"""Input pixels on a side of the largest crop: thin objects can be long, and a crop must enlarge."""
+
 STEP = math.sqrt(2)
 """Sides grow by this factor, and middles lie at the object's first click or eighths of a side away
 from it: while an object is corrected, its mask changes a little, and the crop is still the same."""
@@ -79,7 +82,10 @@ def target_crops(
     for index in small:
         own = clicks.objects[index]
         spans = _spans(boxes.get(index), own, pixels)
-        crop = _crop(index, _around(own, spans, cell, pixels, output_size), clicks)
+        side = _side(max(high - low for low, high in spans) * cell)
+        if side > LARGEST:
+            continue
+        crop = _crop(index, _around(own, spans, side / cell, pixels, output_size), clicks)
         if crop and len(crop.clicks.objects[0]) + len(crop.clicks.background) > 1:
             found.append(crop)
     return found[:MOST]
@@ -114,17 +120,20 @@ def _spans(
     return spans
 
 
+def _side(extent: float) -> float:
+    """Return the side of the crop of an object that extends so far, in input pixels."""
+    wanted = max(CONTEXT * extent / SMALLEST, 1)
+    return SMALLEST * STEP ** math.ceil(math.log(wanted, STEP))
+
+
 def _around(
     clicks: Sequence[Click],
     spans: Sequence[tuple[float, float]],
-    cell: float,
+    side: float,
     pixels: tuple[float, float],
     output_size: tuple[int, int],
 ) -> Box:
-    """Return a square around an object that spans so many cells, in pixels of the output."""
-    wanted = CONTEXT * max(high - low for low, high in spans) * cell / SMALLEST
-    side = SMALLEST / cell * STEP ** max(0, math.ceil(math.log(wanted, STEP))) if wanted else 0.0
-    side = max(side, SMALLEST / cell)
+    """Return a square around an object, in pixels of the output; side and spans are in cells."""
     first = min(clicks, key=lambda click: click.time)
     box = []
     for (low, high), place, scale, length in zip(

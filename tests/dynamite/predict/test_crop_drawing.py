@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dynamite
 from dynamite import Click, ClickSet, Predictor, Shown
@@ -77,3 +79,19 @@ def test_the_callers_image_may_change(model: BrightIsObject) -> None:
     features = predictor.encode(image)
     image[:] = 0
     assert 100 < predictor.segment(features, CORRECTED).masks[0].sum() < 220
+
+
+@settings(deadline=None, max_examples=25)
+@given(data=st.data())
+def test_every_click_gets_its_pixel(lite: DynaMITE, data: st.DataObject) -> None:
+    """Crops of neighbors overlap, and each is drawn over what was there."""
+    places = st.tuples(st.integers(0, 159), st.integers(0, 119))
+    pixels = data.draw(st.lists(places, min_size=4, max_size=12, unique=True))
+    clicks = [Click.on_pixel(x, y, time) for time, (x, y) in enumerate(pixels)]
+    given_to = [index % 4 - (index % 4 == 3) * 4 for index in range(len(clicks))]  # 0, 1, 2, −1
+    objects = [[c for c, who in zip(clicks, given_to, strict=True) if who == i] for i in range(3)]
+    background = [c for c, who in zip(clicks, given_to, strict=True) if who == -1]
+    predictor = Predictor(lite)
+    features = predictor.encode(make_image(120, 160))
+    labels = predictor.segment(features, ClickSet(objects, background)).label_map
+    assert [labels[y, x] for x, y in pixels] == given_to

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dynamite import Click, ClickSet
 from dynamite.predict.target_crops import (
     CONTEXT,
+    LARGEST,
     MOST,
     SMALL,
     SMALLEST,
@@ -79,10 +80,26 @@ def test_neighbors_in_the_crop_bring_their_clicks() -> None:
 
 
 def test_an_object_with_a_click_far_off_gets_none() -> None:
-    """Its extent reaches there, so it is not small; a click outside any crop must not be lost."""
+    """A crop that held both would not enlarge, and a click outside must not be lost."""
     owner = drawn((50, 60, 6))
-    found = crops(owner, ClickSet([[Click(125, 105, 0), Click(125, 235, 1)]]))
-    assert all(len(crop.clicks.objects[0]) == 2 for crop in found)
+    (crop,) = crops(owner, ClickSet([[Click(125, 105, 0), Click(140, 105, 1)]]))
+    assert len(crop.clicks.objects[0]) == 2
+    assert crops(owner, ClickSet([[Click(125, 105, 0), Click(125, 175, 1)]])) == []
+
+
+def test_a_long_thin_object_gets_none() -> None:
+    owner = drawn()
+    owner[60, 20:] = 0  # 140 cells, as few as a square of twelve
+    owner[60, 100:] = -1
+    assert crops(owner, ClickSet([twice(121, 60)])) == []
+
+
+@given(y=st.integers(0, 119), x=st.integers(0, 159), high=st.integers(1, 30))
+def test_a_crop_enlarges(y: int, x: int, high: int) -> None:
+    owner = drawn()
+    owner[y : y + high, x : x + 2] = 0
+    for crop in crops(owner, ClickSet([twice(2.0 * y + 1, 2.0 * x + 1)])):
+        assert all(part.stop - part.start <= LARGEST + 1 for part in crop.box)
 
 
 def test_an_object_without_cells_is_looked_for_around_its_clicks() -> None:
