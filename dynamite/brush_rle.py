@@ -13,8 +13,8 @@ bits    field                   value
 ======= ======================= ==================================================================
 
 Records follow until all words are covered, then zero bits up to a whole byte, as Label Studio's
-page writes them. Its Python SDK adds a byte of zeros to a stream that ends on a whole byte. With it,
-the page would store an accepted mask in other bytes than were answered.
+page writes them. Its Python SDK adds a byte of zeros to a stream that ends on a whole byte. With
+that, the page would store an accepted mask in other bytes than were answered.
 """
 
 from collections.abc import Sequence
