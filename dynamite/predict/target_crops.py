@@ -73,10 +73,14 @@ def target_crops(
         output_size: (H, W) of the output.
         moved: the objects that may change.
     """
+    against = len(clicks.background)
+    corrected = [i for i, own in enumerate(clicks.objects) if i in moved and len(own) + against > 1]
+    if not corrected:  # most clicks: nothing has to be counted
+        return []
     cells_N = np.bincount(owner_hw.ravel() + 1, minlength=len(clicks.objects) + 1)[1:]
     boxes = dict(object_boxes(owner_hw, len(clicks.objects)))
     most = (SMALL / cell) ** 2
-    small = [i for i, cells in enumerate(cells_N) if cells < most and i in moved]
+    small = [i for i in corrected if cells_N[i] < most]
     small.sort(key=lambda index: -max(click.time for click in clicks.objects[index]))
     found: list[TargetCrop] = []
     for index in small:
